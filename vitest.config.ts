@@ -1,31 +1,63 @@
-import { defineConfig } from 'vitest/config'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+import { findChromium } from './tools/testing/find-chromium.ts'
 
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
+const requirements = { ATTN_REQUIRE_GPU: process.env['ATTN_REQUIRE_GPU'] ?? '' }
+const gpuTimeouts = { testTimeout: 60_000, hookTimeout: 60_000 }
 
-export default defineConfig({
+const unit: TestProjectInlineConfiguration = {
+  ...nodeSources,
   test: {
-    projects: [
-      {
-        ...nodeSources,
-        test: {
-          name: 'unit',
-          environment: 'node',
-          include: ['packages/*/test/**/*.test.ts'],
-        },
-      },
-      {
-        ...nodeSources,
-        test: {
-          name: 'gpu',
-          environment: 'node',
-          include: ['packages/*/test-gpu/**/*.test.ts'],
-          // One software GPU process already fills two cores.
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
-    ],
+    name: 'unit',
+    include: ['packages/*/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
   },
-})
+}
+
+const gpu: TestProjectInlineConfiguration = {
+  ...nodeSources,
+  test: {
+    name: 'gpu',
+    include: ['packages/*/test-gpu/**/*.test.ts'],
+    env: requirements,
+    // A software GPU fills every core by itself.
+    fileParallelism: false,
+    ...gpuTimeouts,
+  },
+}
+
+const browser: TestProjectInlineConfiguration = {
+  resolve: { conditions },
+  optimizeDeps: { include: ['fast-check'] },
+  test: {
+    name: 'browser',
+    include: ['packages/*/{test-gpu,test-browser}/**/*.test.ts', 'apps/*/test-browser/**/*.test.ts'],
+    env: requirements,
+    fileParallelism: false,
+    ...gpuTimeouts,
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      instances: [{ browser: 'chromium' }],
+      provider: playwright({
+        launchOptions: {
+          executablePath: findChromium() ?? 'no-chromium-found-set-CHROMIUM_PATH',
+          args: [
+            '--headless=new',
+            '--no-sandbox',
+            '--enable-unsafe-webgpu',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+            '--no-first-run',
+            '--no-pings',
+          ],
+        },
+      }),
+    },
+  },
+}
+
+export default defineConfig({ test: { projects: [unit, gpu, browser] } })
