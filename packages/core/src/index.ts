@@ -1,7 +1,101 @@
 /**
- * The shared tensor interface, mask and score expressions, block maps and CPU reference attention of attn.
+ * The CPU reference and everything the other packages share: tensors, expressions, block maps and
+ * exact attention, written to be read.
  *
  * @packageDocumentation
  */
+export { UnsupportedError } from './errors.ts'
+export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
+export {
+  allocate,
+  contiguousStrides,
+  elementCount,
+  elementReader,
+  elementWriter,
+  extent,
+  tensor,
+  tensorFrom,
+  zeros,
+} from './tensor/tensor.ts'
+export type {
+  CpuDType,
+  CpuStorage,
+  DType,
+  Tensor,
+  TensorLayout,
+  TensorLike,
+} from './tensor/tensor.ts'
+export {
+  cast,
+  expand,
+  forEachIndex,
+  isContiguous,
+  permute,
+  slice,
+  toContiguous,
+  toFloat64Array,
+} from './tensor/layout.ts'
 
-export {}
+export { dependencies, operands } from './expression/node.ts'
+export type {
+  ArithmeticOperation,
+  ComparisonOperation,
+  Coordinate,
+  Dependencies,
+  ExpressionNode,
+  LogicalOperation,
+  Parameter,
+  Relation,
+  Table,
+  UnaryOperation,
+  ValueType,
+} from './expression/node.ts'
+export {
+  boolean,
+  booleanExpression,
+  coordinate,
+  float,
+  floatExpression,
+  integer,
+  integerExpression,
+} from './expression/expression.ts'
+export type {
+  BooleanExpression,
+  BooleanLike,
+  FloatExpression,
+  FloatLike,
+  IntegerExpression,
+  IntegerLike,
+} from './expression/expression.ts'
+export {
+  booleanTable,
+  floatParameter,
+  floatTable,
+  integerParameter,
+  integerTable,
+  relation,
+} from './expression/table.ts'
+export type {
+  BooleanTable,
+  FloatTable,
+  FloatTableOptions,
+  IntegerTable,
+  ParameterRange,
+  RelationExpression,
+} from './expression/table.ts'
+export { biasFromTensor, mask, maskFromTensor, scoreModifier, softcap } from './expression/mask.ts'
+export type { BroadcastShape, Coordinates, Mask, ScoreModifier } from './expression/mask.ts'
+export { compile, evaluate, parameterValue } from './expression/evaluate.ts'
+export type { Environment, Evaluator, Point } from './expression/evaluate.ts'
+
+export {
+  attentionShape,
+  checkAttentionShape,
+  checkParameters,
+  resolveOptions,
+} from './attention/options.ts'
+export type { AttentionOptions, AttentionShape, ResolvedAttention } from './attention/options.ts'
+export type { AttentionResult } from './attention/result.ts'
+
+export { blockMapRow } from './sparsity/block-map.ts'
+export type { BlockMap, TileRun } from './sparsity/block-map.ts'

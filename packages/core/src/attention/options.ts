@@ -1,0 +1,211 @@
+// The one set of options every attention function takes, and the shapes and defaults they resolve
+// to. All checks of the public boundary are here, so that every backend refuses the same things
+// with the same words.
+import { compile } from '../expression/evaluate.ts'
+import type { Environment } from '../expression/evaluate.ts'
+import type { Mask, ScoreModifier } from '../expression/mask.ts'
+import { dependencies } from '../expression/node.ts'
+import type { TensorLike } from '../tensor/tensor.ts'
+
+/** What decides the result besides query, key and value. */
+export interface AttentionOptions extends Environment {
+  /** Factor on every product of query and key. Default: 1 / sqrt(headDim). */
+  readonly scale?: number
+  /** Which keys each query sees. Default: all. */
+  readonly mask?: Mask
+  /** Changes to the scaled scores, applied in order before the mask. Default: none. */
+  readonly scoreModifiers?: readonly ScoreModifier[]
+  /**
+   * Absolute position of the first query, one number or one for each sequence of the batch.
+   * Default: key length (or `keyLengths[b]`) - query length, so that the queries are the last rows
+   * (bottom-right alignment, as in FlashAttention 2.1 and later).
+   */
+  readonly queryOffset?: number | ArrayLike<number>
+  /** Keys that count in each sequence of the batch; later ones are padding. Default: all. */
+  readonly keyLengths?: ArrayLike<number>
+}
+
+/** The sizes of one attention call. */
+export interface AttentionShape {
+  /** B: sequences. */
+  readonly batch: number
+  /** H: query heads. */
+  readonly heads: number
+  /** Hkv: key and value heads; query head h reads key head floor(h / (H / Hkv)). */
+  readonly kvHeads: number
+  /** L: queries in each sequence. */
+  readonly queryLength: number
+  /** S: keys in each sequence. */
+  readonly keyLength: number
+  /** D: width of queries and keys. */
+  readonly headDim: number
+  /** Dv: width of values and outputs. */
+  readonly valueDim: number
+}
+
+/** Options with every default filled in. */
+export interface ResolvedAttention {
+  readonly scale: number
+  readonly mask: Mask | undefined
+  readonly scoreModifiers: readonly ScoreModifier[]
+  /** Position of the first query, for each sequence. */
+  readonly queryOffsets: Int32Array
+  /** Keys that count, for each sequence. */
+  readonly keyLengths: Int32Array
+  readonly parameters: Readonly<Record<string, number>>
+}
+
+/**
+ * The sizes of query `[B, H, L, D]`, key `[B, Hkv, S, D]` and value `[B, Hkv, S, Dv]`.
+ *
+ * @throws RangeError when the three do not fit one another.
+ */
+export function attentionShape(
+  caller: string,
+  query: TensorLike<unknown, string>,
+  key: TensorLike<unknown, string>,
+  value: TensorLike<unknown, string>,
+): AttentionShape {
+  const tensors = { query, key, value }
+  for (const [name, { shape }] of Object.entries(tensors)) {
+    if (shape?.length !== 4) {
+      throw new RangeError(
+        `${caller}: ${name} must have shape [batch, heads, length, dim], got [${shape?.join(', ')}]`,
+      )
+    }
+  }
+  const [batch, heads, queryLength, headDim] = query.shape as [number, number, number, number]
+  const [, kvHeads, keyLength, valueDim] = value.shape as [number, number, number, number]
+  const equal = (what: string, expected: number, got: number): void => {
+    if (expected !== got)
+      throw new RangeError(`${caller}: ${what} must match, got ${expected} and ${got}`)
+  }
+  equal('query and key batch', batch, key.shape[0]!)
+  equal('query and value batch', batch, value.shape[0]!)
+  equal('key and value heads', key.shape[1]!, kvHeads)
+  equal('key and value lengths', key.shape[2]!, keyLength)
+  equal('query and key dims', headDim, key.shape[3]!)
+  const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
+  checkAttentionShape(caller, shape)
+  return shape
+}
+
+/**
+ * Checks sizes given as numbers.
+ *
+ * @throws RangeError when a size is not a positive integer or kvHeads does not divide heads.
+ */
+export function checkAttentionShape(caller: string, shape: AttentionShape): void {
+  for (const [name, size] of Object.entries(shape)) {
+    if (!Number.isInteger(size) || size < 1) {
+      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+    }
+  }
+  if (shape.heads % shape.kvHeads !== 0) {
+    throw new RangeError(
+      `${caller}: kvHeads must divide heads, got heads=${shape.heads} kvHeads=${shape.kvHeads}`,
+    )
+  }
+}
+
+/**
+ * Fills in the defaults of the options and checks them against the sizes.
+ *
+ * @throws RangeError for values out of range, TypeError for things of the wrong kind.
+ */
+export function resolveOptions(
+  caller: string,
+  shape: AttentionShape,
+  options: AttentionOptions = {},
+): ResolvedAttention {
+  const {
+    scale = 1 / Math.sqrt(shape.headDim),
+    mask,
+    scoreModifiers = [],
+    parameters = {},
+  } = options
+  if (!Number.isFinite(scale))
+    throw new RangeError(`${caller}: scale must be a finite number, got ${scale}`)
+  if (mask !== undefined && mask.kind !== 'mask') {
+    throw new TypeError(`${caller}: mask must be made by mask() or a pattern, got ${typeof mask}`)
+  }
+  if (!Array.isArray(scoreModifiers)) {
+    throw new TypeError(`${caller}: scoreModifiers must be an array, got ${typeof scoreModifiers}`)
+  }
+  for (const modifier of scoreModifiers as readonly ScoreModifier[]) {
+    if (modifier?.kind !== 'scoreModifier') {
+      throw new TypeError(
+        `${caller}: scoreModifiers must be made by scoreModifier(), got ${typeof modifier}`,
+      )
+    }
+  }
+  const keyLengths = perBatch(
+    caller,
+    'keyLengths',
+    shape.batch,
+    options.keyLengths,
+    () => shape.keyLength,
+  )
+  for (const length of keyLengths) {
+    if (length < 0 || length > shape.keyLength) {
+      throw new RangeError(`${caller}: keyLengths must lie in 0..${shape.keyLength}, got ${length}`)
+    }
+  }
+  const queryOffsets = perBatch(
+    caller,
+    'queryOffset',
+    shape.batch,
+    options.queryOffset,
+    (sequence) => keyLengths[sequence]! - shape.queryLength,
+  )
+  return { scale, mask, scoreModifiers, queryOffsets, keyLengths, parameters }
+}
+
+function perBatch(
+  caller: string,
+  name: string,
+  batch: number,
+  given: number | ArrayLike<number> | undefined,
+  fallback: (sequence: number) => number,
+): Int32Array {
+  const values = new Int32Array(batch)
+  if (typeof given === 'object' && given.length !== batch) {
+    throw new RangeError(
+      `${caller}: ${name} needs one number for each of ${batch} sequences, got ${given.length}`,
+    )
+  }
+  for (let sequence = 0; sequence < batch; sequence++) {
+    const value =
+      given === undefined
+        ? fallback(sequence)
+        : typeof given === 'number'
+          ? given
+          : given[sequence]!
+    if ((value | 0) !== value)
+      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
+    values[sequence] = value
+  }
+  return values
+}
+
+/**
+ * Checks that a call gives every parameter its mask and score modifiers use, and no other. Apart
+ * from `resolveOptions` because a plan is made before parameters are known.
+ *
+ * @throws RangeError when one is missing, unknown or out of its range.
+ */
+export function checkParameters(caller: string, resolved: ResolvedAttention): void {
+  const used = [resolved.mask, ...resolved.scoreModifiers].flatMap((part) =>
+    part ? [part.expression] : [],
+  )
+  const known = new Set<string>()
+  for (const expression of used) {
+    compile(expression, resolved) // throws for a missing or unfit parameter
+    for (const parameter of dependencies(expression.node).parameters) known.add(parameter.name)
+  }
+  for (const name of Object.keys(resolved.parameters)) {
+    if (!known.has(name)) {
+      throw new RangeError(`${caller}: no mask or score modifier uses the parameter ${name}`)
+    }
+  }
+}

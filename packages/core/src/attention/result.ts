@@ -1,0 +1,10 @@
+// What attention returns, on every backend.
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** The result of attention on the CPU. */
+export interface AttentionResult {
+  /** `[B, H, L, Dv]`. A row that sees no key is 0. */
+  readonly output: Tensor
+  /** `[B, H, L]`: log of the sum of exp(score), natural logarithm. -Infinity for a row that sees no key. */
+  readonly logSumExp: Tensor
+}

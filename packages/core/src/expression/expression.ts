@@ -1,0 +1,292 @@
+// The fluent builder. JavaScript has no operator overloading, so `key <= query` is
+// `key.le(query)`; each method checks types and returns a new frozen tree.
+import type {
+  ArithmeticOperation,
+  ComparisonOperation,
+  Coordinate,
+  ExpressionNode,
+  LogicalOperation,
+  UnaryOperation,
+} from './node.ts'
+
+/** An integer, or what becomes one: a whole JavaScript number. */
+export type IntegerLike = IntegerExpression | number
+/** A float, or what becomes one: any number, or an integer expression. */
+export type FloatLike = FloatExpression | IntegerExpression | number
+/** A boolean expression or constant. */
+export type BooleanLike = BooleanExpression | boolean
+
+/** An integer between -2^31 and 2^31 - 1 (the GPU's i32; leaving the range is undefined). */
+export interface IntegerExpression {
+  readonly node: ExpressionNode
+  add(other: IntegerLike): IntegerExpression
+  sub(other: IntegerLike): IntegerExpression
+  mul(other: IntegerLike): IntegerExpression
+  /** Quotient rounded towards -Infinity. The divisor must be positive. */
+  floorDiv(divisor: IntegerLike): IntegerExpression
+  /** Remainder in `0 .. divisor - 1`, also of negative numbers. The divisor must be positive. */
+  mod(divisor: IntegerLike): IntegerExpression
+  min(other: IntegerLike): IntegerExpression
+  max(other: IntegerLike): IntegerExpression
+  neg(): IntegerExpression
+  abs(): IntegerExpression
+  eq(other: IntegerLike): BooleanExpression
+  ne(other: IntegerLike): BooleanExpression
+  lt(other: IntegerLike): BooleanExpression
+  le(other: IntegerLike): BooleanExpression
+  gt(other: IntegerLike): BooleanExpression
+  ge(other: IntegerLike): BooleanExpression
+  toFloat(): FloatExpression
+}
+
+/** A float: float64 on the CPU, float32 on the GPU. */
+export interface FloatExpression {
+  readonly node: ExpressionNode
+  add(other: FloatLike): FloatExpression
+  sub(other: FloatLike): FloatExpression
+  mul(other: FloatLike): FloatExpression
+  div(other: FloatLike): FloatExpression
+  /** This to a power. The base must not be negative. */
+  pow(exponent: FloatLike): FloatExpression
+  min(other: FloatLike): FloatExpression
+  max(other: FloatLike): FloatExpression
+  neg(): FloatExpression
+  abs(): FloatExpression
+  exp(): FloatExpression
+  /** Natural logarithm. */
+  log(): FloatExpression
+  sqrt(): FloatExpression
+  sin(): FloatExpression
+  cos(): FloatExpression
+  tanh(): FloatExpression
+  /** The integer just at or below. */
+  floor(): IntegerExpression
+  eq(other: FloatLike): BooleanExpression
+  ne(other: FloatLike): BooleanExpression
+  lt(other: FloatLike): BooleanExpression
+  le(other: FloatLike): BooleanExpression
+  gt(other: FloatLike): BooleanExpression
+  ge(other: FloatLike): BooleanExpression
+}
+
+/** A truth value. */
+export interface BooleanExpression {
+  readonly node: ExpressionNode
+  and(other: BooleanLike): BooleanExpression
+  or(other: BooleanLike): BooleanExpression
+  xor(other: BooleanLike): BooleanExpression
+  not(): BooleanExpression
+  /** One of two numbers; if either is a float, both are. */
+  select(whenTrue: IntegerLike, whenFalse: IntegerLike): IntegerExpression
+  select(whenTrue: FloatLike, whenFalse: FloatLike): FloatExpression
+}
+
+const freeze = <T extends ExpressionNode>(node: T): T => Object.freeze(node)
+
+/** A whole number as an expression. */
+export function integer(value: IntegerLike): IntegerExpression {
+  if (typeof value !== 'number') return asInteger(value)
+  if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
+    throw new RangeError(`integer: need a whole number that fits 32 bits, got ${value}`)
+  }
+  return integerExpression(freeze({ kind: 'constant', type: 'integer', value }))
+}
+
+/** A number as a float expression; integer expressions are converted. */
+export function float(value: FloatLike): FloatExpression {
+  if (typeof value === 'number') {
+    if (Number.isNaN(value)) throw new RangeError('float: need a number, got NaN')
+    return floatExpression(freeze({ kind: 'constant', type: 'float', value }))
+  }
+  const { node } = value
+  return node?.type === 'integer' ? integerExpression(node).toFloat() : asFloat(value)
+}
+
+/** A truth value as an expression. */
+export function boolean(value: BooleanLike): BooleanExpression {
+  if (typeof value === 'boolean') {
+    return booleanExpression(freeze({ kind: 'constant', type: 'boolean', value: value ? 1 : 0 }))
+  }
+  if (value?.node?.type !== 'boolean') throw kindError('boolean', value)
+  return value as BooleanExpression
+}
+
+function asInteger(value: { readonly node: ExpressionNode }): IntegerExpression {
+  if (value?.node?.type !== 'integer') throw kindError('integer', value)
+  return value as IntegerExpression
+}
+
+function asFloat(value: { readonly node: ExpressionNode }): FloatExpression {
+  if (value?.node?.type !== 'float') throw kindError('float', value)
+  return value as FloatExpression
+}
+
+function kindError(wanted: string, value: unknown): TypeError {
+  const node = (value as { node?: ExpressionNode } | null)?.node
+  const got = node ? `a ${node.type} expression` : typeof value
+  return new TypeError(
+    `expression: need ${wanted === 'integer' ? 'an' : 'a'} ${wanted} expression, got ${got}`,
+  )
+}
+
+function checkDivisor(divisor: ExpressionNode): void {
+  if (divisor.kind === 'constant' && divisor.value <= 0) {
+    throw new RangeError(`expression: a divisor must be positive, got ${divisor.value}`)
+  }
+}
+
+/** Wraps an integer node with the builder's methods. */
+export function integerExpression(node: ExpressionNode): IntegerExpression {
+  const arithmetic = (operation: ArithmeticOperation, other: IntegerLike): IntegerExpression =>
+    integerExpression(
+      freeze({
+        kind: 'arithmetic',
+        type: 'integer',
+        operation,
+        left: node,
+        right: integer(other).node,
+      }),
+    )
+  const divide = (operation: ArithmeticOperation, other: IntegerLike): IntegerExpression => {
+    checkDivisor(integer(other).node)
+    return arithmetic(operation, other)
+  }
+  const unary = (operation: UnaryOperation): ExpressionNode =>
+    freeze({
+      kind: 'unary',
+      type: operation === 'toFloat' ? 'float' : 'integer',
+      operation,
+      operand: node,
+    })
+  return {
+    node,
+    add: (other) => arithmetic('add', other),
+    sub: (other) => arithmetic('subtract', other),
+    mul: (other) => arithmetic('multiply', other),
+    floorDiv: (divisor) => divide('floorDivide', divisor),
+    mod: (divisor) => divide('modulo', divisor),
+    min: (other) => arithmetic('minimum', other),
+    max: (other) => arithmetic('maximum', other),
+    neg: () => integerExpression(unary('negate')),
+    abs: () => integerExpression(unary('absolute')),
+    toFloat: () => floatExpression(unary('toFloat')),
+    ...comparisons(node, (other: IntegerLike) => integer(other).node),
+  }
+}
+
+/** Wraps a float node with the builder's methods. */
+export function floatExpression(node: ExpressionNode): FloatExpression {
+  const arithmetic = (operation: ArithmeticOperation, other: FloatLike): FloatExpression =>
+    floatExpression(
+      freeze({
+        kind: 'arithmetic',
+        type: 'float',
+        operation,
+        left: node,
+        right: float(other).node,
+      }),
+    )
+  const unary = (operation: UnaryOperation): FloatExpression =>
+    floatExpression(freeze({ kind: 'unary', type: 'float', operation, operand: node }))
+  return {
+    node,
+    add: (other) => arithmetic('add', other),
+    sub: (other) => arithmetic('subtract', other),
+    mul: (other) => arithmetic('multiply', other),
+    div: (other) => arithmetic('divide', other),
+    pow: (exponent) => arithmetic('power', exponent),
+    min: (other) => arithmetic('minimum', other),
+    max: (other) => arithmetic('maximum', other),
+    neg: () => unary('negate'),
+    abs: () => unary('absolute'),
+    exp: () => unary('exp'),
+    log: () => unary('log'),
+    sqrt: () => unary('sqrt'),
+    sin: () => unary('sin'),
+    cos: () => unary('cos'),
+    tanh: () => unary('tanh'),
+    floor: () =>
+      integerExpression(
+        freeze({ kind: 'unary', type: 'integer', operation: 'floor', operand: node }),
+      ),
+    ...comparisons(node, (other: FloatLike) => float(other).node),
+  }
+}
+
+/** Wraps a boolean node with the builder's methods. */
+export function booleanExpression(node: ExpressionNode): BooleanExpression {
+  const logical = (operation: LogicalOperation, other: BooleanLike): BooleanExpression =>
+    booleanExpression(
+      freeze({
+        kind: 'logical',
+        type: 'boolean',
+        operation,
+        left: node,
+        right: boolean(other).node,
+      }),
+    )
+  function select(whenTrue: IntegerLike, whenFalse: IntegerLike): IntegerExpression
+  function select(whenTrue: FloatLike, whenFalse: FloatLike): FloatExpression
+  function select(whenTrue: FloatLike, whenFalse: FloatLike): IntegerExpression | FloatExpression {
+    if (isWhole(whenTrue) && isWhole(whenFalse)) {
+      return integerExpression(
+        freeze({
+          kind: 'select',
+          type: 'integer',
+          condition: node,
+          whenTrue: integer(whenTrue as IntegerLike).node,
+          whenFalse: integer(whenFalse as IntegerLike).node,
+        }),
+      )
+    }
+    return floatExpression(
+      freeze({
+        kind: 'select',
+        type: 'float',
+        condition: node,
+        whenTrue: float(whenTrue).node,
+        whenFalse: float(whenFalse).node,
+      }),
+    )
+  }
+  return {
+    node,
+    and: (other) => logical('and', other),
+    or: (other) => logical('or', other),
+    xor: (other) => logical('xor', other),
+    not: () => booleanExpression(freeze({ kind: 'not', type: 'boolean', operand: node })),
+    select,
+  }
+}
+
+function isWhole(value: FloatLike): boolean {
+  return typeof value === 'number' ? Number.isInteger(value) : value.node.type === 'integer'
+}
+
+function comparisons<Like>(node: ExpressionNode, operand: (other: Like) => ExpressionNode) {
+  const compare =
+    (operation: ComparisonOperation) =>
+    (other: Like): BooleanExpression =>
+      booleanExpression(
+        freeze({
+          kind: 'comparison',
+          type: 'boolean',
+          operation,
+          left: node,
+          right: operand(other),
+        }),
+      )
+  return {
+    eq: compare('equal'),
+    ne: compare('notEqual'),
+    lt: compare('less'),
+    le: compare('lessOrEqual'),
+    gt: compare('greater'),
+    ge: compare('greaterOrEqual'),
+  }
+}
+
+/** A coordinate as an integer expression (the `score`, as a float one, is given to score modifiers). */
+export function coordinate(name: Exclude<Coordinate, 'score'>): IntegerExpression {
+  return integerExpression(freeze({ kind: 'coordinate', type: 'integer', name }))
+}
