@@ -1,5 +1,6 @@
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+import { examplesPlugin } from './tools/doctest/plugin.ts'
 import { findChromium } from './tools/testing/find-chromium.ts'
 
 const conditions = ['attn:source', 'module', 'default']
@@ -32,7 +33,10 @@ const browser: TestProjectInlineConfiguration = {
   optimizeDeps: { include: ['fast-check'] },
   test: {
     name: 'browser',
-    include: ['packages/*/{test-gpu,test-browser}/**/*.test.ts', 'apps/*/test-browser/**/*.test.ts'],
+    include: [
+      'packages/*/{test-gpu,test-browser}/**/*.test.ts',
+      'apps/*/test-browser/**/*.test.ts',
+    ],
     env: requirements,
     fileParallelism: false,
     ...gpuTimeouts,
@@ -60,4 +64,26 @@ const browser: TestProjectInlineConfiguration = {
   },
 }
 
-export default defineConfig({ test: { projects: [unit, gpu, browser] } })
+const examples: TestProjectInlineConfiguration = {
+  ...nodeSources,
+  plugins: [examplesPlugin()],
+  test: {
+    name: 'examples',
+    include: ['tools/doctest/*.test.ts'],
+    env: requirements,
+    ...gpuTimeouts,
+  },
+}
+
+const packaging: TestProjectInlineConfiguration = {
+  test: {
+    name: 'packaging',
+    include: ['tools/test-packaging/*.test.ts'],
+    env: requirements,
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+}
+
+export default defineConfig({ test: { projects: [unit, gpu, browser, examples, packaging] } })

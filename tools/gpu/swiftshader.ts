@@ -64,11 +64,14 @@ function unpackSwiftShader(): string {
 
 function* readTar(archive: Buffer): Generator<{ name: string; content: Buffer }> {
   const block = 512
-  for (let at = 0; at + block <= archive.length; ) {
+  for (let at = 0; at + block <= archive.length;) {
     const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '')
     if (!name) return
     const size = Number.parseInt(archive.toString('utf8', at + 124, at + 136), 8)
-    yield { name: name.replace(/^\.\//, ''), content: archive.subarray(at + block, at + block + size) }
+    yield {
+      name: name.replace(/^\.\//, ''),
+      content: archive.subarray(at + block, at + block + size),
+    }
     at += block + Math.ceil(size / block) * block
   }
 }

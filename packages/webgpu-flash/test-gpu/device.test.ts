@@ -37,10 +37,16 @@ describe.skipIf(!gpu)('a WebGPU device', () => {
     const staging = buffer(COPY_DST | MAP_READ)
 
     const module = device.createShaderModule({ code: addition })
-    const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute: { module } })
+    const pipeline = await device.createComputePipelineAsync({
+      layout: 'auto',
+      compute: { module },
+    })
     const bindGroup = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
-      entries: [...inputs, output].map((bound, binding) => ({ binding, resource: { buffer: bound } })),
+      entries: [...inputs, output].map((bound, binding) => ({
+        binding,
+        resource: { buffer: bound },
+      })),
     })
     const encoder = device.createCommandEncoder()
     const pass = encoder.beginComputePass()
