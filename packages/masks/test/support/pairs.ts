@@ -1,0 +1,30 @@
+// Brute force: a mask asked about every pair, to be held against a set written out from the paper.
+import { compile } from '@attn/core'
+import type { Mask, Point } from '@attn/core'
+import { componentsOf } from '../../src/index.ts'
+
+/** Visible pairs as rows of text, `#` visible and `.` hidden, so that a failure shows a picture. */
+export function pairs(
+  length: number,
+  visible: (query: number, key: number) => unknown,
+  keys = length,
+): string[] {
+  return Array.from({ length }, (_, query) =>
+    Array.from({ length: keys }, (_, key) => (visible(query, key) ? '#' : '.')).join(''),
+  )
+}
+
+/** The pairs a mask allows over `length` queries and keys. */
+export function pairsOf(mask: Mask, length: number, point: Point = {}): string[] {
+  const allows = compile(mask.expression)
+  const sizes = { heads: 1, queryLength: length, keyLength: length }
+  return pairs(length, (query, key) =>
+    allows({ batch: 0, head: 0, ...sizes, ...point, query, queryIndex: query, key }),
+  )
+}
+
+/** The pairs that at least one part of a pattern allows. */
+export function pairsOfParts(mask: Mask, length: number, point: Point = {}): string[] {
+  const parts = componentsOf(mask).map((part) => pairsOf(part, length, point))
+  return pairs(length, (query, key) => parts.some((part) => part[query]![key] === '#'))
+}
