@@ -2,6 +2,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { examplesPlugin } from './tools/doctest/plugin.ts'
 import { findChromium } from './tools/testing/find-chromium.ts'
+import { summaryReporter } from './tools/testing/summary-reporter.ts'
 
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
@@ -86,4 +87,9 @@ const packaging: TestProjectInlineConfiguration = {
   },
 }
 
-export default defineConfig({ test: { projects: [unit, gpu, browser, examples, packaging] } })
+export default defineConfig({
+  test: {
+    projects: [unit, gpu, browser, examples, packaging],
+    reporters: ['default', summaryReporter()],
+  },
+})

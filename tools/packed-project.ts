@@ -1,0 +1,66 @@
+// An empty project somewhere else, with every package of this repository installed from the
+// tarball that would be published.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { repository, workspacePackages } from './workspace.ts'
+
+export interface PackedProject {
+  readonly folder: string
+  /** The tarball of each package, by the package's name. */
+  readonly tarballs: ReadonlyMap<string, string>
+  write(file: string, text: string): void
+  remove(): void
+}
+
+/** Builds and packs all packages; each tarball lies in `destination`. */
+export function packAll(destination: string): ReadonlyMap<string, string> {
+  mkdirSync(destination, { recursive: true })
+  return new Map(
+    workspacePackages().map(({ name, folder, manifest }) => {
+      const cwd = join(repository, folder)
+      pnpm(['run', 'build'], cwd)
+      pnpm(['pack', '--pack-destination', destination], cwd)
+      const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
+      return [name, join(destination, file)]
+    }),
+  )
+}
+
+/** Packs all packages and installs them, with the other packages named in `companions`. */
+export function createPackedProject(companions: readonly string[]): PackedProject {
+  const folder = mkdtempSync(join(tmpdir(), 'attn-packed-'))
+  const write = (file: string, text: string): void => {
+    mkdirSync(join(folder, file, '..'), { recursive: true })
+    writeFileSync(join(folder, file), text)
+  }
+  const tarballs = packAll(join(folder, 'tarballs'))
+  const local = Object.fromEntries([...tarballs].map(([name, file]) => [name, `file:${file}`]))
+  const { devDependencies } = JSON.parse(
+    readFileSync(join(repository, 'package.json'), 'utf8'),
+  ) as { devDependencies: Record<string, string> }
+  const pinned = Object.fromEntries(companions.map((name) => [name, devDependencies[name]]))
+  const manifest = { private: true, type: 'module', dependencies: { ...local, ...pinned } }
+  write('package.json', JSON.stringify(manifest))
+  // What they ask of one another comes from the tarballs as well.
+  const settings = { overrides: local, allowBuilds: { esbuild: false, webgpu: false } }
+  write('pnpm-workspace.yaml', JSON.stringify(settings))
+  pnpm(['install', '--prefer-offline', '--no-frozen-lockfile'], folder)
+  return {
+    folder,
+    tarballs,
+    write,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+function pnpm(parameters: readonly string[], cwd: string): void {
+  try {
+    const shell = process.platform === 'win32'
+    execFileSync('pnpm', parameters, { cwd, shell, encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    throw new Error(`pnpm ${parameters.join(' ')} failed in ${cwd}\n${stdout}${stderr}`)
+  }
+}

@@ -1,0 +1,142 @@
+// What a user gets: the packages as they would be published, installed from their tarballs into an
+// empty project, where every README example has to run and to compile as written.
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withAssertions } from '../doctest/assertions.ts'
+import { snippetsOf } from '../doctest/collect.ts'
+import type { Snippet } from '../doctest/extract.ts'
+import { createPackedProject, type PackedProject } from '../packed-project.ts'
+import { acquireGpu } from '../testing/acquire-gpu.ts'
+import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
+import { bundleExamples, type Bundle } from './page.ts'
+
+const packages = workspacePackages()
+const snippets = ['README.md', ...packages.map(({ folder }) => `${folder}/README.md`)].flatMap(
+  (file) => snippetsOf(file),
+)
+const needsGpu = ({ code }: Snippet): boolean => code.includes('@attn/webgpu-flash')
+const needsNode = ({ code }: Snippet): boolean => /'(node:|@attn\/bench)/.test(code)
+const nameOf = ({ file, line }: Snippet): string => `${file.replaceAll('/', '-')}-${line}`
+
+const runnable = snippets.filter(({ run }) => run)
+const bundled = runnable.filter((snippet) => !needsNode(snippet))
+const gpu = runnable.some(needsGpu) ? await acquireGpu() : undefined
+
+let project: PackedProject
+let bundle: Bundle
+
+beforeAll(async () => {
+  project = createPackedProject(['webgpu', '@webgpu/types', '@types/node'])
+  project.write('expect-value.ts', readRepositoryFile('tools/doctest/expect-value.ts'))
+  for (const snippet of snippets) {
+    project.write(`typed/${nameOf(snippet)}.ts`, `${snippet.code}\nexport {}\n`)
+  }
+  for (const snippet of runnable) {
+    const code = withAssertions(snippet, '../expect-value.ts')
+    project.write(`examples/${nameOf(snippet)}.ts`, code)
+  }
+  const entries = bundled
+    .map(nameOf)
+    .map((name) => `'${name}': () => import('./examples/${name}.ts')`)
+  project.write('main.ts', `export const examples = { ${entries.join(',\n')} }\n`)
+  project.write('public/index.html', '<!doctype html><title>examples</title>')
+  bundle = await bundleExamples(project.folder)
+})
+
+afterAll(async () => {
+  await bundle?.close()
+  project?.remove()
+})
+
+/** Runs a program in the project; what it prints is part of the error where it fails. */
+function runInProject(command: string, parameters: readonly string[]): string {
+  try {
+    const options = {
+      cwd: project.folder,
+      encoding: 'utf8',
+      stdio: 'pipe',
+      timeout: 60_000,
+    } as const
+    return execFileSync(command, parameters, options)
+  } catch (error) {
+    const {
+      message,
+      stdout = '',
+      stderr = '',
+    } = error as Error & { stdout: string; stderr: string }
+    const printed = [stdout, stderr].filter((text) => !message.includes(text))
+    // Without the original as its cause, which carries the same text three times over.
+    // oxlint-disable-next-line preserve-caught-error
+    throw new Error([message, ...printed].join('\n'))
+  }
+}
+
+describe.each(packages)('$name', ({ name, folder }) => {
+  test('imports', () => {
+    const code = `if (Object.keys(await import('${name}')).length === 0) process.exit(3)`
+    expect(() => runInProject(process.execPath, ['--input-type=module', '-e', code])).not.toThrow()
+  })
+
+  test('its README has an example', () => {
+    expect(readRepositoryFile(`${folder}/README.md`)).toMatch(/```(ts|sh)/)
+  })
+})
+
+describe('README examples', () => {
+  for (const snippet of runnable) {
+    test.skipIf(needsGpu(snippet) && !gpu)(`${nameOf(snippet)} in Node`, () => {
+      const file = `examples/${nameOf(snippet)}.ts`
+      expect(() => runInProject(process.execPath, ['--no-warnings', file])).not.toThrow()
+    })
+  }
+
+  for (const snippet of bundled) {
+    test.skipIf(needsGpu(snippet) && !gpu)(`${nameOf(snippet)} in a bundle`, async () => {
+      await expect(bundle.run(nameOf(snippet))).resolves.toBeUndefined()
+    })
+  }
+})
+
+describe.each([
+  { compiler: 'typescript', types: ['node'] },
+  // Its DOM library does not know WebGPU yet.
+  { compiler: 'typescript-5.9', types: ['node', '@webgpu/types'] },
+])('under the types of $compiler', ({ compiler, types }) => {
+  const program = join(repository, 'node_modules', compiler, 'bin/tsc')
+
+  /** The complaints about our declarations and the examples, not those about anyone else's. */
+  function complaints(files: readonly string[]): readonly string[] {
+    const options = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022', types }
+    const resolution = { module: 'esnext', moduleResolution: 'bundler', lib: ['es2023', 'dom'] }
+    const config = { compilerOptions: { ...options, ...resolution }, include: files }
+    project.write('tsconfig.json', JSON.stringify(config))
+    try {
+      runInProject(process.execPath, [program, '-p', 'tsconfig.json'])
+      return []
+    } catch (error) {
+      const lines = (error as Error).message.split('\n').filter((line) => line.includes('error TS'))
+      const ours = lines.filter((line) => /^(typed|types)\/|\/@attn\//.test(line))
+      if (lines.length === 0) throw error
+      return ours
+    }
+  }
+
+  test('the declarations hold', () => {
+    expect(existsSync(program)).toBe(true)
+    const imports = packages.map(({ name }, index) => `import * as all${index} from '${name}'`)
+    const uses = packages.map((_, index) => `all${index}`).join(', ')
+    project.write('types/all.ts', `${imports.join('\n')}\nexport const all = [${uses}]\n`)
+    expect(complaints(['types'])).toEqual([])
+  })
+
+  test('the README examples compile', () => {
+    expect(snippets.length === 0 ? [] : complaints(['typed'])).toEqual([])
+  })
+})
+
+test('the attn command starts', () => {
+  const command = join(project.folder, 'node_modules/.bin/attn')
+  expect(runInProject(command, ['--help'])).toContain('attn')
+})
