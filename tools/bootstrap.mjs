@@ -21,4 +21,4 @@ function pnpm(parameters) {
 }
 
 pnpm(['install', '--frozen-lockfile', '--reporter=append-only'])
-pnpm(['run', ...process.argv.slice(2)])
+pnpm(['run', '--silent', ...process.argv.slice(2)])

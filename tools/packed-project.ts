@@ -1,9 +1,9 @@
 // An empty project somewhere else, with every package of this repository installed from the
 // tarball that would be published.
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runProgram } from './run-program.ts'
 import { repository, workspacePackages } from './workspace.ts'
 
 export interface PackedProject {
@@ -20,8 +20,8 @@ export function packAll(destination: string): ReadonlyMap<string, string> {
   return new Map(
     workspacePackages().map(({ name, folder, manifest }) => {
       const cwd = join(repository, folder)
-      pnpm(['run', 'build'], cwd)
-      pnpm(['pack', '--pack-destination', destination], cwd)
+      runProgram('pnpm', ['run', 'build'], cwd)
+      runProgram('pnpm', ['pack', '--pack-destination', destination], cwd)
       const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
       return [name, join(destination, file)]
     }),
@@ -46,21 +46,11 @@ export function createPackedProject(companions: readonly string[]): PackedProjec
   // What they ask of one another comes from the tarballs as well.
   const settings = { overrides: local, allowBuilds: { esbuild: false, webgpu: false } }
   write('pnpm-workspace.yaml', JSON.stringify(settings))
-  pnpm(['install', '--prefer-offline', '--no-frozen-lockfile'], folder)
+  runProgram('pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], folder)
   return {
     folder,
     tarballs,
     write,
     remove: () => rmSync(folder, { recursive: true, force: true }),
-  }
-}
-
-function pnpm(parameters: readonly string[], cwd: string): void {
-  try {
-    const shell = process.platform === 'win32'
-    execFileSync('pnpm', parameters, { cwd, shell, encoding: 'utf8', stdio: 'pipe' })
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`pnpm ${parameters.join(' ')} failed in ${cwd}\n${stdout}${stderr}`)
   }
 }

@@ -1,6 +1,5 @@
 // What a user gets: the packages as they would be published, installed from their tarballs into an
 // empty project, where every README example has to run and to compile as written.
-import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { withAssertions } from '../doctest/assertions.ts'
 import { snippetsOf } from '../doctest/collect.ts'
 import type { Snippet } from '../doctest/extract.ts'
 import { createPackedProject, type PackedProject } from '../packed-project.ts'
+import { runProgram } from '../run-program.ts'
 import { acquireGpu } from '../testing/acquire-gpu.ts'
 import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
 import { bundleExamples, type Bundle } from './page.ts'
@@ -50,27 +50,8 @@ afterAll(async () => {
   project?.remove()
 })
 
-/** Runs a program in the project; what it prints is part of the error where it fails. */
 function runInProject(command: string, parameters: readonly string[]): string {
-  try {
-    const options = {
-      cwd: project.folder,
-      encoding: 'utf8',
-      stdio: 'pipe',
-      timeout: 60_000,
-    } as const
-    return execFileSync(command, parameters, options)
-  } catch (error) {
-    const {
-      message,
-      stdout = '',
-      stderr = '',
-    } = error as Error & { stdout: string; stderr: string }
-    const printed = [stdout, stderr].filter((text) => !message.includes(text))
-    // Without the original as its cause, which carries the same text three times over.
-    // oxlint-disable-next-line preserve-caught-error
-    throw new Error([message, ...printed].join('\n'))
-  }
+  return runProgram(command, parameters, project.folder)
 }
 
 describe.each(packages)('$name', ({ name, folder }) => {

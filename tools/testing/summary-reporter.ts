@@ -28,8 +28,6 @@ export function summaryReporter(): Reporter {
 
 function summarize(modules: readonly TestModule[]): TestSummary {
   const tests = modules.flatMap((module) => Array.from(module.children.allTests()))
-  const named = (test: TestCase): string =>
-    `${test.project.name}: ${test.module.relativeModuleId} > ${test.fullName}`
   const brokenModules = modules.filter(
     (module) => !module.ok() && !Array.from(module.children.allTests()).some((test) => !test.ok()),
   )
@@ -45,4 +43,8 @@ function summarize(modules: readonly TestModule[]): TestSummary {
       return { name: named(test), note: result.note ?? '' }
     }),
   }
+}
+
+function named({ project, module, fullName }: TestCase): string {
+  return `${project.name}: ${module.relativeModuleId} > ${fullName}`
 }
