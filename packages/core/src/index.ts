@@ -99,3 +99,5 @@ export type { AttentionResult } from './attention/result.ts'
 
 export { blockMapRow } from './sparsity/block-map.ts'
 export type { BlockMap, TileRun } from './sparsity/block-map.ts'
+
+export type { RotaryEmbedding, RotaryLayout } from './position/rotary.ts'
