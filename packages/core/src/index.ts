@@ -87,6 +87,9 @@ export { biasFromTensor, mask, maskFromTensor, scoreModifier, softcap } from './
 export type { BroadcastShape, Coordinates, Mask, ScoreModifier } from './expression/mask.ts'
 export { compile, evaluate, parameterValue } from './expression/evaluate.ts'
 export type { Environment, Evaluator, Point } from './expression/evaluate.ts'
+export { compileBounds, truth } from './expression/bounds.ts'
+export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
+export type { StridedInterval } from './expression/strided-interval.ts'
 
 export {
   attentionShape,
@@ -98,6 +101,8 @@ export type { AttentionOptions, AttentionShape, ResolvedAttention } from './atte
 export type { AttentionResult } from './attention/result.ts'
 
 export { blockMapRow } from './sparsity/block-map.ts'
-export type { BlockMap, TileRun } from './sparsity/block-map.ts'
+export type { BlockMap, BlockSizes, TileRun } from './sparsity/block-map.ts'
+export { createBlockMap } from './sparsity/create-block-map.ts'
+export type { BlockMapShape } from './sparsity/create-block-map.ts'
 
 export type { RotaryEmbedding, RotaryLayout } from './position/rotary.ts'

@@ -2,6 +2,12 @@
 // block-sparse kernel. Runs of tiles, not tiles, because a list of single tiles would need 134
 // million entries for a causal mask over 2^20 tokens.
 
+/** The size of a tile, in tokens. */
+export interface BlockSizes {
+  readonly queryBlockSize: number
+  readonly keyBlockSize: number
+}
+
 /** For every row of query tiles the runs of key tiles that are not empty. */
 export interface BlockMap {
   readonly kind: 'blockMap'
@@ -55,4 +61,18 @@ export function blockMapRow(
     result.push({ start, end: start + (packed >>> 1), full: (packed & 1) === 1 })
   }
   return result
+}
+
+/**
+ * Checks the size of a tile.
+ *
+ * @throws RangeError when a size is not a positive integer.
+ */
+export function checkBlockSizes(caller: string, sizes: BlockSizes): void {
+  const { queryBlockSize, keyBlockSize } = sizes
+  for (const [name, size] of Object.entries({ queryBlockSize, keyBlockSize })) {
+    if (!Number.isInteger(size) || size < 1) {
+      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+    }
+  }
 }

@@ -1,0 +1,112 @@
+// Plans a block map by subdividing rectangles: bounds decide most of them whole, and only those on
+// the edge of the pattern are cut into four. The work is proportional to the tiles on that edge, not
+// to L x S. (FlexAttention, arXiv 2412.05496, evaluates the mask at every pair.)
+import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
+import { compileBounds } from '../expression/bounds.ts'
+import type { Mask } from '../expression/mask.ts'
+import { dependencies } from '../expression/node.ts'
+import type { Coordinate } from '../expression/node.ts'
+import { always } from '../expression/strided-interval.ts'
+import { checkBlockSizes } from './block-map.ts'
+import type { BlockMap, BlockSizes } from './block-map.ts'
+import { recordRuns } from './run-recorder.ts'
+import { subdivide } from './subdivide.ts'
+
+/** What a block map is made for. */
+export interface BlockMapShape {
+  /** B: sequences. */
+  readonly batch: number
+  /** H: query heads. */
+  readonly heads: number
+  /** L: queries in each sequence. */
+  readonly queryLength: number
+  /** S: keys in each sequence. */
+  readonly keyLength: number
+  /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
+  readonly queryOffset?: number | ArrayLike<number>
+  /** Keys that count in each sequence; later ones are padding. Default: all. */
+  readonly keyLengths?: ArrayLike<number>
+  /** Parameters that are known. The map holds for every value of one that is left out. */
+  readonly parameters?: Readonly<Record<string, number>>
+}
+
+/**
+ * Which tiles of the score matrix a mask leaves empty, fills in part, or fills.
+ *
+ * Exact wherever the mask is computed in integers: a tile is absent only if no pair in it is visible
+ * and full only if all are. Comparisons of floats that come out equal but for rounding, and parameters
+ * that are not given, leave a tile partial.
+ *
+ * Sequences and heads share a map unless the mask or the lengths tell them apart.
+ *
+ * @param mask - Which keys each query sees; undefined for all.
+ * @throws RangeError when a size, offset or parameter is out of range.
+ * @throws TypeError when `mask` is not a mask.
+ *
+ * @example
+ * ```ts
+ * import { blockMapRow, createBlockMap, mask } from '@attn/core'
+ * const causal = mask('causal', ({ query, key }) => key.le(query))
+ * const shape = { batch: 1, heads: 1, queryLength: 256, keyLength: 256 }
+ * const map = createBlockMap(causal, shape, { queryBlockSize: 64, keyBlockSize: 64 })
+ * blockMapRow(map, 0, 0, 2) // => [{ start: 0, end: 2, full: true }, { start: 2, end: 3, full: false }]
+ * ```
+ */
+export function createBlockMap(
+  mask: Mask | undefined,
+  shape: BlockMapShape,
+  sizes: BlockSizes,
+): BlockMap {
+  const { batch, heads, queryLength, keyLength, ...options } = shape
+  const { queryBlockSize, keyBlockSize } = sizes
+  const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
+  checkAttentionShape('createBlockMap', lengths)
+  checkBlockSizes('createBlockMap', sizes)
+  const { queryOffsets, keyLengths } = resolveOptions('createBlockMap', lengths, {
+    ...options,
+    ...(mask && { mask }),
+  })
+
+  const visible = mask ? compileBounds(mask.expression, options) : () => always
+  const uses = mask ? dependencies(mask.expression.node).coordinates : new Set<Coordinate>()
+  const separateSequences =
+    uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
+  const mappedBatch = separateSequences ? batch : 1
+  const mappedHeads = uses.has('head') ? heads : 1
+  const queryBlocks = Math.ceil(queryLength / queryBlockSize)
+  const keyBlocks = Math.ceil(keyLength / keyBlockSize)
+  const recorder = recordRuns(mappedBatch * mappedHeads * queryBlocks)
+  for (let sequence = 0; sequence < mappedBatch; sequence++) {
+    for (let head = 0; head < mappedHeads; head++) {
+      const firstRow = (sequence * mappedHeads + head) * queryBlocks
+      const plane = {
+        batch: sequence,
+        head,
+        heads,
+        queryLength,
+        keyLength,
+        queryOffset: queryOffsets[sequence]!,
+        keysThatCount: keyLengths[sequence]!,
+      }
+      subdivide(visible, plane, sizes, (row, start, tiles, full) =>
+        recorder.record(firstRow + row, start, tiles, full),
+      )
+    }
+  }
+  return {
+    kind: 'blockMap',
+    queryLength,
+    keyLength,
+    queryBlockSize,
+    keyBlockSize,
+    queryBlocks,
+    keyBlocks,
+    batch: mappedBatch,
+    heads: mappedHeads,
+    ...recorder.finish(),
+  }
+}
+
+function differ(values: Int32Array): boolean {
+  return values.some((value) => value !== values[0])
+}

@@ -1,0 +1,150 @@
+// The quadtree under a block map: a rectangle of tiles that a mask neither fills nor leaves empty is
+// cut into four, down to a tile, and a tile down to single pairs if need be.
+import type { BoundsEvaluator } from '../expression/bounds.ts'
+import { emptyInterval } from '../expression/strided-interval.ts'
+import type { MutableInterval, StridedInterval } from '../expression/strided-interval.ts'
+import type { BlockSizes } from './block-map.ts'
+import type { RunRecorder } from './run-recorder.ts'
+
+/** One sequence and head of the score matrix. */
+export interface ScorePlane {
+  readonly batch: number
+  readonly head: number
+  readonly heads: number
+  readonly queryLength: number
+  readonly keyLength: number
+  /** Position of the first query. */
+  readonly queryOffset: number
+  /** Keys that are not padding. */
+  readonly keysThatCount: number
+}
+
+/**
+ * Reports every run of tiles that `visible` does not leave empty. Rows come in any order, the runs of
+ * a row from left to right.
+ */
+export function subdivide(
+  visible: BoundsEvaluator,
+  plane: ScorePlane,
+  { queryBlockSize, keyBlockSize }: BlockSizes,
+  report: RunRecorder['record'],
+): void {
+  const { queryLength, keysThatCount, queryOffset } = plane
+  const queryIndex = emptyInterval()
+  const query = emptyInterval()
+  const key = emptyInterval()
+  const box = {
+    batch: single(plane.batch),
+    head: single(plane.head),
+    heads: single(plane.heads),
+    queryLength: single(queryLength),
+    keyLength: single(plane.keyLength),
+    queryIndex,
+    query,
+    key,
+  }
+
+  /** What the mask does on rows `top .. bottom - 1` and keys `left .. right - 1`. */
+  const look = (top: number, bottom: number, left: number, right: number): StridedInterval => {
+    setRange(queryIndex, top, bottom - 1)
+    setRange(query, queryOffset + top, queryOffset + bottom - 1)
+    setRange(key, left, right - 1)
+    return visible(box)
+  }
+
+  const visitTiles = (top: number, bottom: number, left: number, right: number): void => {
+    const firstRow = top * queryBlockSize
+    const endRow = Math.min(bottom * queryBlockSize, queryLength)
+    const firstKey = left * keyBlockSize
+    const endKey = Math.min(right * keyBlockSize, keysThatCount)
+    const seen = look(firstRow, endRow, firstKey, endKey)
+    if (seen.high === 0) return
+    if (seen.low === 1) {
+      reportVisible(top, bottom, left, right)
+    } else if (bottom - top > 1 || right - left > 1) {
+      quarter(top, bottom, left, right, visitTiles)
+    } else {
+      anyVisible = false
+      anyHidden = false
+      probeCorners(firstRow, endRow, firstKey, endKey)
+      visitPairs(firstRow, endRow, firstKey, endKey)
+      if (!anyVisible) return
+      if (anyHidden) report(top, left, 1, false)
+      else reportVisible(top, bottom, left, right)
+    }
+  }
+
+  /** Reports tiles in which every pair is visible that there is. */
+  const reportVisible = (top: number, bottom: number, left: number, right: number): void => {
+    const whole = Math.min(right, Math.floor(keysThatCount / keyBlockSize))
+    for (let row = top; row < bottom; row++) {
+      if (whole > left) report(row, left, whole - left, true)
+      if (right > whole) report(row, whole, right - whole, false)
+    }
+  }
+
+  let anyVisible = false
+  let anyHidden = false
+
+  // The edge of most patterns runs between the corners of a tile, which then decide it at once.
+  const probeCorners = (top: number, bottom: number, left: number, right: number): void => {
+    visitPairs(top, top + 1, left, left + 1)
+    visitPairs(top, top + 1, right - 1, right)
+    visitPairs(bottom - 1, bottom, left, left + 1)
+    visitPairs(bottom - 1, bottom, right - 1, right)
+  }
+
+  /** Looks for a visible and a hidden pair; a pair that bounds cannot tell counts as both. */
+  const visitPairs = (top: number, bottom: number, left: number, right: number): void => {
+    if (anyVisible && anyHidden) return
+    const seen = look(top, bottom, left, right)
+    if (seen.high === 0) {
+      anyHidden = true
+    } else if (seen.low === 1) {
+      anyVisible = true
+    } else if (bottom - top > 1 || right - left > 1) {
+      quarter(top, bottom, left, right, visitPairs)
+    } else {
+      anyVisible = true
+      anyHidden = true
+    }
+  }
+
+  if (keysThatCount > 0) {
+    const rows = Math.ceil(queryLength / queryBlockSize)
+    visitTiles(0, rows, 0, Math.ceil(keysThatCount / keyBlockSize))
+  }
+}
+
+/** Cuts a rectangle into four, or across its longer side, and visits the upper parts first. */
+function quarter(
+  top: number,
+  bottom: number,
+  left: number,
+  right: number,
+  visit: (top: number, bottom: number, left: number, right: number) => void,
+): void {
+  const rows = bottom - top
+  const columns = right - left
+  const middle = 2 * rows > columns ? top + halfOf(rows) : bottom
+  const center = 2 * columns > rows ? left + halfOf(columns) : right
+  visit(top, middle, left, center)
+  if (center < right) visit(top, middle, center, right)
+  if (middle < bottom) visit(middle, bottom, left, center)
+  if (middle < bottom && center < right) visit(middle, bottom, center, right)
+}
+
+/** The largest power of two below a length, so that cuts fall where patterns repeat. */
+function halfOf(length: number): number {
+  return length > 1 ? 2 ** (31 - Math.clz32(length - 1)) : length
+}
+
+function single(value: number): StridedInterval {
+  return { low: value, high: value, stride: 0 }
+}
+
+function setRange(out: MutableInterval, low: number, high: number): void {
+  out.low = low
+  out.high = high
+  out.stride = low === high ? 0 : 1
+}
