@@ -1,7 +1,20 @@
 /**
- * Flash attention on WebGPU, forward and backward, dense and block-sparse, in browsers and in Node.
+ * FlashAttention on WebGPU: exact attention that never stores the score matrix, dense and
+ * block-sparse, in browsers and in Node.
  *
  * @packageDocumentation
  */
-
-export {}
+export { createFlashAttention } from './run/flash-attention.ts'
+export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention.ts'
+export type { AttentionPlan, ForwardInputs, ForwardOutputs } from './run/attention-plan.ts'
+export { gpuTensor } from './gpu-tensor.ts'
+export type { GpuTensor } from './gpu-tensor.ts'
+export type { PlanOptions } from './plan/plan.ts'
+export { formatExplanation } from './plan/explain.ts'
+export type { PlanExplanation } from './plan/explain.ts'
+export type { ForwardTile } from './plan/tiles.ts'
+export { DeviceLostError, GpuOutOfMemoryError, GpuValidationError } from './device/errors.ts'
+export { defaultCapabilities, defaultLimits } from './device/capabilities.ts'
+export type { Capabilities, DeviceLimits } from './device/capabilities.ts'
+export type { MemoryUse } from './device/buffers.ts'
+export { UnsupportedError } from '@attn/core'

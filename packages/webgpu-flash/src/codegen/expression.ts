@@ -1,0 +1,212 @@
+// Reading 4 of the expression tree: WGSL text. One function per expression; shared subtrees become
+// one `let` each, so the text a reviewer sees has every value once and by order of use.
+import { operands } from '@attn/core'
+import type {
+  ArithmeticOperation,
+  ComparisonOperation,
+  Coordinate,
+  ExpressionNode,
+  UnaryOperation,
+  ValueType,
+} from '@attn/core'
+import type { DataLayout } from './data-layout.ts'
+import { helperFunctions } from './helpers.ts'
+import type { HelperName } from './helpers.ts'
+
+/** A WGSL function made of an expression, with the helper functions its text calls. */
+export interface ExpressionFunction {
+  readonly code: string
+  readonly helpers: ReadonlySet<HelperName>
+}
+
+const wgslType: Readonly<Record<ValueType, string>> = {
+  integer: 'i32',
+  float: 'f32',
+  boolean: 'bool',
+}
+
+/** The arguments every generated function takes, after the score where there is one. */
+export const coordinateArguments: readonly Coordinate[] = [
+  'batch',
+  'head',
+  'query',
+  'queryIndex',
+  'key',
+]
+
+/** How WGSL names a coordinate: arguments by their own name, sizes from the uniform block. */
+function coordinateText(name: Coordinate): string {
+  if (name === 'queryLength' || name === 'keyLength' || name === 'heads')
+    return `i32(params.${name})`
+  if (name === 'score' || coordinateArguments.includes(name)) return name
+  throw new TypeError(`webgpu-flash: ${name} has no meaning in a mask or score modifier`)
+}
+
+/**
+ * WGSL for `fn name(...) -> type` computing the expression.
+ *
+ * @param takesScore - Whether the first argument is `score: f32` (score modifiers).
+ */
+export function expressionFunction(
+  name: string,
+  node: ExpressionNode,
+  layout: DataLayout,
+  takesScore: boolean,
+): ExpressionFunction {
+  const helpers = new Set<HelperName>()
+  const uses = countUses(node)
+  const named = new Map<ExpressionNode, string>()
+  const statements: string[] = []
+
+  const text = (current: ExpressionNode): string => {
+    const known = named.get(current)
+    if (known) return known
+    const value = nodeText(current, text, layout, helpers)
+    // Leaves are as short as a name would be.
+    if (uses.get(current)! < 2 || operands(current).length === 0) return value
+    const variable = `v${named.size}`
+    statements.push(`  let ${variable} = ${value};`)
+    named.set(current, variable)
+    return variable
+  }
+  const result = text(node)
+  const parameters = [
+    ...(takesScore ? ['score: f32'] : []),
+    ...coordinateArguments.map((argument) => `${argument}: i32`),
+  ]
+  const code = [
+    `fn ${name}(${parameters.join(', ')}) -> ${wgslType[node.type]} {`,
+    ...statements,
+    `  return ${result};`,
+    '}',
+  ].join('\n')
+  return { code, helpers }
+}
+
+function countUses(root: ExpressionNode): Map<ExpressionNode, number> {
+  const uses = new Map<ExpressionNode, number>()
+  const visit = (node: ExpressionNode): void => {
+    const count = uses.get(node) ?? 0
+    uses.set(node, count + 1)
+    if (count === 0) operands(node).forEach(visit)
+  }
+  visit(root)
+  return uses
+}
+
+const comparisonText: Readonly<Record<ComparisonOperation, string>> = {
+  equal: '==',
+  notEqual: '!=',
+  less: '<',
+  lessOrEqual: '<=',
+  greater: '>',
+  greaterOrEqual: '>=',
+}
+
+const infixText: Partial<Record<ArithmeticOperation, string>> = {
+  add: '+',
+  subtract: '-',
+  multiply: '*',
+  divide: '/',
+}
+
+const functionText: Partial<Record<ArithmeticOperation | UnaryOperation, string>> = {
+  minimum: 'min',
+  maximum: 'max',
+  power: 'pow',
+  absolute: 'abs',
+  exp: 'exp',
+  log: 'log',
+  sqrt: 'sqrt',
+  sin: 'sin',
+  cos: 'cos',
+  toFloat: 'f32',
+}
+
+function nodeText(
+  node: ExpressionNode,
+  text: (node: ExpressionNode) => string,
+  layout: DataLayout,
+  helpers: Set<HelperName>,
+): string {
+  switch (node.kind) {
+    case 'constant':
+      return constantText(node.value, node.type)
+    case 'coordinate':
+      return coordinateText(node.name)
+    case 'parameter':
+      return layout.parameterText(node.parameter)
+    case 'unary': {
+      const operand = text(node.operand)
+      if (node.operation === 'negate') return `(-${operand})`
+      if (node.operation === 'floor') return `i32(floor(${operand}))`
+      if (node.operation === 'tanh') {
+        helpers.add('boundedTanh')
+        return `boundedTanh(${operand})`
+      }
+      return `${functionText[node.operation]!}(${operand})`
+    }
+    case 'arithmetic':
+      return arithmeticText(node.operation, node.right, text(node.left), text(node.right), helpers)
+    case 'comparison':
+      return `(${text(node.left)} ${comparisonText[node.operation]} ${text(node.right)})`
+    case 'logical': {
+      const operator = { and: '&&', or: '||', xor: '!=' }[node.operation]
+      return `(${text(node.left)} ${operator} ${text(node.right)})`
+    }
+    case 'not':
+      return `!${text(node.operand)}`
+    case 'select':
+      return `select(${text(node.whenFalse)}, ${text(node.whenTrue)}, ${text(node.condition)})`
+    case 'lookup':
+      return layout.lookupText(node.table, node.indices.map(text), helpers)
+    case 'contains':
+      return layout.containsText(node.relation, text(node.row), text(node.member), helpers)
+  }
+}
+
+function arithmeticText(
+  operation: ArithmeticOperation,
+  right: ExpressionNode,
+  leftText: string,
+  rightText: string,
+  helpers: Set<HelperName>,
+): string {
+  const infix = infixText[operation]
+  if (infix) return `(${leftText} ${infix} ${rightText})`
+  const simple = functionText[operation]
+  if (simple) return `${simple}(${leftText}, ${rightText})`
+  // Floored division. By a power of two it is a shift (arithmetic, so right for negatives too).
+  const power = right.kind === 'constant' ? Math.log2(right.value) : Number.NaN
+  if (Number.isInteger(power)) {
+    return operation === 'floorDivide'
+      ? `(${leftText} >> ${power}u)`
+      : `(${leftText} & ${2 ** power - 1})`
+  }
+  helpers.add('floorModulo')
+  if (operation === 'modulo') return `floorModulo(${leftText}, ${rightText})`
+  helpers.add('floorDivide')
+  return `floorDivide(${leftText}, ${rightText})`
+}
+
+/** The largest finite float32: what an infinity becomes, since WGSL has no literal for one. */
+const largestFloat = 3.4028234663852886e38
+
+/** A literal of the value: floats rounded to float32, infinities to the largest finite number. */
+export function constantText(value: number, type: ValueType): string {
+  if (type === 'boolean') return value ? 'true' : 'false'
+  if (type === 'integer') return value < 0 ? `i32(${value})` : `${value}`
+  const clamped = Math.fround(Math.min(Math.max(value, -largestFloat), largestFloat))
+  const digits = `${clamped}`
+  const literal = /[.e]/.test(digits) ? `${digits}f` : `${digits}.0f`
+  return clamped < 0 ? `(${literal})` : literal
+}
+
+/** The WGSL of all helpers asked for, each once. */
+export function helperText(helpers: Iterable<HelperName>): string {
+  const wanted = new Set(helpers)
+  return (Object.keys(helperFunctions) as HelperName[])
+    .filter((name) => wanted.has(name))
+    .map((name) => helperFunctions[name])
+    .join('\n\n')
+}

@@ -1,0 +1,46 @@
+// WGSL functions that generated expressions call where the language's own operators differ from
+// what core's `evaluate` defines.
+
+/** WGSL text of each helper, in an order in which later ones may call earlier ones. */
+export const helperFunctions = {
+  // WGSL's % takes the sign of the dividend; ours is never negative.
+  floorModulo: /* wgsl */ `fn floorModulo(a: i32, b: i32) -> i32 {
+  let remainder = a % b;
+  return select(remainder, remainder + b, remainder < 0);
+}`,
+  floorDivide: /* wgsl */ `fn floorDivide(a: i32, b: i32) -> i32 {
+  return (a - floorModulo(a, b)) / b;
+}`,
+  // Some drivers compute tanh through exp(2x) and overflow to NaN; beyond 10 it is 1 in float32.
+  boundedTanh: /* wgsl */ `fn boundedTanh(x: f32) -> f32 {
+  return tanh(clamp(x, -10.0, 10.0));
+}`,
+  // An index is clamped to its axis, as on the CPU.
+  clampIndex: /* wgsl */ `fn clampIndex(index: i32, size: u32) -> u32 {
+  return u32(clamp(index, 0, i32(size) - 1));
+}`,
+  tableBit: /* wgsl */ `fn tableBit(base: u32, index: u32) -> bool {
+  return ((data[base + (index >> 5u)] >> (index & 31u)) & 1u) != 0u;
+}`,
+  // A relation is its row count, row offsets, and ascending members; `base` is where it begins.
+  relationContains: /* wgsl */ `fn relationContains(base: u32, row: i32, member: i32) -> bool {
+  let rows = data[base];
+  let place = base + 1u + u32(clamp(row, 0, i32(rows) - 1));
+  let members = base + 2u + rows;
+  var low = data[place];
+  let end = data[place + 1u];
+  var high = end;
+  while (low < high) {
+    let middle = (low + high) >> 1u;
+    if (bitcast<i32>(data[members + middle]) < member) {
+      low = middle + 1u;
+    } else {
+      high = middle;
+    }
+  }
+  return low < end && bitcast<i32>(data[members + min(low, end - 1u)]) == member;
+}`,
+} as const
+
+/** A helper that generated text may call. */
+export type HelperName = keyof typeof helperFunctions

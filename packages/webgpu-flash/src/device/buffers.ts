@@ -1,0 +1,72 @@
+// GPU memory with an account of it: every buffer the library makes is listed here, so that plans
+// can say what they hold and `destroy` can free everything.
+
+/** What the library holds on the GPU. */
+export interface MemoryUse {
+  /** Bytes in buffers that are alive. */
+  readonly allocatedBytes: number
+  /** The most there ever were since the last reset. */
+  readonly peakBytes: number
+}
+
+/** Makes and frees buffers. */
+export interface BufferPool {
+  readonly use: MemoryUse
+  resetPeak(): void
+  /** A new zeroed buffer of at least 16 bytes. */
+  allocate(label: string, bytes: number, usage?: GPUBufferUsageFlags): GPUBuffer
+  /** A new buffer that holds these words. */
+  upload(label: string, words: ArrayBufferView, usage?: GPUBufferUsageFlags): GPUBuffer
+  /** Frees a buffer made here; others are left alone. */
+  release(buffer: GPUBuffer): void
+  releaseAll(): void
+}
+
+// Numbers of GPUBufferUsage, which is not a global everywhere at import time.
+const copySource = 0x04
+const copyDestination = 0x08
+const storage = 0x80
+
+/** Starts an account of a device's buffers. */
+export function createBufferPool(device: GPUDevice): BufferPool {
+  const alive = new Set<GPUBuffer>()
+  let allocatedBytes = 0
+  let peakBytes = 0
+  const create = (
+    label: string,
+    bytes: number,
+    usage: GPUBufferUsageFlags,
+    mappedAtCreation: boolean,
+  ): GPUBuffer => {
+    const size = Math.max(16, Math.ceil(bytes / 4) * 4)
+    const buffer = device.createBuffer({ label: `attn ${label}`, size, usage, mappedAtCreation })
+    alive.add(buffer)
+    allocatedBytes += size
+    peakBytes = Math.max(peakBytes, allocatedBytes)
+    return buffer
+  }
+  const release = (buffer: GPUBuffer): void => {
+    if (!alive.delete(buffer)) return
+    allocatedBytes -= buffer.size
+    buffer.destroy()
+  }
+  return {
+    get use() {
+      return { allocatedBytes, peakBytes }
+    },
+    resetPeak: () => {
+      peakBytes = allocatedBytes
+    },
+    allocate: (label, bytes, usage = storage | copySource | copyDestination) =>
+      create(label, bytes, usage, false),
+    upload: (label, words, usage = storage | copySource | copyDestination) => {
+      const buffer = create(label, words.byteLength, usage, true)
+      const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+      new Uint8Array(buffer.getMappedRange()).set(bytes)
+      buffer.unmap()
+      return buffer
+    },
+    release,
+    releaseAll: () => [...alive].forEach(release),
+  }
+}

@@ -1,0 +1,38 @@
+// The last step of a forward kernel: divide a row by its sum once (FlashAttention-2, 2307.08691)
+// and store it with its log-sum-exp, or merge it by log-sum-exp with the result of other keys that
+// an earlier dispatch left there.
+import { unroll } from '../codegen/snippets.ts'
+
+/** WGSL of `finishRow`, for rows of `valueColumns` vectors a thread. */
+export function finishRowFunction(threadColumns: number, valueColumns: number): string {
+  const arguments_ = Array.from({ length: valueColumns }, (_, c) => `, o${c}: vec4<f32>`).join('')
+  const places = unroll(valueColumns, (c) => `  let vector${c} = column + ${c * threadColumns}u;`)
+  const store = (indentation: string, text: (c: number) => string): string =>
+    unroll(valueColumns, (c) => `${indentation}if (vector${c} < valueVectors) { ${text(c)} }`)
+  return /* wgsl */ `fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
+  return params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryRow;
+}
+
+fn finishRow(batch: u32, head: u32, queryRow: u32, column: u32, previous: f32, total: f32, maximum: f32${arguments_}) {
+  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+${places}
+  let seen = total > 0.0;
+  var weight = select(0.0, 1.0 / total, seen);
+  var result = select(hidden, maximum * ${Math.LN2} + log(total), seen);
+  if (params.mergeWithOutput != 0u && previous > hidden) {
+    let larger = max(previous, result);
+    let previousPart = exp(previous - larger);
+    let ownPart = exp(result - larger);
+    let sum = previousPart + ownPart;
+    weight *= ownPart / sum;
+    result = larger + log(sum);
+    let keep = previousPart / sum;
+${store('    ', (c) => `storeOutput(base, vector${c}, loadOutput(base, vector${c}) * keep + o${c} * weight);`)}
+  } else {
+${store('    ', (c) => `storeOutput(base, vector${c}, o${c} * weight);`)}
+  }
+  if (column == 0u) {
+    logSumExp[logSumExpPlace(batch, head, queryRow)] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
+  }
+}`
+}

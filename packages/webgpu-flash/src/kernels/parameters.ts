@@ -1,0 +1,75 @@
+// The uniform block of the forward kernels: everything that changes from call to call, so that one
+// pipeline serves every length, stride and offset. The text and the writer are made from one list.
+
+/** Tensors a forward kernel addresses through the block. */
+export const forwardTensors = ['query', 'key', 'value', 'output'] as const
+
+const tensorFields = ['Offset', 'Batch', 'Head', 'Row', 'Dim'] as const
+
+/** Scalar fields in the order they lie in the block. */
+export const forwardFields: readonly string[] = [
+  ...forwardTensors.flatMap((tensor) => tensorFields.map((field) => `${tensor}${field}`)),
+  'logSumExpOffset',
+  'queryLength',
+  'keyLength',
+  'heads',
+  'headsPerKeyHead',
+  // The part of the work this dispatch does; see plan/dispatch.ts.
+  'queryTileBase',
+  'headBase',
+  'batchBase',
+  'keyTileBegin',
+  'keyTileEnd',
+  'mergeWithOutput',
+  // Where rows begin in the block map, and how they are shared between heads and sequences.
+  'mapQueryTiles',
+  'mapHeads',
+  'mapBatches',
+  'mapRunsBase',
+  'mapOrderBase',
+  // Bits of floats.
+  'scale',
+  'negativeInfinity',
+]
+
+/** WGSL of the block; scalars are u32 words, floats among them are read with bitcast. */
+export function parameterBlock(descriptorWords: number, parameterWords: number): string {
+  const arrays = [
+    ['tables', descriptorWords],
+    ['parameters', parameterWords],
+  ] as const
+  return [
+    'struct Params {',
+    ...forwardFields.map((field) => `  ${field}: u32,`),
+    ...arrays.flatMap(([name, words]) =>
+      words > 0 ? [`  @align(16) ${name}: array<vec4<u32>, ${Math.ceil(words / 4)}>,`] : [],
+    ),
+    '}',
+  ].join('\n')
+}
+
+/** The words of the block, in the layout that `parameterBlock` declares. */
+export function packParameters(
+  fields: Readonly<Record<string, number>>,
+  descriptors: Uint32Array,
+  parameters: Uint32Array,
+): Uint32Array<ArrayBuffer> {
+  const roundUp = (count: number): number => Math.ceil(count / 4) * 4
+  const scalars = roundUp(forwardFields.length)
+  const words = new Uint32Array(scalars + roundUp(descriptors.length) + roundUp(parameters.length))
+  forwardFields.forEach((field, index) => {
+    words[index] = fields[field]!
+  })
+  words.set(descriptors, scalars)
+  words.set(parameters, scalars + roundUp(descriptors.length))
+  return words
+}
+
+const floatBits = new Float32Array(1)
+const wordBits = new Uint32Array(floatBits.buffer)
+
+/** The bits of a float32 as a word. */
+export function floatWord(value: number): number {
+  floatBits[0] = value
+  return wordBits[0]!
+}

@@ -1,0 +1,192 @@
+// Planning: from sizes, expressions and limits to everything a run needs, without touching a GPU.
+import { checkAttentionShape, createBlockMap, resolveOptions } from '@attn/core'
+import type {
+  AttentionOptions,
+  AttentionShape,
+  BlockMap,
+  DType,
+  ResolvedAttention,
+} from '@attn/core'
+import type { Access } from '../codegen/access.ts'
+import { dataLayout, packData } from '../codegen/data-layout.ts'
+import type { DataLayout, PackedData } from '../codegen/data-layout.ts'
+import { scoreRules } from '../codegen/snippets.ts'
+import type { ScoreRules } from '../codegen/snippets.ts'
+import type { Capabilities } from '../device/capabilities.ts'
+import { forwardKernel } from '../kernels/forward.wgsl.ts'
+import { chooseTile, roundUp, tileBytes, tileMemory } from './tiles.ts'
+import type { ForwardTile, TileMemory } from './tiles.ts'
+import { packBlockMap } from './pack-block-map.ts'
+import type { PackedBlockMap } from './pack-block-map.ts'
+
+/** What a plan is made for: the sizes of the tensors and everything that decides the result. */
+export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
+  /** B. Default: 1. */
+  readonly batch?: number
+  /** H: query heads. */
+  readonly heads: number
+  /** Hkv. Default: `heads`. */
+  readonly kvHeads?: number
+  /** L. */
+  readonly queryLength: number
+  /** S. Default: `queryLength`. */
+  readonly keyLength?: number
+  /** D, 1 to 256. */
+  readonly headDim: number
+  /** Dv, 1 to 256. Default: `headDim`. */
+  readonly valueDim?: number
+  /** Element type of query, key, value and output. Default: float32. */
+  readonly dtype?: DType
+  /** A tile to use instead of the planner's choice: for measuring. */
+  readonly tile?: ForwardTile
+  /** Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. */
+  readonly workBudget?: number
+}
+
+/** A plan as data. */
+export interface ForwardPlan {
+  readonly shape: AttentionShape
+  readonly dtype: DType
+  readonly attention: ResolvedAttention
+  readonly tile: ForwardTile
+  readonly memory: TileMemory
+  /** Undefined where no mask or padding hides anything: all tiles are visited. */
+  readonly blockMap: BlockMap | undefined
+  readonly packedMap: PackedBlockMap | undefined
+  readonly layout: DataLayout
+  readonly data: PackedData
+  readonly rules: ScoreRules
+  readonly workBudget: number
+}
+
+/** What one dispatch may hold unless told otherwise: tens of milliseconds on a desktop GPU. */
+const defaultWorkBudget = 2 ** 38
+
+/**
+ * Plans a forward pass.
+ *
+ * @throws RangeError for sizes and values out of range, TypeError for things of the wrong kind.
+ */
+export function planForward(options: PlanOptions, capabilities: Capabilities): ForwardPlan {
+  const { heads, queryLength, headDim, dtype = 'float32' } = options
+  const { batch = 1, kvHeads = heads, keyLength = queryLength, valueDim = headDim } = options
+  const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
+  checkAttentionShape('flash.plan', shape)
+  if (headDim > 256 || valueDim > 256) {
+    throw new RangeError(
+      `flash.plan: headDim and valueDim must be at most 256, got ${headDim} and ${valueDim}`,
+    )
+  }
+  if (dtype !== 'float32' && dtype !== 'float16') {
+    throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
+  }
+  const attention = resolveOptions('flash.plan', shape, options)
+  const tile = options.tile ?? chooseTile(headDim, valueDim, capabilities.limits)
+  checkTile(tile, headDim, valueDim, capabilities)
+  const { mask, scoreModifiers } = attention
+  const nodes = [mask, ...scoreModifiers].flatMap((part) => (part ? [part.expression.node] : []))
+  const layout = dataLayout(nodes)
+  const padded = attention.keyLengths.some((length) => length < keyLength)
+  const blockMap =
+    mask || padded
+      ? createBlockMap(mask, blockMapShape(shape, attention), {
+          queryBlockSize: tile.queries,
+          keyBlockSize: tile.keys,
+        })
+      : undefined
+  return {
+    shape,
+    dtype,
+    attention,
+    tile,
+    memory: tileMemory(tile, headDim, valueDim),
+    blockMap,
+    packedMap: blockMap && packBlockMap(blockMap),
+    layout,
+    data: packData(layout, sequenceWords(attention)),
+    rules: scoreRules(mask, scoreModifiers, layout),
+    workBudget: options.workBudget ?? defaultWorkBudget,
+  }
+}
+
+function blockMapShape(
+  { batch, heads, queryLength, keyLength }: AttentionShape,
+  { queryOffsets, keyLengths }: ResolvedAttention,
+) {
+  return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
+}
+
+function checkTile(
+  tile: ForwardTile,
+  headDim: number,
+  valueDim: number,
+  { limits }: Capabilities,
+): void {
+  const bytes = tileBytes(tile, headDim, valueDim)
+  const threads = tile.threadRows * tile.threadColumns
+  const whole =
+    tile.queries % (4 * tile.threadRows) === 0 &&
+    tile.keys % (4 * tile.threadColumns) === 0 &&
+    tile.dimChunk % 4 === 0 &&
+    tile.keys % tile.valueChunk === 0 &&
+    (!tile.separateValue || tile.valueChunk === tile.keys)
+  if (!whole)
+    throw new RangeError('flash.plan: the sizes of the tile do not divide; see ForwardTile')
+  if (bytes > limits.maxComputeWorkgroupStorageSize) {
+    throw new RangeError(
+      `flash.plan: the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${limits.maxComputeWorkgroupStorageSize}`,
+    )
+  }
+  if (threads > limits.maxComputeInvocationsPerWorkgroup) {
+    throw new RangeError(
+      `flash.plan: the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${limits.maxComputeInvocationsPerWorkgroup}`,
+    )
+  }
+}
+
+/** Query offset and key count of each sequence, as the kernel reads them. */
+function sequenceWords({ queryOffsets, keyLengths }: ResolvedAttention): Uint32Array {
+  const words = new Uint32Array(2 * queryOffsets.length)
+  queryOffsets.forEach((offset, sequence) => {
+    words[2 * sequence] = offset
+    words[2 * sequence + 1] = keyLengths[sequence]!
+  })
+  return words
+}
+
+/** How the four tensors are accessed; decides the text of the kernel. */
+export interface ForwardAccesses {
+  readonly query: Access
+  readonly key: Access
+  readonly value: Access
+  readonly output: Access
+}
+
+/** The WGSL of a plan for tensors with these accesses. */
+export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses): string {
+  return forwardKernel({
+    tile: plan.tile,
+    memory: plan.memory,
+    headDim: plan.shape.headDim,
+    valueDim: plan.shape.valueDim,
+    ...accesses,
+    rules: plan.rules,
+    blockMap: plan.blockMap !== undefined,
+    descriptorWords: plan.layout.descriptorWords,
+    parameterWords: plan.layout.parameters.length,
+  })
+}
+
+/**
+ * Strides of the output a plan makes for itself: row-major, but that halves which are stored in
+ * pairs (no `shader-f16`) begin each row on a whole word.
+ */
+export function outputStrides(
+  shape: AttentionShape,
+  dtype: DType,
+  nativeFloat16: boolean,
+): number[] {
+  const { heads, queryLength, valueDim } = shape
+  const row = dtype === 'float16' && !nativeFloat16 ? roundUp(valueDim, 2) : valueDim
+  return [heads * queryLength * row, queryLength * row, row, 1]
+}

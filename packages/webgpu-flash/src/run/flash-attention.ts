@@ -1,0 +1,185 @@
+// The library on a device: makes plans, runs them, and keeps the account of memory and errors.
+import {
+  attentionShape,
+  checkParameters,
+  contiguousStrides,
+  elementCount,
+  resolveOptions,
+} from '@attn/core'
+import type { AttentionOptions, AttentionResult, DType, Tensor } from '@attn/core'
+import { createBufferPool } from '../device/buffers.ts'
+import type { MemoryUse } from '../device/buffers.ts'
+import { readCapabilities } from '../device/capabilities.ts'
+import type { Capabilities } from '../device/capabilities.ts'
+import { watchErrors } from '../device/errors.ts'
+import { requestDevice } from '../device/request-device.ts'
+import { elementBytes } from '../gpu-tensor.ts'
+import type { GpuTensor } from '../gpu-tensor.ts'
+import { planForward } from '../plan/plan.ts'
+import type { PlanOptions } from '../plan/plan.ts'
+import { bindPlan } from './attention-plan.ts'
+import type { AttentionPlan } from './attention-plan.ts'
+import { downloadTensor, uploadTensor } from './transfer.ts'
+
+/** Where the library is to run. */
+export interface FlashAttentionOptions {
+  /** A device of the caller's. It stays the caller's: `destroy` frees buffers, not the device. */
+  readonly device?: GPUDevice
+  /** Where to look for an adapter. Default: `navigator.gpu`, in Node the package `webgpu`. */
+  readonly gpu?: GPU
+  /** Which adapter to prefer. Default: high-performance. */
+  readonly powerPreference?: GPUPowerPreference
+}
+
+/** Flash attention on one device. */
+export interface FlashAttention {
+  readonly device: GPUDevice
+  readonly capabilities: Capabilities
+  /** GPU memory the library holds: tensors made by it, and plans. */
+  readonly memory: MemoryUse
+  resetPeakMemory(): void
+  /**
+   * Plans attention for these sizes: chooses the kernel, finds the tiles to visit, uploads tables.
+   *
+   * @throws RangeError or TypeError for options that cannot be met.
+   */
+  plan(options: PlanOptions): AttentionPlan
+  /**
+   * Exact attention of CPU tensors: uploads, plans, runs, downloads.
+   * query `[B, H, L, D]`, key `[B, Hkv, S, D]`, value `[B, Hkv, S, Dv]`, any strides; float64 is
+   * computed in float32.
+   */
+  attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    options?: AttentionOptions,
+  ): Promise<AttentionResult>
+  /** Copies a CPU tensor to the GPU, row-major. */
+  upload(source: Tensor): GpuTensor
+  /** A new tensor of zeros. */
+  empty(shape: readonly number[], dtype?: DType): GpuTensor
+  /** Copies a GPU tensor back; waits for what writes it, and rejects with its error. */
+  download(source: GpuTensor): Promise<Tensor>
+  /** Frees a tensor that the library made. */
+  release(...tensors: readonly GpuTensor[]): void
+  /** Waits for all work; rejects with the typed error of the first call that failed. */
+  finished(): Promise<void>
+  /** Frees all buffers (and the device, where the library requested it). */
+  destroy(): void
+}
+
+/**
+ * Prepares flash attention on a device, the caller's or one it finds.
+ *
+ * @throws UnsupportedError when there is no WebGPU or no adapter.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from '@attn/core'
+ * import { createFlashAttention } from '@attn/webgpu-flash'
+ *
+ * const flash = await createFlashAttention()
+ * const random = () => tensor(Float32Array.from({ length: 2 * 100 * 64 }, Math.random), [1, 2, 100, 64])
+ * const { output, logSumExp } = await flash.attention(random(), random(), random())
+ * output.shape // => [1, 2, 100, 64]
+ * logSumExp.shape // => [1, 2, 100]
+ * flash.destroy()
+ * ```
+ */
+export async function createFlashAttention(
+  options: FlashAttentionOptions = {},
+): Promise<FlashAttention> {
+  const found = options.device
+    ? undefined
+    : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
+  const device = options.device ?? found!.device
+  const capabilities = readCapabilities(device)
+  const buffers = createBufferPool(device)
+  const errors = watchErrors(device)
+  const host = { device, buffers, errors, capabilities }
+  const plans = new Set<AttentionPlan>()
+
+  const plan = (planOptions: PlanOptions): AttentionPlan => {
+    errors.checkAlive('flash.plan')
+    const bound = bindPlan(host, planForward(planOptions, capabilities))
+    plans.add(bound)
+    return bound
+  }
+  const upload = (source: Tensor): GpuTensor =>
+    errors.guard('flash.upload', () => uploadTensor(buffers, 'tensor', source))
+  const download = async (source: GpuTensor): Promise<Tensor> => {
+    errors.checkAlive('flash.download')
+    await errors.settle()
+    return errors.guard('flash.download', () => downloadTensor(device, buffers, source))
+  }
+  const release = (...tensors: readonly GpuTensor[]): void => {
+    for (const { storage } of tensors) buffers.release(storage)
+  }
+
+  const attention: FlashAttention['attention'] = async (query, key, value, callOptions = {}) => {
+    const shape = attentionShape('flash.attention', query, key, value)
+    const { parameters, ...rest } = callOptions
+    checkParameters('flash.attention', resolveOptions('flash.attention', shape, callOptions))
+    const dtype = query.dtype === 'float16' ? 'float16' : 'float32'
+    for (const [name, { dtype: other }] of Object.entries({ key, value })) {
+      if ((other === 'float16') !== (dtype === 'float16')) {
+        throw new TypeError(
+          `flash.attention: query and ${name} dtypes must match, got ${query.dtype} and ${other}`,
+        )
+      }
+    }
+    const bound = plan({ ...shape, ...rest, dtype })
+    const inputs = [query, key, value].map(upload) as [GpuTensor, GpuTensor, GpuTensor]
+    let results: GpuTensor[] = []
+    try {
+      const result = bound.forward({
+        query: inputs[0],
+        key: inputs[1],
+        value: inputs[2],
+        ...(parameters ? { parameters } : {}),
+      })
+      results = [result.output, result.logSumExp]
+      const [output, logSumExp] = await Promise.all(results.map(download))
+      return { output: output!, logSumExp: logSumExp! }
+    } finally {
+      release(...inputs, ...results)
+      bound.destroy()
+      plans.delete(bound)
+    }
+  }
+
+  return {
+    device,
+    capabilities,
+    get memory() {
+      return buffers.use
+    },
+    resetPeakMemory: buffers.resetPeak,
+    plan,
+    attention,
+    upload,
+    empty: (shape, dtype = 'float32') => {
+      const count = elementCount(shape)
+      return errors.guard('flash.empty', () => ({
+        dtype,
+        shape: [...shape],
+        strides: contiguousStrides(shape),
+        offset: 0,
+        storage: buffers.allocate('tensor', count * elementBytes(dtype)),
+      }))
+    },
+    download,
+    release,
+    finished: async () => {
+      await device.queue.onSubmittedWorkDone()
+      await errors.settle()
+    },
+    destroy: () => {
+      errors.close()
+      plans.clear()
+      buffers.releaseAll()
+      if (found) device.destroy()
+    },
+  }
+}

@@ -1,0 +1,54 @@
+// Tensors between CPU and GPU memory.
+import { cast, elementCount, extent, isContiguous, tensor, toContiguous } from '@attn/core'
+import type { Tensor } from '@attn/core'
+import type { BufferPool } from '../device/buffers.ts'
+import { elementBytes } from '../gpu-tensor.ts'
+import type { GpuTensor } from '../gpu-tensor.ts'
+
+/** Copies a CPU tensor to a new buffer, row-major; float64 becomes float32. */
+export function uploadTensor(buffers: BufferPool, label: string, source: Tensor): GpuTensor {
+  const dense = source.dtype === 'float64' ? cast(source, 'float32') : toContiguous(source)
+  const count = elementCount(dense.shape)
+  const dtype = dense.dtype === 'float16' ? 'float16' : 'float32'
+  return {
+    dtype,
+    shape: dense.shape,
+    strides: dense.strides,
+    offset: 0,
+    storage: buffers.upload(label, dense.storage.subarray(0, count)),
+  }
+}
+
+const mapRead = 0x01
+const copyDestination = 0x08
+
+/** Copies a GPU tensor back, row-major. Waits for the work that writes it. */
+export async function downloadTensor(
+  device: GPUDevice,
+  buffers: BufferPool,
+  source: GpuTensor,
+): Promise<Tensor> {
+  const bytes = elementBytes(source.dtype)
+  const [first, last] = extent(source)
+  // Copies begin and end on whole words.
+  const start = Math.floor((first * bytes) / 4) * 4
+  const size = Math.ceil(((last + 1) * bytes - start) / 4) * 4
+  const staging = buffers.allocate('download', size, mapRead | copyDestination)
+  try {
+    const encoder = device.createCommandEncoder({ label: 'attn download' })
+    encoder.copyBufferToBuffer(source.storage, start, staging, 0, size)
+    device.queue.submit([encoder.finish()])
+    await staging.mapAsync(mapRead, 0, size)
+    const copy = staging.getMappedRange(0, size).slice(0)
+    const storage = source.dtype === 'float16' ? new Uint16Array(copy) : new Float32Array(copy)
+    const view = tensor(storage, source.shape, {
+      strides: source.strides,
+      offset: source.offset - start / bytes,
+    })
+    return isContiguous(view) && view.offset === 0 && storage.length === elementCount(view.shape)
+      ? view
+      : cast(view, source.dtype)
+  } finally {
+    buffers.release(staging)
+  }
+}
