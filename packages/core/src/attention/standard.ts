@@ -1,0 +1,127 @@
+// Attention as "Attention Is All You Need" (arXiv 1706.03762) writes it: softmax(Q K^T) V with all of
+// S and P in memory, one explicit pass after another, in float64. This file is the specification;
+// every faster algorithm and every other backend is tested against it.
+import { cast, toFloat64Array } from '../tensor/layout.ts'
+import { tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { attentionShape, checkParameters, resolveOptions } from './options.ts'
+import type { AttentionOptions } from './options.ts'
+import { pairRules } from './pair-rules.ts'
+import { logSumExpType } from './result.ts'
+import type { AttentionResult } from './result.ts'
+
+/** The result of {@link standardAttention}: the two matrices of its passes as well. */
+export interface StandardAttentionResult extends AttentionResult {
+  /** S, float64 `[B, H, L, S]`: scaled and modified scores, -Infinity where hidden. */
+  readonly scores: Tensor
+  /** P, float64 `[B, H, L, S]`: the softmax of each row, 0 where hidden. */
+  readonly probabilities: Tensor
+}
+
+/**
+ * Exact attention in explicit passes, accumulated in float64 whatever the inputs are.
+ *
+ * A pair is hidden by the mask, by `keyLengths`, or by a score of -Infinity. A hidden pair
+ * contributes nothing, whatever its key and value hold (padding may be NaN). A row without a visible
+ * key has output 0 and logSumExp -Infinity. A score of NaN or +Infinity makes its row NaN, and NaN or
+ * infinite values of visible keys go through the weighted sum as IEEE arithmetic has it.
+ *
+ * @param query - `[B, H, L, D]`, any strides.
+ * @param key - `[B, Hkv, S, D]`; Hkv divides H.
+ * @param value - `[B, Hkv, S, Dv]`.
+ * @param options - See {@link AttentionOptions}.
+ * @returns Output `[B, H, L, Dv]` in the dtype of `query`, logSumExp `[B, H, L]`, and S and P.
+ * @throws RangeError for shapes and values that do not fit, TypeError for options of the wrong kind.
+ *
+ * @example
+ * ```ts
+ * import { standardAttention, tensorFrom } from '@attn/core'
+ * const query = tensorFrom([1, 0], [1, 1, 1, 2])
+ * const key = tensorFrom([0, 0, 0, 0], [1, 1, 2, 2])
+ * const value = tensorFrom([1, 3], [1, 1, 2, 1])
+ * const { output, probabilities } = standardAttention(query, key, value)
+ * output.storage[0] // => 2
+ * probabilities.storage[0] // => 0.5
+ * ```
+ */
+export function standardAttention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: AttentionOptions = {},
+): StandardAttentionResult {
+  const shape = attentionShape('standardAttention', query, key, value)
+  const resolved = resolveOptions('standardAttention', shape, options)
+  checkParameters('standardAttention', resolved)
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const rules = pairRules(shape, resolved)
+
+  const q = toFloat64Array(query) // [B, H, L, D]
+  const k = toFloat64Array(key) // [B, Hkv, S, D]
+  const v = toFloat64Array(value) // [B, Hkv, S, Dv]
+  const scores = new Float64Array(batch * heads * queryLength * keyLength) // [B, H, L, S]
+  const probabilities = new Float64Array(scores.length) // [B, H, L, S]
+  const logSumExp = new Float64Array(batch * heads * queryLength) // [B, H, L]
+  const output = new Float64Array(batch * heads * queryLength * valueDim) // [B, H, L, Dv]
+
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      // Grouped queries: H / Hkv neighbouring query heads read the same keys and values.
+      const kvHead = b * kvHeads + Math.floor((h * kvHeads) / heads)
+      for (let i = 0; i < queryLength; i++) {
+        const row = (b * heads + h) * queryLength + i
+        const qRow = row * headDim
+        const sRow = row * keyLength
+        rules.atQuery(b, h, i)
+
+        // Pass 1: scores, scaled, then modified; and the largest of the row.
+        let maximum = -Infinity
+        for (let j = 0; j < keyLength; j++) {
+          let score = -Infinity
+          if (rules.visible(j)) {
+            const kRow = (kvHead * keyLength + j) * headDim
+            let product = 0
+            for (let d = 0; d < headDim; d++) product += q[qRow + d]! * k[kRow + d]!
+            score = rules.modify(product * resolved.scale, j)
+          }
+          scores[sRow + j] = score
+          maximum = Math.max(maximum, score)
+        }
+
+        // Pass 2: exponentials and their sum. Subtracting the maximum keeps every exp within 1.
+        let sum = 0
+        for (let j = 0; j < keyLength; j++) {
+          const score = scores[sRow + j]!
+          const exponential = score === -Infinity ? 0 : Math.exp(score - maximum)
+          probabilities[sRow + j] = exponential
+          sum += exponential
+        }
+        logSumExp[row] = sum === 0 ? -Infinity : maximum + Math.log(sum)
+
+        // Pass 3: normalise. A row that sees nothing stays 0.
+        const inverse = sum === 0 ? 0 : 1 / sum
+        for (let j = 0; j < keyLength; j++) probabilities[sRow + j]! *= inverse
+
+        // Pass 4: the weighted sum of the values.
+        const oRow = row * valueDim
+        for (let j = 0; j < keyLength; j++) {
+          if (scores[sRow + j] === -Infinity) continue // Its value may be padding, even NaN.
+          const weight = probabilities[sRow + j]!
+          const vRow = (kvHead * keyLength + j) * valueDim
+          for (let d = 0; d < valueDim; d++) output[oRow + d]! += weight * v[vRow + d]!
+        }
+      }
+    }
+  }
+
+  const pairs = [batch, heads, queryLength, keyLength]
+  return {
+    output: cast(tensor(output, [batch, heads, queryLength, valueDim]), query.dtype),
+    logSumExp: cast(
+      tensor(logSumExp, [batch, heads, queryLength]),
+      logSumExpType(query, key, value),
+    ),
+    scores: tensor(scores, pairs),
+    probabilities: tensor(probabilities, pairs),
+  }
+}

@@ -1,0 +1,115 @@
+// The suite is itself tested: its yardstick is another implementation than the specification, its
+// patterns are the published ones, and it catches what a wrong backend does.
+import { describe, expect, test } from 'vitest'
+import { cast, permute, standardAttention, toFloat64Array } from '../../src/index.ts'
+import type { AttentionOptions, AttentionResult } from '../../src/index.ts'
+import {
+  checkForward,
+  conformanceCases,
+  goldenCases,
+  largestError,
+  magnitude,
+  plainAttention,
+} from '../conformance/index.ts'
+import type { Attend } from '../conformance/index.ts'
+import { t5Bucket } from '../conformance/patterns.ts'
+import positions from '../golden/positions.json' with { type: 'json' }
+
+describe('conformance cases', () => {
+  const cases = conformanceCases()
+
+  test('have names of their own', () => {
+    expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length)
+  })
+
+  test.each([
+    ['queryLength', [1, 17, 63, 64, 65, 127, 129, 300]],
+    ['keyLength', [1, 17, 63, 64, 65, 127, 129, 300]],
+    ['headDim', [1, 4, 20, 64, 80, 128, 256]],
+    ['valueDim', [1, 4, 20, 64, 80, 128, 256]],
+  ] as const)('cover every awkward %s', (size, wanted) => {
+    const covered = new Set<number>(cases.map(({ shape }) => shape[size]))
+    expect(wanted.filter((value) => !covered.has(value))).toEqual([])
+  })
+
+  // The yardstick says what error is allowed, so it must itself be right.
+  test.each(cases)('the yardstick is near the specification: $name', (each) => {
+    const { shape, dtype, options } = each
+    const { query, key, value } = each.inputs()
+    const exact = standardAttention(
+      cast(query, 'float64'),
+      cast(key, 'float64'),
+      cast(value, 'float64'),
+      options,
+    )
+    const plain = plainAttention(dtype, shape, each.inputs(), options)
+    const large = /cancel|near/.test(each.name) // float32 scores near 10,000 are 0.001 apart
+    const allowed = dtype === 'float16' ? 3e-3 : large ? 1e-2 : 1e-5
+    for (const part of ['output', 'logSumExp'] as const) {
+      const values = toFloat64Array(exact[part])
+      expect(largestError(plain[part], values) / magnitude(values)).toBeLessThan(allowed)
+    }
+  })
+
+  const small = cases.filter(({ shape }) => shape.queryLength * shape.keyLength < 5000)
+  const broken: Record<string, Attend> = {
+    'forgets the scale': async (q, k, v, options) =>
+      standardAttention(q, k, v, { ...options, scale: 1 }),
+    'forgets the mask': async (q, k, v, options) =>
+      standardAttention(q, k, v, without(options, 'mask', 'parameters')),
+    'forgets padding': async (q, k, v, options) =>
+      standardAttention(q, k, v, without(options, 'keyLengths')),
+    'ignores the query offset': async (q, k, v, options) =>
+      standardAttention(q, k, v, { ...options, queryOffset: 0 }),
+    'takes heads for lengths': async (q, k, v, options) =>
+      swapped(standardAttention(q, k, v, options)),
+    'is half as exact as float32': async (q, k, v, options) =>
+      rounded(standardAttention(q, k, v, options)),
+  }
+  test.each(Object.entries(broken))('catch a backend that %s', async (_, attend) => {
+    const failures = await Promise.all(
+      small.map((each) =>
+        checkForward(each, attend).then(
+          () => 0,
+          () => 1,
+        ),
+      ),
+    )
+    expect(failures.reduce((sum: number, failed) => sum + failed, 0)).toBeGreaterThan(0)
+  })
+})
+
+describe('golden cases', () => {
+  test('are all 18, four of them with something to add to the scores besides ALiBi', () => {
+    const cases = goldenCases()
+    expect(cases).toHaveLength(18)
+    expect(cases.filter(({ options }) => options.scoreModifiers).length).toBe(5)
+    expect(cases.filter(({ options }) => options.mask).length).toBe(14)
+  })
+
+  test.each(positions.t5Buckets)(
+    'T5 buckets: bidirectional $bidirectional, $numBuckets to $maxDistance',
+    ({ from_: from, buckets, ...options }) => {
+      expect(buckets.map((_, index) => t5Bucket(from + index, options))).toEqual(buckets)
+    },
+  )
+})
+
+function without(
+  options: AttentionOptions,
+  ...names: readonly (keyof AttentionOptions)[]
+): AttentionOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => !names.includes(name as keyof AttentionOptions)),
+  )
+}
+
+function swapped({ output, logSumExp }: AttentionResult): AttentionResult {
+  const { shape } = output
+  const mixed = cast(permute(output, [0, 2, 1, 3]), output.dtype)
+  return { output: { ...output, storage: mixed.storage, shape }, logSumExp }
+}
+
+function rounded({ output, logSumExp }: AttentionResult): AttentionResult {
+  return { output: cast(cast(output, 'float16'), output.dtype), logSumExp }
+}

@@ -1,0 +1,80 @@
+// Attention as a plain implementation of a low precision would compute it: scores and probabilities
+// rounded to that precision, sums kept in float32. Its error against float64 is the yardstick for
+// backends: theirs may be at most twice as large (the rule of FlashAttention's own tests).
+import {
+  compile,
+  float16Bits,
+  float16Value,
+  resolveOptions,
+  toFloat64Array,
+} from '../../src/index.ts'
+import type { AttentionOptions, AttentionShape, Tensor } from '../../src/index.ts'
+
+/** What the yardstick and every backend are compared by. */
+export interface PlainResult {
+  readonly output: Float64Array
+  readonly logSumExp: Float64Array
+}
+
+const rounding = {
+  float32: Math.fround,
+  float16: (value: number) => float16Value(float16Bits(value)),
+} as const
+
+/** Attention with S and P rounded to `precision`. */
+export function plainAttention(
+  precision: keyof typeof rounding,
+  shape: AttentionShape,
+  inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
+  options: AttentionOptions,
+): PlainResult {
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const resolved = resolveOptions('plainAttention', shape, options)
+  const { scale, queryOffsets, keyLengths } = resolved
+  const round = rounding[precision]
+  const allows = resolved.mask && compile(resolved.mask.expression, resolved)
+  const modifiers = resolved.scoreModifiers.map((each) => compile(each.expression, resolved))
+  const q = toFloat64Array(inputs.query)
+  const k = toFloat64Array(inputs.key)
+  const v = toFloat64Array(inputs.value)
+  const rows = batch * heads * queryLength
+  const output = new Float64Array(rows * valueDim)
+  const logSumExp = new Float64Array(rows)
+  const scores = new Float64Array(keyLength)
+
+  for (let row = 0; row < rows; row++) {
+    const queryIndex = row % queryLength
+    const head = Math.floor(row / queryLength) % heads
+    const b = Math.floor(row / (queryLength * heads))
+    const kvRow = (b * kvHeads + Math.floor((head * kvHeads) / heads)) * keyLength
+    const query = queryOffsets[b]! + queryIndex
+    const where = { batch: b, head, query, queryIndex, queryLength, keyLength, heads }
+    for (let key = 0; key < keyLength; key++) {
+      scores[key] = -Infinity
+      if (key >= keyLengths[b]! || (allows && !allows({ ...where, key }))) continue
+      let product = 0
+      for (let d = 0; d < headDim; d++) {
+        product = Math.fround(product + q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!)
+      }
+      scores[key] = modifiers.reduce(
+        (score, modify) => round(modify({ ...where, key, score })),
+        round(product * scale),
+      )
+    }
+    const maximum = scores.reduce((a, b) => Math.max(a, b), -Infinity)
+    logSumExp[row] = maximum
+    if (maximum === -Infinity) continue
+    const sum = scores.reduce((total, s) => Math.fround(total + Math.exp(s - maximum)), 0)
+    logSumExp[row] = Math.fround(maximum + Math.log(sum))
+    for (let d = 0; d < valueDim; d++) {
+      let total = 0
+      for (let key = 0; key < keyLength; key++) {
+        if (scores[key] === -Infinity) continue
+        const probability = round(Math.exp(scores[key]! - maximum) / sum)
+        total = Math.fround(total + probability * v[(kvRow + key) * valueDim + d]!)
+      }
+      output[row * valueDim + d] = round(total)
+    }
+  }
+  return { output, logSumExp }
+}
