@@ -2,6 +2,7 @@
 // others; nothing is added to the embeddings (Press et al., arXiv 2108.12409).
 import { floatTable, scoreModifier } from '@attn/core'
 import type { FloatTable, ScoreModifier } from '@attn/core'
+import { checkPositiveInteger } from './check-size.ts'
 
 /** Slopes for keys before and after the query, one number a head. */
 export interface AlibiSideSlopes {
@@ -42,9 +43,7 @@ export interface AlibiOptions {
  * ```
  */
 export function alibiSlopes(heads: number): number[] {
-  if (!Number.isInteger(heads) || heads < 1) {
-    throw new RangeError(`alibiSlopes: heads must be a positive integer, got ${heads}`)
-  }
+  checkPositiveInteger('alibiSlopes', 'heads', heads)
   const lower = 2 ** Math.floor(Math.log2(heads))
   const between = geometricSlopes(2 * lower).filter((_, index) => index % 2 === 0)
   return [...geometricSlopes(lower), ...between.slice(0, heads - lower)]

@@ -3,6 +3,7 @@
 // It is not added to the values, whatever some lectures say; values carry no position in T5.
 import { floatTable, integerTable, scoreModifier } from '@attn/core'
 import type { ScoreModifier, Table } from '@attn/core'
+import { checkPositiveInteger } from './check-size.ts'
 
 /** How distances fall into buckets. */
 export interface T5BucketOptions {
@@ -120,9 +121,7 @@ export function t5Bucket(relativePosition: number, options: T5BucketOptions): nu
 export function t5Bias(options: T5BiasOptions): T5Bias {
   const { heads, buckets = 32, bidirectional } = options
   const byDistance = integerTable('t5Buckets', bucketsByDistance('t5Bias', options))
-  if (!Number.isInteger(heads) || heads < 1) {
-    throw new RangeError(`t5Bias: heads must be a positive integer, got ${heads}`)
-  }
+  checkPositiveInteger('t5Bias', 'heads', heads)
   const { table: values = new Float32Array(buckets * heads) } = options
   if (values.length !== buckets * heads) {
     throw new RangeError(

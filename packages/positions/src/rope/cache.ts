@@ -4,7 +4,7 @@
 // ones by the difference.
 import type { RotaryEmbedding } from '@attn/core'
 import type { RopeFrequencies } from './frequencies.ts'
-import { checkRotary } from './rotate.ts'
+import { checkRotary } from './turn-pairs.ts'
 
 /**
  * The rotation that takes vectors rotated by `from` to vectors rotated by `to`, at the same

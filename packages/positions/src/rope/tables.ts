@@ -2,7 +2,7 @@
 // RotaryEmbedding, transformers.js, FlashAttention's rotary_cos and rotary_sin).
 import type { RotaryEmbedding } from '@attn/core'
 import { positionReader } from './positions.ts'
-import { checkRotary, pairElements } from './rotate.ts'
+import { checkRotary, pairElements } from './turn-pairs.ts'
 
 /** Cosines and sines, row-major `[length, width]`, `attentionFactor` included. */
 export interface RotaryTables {
