@@ -56,7 +56,7 @@ export function and(...masks: readonly Mask[]): Pattern {
  * @example
  * ```ts
  * import { evaluate } from '@attn/core'
- * import { causal, or, prefixLm, slidingWindow } from '@attn/masks'
+ * import { or, slidingWindow } from '@attn/masks'
  * const local = or(slidingWindow(1), slidingWindow(0, 1))
  * evaluate(local.expression, { query: 4, key: 5 }) // => 1
  * evaluate(local.expression, { query: 4, key: 6 }) // => 0

@@ -12,7 +12,7 @@ import {
   prefixLm,
   slidingWindow,
 } from '../../src/index.ts'
-import type { Pattern } from '../../src/index.ts'
+import { names } from '../support/names.ts'
 import { pairs, pairsOf, pairsOfParts } from '../support/pairs.ts'
 
 type Predicate = (i: number, j: number) => boolean
@@ -26,8 +26,6 @@ const known: readonly (readonly [Mask, Predicate])[] = [
 ]
 const some = fc.array(fc.nat(known.length - 1), { minLength: 1, maxLength: 4 })
 const length = 24
-
-const names = ({ components }: Pattern): string[] => components.map(({ name }) => name)
 
 test('and, or and not are the algebra of sets', () => {
   fc.assert(

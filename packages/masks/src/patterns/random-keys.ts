@@ -1,0 +1,84 @@
+// Random attention: each query sees a few keys drawn once and for all. A random graph brings any two
+// tokens within a few steps of each other; BigBird (arXiv 2007.14062, section 2).
+import { mask } from '@attn/core'
+import { checkInteger } from '../check.ts'
+import { patternOf } from '../pattern.ts'
+import type { Pattern } from '../pattern.ts'
+import { drawSubsets } from '../random/draw.ts'
+import { membership } from '../sets.ts'
+
+/** How many keys to draw, and from where. */
+export interface RandomKeysOptions {
+  /** Tokens in the sequence: queries, and keys unless `keyLength` says otherwise. */
+  readonly length: number
+  /** Keys, if not as many as queries. */
+  readonly keyLength?: number
+  /** r: keys each query sees, or blocks of keys each block of queries sees. */
+  readonly count: number
+  /** Tokens in a block. Default: 1, so that every query draws keys of its own. */
+  readonly blockSize?: number
+  /** Default: 0. */
+  readonly seed?: number
+  /** How many heads draw for themselves; head h uses draw `h mod heads`. Default: 1. */
+  readonly heads?: number
+  /** Draw only from the query's own block and those before it, and hide later keys. Default: false. */
+  readonly causal?: boolean
+}
+
+/**
+ * S_i = the r blocks (of one key or more) drawn for the block of i; when `causal`, those of them with
+ * j <= i.
+ *
+ * Where there are fewer than r blocks to draw from, as for the first queries of a causal pattern,
+ * all of them are seen. The draw is a function of the seed alone, the same on every machine: Philox4x32-10
+ * and Floyd's sampling. Positions past `length` see what the last one sees.
+ *
+ * @throws RangeError when a size is not a whole number of at least 1, or the seed not one of 32 bits.
+ *
+ * @example
+ * ```ts
+ * import { compile } from '@attn/core'
+ * import { randomKeys } from '@attn/masks'
+ * const allows = compile(randomKeys({ length: 100, count: 3, seed: 7 }).expression)
+ * const keys = Array.from({ length: 100 }, (_, key) => key)
+ * keys.filter((key) => allows({ head: 0, query: 50, key })).length // => 3
+ * ```
+ */
+export function randomKeys({
+  length,
+  keyLength = length,
+  count,
+  blockSize = 1,
+  seed = 0,
+  heads = 1,
+  causal = false,
+}: RandomKeysOptions): Pattern {
+  for (const [name, value] of Object.entries({ length, keyLength, count, blockSize, heads })) {
+    checkInteger('randomKeys', name, value, 1)
+  }
+  checkInteger('randomKeys', 'seed', seed, 0)
+  const rows = Math.ceil(length / blockSize)
+  const keyBlocks = Math.ceil(keyLength / blockSize)
+  const drawn = membership(
+    'randomKeys',
+    drawSubsets({
+      rows,
+      heads,
+      seed,
+      count,
+      candidates: (row) => ({
+        limit: causal ? Math.min(row + 1, keyBlocks) : keyBlocks,
+        without: [],
+      }),
+    }),
+  )
+  const part = mask('random', ({ head, query, key }) => {
+    const row = query.floorDiv(blockSize).min(rows - 1)
+    const visible = drawn(
+      heads === 1 ? row : head.mod(heads).mul(rows).add(row),
+      key.floorDiv(blockSize),
+    )
+    return causal ? visible.and(key.le(query)) : visible
+  })
+  return patternOf('randomKeys', [part])
+}

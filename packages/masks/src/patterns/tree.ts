@@ -1,0 +1,82 @@
+// Tree attention: drafted continuations that share their beginnings, checked in one pass. SpecInfer
+// (arXiv 2305.09781), Medusa (arXiv 2401.10774).
+import { integerTable, mask } from '@attn/core'
+import type { Mask } from '@attn/core'
+import { checkInteger } from '../check.ts'
+import { patternOf } from '../pattern.ts'
+import type { Pattern } from '../pattern.ts'
+
+/** Where the tree stands. */
+export interface TreeOptions {
+  /** Tokens before the tree, seen causally by one another and by every node. Default: 0. */
+  readonly prefixLength?: number
+}
+
+/**
+ * S_i = {i and its ancestors} for a node i of the tree, besides the whole prefix.
+ *
+ * Written with the numbers of a depth-first walk: j is an ancestor of i exactly if i is entered while
+ * j is open, so the mask needs two integers a node and no table of pairs. Block maps are best when the
+ * nodes come in depth-first order.
+ *
+ * @param parents - The parent of each node, a node listed before, or -1 for a root. Node n stands at
+ *   position `prefixLength + n`; positions past the last node are not defined.
+ * @throws RangeError for no nodes, or a parent that does not come before its child.
+ *
+ * @example
+ * ```ts
+ * import { evaluate } from '@attn/core'
+ * import { tree } from '@attn/masks'
+ * // 0 ─┬─ 1 ─── 3
+ * //    └─ 2 ─── 4
+ * const { expression } = tree([-1, 0, 0, 1, 2])
+ * const keys = [0, 1, 2, 3, 4]
+ * keys.filter((key) => evaluate(expression, { query: 4, key })) // => [0, 2, 4]
+ * ```
+ */
+export function tree(parents: ArrayLike<number>, { prefixLength = 0 }: TreeOptions = {}): Pattern {
+  checkInteger('tree', 'prefixLength', prefixLength, 0)
+  const walk = depthFirstWalk(parents)
+  const enter = integerTable('treeEnter', walk.enter)
+  const leave = integerTable('treeLeave', walk.leave)
+  const isNode = prefixLength > 0
+  const ancestors = mask('ancestors', ({ query, key }) => {
+    const queryNode = isNode ? query.sub(prefixLength) : query
+    const keyNode = isNode ? key.sub(prefixLength) : key
+    const entered = enter.at(queryNode)
+    const open = enter.at(keyNode).le(entered).and(leave.at(keyNode).gt(entered))
+    return isNode ? key.ge(prefixLength).and(query.ge(prefixLength)).and(open) : open
+  })
+  const prefix = (): Mask =>
+    mask('prefix', ({ query, key }) => key.le(query).and(key.lt(prefixLength)))
+  return patternOf('tree', isNode ? [ancestors, prefix()] : [ancestors])
+}
+
+/** When a depth-first walk enters each node, and how many it has entered when it leaves it. */
+function depthFirstWalk(parents: ArrayLike<number>): { enter: Int32Array; leave: Int32Array } {
+  const count = parents.length
+  if (count === 0) throw new RangeError('tree: need at least one node, got none')
+  const sizes = new Int32Array(count).fill(1)
+  for (let node = count - 1; node >= 0; node--) {
+    const parent = parents[node]!
+    if (!Number.isInteger(parent) || parent < -1 || parent >= node) {
+      throw new RangeError(
+        `tree: a parent must come before its child or be -1, got ${parent} at ${node}`,
+      )
+    }
+    if (parent >= 0) sizes[parent]! += sizes[node]!
+  }
+  const enter = new Int32Array(count)
+  const leave = new Int32Array(count)
+  const free = new Int32Array(count)
+  let freeRoot = 0
+  for (let node = 0; node < count; node++) {
+    const parent = parents[node]!
+    enter[node] = parent < 0 ? freeRoot : free[parent]!
+    leave[node] = enter[node]! + sizes[node]!
+    free[node] = enter[node]! + 1
+    if (parent < 0) freeRoot = leave[node]!
+    else free[parent] = leave[node]!
+  }
+  return { enter, leave }
+}
