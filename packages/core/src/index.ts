@@ -87,6 +87,8 @@ export { biasFromTensor, mask, maskFromTensor, scoreModifier, softcap } from './
 export type { BroadcastShape, Coordinates, Mask, ScoreModifier } from './expression/mask.ts'
 export { compile, evaluate, parameterValue } from './expression/evaluate.ts'
 export type { Environment, Evaluator, Point } from './expression/evaluate.ts'
+export { differentiate, differentiateTables } from './expression/differentiate.ts'
+export type { TableDerivative } from './expression/differentiate.ts'
 export { compileBounds, truth } from './expression/bounds.ts'
 export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
 export type { StridedInterval } from './expression/strided-interval.ts'
