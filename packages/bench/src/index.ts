@@ -1,7 +1,56 @@
 /**
- * The attn command: measures attention in TypeScript and compares it with its peers.
+ * Measures attention in TypeScript and compares it with its peers: the library behind the `attn`
+ * command. It runs in browsers as well as in Node.
  *
  * @packageDocumentation
  */
+export { median, summarize } from './measure/statistics.ts'
+export type { Summary } from './measure/statistics.ts'
+export { cpuStopwatch, measure } from './measure/measure.ts'
+export type { Clock, MeasureOptions, Measurement, Stopwatch } from './measure/measure.ts'
+export { createGpuStopwatch } from './measure/gpu-stopwatch.ts'
+export type { EncodeWork, GpuStopwatch } from './measure/gpu-stopwatch.ts'
 
-export {}
+export { browserEquivalent, unchecked } from './device/dawn-flags.ts'
+export type { DawnFlags } from './device/dawn-flags.ts'
+export { findDevice } from './device/find-device.ts'
+export type {
+  DeviceKind,
+  DeviceReport,
+  FindDeviceOptions,
+  FoundDevice,
+} from './device/find-device.ts'
+export { GpuWorkError } from './device/error-scope.ts'
+
+export { createStandardAttention } from './peers/standard-webgpu/standard-attention.ts'
+export type {
+  StandardAttention,
+  StandardBuffers,
+} from './peers/standard-webgpu/standard-attention.ts'
+export { layOutScores, scoreBytes } from './peers/standard-webgpu/plan.ts'
+export type {
+  ScoreChunk,
+  ScoreLayout,
+  StandardLimits,
+  StandardShape,
+} from './peers/standard-webgpu/plan.ts'
+
+export { run } from './suites/run.ts'
+export type { RunOptions } from './suites/run.ts'
+export { defaultProblem } from './suites/problem.ts'
+export type { Method, Problem } from './suites/problem.ts'
+export type { LengthResult, Measured, Outcome, Progress, Skipped } from './suites/outcome.ts'
+export type { Verification } from './verify/expectation.ts'
+
+export { allVerified, parseRunReport, toJson } from './report/run-report.ts'
+export type {
+  ConfigurationResult,
+  Environment,
+  RunReport,
+  RunReportSchema,
+} from './report/run-report.ts'
+export { formatConfiguration, formatFlags, formatHeader } from './report/summary.ts'
+export { formatBytes } from './report/format.ts'
+export { formatTable } from './report/table.ts'
+export type { Column } from './report/table.ts'
+export { drawChart } from './report/svg.ts'

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// The attn command. Exit codes: 0 all right, 1 a wrong result or a failure, 2 wrong arguments.
+import { Command, CommanderError } from 'commander'
+import { ownVersion } from './cli/environment.ts'
+import { createRunCommand } from './cli/run-command.ts'
+
+const program = new Command('attn')
+  .description('Efficient attention for TypeScript: exact, sparse and position-aware.')
+  .version(ownVersion())
+  .addCommand(
+    createRunCommand((code) => {
+      process.exitCode = code
+    }),
+  )
+  .exitOverride()
+  .showHelpAfterError('(attn --help and attn run --help say what there is)')
+for (const command of program.commands) command.copyInheritedSettings(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version are thrown as well, with code 0; commander has printed its message.
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+  } else {
+    process.stderr.write(`attn: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = error instanceof RangeError || error instanceof TypeError ? 2 : 1
+  }
+}

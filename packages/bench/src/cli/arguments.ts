@@ -1,0 +1,27 @@
+// Reads the options of `attn run` from words. Each function throws commander's InvalidArgumentError,
+// which names the option by itself.
+import { InvalidArgumentError } from 'commander'
+
+/** A positive integer; `k` stands for 1024: `64k` is 65536. */
+export function parseLength(word: string): number {
+  const match = /^([1-9]\d*)(k?)$/i.exec(word.trim())
+  const length = match ? Number(match[1]) * (match[2] ? 1024 : 1) : Number.NaN
+  if (!Number.isSafeInteger(length)) {
+    throw new InvalidArgumentError(`must be a positive integer such as 4096 or 4k, got ${word}`)
+  }
+  return length
+}
+
+/** Lengths separated by commas: `1k,2k,4096`. */
+export function parseLengths(words: string): number[] {
+  return words.split(',').map(parseLength)
+}
+
+/** A positive number. */
+export function parsePositive(word: string): number {
+  const value = Number(word)
+  if (!(value > 0) || !Number.isFinite(value)) {
+    throw new InvalidArgumentError(`must be a positive number, got ${word}`)
+  }
+  return value
+}

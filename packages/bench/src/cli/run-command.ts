@@ -1,0 +1,113 @@
+// `attn run`: the options, what goes to the terminal while it runs, and what is left at the end.
+import { writeFileSync } from 'node:fs'
+import type { DType } from '@attn/core'
+import { Command, Option } from 'commander'
+import type { DeviceKind } from '../device/find-device.ts'
+import { createProgressBar } from '../report/progress.ts'
+import { allVerified, toJson } from '../report/run-report.ts'
+import { formatConfiguration, formatFlags, formatHeader } from '../report/summary.ts'
+import { drawChart } from '../report/svg.ts'
+import { run } from '../suites/run.ts'
+import type { Problem } from '../suites/problem.ts'
+import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { readEnvironment } from './environment.ts'
+
+interface RunArguments {
+  readonly device: DeviceKind | 'auto'
+  readonly lengths?: readonly number[]
+  readonly batch?: number
+  readonly heads?: number
+  readonly headDim?: number
+  readonly dtype?: DType
+  readonly causal?: true
+  readonly window?: number
+  readonly toggles?: true
+  readonly samples?: number
+  readonly memory: number
+  readonly seconds: number
+  readonly json?: string
+  readonly svg?: string
+}
+
+/** Defines the command; `setExitCode` gets 1 when a result is wrong. */
+export function createRunCommand(setExitCode: (code: number) => void): Command {
+  return new Command('run')
+    .description('verify and time standard, flash and block-sparse flash attention on this machine')
+    .addOption(
+      new Option('--device <kind>', 'what to run on')
+        .choices(['auto', 'gpu', 'software', 'cpu'])
+        .default('auto'),
+    )
+    .option('--lengths <list>', 'sequence lengths, such as 1k,2k,4096', parseLengths)
+    .option('--batch <count>', 'sequences (default: 1)', parseLength)
+    .option('--heads <count>', 'heads (default: 16 on a GPU, else 2)', parseLength)
+    .option('--head-dim <size>', 'dims of a head, a multiple of 4 (default: 64)', parseLength)
+    .addOption(new Option('--dtype <type>', 'element type').choices(['float32', 'float16']))
+    .option('--causal', 'hide later keys from standard and flash attention')
+    .option(
+      '--window <keys>',
+      'keys that each query of the window sees (default: 512)',
+      parseLength,
+    )
+    .option('--toggles', "measure once more with Dawn's safety checks off, as no browser can")
+    .option('--samples <count>', 'timings per figure (default: 10)', parseLength)
+    .option(
+      '--memory <GiB>',
+      'scores of standard attention that exceed this are not tried',
+      parsePositive,
+      4,
+    )
+    .option('--seconds <limit>', 'skip what would take longer per run', parsePositive, 5)
+    .option('--json <file>', 'write everything, each sample too, to a JSON file')
+    .option('--svg <file>', 'draw the times as a chart')
+    .action(async (options: RunArguments) => {
+      setExitCode((await execute(options)) ? 0 : 1)
+    })
+}
+
+async function execute(options: RunArguments): Promise<boolean> {
+  const environment = readEnvironment()
+  const progress = createProgressBar(process.stderr)
+  const print = (text: string): void => {
+    progress.clear()
+    process.stdout.write(`${text}\n`)
+  }
+  let configurations = 0
+  const report = await run({
+    device: options.device,
+    toggles: options.toggles ?? false,
+    problem: problemOf(options),
+    memoryBytes: options.memory * 2 ** 30,
+    seconds: options.seconds,
+    ...(options.samples === undefined ? {} : { measure: { samples: options.samples } }),
+    environment,
+    onDevice(device, problem) {
+      const first = configurations++ === 0
+      if (first) print(`${formatHeader(device, environment, problem)}\n`)
+    },
+    onProgress: progress.update,
+  }).finally(progress.clear)
+
+  for (const [index, configuration] of report.configurations.entries()) {
+    if (index > 0) print(`\n${formatFlags(configuration.device).join('\n')}\n`)
+    print(formatConfiguration(configuration, report.problem))
+  }
+  if (options.json !== undefined) writeFileSync(options.json, toJson(report))
+  if (options.svg !== undefined) writeFileSync(options.svg, drawChart(report))
+  const written = [options.json, options.svg].filter((file) => file !== undefined)
+  if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
+  return allVerified(report)
+}
+
+function problemOf(options: RunArguments): Partial<Problem> {
+  const { lengths, batch, heads, headDim, dtype, causal, window } = options
+  return {
+    ...(lengths ? { lengths } : {}),
+    ...(batch ? { batch } : {}),
+    ...(heads ? { heads } : {}),
+    ...(headDim ? { headDim } : {}),
+    ...(dtype ? { dtype } : {}),
+    ...(causal ? { causal } : {}),
+    ...(window ? { window } : {}),
+  }
+}

@@ -1,0 +1,92 @@
+// `attn run`: finds a device, then verifies and times attention three ways on it, once per
+// configuration of its flags.
+import { UnsupportedError } from '@attn/core'
+import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
+import { findDevice } from '../device/find-device.ts'
+import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
+import type { MeasureOptions } from '../measure/measure.ts'
+import type { ConfigurationResult, Environment, RunReport } from '../report/run-report.ts'
+import { formatLength } from '../report/format.ts'
+import type { StepListener } from './for-each-method.ts'
+import type { Progress } from './outcome.ts'
+import { checkProblem, defaultProblem, methods } from './problem.ts'
+import type { Problem } from './problem.ts'
+import { runOnCpu } from './run-on-cpu.ts'
+import { runOnGpu } from './run-on-gpu.ts'
+
+/** What to run and on what. */
+export interface RunOptions {
+  /** Default: the best there is. */
+  readonly device?: DeviceKind | 'auto'
+  /** Whether to run a second time with Dawn's safety checks off (in Node only). Default: false. */
+  readonly toggles?: boolean
+  /** What differs from {@link defaultProblem} of the device. */
+  readonly problem?: Partial<Problem>
+  /** Bytes of scores that standard attention may write down. Default: 4 GiB. */
+  readonly memoryBytes?: number
+  /** Seconds that one run of a method may take, as far as it can be foreseen. Default: 5. */
+  readonly seconds?: number
+  /** How long and how often to measure. */
+  readonly measure?: MeasureOptions
+  /** Goes into the report. */
+  readonly environment: Environment
+  /** Told once per configuration, before anything is measured. */
+  readonly onDevice?: (device: DeviceReport, problem: Problem) => void
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/**
+ * Runs the suite.
+ *
+ * @throws RangeError or TypeError for a problem that makes no sense; UnsupportedError for a device
+ *   that is not there, or cannot do what was asked.
+ */
+export async function run(options: RunOptions): Promise<RunReport> {
+  const { memoryBytes = 2 ** 32, seconds = 5, measure = {}, toggles = false } = options
+  const limits = { memoryBytes, seconds, measure }
+  const created = new Date().toISOString()
+  const configurations: ConfigurationResult[] = []
+  let problem: Problem | undefined
+  for (const flags of toggles ? [browserEquivalent, unchecked] : [browserEquivalent]) {
+    const found = await findDevice({ kind: options.device ?? 'auto', flags })
+    try {
+      // A second round is for flags only, which the CPU and browsers do not have.
+      if (configurations.length > 0 && !found.report.flags) break
+      problem ??= resolveProblem(found.kind, options.problem)
+      const { lengths } = problem
+      options.onDevice?.(found.report, problem)
+      let done = 0
+      const total = lengths.length * methods.length
+      const onStep: StepListener = (method, length) => {
+        options.onProgress?.({ done, total, label: `${method}, length ${formatLength(length)}` })
+        done++
+      }
+      const results =
+        found.kind === 'cpu'
+          ? await runOnCpu(problem, limits, onStep)
+          : await runOnGpu(found.device, problem, limits, onStep)
+      configurations.push({ device: found.report, results })
+    } finally {
+      found.release()
+    }
+  }
+  return {
+    schema: 'attn-run/1',
+    created,
+    environment: options.environment,
+    problem: problem!,
+    configurations,
+  }
+}
+
+function resolveProblem(kind: DeviceKind, wanted: Partial<Problem> = {}): Problem {
+  const merged = { ...defaultProblem(kind), ...wanted }
+  checkProblem(merged)
+  if (kind === 'cpu' && merged.dtype !== 'float32') {
+    throw new UnsupportedError(
+      `attn run: the CPU reference is timed in float32, got ${merged.dtype}; use a WebGPU device`,
+    )
+  }
+  // Shorter lengths first: they say how long the longer ones will take.
+  return { ...merged, lengths: merged.lengths.toSorted((left, right) => left - right) }
+}
