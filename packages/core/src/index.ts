@@ -112,7 +112,12 @@ export type { MemoryTraffic, TileEvent, TracedTensor } from './attention/trace.t
 
 export { blockMapRow } from './sparsity/block-map.ts'
 export type { BlockMap, BlockSizes, TileRun } from './sparsity/block-map.ts'
-export { createBlockMap } from './sparsity/create-block-map.ts'
+export { createBlockMap, denseBlockMap } from './sparsity/create-block-map.ts'
 export type { BlockMapShape } from './sparsity/create-block-map.ts'
+export { transposeBlockMap } from './sparsity/transpose-block-map.ts'
+export type { TransposedBlockMap } from './sparsity/transpose-block-map.ts'
+export { blockMapStatistics } from './sparsity/block-map-statistics.ts'
+export type { BlockMapStatistics } from './sparsity/block-map-statistics.ts'
+export { blockMapToText } from './sparsity/block-map-text.ts'
 
 export type { RotaryEmbedding, RotaryLayout } from './position/rotary.ts'

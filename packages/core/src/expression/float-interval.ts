@@ -32,7 +32,8 @@ const wholeLimit = 2 ** 24
 // Beyond the largest float32 a GPU may answer infinity or the largest number, and below the
 // smallest normal one it may answer 0.
 function roundedDown(value: number, relative: number, absolute: number): number {
-  const low = value - Math.abs(value) * relative - absolute
+  const magnitude = value === 0 ? 0 : Math.max(Math.abs(value), smallestNormal)
+  const low = value - magnitude * relative - absolute
   if (low > largestFloat32) return largestFloat32
   if (low < -largestFloat32) return -Infinity
   return low > 0 && low < smallestNormal ? 0 : low
@@ -169,6 +170,7 @@ export function powerOfFloats(
   b: StridedInterval,
 ): StridedInterval {
   if (!(a.low >= 0) || !isFinite(b)) return assignUnknown(out)
+  if (a.low === 0 && b.low < 0) return assignUnknown(out) // (-0) ** -1 is -Infinity
   const lowest = a.low ** b.low
   const highest = a.high ** b.high
   const third = a.low ** b.high

@@ -84,7 +84,10 @@ export type TableBounds = (
  */
 export function tableBounds(table: Table): TableBounds {
   const { shape, values } = table
-  if (table.trainable) return (out) => assignFloat(out, -Infinity, Infinity)
+  if (table.trainable) {
+    return (out, indices) =>
+      indices.some(isUnknown) ? assignUnknown(out) : assignFloat(out, -Infinity, Infinity)
+  }
 
   const rank = shape.length
   // The clamped box: first index, step and number of indices along each axis.

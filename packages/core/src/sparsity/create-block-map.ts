@@ -110,3 +110,12 @@ export function createBlockMap(
 function differ(values: Int32Array): boolean {
   return values.some((value) => value !== values[0])
 }
+
+/**
+ * The block map of no mask at all: every tile, full but for those at the end of the keys.
+ *
+ * @throws RangeError when a size is out of range.
+ */
+export function denseBlockMap(shape: BlockMapShape, sizes: BlockSizes): BlockMap {
+  return createBlockMap(undefined, shape, sizes)
+}

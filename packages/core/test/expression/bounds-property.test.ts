@@ -1,0 +1,76 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compile, compileBounds } from '@attn/core'
+import type { Environment, Evaluator, ExpressionNode, StridedInterval } from '@attn/core'
+import {
+  arbitraryBoxes,
+  arbitraryParameters,
+  arbitraryTrees,
+  pointsOf,
+} from '../arbitrary-expression.ts'
+import type { SampleBox } from '../arbitrary-expression.ts'
+import { compileFloat32 } from './float32-evaluator.ts'
+
+type Tree = { readonly node: ExpressionNode }
+
+/**
+ * Whether bounds admit a value. One that is undefined, as after a division by zero, needs bounds that
+ * say nothing; as a condition it counts as false.
+ */
+function admits({ node }: Tree, bounds: StridedInterval, value: number | undefined): boolean {
+  const { low, high, stride } = bounds
+  if (Number.isNaN(low) && Number.isNaN(high)) return true
+  if (node.type === 'boolean') return value ? high === 1 : low === 0
+  if (value === undefined || !(value >= low && value <= high)) return false
+  return stride === 0 || !Number.isFinite(low) || (value - low) % stride === 0
+}
+
+/** The first point of a box whose value the bounds leave out, in words. */
+function firstLeftOut(
+  tree: Tree,
+  box: SampleBox,
+  bounds: StridedInterval,
+  evaluate: Evaluator,
+): string | undefined {
+  for (const point of pointsOf(box, tree.node)) {
+    const value = evaluate(point)
+    if (!admits(tree, bounds, value)) {
+      return `${bounds.low}..${bounds.high} by ${bounds.stride}: ${value} at ${JSON.stringify(point)}`
+    }
+  }
+  return undefined
+}
+
+describe.each(['integers', 'floats', 'booleans'] as const)('bounds of random %s', (kind) => {
+  it.each([
+    ['anything', {}],
+    ['no undefined values', { defined: true }],
+    ['with the score', { defined: true, score: true }],
+  ])('leave out no value, on the CPU or on a GPU: %s', (_, options) => {
+    fc.assert(
+      fc.property(
+        arbitraryTrees(options)[kind] as fc.Arbitrary<Tree>,
+        arbitraryBoxes,
+        arbitraryParameters,
+        fc.boolean(),
+        (tree, box, parameters, known) => {
+          const environment: Environment = { parameters }
+          const bounds = compileBounds(tree, known ? environment : {})(box)
+          for (const reading of [compile, compileFloat32]) {
+            expect(firstLeftOut(tree, box, bounds, reading(tree, environment))).toBeUndefined()
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('say something about most trees', () => {
+    const trees = fc.sample(fc.tuple(arbitraryTrees({ defined: true })[kind], arbitraryBoxes), 2000)
+    const decided = trees.filter(([tree, box]) => {
+      const { low, high } = compileBounds(tree)(box)
+      return kind === 'booleans' ? low === high : high - low < 1000
+    })
+    expect(decided.length).toBeGreaterThan(kind === 'booleans' ? 600 : 900)
+  })
+})
