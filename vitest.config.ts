@@ -1,3 +1,4 @@
+import vue from '@vitejs/plugin-vue'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { examplesPlugin } from './tools/doctest/plugin.ts'
@@ -30,6 +31,8 @@ const gpu: TestProjectInlineConfiguration = {
 }
 
 const browser: TestProjectInlineConfiguration = {
+  // The demo's components are tested as they are.
+  plugins: [vue()],
   resolve: { conditions },
   optimizeDeps: { include: ['fast-check'] },
   test: {
