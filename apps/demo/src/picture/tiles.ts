@@ -1,0 +1,104 @@
+// What the picture of a mask shows: its tiles, at a size that a screen can draw, and how many there are.
+import {
+  blockMapRow,
+  createBlockMap,
+  type AttentionShape,
+  type BlockMap,
+  type Mask,
+} from '@attn/core'
+
+/** Sides of a tile, in tokens. */
+export interface TileSize {
+  readonly queries: number
+  readonly keys: number
+}
+
+export interface TilePicture {
+  readonly length: number
+  readonly tile: TileSize
+  /** Tiles down and across. */
+  readonly rows: number
+  readonly columns: number
+  /** SVG paths in units of a token. */
+  readonly partialPath: string
+  readonly fullPath: string
+  /** The visible pairs one by one, where they are few enough to see. */
+  readonly pairsPath: string
+  readonly partial: number
+  readonly full: number
+  readonly empty: number
+  /** Pairs that are visible; exact, from a map with tiles of one pair. Undefined where too many. */
+  readonly visiblePairs: number | undefined
+  /** Heads that have maps of their own; 1 where all share one. */
+  readonly heads: number
+}
+
+/** More tiles along a side than this are too small to see. */
+const maximumTiles = 256
+/** Sequences up to this length show their pairs. */
+const maximumPairs = 128
+/** Sequences up to this length have their pairs counted. */
+const maximumCounted = 4096
+
+/** The smallest multiple of a tile that keeps the picture legible. */
+export function legibleTile(length: number, { queries, keys }: TileSize): TileSize {
+  let factor = 1
+  while (length / (factor * Math.min(queries, keys)) > maximumTiles) factor *= 2
+  return { queries: factor * queries, keys: factor * keys }
+}
+
+export function tilePicture(
+  mask: Mask | undefined,
+  shape: AttentionShape,
+  tile: TileSize,
+  head: number,
+): TilePicture {
+  const length = shape.keyLength
+  const map = mapWith(mask, shape, tile)
+  const shownHead = Math.min(head, map.heads - 1)
+  const { paths, counts } = drawMap(map, shownHead)
+  const pairs = length <= maximumCounted ? mapWith(mask, shape, { queries: 1, keys: 1 }) : undefined
+  const drawnPairs = pairs && drawMap(pairs, shownHead, length <= maximumPairs)
+  return {
+    length,
+    tile,
+    rows: map.queryBlocks,
+    columns: map.keyBlocks,
+    partialPath: paths.partial,
+    fullPath: paths.full,
+    pairsPath: drawnPairs?.paths.full ?? '',
+    ...counts,
+    empty: map.queryBlocks * map.keyBlocks - counts.partial - counts.full,
+    visiblePairs: drawnPairs?.counts.full,
+    heads: map.heads,
+  }
+}
+
+function mapWith(mask: Mask | undefined, shape: AttentionShape, tile: TileSize): BlockMap {
+  const { heads, queryLength, keyLength } = shape
+  const sizes = { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
+  return createBlockMap(mask, { batch: 1, heads, queryLength, keyLength }, sizes)
+}
+
+interface DrawnMap {
+  readonly paths: { readonly partial: string; readonly full: string }
+  readonly counts: { readonly partial: number; readonly full: number }
+}
+
+function drawMap(map: BlockMap, head: number, draw = true): DrawnMap {
+  const { queryBlockSize: height, keyBlockSize: width, queryLength, keyLength } = map
+  const paths = { partial: '', full: '' }
+  const counts = { partial: 0, full: 0 }
+  for (let row = 0; row < map.queryBlocks; row++) {
+    const top = row * height
+    const bottom = Math.min(top + height, queryLength)
+    for (const { start, end, full } of blockMapRow(map, 0, head, row)) {
+      counts[full ? 'full' : 'partial'] += end - start
+      if (!draw) continue
+      const right = Math.min(end * width, keyLength)
+      paths[full ? 'full' : 'partial'] +=
+        `M${start * width} ${top}H${right}V${bottom}H${start * width}z`
+    }
+  }
+  return { paths, counts }
+}

@@ -1,0 +1,96 @@
+// One run from the settings to what the page shows, on the GPU where there is one and else on the CPU.
+import { shallowReactive } from 'vue'
+import { openGpu, runOnGpu, type GpuRun } from './gpu-run.ts'
+import { checkInWorker, cpuRunInWorker, inputsInWorker } from './in-worker.ts'
+import type { Check } from './check.ts'
+import { shapeOf, type Settings } from '../settings/settings.ts'
+
+/** Multiplications and additions that the CPU fallback takes on: some seconds. */
+export const cpuBudget = 5e8
+
+export interface RunState {
+  /** What is going on; undefined when nothing is. */
+  step: string | undefined
+  error: string | undefined
+  /** The settings of the results below. */
+  settings: Settings | undefined
+  gpu: GpuRun | undefined
+  cpuMilliseconds: number | undefined
+  check: Check | undefined
+  /** Why there is no GPU; undefined while there is one, or nobody knows yet. */
+  noGpu: string | undefined
+  adapter: string | undefined
+}
+
+export function createRunState(): RunState {
+  return shallowReactive<RunState>({
+    step: undefined,
+    error: undefined,
+    settings: undefined,
+    gpu: undefined,
+    cpuMilliseconds: undefined,
+    check: undefined,
+    noGpu: undefined,
+    adapter: undefined,
+  })
+}
+
+/** Finds out whether this browser has a GPU for us. */
+export async function findGpu(state: RunState): Promise<void> {
+  try {
+    const { adapter } = (await openGpu()).capabilities
+    const named = [adapter.description, adapter.device].find((name) => name !== '')
+    state.adapter = named ?? ([adapter.vendor, adapter.architecture].join(' ').trim() || 'a GPU')
+    state.noGpu = undefined
+  } catch (error) {
+    state.noGpu = messageOf(error)
+  }
+}
+
+/** Runs; what comes out, errors too, is in the state. */
+export async function run(state: RunState, settings: Settings): Promise<void> {
+  if (state.step !== undefined) return
+  Object.assign(state, {
+    step: 'Looking for a GPU',
+    error: undefined,
+    settings,
+    gpu: undefined,
+    cpuMilliseconds: undefined,
+    check: undefined,
+  })
+  try {
+    await findGpu(state)
+    if (state.noGpu === undefined) await onGpu(state, settings)
+    else await onCpu(state, settings)
+  } catch (error) {
+    state.error = messageOf(error)
+  } finally {
+    state.step = undefined
+  }
+}
+
+async function onGpu(state: RunState, settings: Settings): Promise<void> {
+  state.step = 'Making random inputs'
+  const inputs = await inputsInWorker(settings)
+  state.gpu = await runOnGpu(settings, inputs, (step) => (state.step = step))
+  state.step = 'Checking against the reference'
+  state.check = await checkInWorker(settings, state.gpu.output)
+}
+
+async function onCpu(state: RunState, settings: Settings): Promise<void> {
+  const { batch, heads, queryLength, keyLength, headDim, valueDim } = shapeOf(settings)
+  const work = batch * heads * queryLength * keyLength * (headDim + valueDim)
+  if (work > cpuBudget) {
+    throw new RangeError(
+      `On the CPU this page stops at ${cpuBudget.toLocaleString('en')} multiplications; these sizes need ${work.toLocaleString('en')}. Choose a shorter length or fewer heads.`,
+    )
+  }
+  state.step = 'Computing on the CPU'
+  const { milliseconds, check } = await cpuRunInWorker(settings)
+  state.cpuMilliseconds = milliseconds
+  state.check = check
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

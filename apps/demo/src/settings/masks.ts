@@ -1,0 +1,166 @@
+// The masks to choose from: patterns of @attn/masks with the numbers that they take.
+import type { AttentionShape, Mask } from '@attn/core'
+import {
+  and,
+  attentionSinks,
+  bigBird,
+  blockDiagonal,
+  causal,
+  dilatedWindow,
+  document,
+  fixed,
+  longformer,
+  neighbourhood,
+  prefixLm,
+  slidingWindow,
+  strided,
+} from '@attn/masks'
+import type { Field, Values } from './field.ts'
+
+export interface MaskChoice {
+  readonly id: string
+  readonly group: string
+  readonly label: string
+  readonly note: string
+  readonly fields: readonly Field[]
+  /** The mask for these numbers; undefined where every query sees every key. */
+  build(values: Values, shape: AttentionShape): Mask | undefined
+}
+
+const field = (name: string, label: string, initial: number, minimum = 0): Field => ({
+  name,
+  label,
+  initial,
+  minimum,
+  maximum: 131072,
+})
+
+export const maskChoices: readonly MaskChoice[] = [
+  {
+    id: 'full',
+    group: 'Dense',
+    label: 'Full',
+    note: 'Every query sees every key.',
+    fields: [],
+    build: () => undefined,
+  },
+  {
+    id: 'causal',
+    group: 'Dense',
+    label: 'Causal',
+    note: 'A token sees itself and what came before.',
+    fields: [],
+    build: () => causal(),
+  },
+  {
+    id: 'prefix-lm',
+    group: 'Dense',
+    label: 'Prefix LM',
+    note: 'A prompt read in both directions, an answer from left to right.',
+    fields: [field('prefix', 'Prefix', 128)],
+    build: ({ prefix }) => prefixLm(prefix!),
+  },
+  {
+    id: 'sliding-window',
+    group: 'Local',
+    label: 'Sliding window',
+    note: 'Causal, with so many keys before the query.',
+    fields: [field('window', 'Keys before', 127)],
+    build: ({ window }) => slidingWindow(window!),
+  },
+  {
+    id: 'dilated-window',
+    group: 'Local',
+    label: 'Dilated window',
+    note: 'A window whose keys stand apart, as in Longformer.',
+    fields: [field('window', 'Keys before', 63), field('dilation', 'Dilation', 4, 1)],
+    build: ({ window, dilation }) => dilatedWindow({ left: window!, dilation: dilation! }),
+  },
+  {
+    id: 'attention-sinks',
+    group: 'Local',
+    label: 'Attention sinks',
+    note: 'A window that never forgets the first tokens, as in StreamingLLM.',
+    fields: [field('sinks', 'First tokens', 4), field('recent', 'Last tokens', 128, 1)],
+    build: ({ sinks, recent }) => attentionSinks({ sinks: sinks!, recent: recent! }),
+  },
+  {
+    id: 'block-diagonal',
+    group: 'Local',
+    label: 'Block diagonal',
+    note: 'Chunks that do not see one another.',
+    fields: [field('block', 'Block', 128, 1)],
+    build: ({ block }) => blockDiagonal(block!),
+  },
+  {
+    id: 'document',
+    group: 'Packed',
+    label: 'Packed documents, causal',
+    note: 'Documents of random lengths in one sequence.',
+    fields: [field('documents', 'Documents', 8, 1)],
+    build: ({ documents }, { queryLength }) =>
+      and(causal(), document({ lengths: documentLengths(documents!, queryLength) })),
+  },
+  {
+    id: 'longformer',
+    group: 'Global and random',
+    label: 'Longformer',
+    note: 'A window on both sides, and global tokens at the start.',
+    fields: [field('sides', 'Keys on each side', 64), field('globals', 'Global tokens', 4)],
+    build: ({ sides, globals }) =>
+      longformer({
+        window: 2 * sides!,
+        globalTokens: Array.from({ length: globals! }, (_, token) => token),
+      }),
+  },
+  {
+    id: 'big-bird',
+    group: 'Global and random',
+    label: 'BigBird',
+    note: 'Window, global and random blocks. Each query block draws its own.',
+    fields: [field('block', 'Block', 32, 1), field('random', 'Random blocks', 2)],
+    build: ({ block, random }, { queryLength }) =>
+      bigBird({ length: queryLength, blockSize: block!, randomBlocks: random!, seed: 7 }),
+  },
+  {
+    id: 'strided',
+    group: 'Factorized',
+    label: 'Strided (Sparse Transformer)',
+    note: 'The last keys, and every so many-th key before; both heads merged.',
+    fields: [field('stride', 'Stride', 32, 1)],
+    build: ({ stride }) => strided(stride!).merged(),
+  },
+  {
+    id: 'fixed',
+    group: 'Factorized',
+    label: 'Fixed (Sparse Transformer)',
+    note: 'Within a block, and the summary keys of every block; both heads merged.',
+    fields: [field('stride', 'Stride', 64, 1), field('summary', 'Summary keys', 8, 1)],
+    build: ({ stride, summary }) => fixed(stride!, { summary: summary! }).merged(),
+  },
+  {
+    id: 'neighbourhood',
+    group: 'Images',
+    label: 'Neighbourhood',
+    note: 'Pixels around a pixel; the length is width times height.',
+    fields: [field('width', 'Width', 32, 1), field('kernel', 'Kernel (odd)', 7, 1)],
+    build: ({ width, kernel }, { queryLength }) =>
+      neighbourhood({
+        width: width!,
+        height: Math.ceil(queryLength / width!),
+        kernel: kernel!,
+      }),
+  },
+]
+
+/** Lengths that add up to `total`, uneven but the same every time. */
+function documentLengths(count: number, total: number): number[] {
+  const weights = Array.from({ length: count }, (_, index) => 1 + ((index * 7919) % 13))
+  const sum = weights.reduce((all, weight) => all + weight, 0)
+  const ends = weights.map((_, index) =>
+    Math.round(
+      (total * weights.slice(0, index + 1).reduce((all, weight) => all + weight, 0)) / sum,
+    ),
+  )
+  return ends.map((end, index) => end - (ends[index - 1] ?? 0))
+}

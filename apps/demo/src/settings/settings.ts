@@ -1,0 +1,96 @@
+// Everything a run depends on, as plain data: it travels to the worker and into the address.
+import type { AttentionOptions, AttentionShape, DType } from '@attn/core'
+import { biasChoices } from './biases.ts'
+import { fieldError, type Field, type Values } from './field.ts'
+import { maskChoices } from './masks.ts'
+
+export interface Settings {
+  /** `id` of a mask choice. */
+  readonly mask: string
+  /** `id` of a bias choice. */
+  readonly bias: string
+  readonly dtype: DType
+  /** Sizes, and the numbers of the mask and the bias, by field name. */
+  readonly values: Values
+}
+
+export const sizeFields: readonly Field[] = [
+  { name: 'B', label: 'Batch', initial: 1, minimum: 1, maximum: 64 },
+  { name: 'H', label: 'Heads', initial: 4, minimum: 1, maximum: 128 },
+  { name: 'Hkv', label: 'Key/value heads', initial: 4, minimum: 1, maximum: 128 },
+  { name: 'L', label: 'Length', initial: 512, minimum: 1, maximum: 131072 },
+  { name: 'D', label: 'Head dim', initial: 64, minimum: 1, maximum: 256 },
+]
+
+/** Elements of the query at most: 256 MiB in float32. */
+const largestTensor = 2 ** 26
+
+export function maskChoice(settings: Settings): (typeof maskChoices)[number] {
+  return maskChoices.find(({ id }) => id === settings.mask) ?? maskChoices[0]!
+}
+
+export function biasChoice(settings: Settings): (typeof biasChoices)[number] {
+  return biasChoices.find(({ id }) => id === settings.bias) ?? biasChoices[0]!
+}
+
+/** Every field that these settings use. */
+export function usedFields(settings: Settings): readonly Field[] {
+  return [...sizeFields, ...maskChoice(settings).fields, ...biasChoice(settings).fields]
+}
+
+/** Fills in the initial value of every field that has none. */
+export function withInitialValues(settings: Settings): Settings {
+  const initial = Object.fromEntries(
+    usedFields(settings).map((field) => [field.name, field.initial]),
+  )
+  return { ...settings, values: { ...initial, ...settings.values } }
+}
+
+export const initialSettings: Settings = withInitialValues({
+  mask: 'sliding-window',
+  bias: 'none',
+  dtype: 'float32',
+  values: {},
+})
+
+/** What is wrong with the settings, by field name. Empty when they can be run. */
+export function settingsErrors(settings: Settings): Readonly<Record<string, string>> {
+  const { values } = settings
+  const errors: Record<string, string> = {}
+  for (const field of usedFields(settings)) {
+    const error = fieldError(field, values[field.name] ?? Number.NaN)
+    if (error) errors[field.name] = error
+  }
+  if (Object.keys(errors).length > 0) return errors
+  const { batch, heads, kvHeads, queryLength, headDim } = shapeOf(settings)
+  if (heads % kvHeads !== 0) {
+    errors['Hkv'] = `Key/value heads: must divide the ${heads} heads`
+  }
+  const elements = batch * heads * queryLength * headDim
+  if (elements > largestTensor) {
+    errors['L'] =
+      `Length: batch × heads × length × head dim is ${elements.toLocaleString('en')}; this page stops at ${largestTensor.toLocaleString('en')}`
+  }
+  return errors
+}
+
+export function shapeOf({ values }: Settings): AttentionShape {
+  const { B, H, Hkv, L, D } = values as Record<'B' | 'H' | 'Hkv' | 'L' | 'D', number>
+  return {
+    batch: B,
+    heads: H,
+    kvHeads: Hkv,
+    queryLength: L,
+    keyLength: L,
+    headDim: D,
+    valueDim: D,
+  }
+}
+
+/** The options of attention that the settings stand for. */
+export function attentionOptions(settings: Settings): AttentionOptions {
+  const shape = shapeOf(settings)
+  const mask = maskChoice(settings).build(settings.values, shape)
+  const scoreModifiers = biasChoice(settings).build(settings.values, shape)
+  return { ...(mask && { mask }), scoreModifiers }
+}

@@ -1,0 +1,25 @@
+// The page in a browser without WebGPU: it says so and runs on the CPU.
+import { afterEach, expect, test } from 'vitest'
+import { page, userEvent } from 'vitest/browser'
+import { closePage, openPage } from './open-page.ts'
+
+// This file has a page of its own, so nothing else sees this.
+Object.defineProperty(navigator, 'gpu', { value: undefined })
+
+afterEach(closePage)
+
+test('runs on the CPU and checks itself', async () => {
+  openPage('#mask=causal&bias=alibi&H=2&Hkv=2&L=64&D=16')
+  await expect.element(page.getByText('This browser gives the page no GPU')).toBeVisible()
+  await userEvent.click(page.getByRole('button', { name: 'Run' }))
+  await expect.element(page.getByTestId('verdict'), { timeout: 20_000 }).toHaveTextContent('passed')
+  await expect.element(page.getByText(/on the CPU$/)).toBeVisible()
+})
+
+test('refuses what would take minutes', async () => {
+  openPage('#mask=full&H=8&Hkv=8&L=8192&D=64')
+  await userEvent.click(page.getByRole('button', { name: 'Run' }))
+  await expect
+    .element(page.getByRole('alert'), { timeout: 10_000 })
+    .toHaveTextContent('Choose a shorter length')
+})
