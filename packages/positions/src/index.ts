@@ -46,3 +46,32 @@ export { ropeConfigFromHuggingFace } from './rope/hugging-face.ts'
 export type { HuggingFaceRopeOptions } from './rope/hugging-face.ts'
 export { rotateXPos, rotateXPosBackward } from './rope/xpos.ts'
 export type { XPosOptions } from './rope/xpos.ts'
+
+export { biasMatrix } from './analyze/bias-matrix.ts'
+export type { BiasMatrixOptions } from './analyze/bias-matrix.ts'
+export { extrapolationExperiment } from './analyze/extrapolation.ts'
+export type {
+  Extrapolation,
+  ExtrapolationExperiment,
+  ExtrapolationOptions,
+} from './analyze/extrapolation.ts'
+export {
+  plotBias,
+  plotExtrapolation,
+  plotRotaryScores,
+  plotScoreBound,
+  plotWavelengths,
+} from './analyze/pictures.ts'
+export type { BiasPictureOptions, PictureOptions, RotaryScoreCurve } from './analyze/pictures.ts'
+export { scoreAtDistances, scoreWaves } from './analyze/rotary-score.ts'
+export type { ScoreWaves } from './analyze/rotary-score.ts'
+export { interpolationBound, rotaryScoreBound } from './analyze/score-bound.ts'
+export { scoreFit } from './analyze/score-fit.ts'
+export type { ScoreFit, ScoreFitOptions } from './analyze/score-fit.ts'
+export { wavelengths } from './analyze/wavelengths.ts'
+export type { Wavelength } from './analyze/wavelengths.ts'
+export { heatMap } from './plot/heat-map.ts'
+export type { HeatMapOptions, HeatMapPanel } from './plot/heat-map.ts'
+export { linePlot } from './plot/line-plot.ts'
+export type { LinePlotOptions, PlotMark, PlotPanel, PlotSeries } from './plot/line-plot.ts'
+export type { PlotTheme } from './plot/svg.ts'
