@@ -47,13 +47,13 @@ describe('bad sizes', () => {
 
   test('that do not fit together are refused', async () => {
     await userEvent.fill(page.getByLabelText('Key/value heads'), '3')
-    await expect.element(page.getByText('must divide the 4 heads')).toBeVisible()
+    await expect.element(page.getByText(/must divide the 4 heads/)).toBeVisible()
   })
 
   test('that a pattern refuses show what it says', async () => {
     await userEvent.selectOptions(page.getByRole('combobox', { name: 'Mask' }), 'Neighbourhood')
     await userEvent.fill(page.getByLabelText('Kernel (odd)'), '4')
-    await expect.element(page.getByRole('alert')).toHaveTextContent('kernel must be odd, got 4')
+    await expect.element(page.getByRole('alert')).toMatchTextContent('kernel must be odd, got 4')
   })
 })
 
@@ -69,7 +69,7 @@ describe.skipIf(!gpu)('on a GPU', () => {
     await expect.element(page.getByTestId('verdict'), patience).toHaveTextContent('passed')
     await expect.element(page.getByRole('heading', { name: 'Plan' })).toBeVisible()
     await expect.element(page.getByText(/Forward pass, median of/)).toBeVisible()
-    await expect.element(page.getByTestId('adapter')).toHaveTextContent('GPU: ')
+    await expect.element(page.getByTestId('adapter')).toMatchTextContent(/^GPU: ./)
   })
 
   test('old results are marked once the settings change', async () => {
@@ -77,6 +77,6 @@ describe.skipIf(!gpu)('on a GPU', () => {
     await run()
     await expect.element(page.getByTestId('verdict'), patience).toHaveTextContent('passed')
     await userEvent.fill(page.getByLabelText('Length'), '65')
-    await expect.element(page.getByText('The settings changed since these results')).toBeVisible()
+    await expect.element(page.getByText(/The settings changed since these results/)).toBeVisible()
   })
 })
