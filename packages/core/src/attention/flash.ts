@@ -19,7 +19,7 @@ import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
 import { logSumExpType } from './result.ts'
 import type { AttentionResult } from './result.ts'
-import { computeScores } from './score-tile.ts'
+import { computeScores, computeWeights } from './score-tile.ts'
 import { asColumn, tileBuffer } from './tile.ts'
 import type { TileBuffer } from './tile.ts'
 import { resolveTiling } from './tiling.ts'
@@ -86,12 +86,14 @@ export function flashAttention(
   const rows = [batch, heads, queryLength]
   const output = zeros([...rows, valueDim], 'float64')
   const logSumExp = zeros(rows, 'float64')
-  const rowMaximum = filled(rows, -Infinity)
-  const rowSum = zeros(rows, 'float64')
+  const sinkOf = (head: number): number => resolved.sinks?.[head] ?? -Infinity
+  const rowMaximum = perHead(rows, sinkOf)
+  const rowSum = perHead(rows, (head) => (sinkOf(head) === -Infinity ? 0 : 1))
 
   // On the chip: one tile of each.
   const softmax = createSoftmax(queryBlockSize, valueDim)
   const scores = new Float64Array(queryBlockSize * keyBlockSize)
+  const weights = resolved.dropout && new Float64Array(queryBlockSize * keyBlockSize)
   const { trace } = options
   const ofQueries = { blockSize: queryBlockSize, trace }
   const ofKeys = {
@@ -104,6 +106,7 @@ export function flashAttention(
   const chip: Chip = {
     tiling,
     softmax,
+    start: (head) => resetSoftmax(softmax, sinkOf(head)),
     query: tileBuffer('query', query, ofQueries),
     key: tileBuffer('key', key, ofKeys),
     value: tileBuffer('value', value, ofKeys),
@@ -112,17 +115,7 @@ export function flashAttention(
     rowSum: tileBuffer('rowSum', asColumn(rowSum), { ...ofQueries, values: sum }),
     logSumExp: tileBuffer('logSumExp', asColumn(logSumExp), ofQueries),
     absorb: (b, h, i, j, full) => {
-      const queryStart = i * queryBlockSize
-      const keyStart = j * keyBlockSize
-      const region = {
-        batch: b,
-        head: h,
-        queryStart,
-        rows: Math.min(queryBlockSize, queryLength - queryStart),
-        keyStart,
-        columns: Math.min(keyBlockSize, resolved.keyLengths[b]! - keyStart),
-        full,
-      }
+      const region = tiling.region(b, h, i, j, full)
       computeScores(
         scores,
         chip.query.values,
@@ -132,7 +125,8 @@ export function flashAttention(
         resolved.scale,
         rules,
       )
-      absorbTile(softmax, scores, chip.value.values, region.rows, region.columns, valueDim)
+      if (weights) computeWeights(weights, region, rules)
+      absorbTile(softmax, scores, weights, chip.value.values, region, valueDim)
     },
   }
   for (let b = 0; b < batch; b++) {
@@ -159,6 +153,8 @@ interface Chip {
   readonly rowMaximum: TileBuffer
   readonly rowSum: TileBuffer
   readonly logSumExp: TileBuffer
+  /** Starts the running softmax of a query tile. */
+  start(head: number): void
   /** Takes the key and value tile on the chip into the softmax of the query tile on the chip. */
   absorb(batch: number, head: number, queryBlock: number, keyBlock: number, full: boolean): void
 }
@@ -168,7 +164,7 @@ function queriesOutside(chip: Chip, b: number, h: number): void {
   const { tiling, softmax, query, key, value, output, logSumExp } = chip
   for (let i = 0; i < tiling.queryBlocks; i++) {
     query.load(b, h, i)
-    resetSoftmax(softmax)
+    chip.start(h)
     for (const { block: j, full } of tiling.keyTiles(b, h, i)) {
       key.load(b, h, j)
       value.load(b, h, j)
@@ -210,8 +206,12 @@ function keysOutside(chip: Chip, b: number, h: number): void {
   }
 }
 
-function filled(shape: readonly number[], value: number): Tensor {
+/** A tensor `[B, H, L]` with one value for each head. */
+function perHead(shape: readonly number[], valueOf: (head: number) => number): Tensor {
   const result = zeros(shape, 'float64')
-  result.storage.fill(value)
+  const [, heads, queryLength] = shape as [number, number, number]
+  for (let row = 0; row < result.storage.length; row++) {
+    result.storage[row] = valueOf(Math.floor(row / queryLength) % heads)
+  }
   return result
 }

@@ -22,10 +22,10 @@ export function createSoftmax(rows: number, valueDim: number): OnlineSoftmax {
   }
 }
 
-/** The state of rows that have seen nothing. */
-export function resetSoftmax(state: OnlineSoftmax): void {
-  state.maximum.fill(-Infinity)
-  state.sum.fill(0)
+/** The state of rows that have seen nothing but a sink, or not even that (-Infinity). */
+export function resetSoftmax(state: OnlineSoftmax, sink: number): void {
+  state.maximum.fill(sink)
+  state.sum.fill(sink === -Infinity ? 0 : 1)
   state.weighted.fill(0)
 }
 
@@ -33,14 +33,15 @@ export function resetSoftmax(state: OnlineSoftmax): void {
  * Takes in one more tile of scores and the values that belong to its columns.
  *
  * @param scores - `[rows, columns]`; -Infinity is hidden.
+ * @param weights - `[rows, columns]`, factors of dropout on the way to the values but not to the sum.
  * @param values - `[columns, Dv]`.
  */
 export function absorbTile(
   state: OnlineSoftmax,
   scores: Float64Array,
+  weights: Float64Array | undefined,
   values: Float64Array,
-  rows: number,
-  columns: number,
+  { rows, columns }: { readonly rows: number; readonly columns: number },
   valueDim: number,
 ): void {
   const { maximum, sum, weighted } = state
@@ -64,8 +65,9 @@ export function absorbTile(
       if (score === -Infinity) continue // Its value may be padding, even NaN.
       const exponential = Math.exp(score - largest)
       sum[r]! += exponential
+      const weight = weights ? exponential * weights[sRow + c]! : exponential
       const vRow = c * valueDim
-      for (let d = 0; d < valueDim; d++) weighted[oRow + d]! += exponential * values[vRow + d]!
+      for (let d = 0; d < valueDim; d++) weighted[oRow + d]! += weight * values[vRow + d]!
     }
   }
 }

@@ -6,6 +6,10 @@ import type { Environment } from '../expression/evaluate.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
 import { dependencies } from '../expression/node.ts'
 import type { TensorLike } from '../tensor/tensor.ts'
+import { resolveDropout } from './dropout.ts'
+import type { DropoutOptions, ResolvedDropout } from './dropout.ts'
+import { resolveSinks } from './sinks.ts'
+import type { Sinks } from './sinks.ts'
 
 /** What decides the result besides query, key and value. */
 export interface AttentionOptions extends Environment {
@@ -23,6 +27,16 @@ export interface AttentionOptions extends Environment {
   readonly queryOffset?: number | ArrayLike<number>
   /** Keys that count in each sequence of the batch; later ones are padding. Default: all. */
   readonly keyLengths?: ArrayLike<number>
+  /**
+   * Drops probabilities at random after the softmax; logSumExp does not see it. The same seed drops
+   * the same pairs, forward and backward, on every backend. Default: none.
+   */
+  readonly dropout?: DropoutOptions
+  /**
+   * One logit for each query head that joins the softmax's sum, and so logSumExp, without a value.
+   * Default: none.
+   */
+  readonly sinks?: Sinks
 }
 
 /** The sizes of one attention call. */
@@ -53,6 +67,10 @@ export interface ResolvedAttention {
   /** Keys that count, for each sequence. */
   readonly keyLengths: Int32Array
   readonly parameters: Readonly<Record<string, number>>
+  /** undefined where nothing is dropped. */
+  readonly dropout: ResolvedDropout | undefined
+  /** One for each query head. */
+  readonly sinks: Float64Array | undefined
 }
 
 /**
@@ -88,6 +106,24 @@ export function attentionShape(
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
   checkAttentionShape(caller, shape)
   return shape
+}
+
+/**
+ * Checks a tensor that comes with query, key and value, such as the gradient of the output.
+ *
+ * @throws RangeError when it has another shape.
+ */
+export function checkTensorShape(
+  caller: string,
+  name: string,
+  expected: readonly number[],
+  view: TensorLike<unknown, string>,
+): void {
+  if (view.shape.join() !== expected.join()) {
+    throw new RangeError(
+      `${caller}: ${name} must have shape [${expected.join(', ')}], got [${view.shape.join(', ')}]`,
+    )
+  }
 }
 
 /**
@@ -158,7 +194,9 @@ export function resolveOptions(
     options.queryOffset,
     (sequence) => keyLengths[sequence]! - shape.queryLength,
   )
-  return { scale, mask, scoreModifiers, queryOffsets, keyLengths, parameters }
+  const dropout = resolveDropout(caller, options.dropout)
+  const sinks = resolveSinks(caller, shape.heads, options.sinks)
+  return { scale, mask, scoreModifiers, queryOffsets, keyLengths, parameters, dropout, sinks }
 }
 
 function perBatch(

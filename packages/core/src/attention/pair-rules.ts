@@ -2,6 +2,7 @@
 // becomes. Every CPU algorithm asks here, so that they differ only in the order they ask in.
 import { compile } from '../expression/evaluate.ts'
 import type { Evaluator, Point } from '../expression/evaluate.ts'
+import { dropoutWeight } from './dropout.ts'
 import type { AttentionShape, ResolvedAttention } from './options.ts'
 
 /** Mask and score modifiers of one call, compiled. Holds one current query, so it is no pure value. */
@@ -12,11 +13,13 @@ export interface PairRules {
   visible(key: number): boolean
   /** What the score modifiers make of a scaled product; -Infinity hides the pair after all. */
   modify(score: number, key: number): number
+  /** What dropout multiplies the pair's probability by: 0 if dropped, 1 without dropout. */
+  weight(key: number): number
 }
 
 /** Compiles the mask and the score modifiers. */
 export function pairRules(shape: AttentionShape, resolved: ResolvedAttention): PairRules {
-  const { queryOffsets, keyLengths } = resolved
+  const { queryOffsets, keyLengths, dropout } = resolved
   const allows = resolved.mask && compile(resolved.mask.expression, resolved)
   const modifiers = resolved.scoreModifiers.map((each) => compile(each.expression, resolved))
   // One object for all calls, with every field from the start: the engine keeps one hidden class.
@@ -47,6 +50,10 @@ export function pairRules(shape: AttentionShape, resolved: ResolvedAttention): P
       return allows(point) !== 0
     },
     modify: modifyWith(modifiers, point),
+    weight(key) {
+      if (!dropout) return 1
+      return dropoutWeight(dropout, point.batch * shape.heads + point.head, point.query, key)
+    },
   }
 }
 

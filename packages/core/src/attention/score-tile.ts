@@ -1,20 +1,7 @@
 // One tile of the score matrix: products of a tile of queries with a tile of keys, scaled, masked
 // and modified. The forward pass computes it once, the backward pass again.
 import type { PairRules } from './pair-rules.ts'
-
-/** Which rectangle of the score matrix of one head a tile is. */
-export interface TileRegion {
-  readonly batch: number
-  readonly head: number
-  /** Rows `queryStart .. queryStart + rows - 1` of the query tensor. */
-  readonly queryStart: number
-  readonly rows: number
-  /** Rows `keyStart .. keyStart + columns - 1` of the key tensor. */
-  readonly keyStart: number
-  readonly columns: number
-  /** Whether the mask allows every pair in it. */
-  readonly full: boolean
-}
+import type { TileRegion } from './tiling.ts'
 
 /**
  * Fills `scores` with the tile `[rows, columns]`: -Infinity where hidden.
@@ -45,5 +32,14 @@ export function computeScores(
       }
       scores[r * columns + c] = score
     }
+  }
+}
+
+/** Fills `weights` with the factors of dropout on the tile's probabilities, `[rows, columns]`. */
+export function computeWeights(weights: Float64Array, region: TileRegion, rules: PairRules): void {
+  const { batch, head, queryStart, rows, keyStart, columns } = region
+  for (let r = 0; r < rows; r++) {
+    rules.atQuery(batch, head, queryStart + r)
+    for (let c = 0; c < columns; c++) weights[r * columns + c] = rules.weight(keyStart + c)
   }
 }

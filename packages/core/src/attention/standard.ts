@@ -14,7 +14,7 @@ import type { AttentionResult } from './result.ts'
 export interface StandardAttentionResult extends AttentionResult {
   /** S, float64 `[B, H, L, S]`: scaled and modified scores, -Infinity where hidden. */
   readonly scores: Tensor
-  /** P, float64 `[B, H, L, S]`: the softmax of each row, 0 where hidden. */
+  /** P, float64 `[B, H, L, S]`: the softmax of each row before dropout, 0 where hidden. */
   readonly probabilities: Tensor
 }
 
@@ -23,7 +23,7 @@ export interface StandardAttentionResult extends AttentionResult {
  *
  * A pair is hidden by the mask, by `keyLengths`, or by a score of -Infinity. A hidden pair
  * contributes nothing, whatever its key and value hold (padding may be NaN). A row without a visible
- * key has output 0 and logSumExp -Infinity. A score of NaN or +Infinity makes its row NaN, and NaN or
+ * key has output 0 and logSumExp -Infinity (that of its sink, if it has one). A score of NaN or +Infinity makes its row NaN, and NaN or
  * infinite values of visible keys go through the weighted sum as IEEE arithmetic has it.
  *
  * @param query - `[B, H, L, D]`, any strides.
@@ -74,8 +74,9 @@ export function standardAttention(
         const sRow = row * keyLength
         rules.atQuery(b, h, i)
 
-        // Pass 1: scores, scaled, then modified; and the largest of the row.
-        let maximum = -Infinity
+        // Pass 1: scores, scaled, then modified; and the largest of the row, the sink's included.
+        const sink = resolved.sinks?.[h] ?? -Infinity
+        let maximum = sink
         for (let j = 0; j < keyLength; j++) {
           let score = -Infinity
           if (rules.visible(j)) {
@@ -89,7 +90,7 @@ export function standardAttention(
         }
 
         // Pass 2: exponentials and their sum. Subtracting the maximum keeps every exp within 1.
-        let sum = 0
+        let sum = sink === -Infinity ? 0 : Math.exp(sink - maximum)
         for (let j = 0; j < keyLength; j++) {
           const score = scores[sRow + j]!
           const exponential = score === -Infinity ? 0 : Math.exp(score - maximum)
@@ -102,11 +103,11 @@ export function standardAttention(
         const inverse = sum === 0 ? 0 : 1 / sum
         for (let j = 0; j < keyLength; j++) probabilities[sRow + j]! *= inverse
 
-        // Pass 4: the weighted sum of the values.
+        // Pass 4: the weighted sum of the values, some of them dropped.
         const oRow = row * valueDim
         for (let j = 0; j < keyLength; j++) {
           if (scores[sRow + j] === -Infinity) continue // Its value may be padding, even NaN.
-          const weight = probabilities[sRow + j]!
+          const weight = rules.weight(j) * probabilities[sRow + j]!
           const vRow = (kvHead * keyLength + j) * valueDim
           for (let d = 0; d < valueDim; d++) output[oRow + d]! += weight * v[vRow + d]!
         }

@@ -28,6 +28,20 @@ export interface Tile {
   readonly full: boolean
 }
 
+/** Which rectangle of the score matrix of one head a tile is. */
+export interface TileRegion {
+  readonly batch: number
+  readonly head: number
+  /** Rows `queryStart .. queryStart + rows - 1` of the query tensor. */
+  readonly queryStart: number
+  readonly rows: number
+  /** Rows `keyStart .. keyStart + columns - 1` of the key tensor. */
+  readonly keyStart: number
+  readonly columns: number
+  /** Whether the mask allows every pair in it. */
+  readonly full: boolean
+}
+
 /** A score matrix cut into tiles. */
 export interface Tiling {
   readonly queryBlockSize: number
@@ -40,6 +54,14 @@ export interface Tiling {
   keyTiles(batch: number, head: number, queryBlock: number): readonly Tile[]
   /** Query tiles of one column of tiles, ascending. */
   queryTiles(batch: number, head: number, keyBlock: number): readonly Tile[]
+  /** Where a tile lies; the last of an axis may be smaller. */
+  region(
+    batch: number,
+    head: number,
+    queryBlock: number,
+    keyBlock: number,
+    full: boolean,
+  ): TileRegion
 }
 
 /**
@@ -64,7 +86,14 @@ export function resolveTiling(
   if (map) checkBlockMap(caller, shape, map, queryBlockSize, keyBlockSize)
   const queryBlocks = Math.ceil(shape.queryLength / queryBlockSize)
   const keyBlocks = (batch: number): number => Math.ceil(resolved.keyLengths[batch]! / keyBlockSize)
-  const sizes = { queryBlockSize, keyBlockSize, queryBlocks, keyBlocks }
+  const region: Tiling['region'] = (batch, head, queryBlock, keyBlock, full) => {
+    const queryStart = queryBlock * queryBlockSize
+    const keyStart = keyBlock * keyBlockSize
+    const rows = Math.min(queryBlockSize, shape.queryLength - queryStart)
+    const columns = Math.min(keyBlockSize, resolved.keyLengths[batch]! - keyStart)
+    return { batch, head, queryStart, rows, keyStart, columns, full }
+  }
+  const sizes = { queryBlockSize, keyBlockSize, queryBlocks, keyBlocks, region }
   if (!map) {
     return {
       ...sizes,

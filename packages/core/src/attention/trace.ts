@@ -4,7 +4,18 @@
 
 /** A tensor that tiles are loaded from or stored to. */
 export type TracedTensor =
-  'query' | 'key' | 'value' | 'output' | 'logSumExp' | 'rowMaximum' | 'rowSum'
+  | 'query'
+  | 'key'
+  | 'value'
+  | 'output'
+  | 'logSumExp'
+  | 'rowMaximum'
+  | 'rowSum'
+  | 'dOutput'
+  | 'delta'
+  | 'dQuery'
+  | 'dKey'
+  | 'dValue'
 
 /** One tile moved between memory and the chip. */
 export interface TileEvent {

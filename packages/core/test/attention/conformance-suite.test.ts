@@ -1,17 +1,29 @@
 // The suite is itself tested: its yardstick is another implementation than the specification, its
 // patterns are the published ones, and it catches what a wrong backend does.
 import { describe, expect, test } from 'vitest'
-import { cast, permute, standardAttention, toFloat64Array } from '../../src/index.ts'
+import {
+  cast,
+  permute,
+  standardAttention,
+  standardAttentionBackward,
+  toFloat64Array,
+} from '../../src/index.ts'
 import type { AttentionOptions, AttentionResult } from '../../src/index.ts'
 import {
+  backwardCases,
+  checkBackward,
   checkForward,
   conformanceCases,
+  dropoutCases,
+  fill,
   goldenCases,
   largestError,
   magnitude,
   plainAttention,
+  plainBackward,
+  sinkCases,
 } from '../conformance/index.ts'
-import type { Attend } from '../conformance/index.ts'
+import type { Attend, AttendBackward, ConformanceCase } from '../conformance/index.ts'
 import { t5Bucket } from '../conformance/patterns.ts'
 import positions from '../golden/positions.json' with { type: 'json' }
 
@@ -67,15 +79,66 @@ describe('conformance cases', () => {
       rounded(standardAttention(q, k, v, options)),
   }
   test.each(Object.entries(broken))('catch a backend that %s', async (_, attend) => {
-    const failures = await Promise.all(
-      small.map((each) =>
-        checkForward(each, attend).then(
-          () => 0,
-          () => 1,
-        ),
-      ),
+    expect(await catches(small, (each) => checkForward(each, attend))).toBe(true)
+  })
+})
+
+describe('backward, dropout and sink cases', () => {
+  const groups = { backward: backwardCases(), dropout: dropoutCases(), sinks: sinkCases() }
+
+  test.each(Object.entries(groups))('%s: have names of their own', (_, cases) => {
+    expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length)
+  })
+
+  test.each(Object.values(groups).flat())('the yardstick is near: $name', (each) => {
+    const { shape, dtype, options } = each
+    const { query, key, value } = each.inputs()
+    const dOutput = fill(4, [shape.batch, shape.heads, shape.queryLength, shape.valueDim], 1, dtype)
+    const exact = standardAttentionBackward(
+      cast(query, 'float64'),
+      cast(key, 'float64'),
+      cast(value, 'float64'),
+      cast(dOutput, 'float64'),
+      options,
     )
-    expect(failures.reduce((sum: number, failed) => sum + failed, 0)).toBeGreaterThan(0)
+    const plain = plainBackward(dtype, shape, each.inputs(), dOutput, options)
+    const allowed = dtype === 'float16' ? 5e-3 : 1e-5
+    for (const name of ['dQuery', 'dKey', 'dValue'] as const) {
+      const values = toFloat64Array(exact[name])
+      expect(largestError(plain[name], values) / magnitude(values)).toBeLessThan(allowed)
+    }
+    for (const [table, gradient] of exact.dTables) {
+      const error = largestError(plain.dTables.get(table)!, gradient)
+      expect(error / magnitude(gradient)).toBeLessThan(allowed)
+    }
+    expect(largestError(plain.dSinks, exact.dSinks ?? plain.dSinks)).toBeLessThan(allowed)
+  })
+
+  const broken: Record<string, AttendBackward> = {
+    'forgets the score modifiers': async (q, k, v, dO, options) => ({
+      ...standardAttentionBackward(q, k, v, dO, without(options, 'scoreModifiers', 'parameters')),
+      dTables: standardAttentionBackward(q, k, v, dO, options).dTables,
+    }),
+    'leaves tables without a gradient': async (q, k, v, dO, options) => {
+      const result = standardAttentionBackward(q, k, v, dO, options)
+      result.dTables.forEach((gradient) => gradient.fill(0))
+      return result
+    },
+    'takes another random mask': async (q, k, v, dO, options) => {
+      const { rate } = options.dropout ?? { rate: 0 }
+      const dropout = { rate, seed: 12345 }
+      return standardAttentionBackward(q, k, v, dO, { ...options, dropout })
+    },
+    'leaves sinks without a gradient': async (q, k, v, dO, options) => ({
+      ...standardAttentionBackward(q, k, v, dO, options),
+      dSinks: new Float64Array(q.shape[1]!),
+    }),
+    'returns float32 for float16': async (q, k, v, dO, options) =>
+      standardAttentionBackward(cast(q, 'float32'), k, v, dO, options),
+  }
+  test.each(Object.entries(broken))('catch a backend that %s', async (_, attendBackward) => {
+    const cases = Object.values(groups).flat()
+    expect(await catches(cases, (each) => checkBackward(each, attendBackward))).toBe(true)
   })
 })
 
@@ -94,6 +157,21 @@ describe('golden cases', () => {
     },
   )
 })
+
+/** Whether some case rejects. */
+async function catches(
+  cases: readonly ConformanceCase[],
+  check: (each: ConformanceCase) => Promise<void>,
+): Promise<boolean> {
+  for (const each of cases) {
+    try {
+      await check(each)
+    } catch {
+      return true
+    }
+  }
+  return false
+}
 
 function without(
   options: AttentionOptions,

@@ -10,7 +10,7 @@ import {
 import type { LoopOrder, Tensor, TileEvent } from '../../src/index.ts'
 import { fill, largestError } from '../conformance/index.ts'
 import { causal } from '../conformance/patterns.ts'
-import { arbitraryCall } from './arbitrary-call.ts'
+import { arbitraryCall, planShape } from './arbitrary-call.ts'
 import { bruteForceBlockMap } from './brute-force-block-map.ts'
 
 const loopOrders: readonly LoopOrder[] = ['queries-outside', 'keys-outside']
@@ -40,9 +40,8 @@ describe('flashAttention', () => {
       fc.property(arbitraryCall(20), arbitraryTiling, fc.boolean(), (call, tiling, planned) => {
         const { shape, query, key, value, options } = call
         const { queryBlockSize, keyBlockSize, loopOrder } = tiling
-        const { scale: _, scoreModifiers: __, mask, ...positions } = options
         const blockMap = planned
-          ? createBlockMap(mask, { ...shape, ...positions }, tiling)
+          ? createBlockMap(options.mask, planShape(call), tiling)
           : bruteForceBlockMap(shape, options, queryBlockSize, keyBlockSize)
         const visited = new Set<string>()
         const trace = ({ tensor, batch, head, block }: TileEvent): void => {

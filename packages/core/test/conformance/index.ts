@@ -1,8 +1,16 @@
-// The conformance suite that every backend runs: `describeForward('name', attend)` in a test file.
-// Runs in Node and in browsers (no file access).
+// The conformance suites that every backend runs: `describeForward('name', attend)` in a test file,
+// and each of the others that the backend can do. They run in Node and in browsers (no file access).
+export { backwardCases, dropoutCases, sinkCases } from './backward-cases.ts'
 export { conformanceCase, layout, offset, sliced, transposed } from './cases.ts'
 export type { ConformanceCase, Inputs } from './cases.ts'
 export { largestError, magnitude } from './compare.ts'
+export {
+  checkBackward,
+  describeBackward,
+  describeDropout,
+  describeSinks,
+} from './describe-backward.ts'
+export type { AttendBackward, BackwardResult } from './describe-backward.ts'
 export { checkForward, describeForward } from './describe-forward.ts'
 export type { Attend } from './describe-forward.ts'
 export { fill, randomNumbers } from './fill.ts'
@@ -10,3 +18,4 @@ export { conformanceCases } from './forward-cases.ts'
 export { goldenCases, goldenInputs } from './golden.ts'
 export type { GoldenCase } from './golden.ts'
 export { plainAttention } from './plain.ts'
+export { plainBackward } from './plain-backward.ts'

@@ -1,6 +1,7 @@
 // Attention as a plain implementation of a low precision would compute it: scores and probabilities
 // rounded to that precision, sums kept in float32. Its error against float64 is the yardstick for
 // backends: theirs may be at most twice as large (the rule of FlashAttention's own tests).
+import { dropoutWeight } from '../../src/attention/dropout.ts'
 import {
   compile,
   float16Bits,
@@ -16,7 +17,8 @@ export interface PlainResult {
   readonly logSumExp: Float64Array
 }
 
-const rounding = {
+/** Rounding to each precision. */
+export const rounding = {
   float32: Math.fround,
   float16: (value: number) => float16Value(float16Bits(value)),
 } as const
@@ -30,7 +32,7 @@ export function plainAttention(
 ): PlainResult {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainAttention', shape, options)
-  const { scale, queryOffsets, keyLengths } = resolved
+  const { scale, queryOffsets, keyLengths, dropout } = resolved
   const round = rounding[precision]
   const allows = resolved.mask && compile(resolved.mask.expression, resolved)
   const modifiers = resolved.scoreModifiers.map((each) => compile(each.expression, resolved))
@@ -41,6 +43,7 @@ export function plainAttention(
   const output = new Float64Array(rows * valueDim)
   const logSumExp = new Float64Array(rows)
   const scores = new Float64Array(keyLength)
+  const weights = new Float64Array(keyLength).fill(1)
 
   for (let row = 0; row < rows; row++) {
     const queryIndex = row % queryLength
@@ -51,6 +54,7 @@ export function plainAttention(
     const where = { batch: b, head, query, queryIndex, queryLength, keyLength, heads }
     for (let key = 0; key < keyLength; key++) {
       scores[key] = -Infinity
+      if (dropout) weights[key] = dropoutWeight(dropout, b * heads + head, query, key)
       if (key >= keyLengths[b]! || (allows && !allows({ ...where, key }))) continue
       let product = 0
       for (let d = 0; d < headDim; d++) {
@@ -61,16 +65,20 @@ export function plainAttention(
         round(product * scale),
       )
     }
-    const maximum = scores.reduce((a, b) => Math.max(a, b), -Infinity)
+    const sink = resolved.sinks?.[head] ?? -Infinity
+    const maximum = scores.reduce((a, b) => Math.max(a, b), sink)
     logSumExp[row] = maximum
     if (maximum === -Infinity) continue
-    const sum = scores.reduce((total, s) => Math.fround(total + Math.exp(s - maximum)), 0)
+    const sum = [...scores, sink].reduce(
+      (total, s) => Math.fround(total + Math.exp(s - maximum)),
+      0,
+    )
     logSumExp[row] = Math.fround(maximum + Math.log(sum))
     for (let d = 0; d < valueDim; d++) {
       let total = 0
       for (let key = 0; key < keyLength; key++) {
         if (scores[key] === -Infinity) continue
-        const probability = round(Math.exp(scores[key]! - maximum) / sum)
+        const probability = round((weights[key]! * Math.exp(scores[key]! - maximum)) / sum)
         total = Math.fround(total + probability * v[(kvRow + key) * valueDim + d]!)
       }
       output[row * valueDim + d] = round(total)

@@ -1,0 +1,89 @@
+// The yardstick of the backward pass: S, P, dP and dS rounded to a low precision, sums in float32.
+import { pairGradients } from '../../src/attention/pair-gradients.ts'
+import { pairRules } from '../../src/attention/pair-rules.ts'
+import { resolveOptions, toFloat64Array } from '../../src/index.ts'
+import type { AttentionOptions, AttentionShape, Table, Tensor } from '../../src/index.ts'
+import { plainAttention, rounding } from './plain.ts'
+
+/** Gradients as plain numbers. */
+export interface PlainGradients {
+  readonly dQuery: Float64Array
+  readonly dKey: Float64Array
+  readonly dValue: Float64Array
+  readonly dTables: ReadonlyMap<Table, ArrayLike<number>>
+  readonly dSinks: Float64Array
+}
+
+/** The gradients with intermediate matrices rounded to `precision`. */
+export function plainBackward(
+  precision: keyof typeof rounding,
+  shape: AttentionShape,
+  inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
+  dOutput: Tensor,
+  options: AttentionOptions,
+): PlainGradients {
+  const { heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const resolved = resolveOptions('plainBackward', shape, options)
+  const round = rounding[precision]
+  const rules = pairRules(shape, resolved)
+  const modifiers = pairGradients(shape, resolved)
+  const q = toFloat64Array(inputs.query)
+  const k = toFloat64Array(inputs.key)
+  const v = toFloat64Array(inputs.value)
+  const dO = toFloat64Array(dOutput)
+  const { output, logSumExp } = plainAttention(precision, shape, inputs, options)
+  const dQuery = new Float64Array(q.length)
+  const dKey = new Float64Array(k.length)
+  const dValue = new Float64Array(v.length)
+  const dSinks = new Float64Array(heads)
+
+  for (let row = 0; row < logSumExp.length; row++) {
+    const i = row % queryLength
+    const h = Math.floor(row / queryLength) % heads
+    const b = Math.floor(row / (queryLength * heads))
+    const kvRow = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * keyLength
+    const delta = dot(dO, row * valueDim, output, row * valueDim, valueDim)
+    const sink = resolved.sinks?.[h] ?? -Infinity
+    if (sink > -Infinity) dSinks[h]! -= Math.exp(sink - logSumExp[row]!) * delta
+    rules.atQuery(b, h, i)
+    for (let j = 0; j < keyLength; j++) {
+      if (!rules.visible(j)) continue
+      const [qRow, kRow, vRow] = [row * headDim, (kvRow + j) * headDim, (kvRow + j) * valueDim]
+      const product = round(dot(q, qRow, k, kRow, headDim) * resolved.scale)
+      const score = round(rules.modify(product, j))
+      if (score === -Infinity) continue
+      const probability = round(Math.exp(score - logSumExp[row]!))
+      const weight = rules.weight(j)
+      const dP = round(weight * dot(dO, row * valueDim, v, vRow, valueDim))
+      const dS = round(probability * (dP - delta))
+      const dProduct = round(resolved.scale * modifiers.backward(b, h, i, j, product, dS))
+      addScaled(dValue, vRow, round(weight * probability), dO, row * valueDim, valueDim)
+      addScaled(dQuery, qRow, dProduct, k, kRow, headDim)
+      addScaled(dKey, kRow, dProduct, q, qRow, headDim)
+    }
+  }
+  return {
+    dQuery: dQuery.map(round),
+    dKey: dKey.map(round),
+    dValue: dValue.map(round),
+    dTables: modifiers.dTables,
+    dSinks,
+  }
+}
+
+function dot(a: Float64Array, i: number, b: Float64Array, j: number, length: number): number {
+  let sum = 0
+  for (let d = 0; d < length; d++) sum = Math.fround(sum + a[i + d]! * b[j + d]!)
+  return sum
+}
+
+function addScaled(
+  to: Float64Array,
+  i: number,
+  factor: number,
+  from: Float64Array,
+  j: number,
+  length: number,
+): void {
+  for (let d = 0; d < length; d++) to[i + d] = Math.fround(to[i + d]! + factor * from[j + d]!)
+}
