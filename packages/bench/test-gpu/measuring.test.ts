@@ -14,7 +14,6 @@ import { run } from '../src/suites/run.ts'
 import type { Progress } from '../src/suites/outcome.ts'
 
 const gpu = await acquireGpu()
-const { STORAGE, COPY_SRC, COPY_DST } = globalThis.GPUBufferUsage ?? {}
 
 describe.skipIf(!gpu)('on a WebGPU device', () => {
   let device: GPUDevice
@@ -26,7 +25,7 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
   afterAll(() => device.destroy())
 
   const createBuffer = (size: number): GPUBuffer =>
-    device.createBuffer({ size, usage: STORAGE! | COPY_SRC! | COPY_DST! })
+    device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC })
 
   test('inputs are the same numbers as on the CPU, any part of them', async () => {
     const count = 100_000
@@ -126,9 +125,9 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     found.release()
     const sought = findDevice({ kind: other, flags: browserEquivalent })
     const outcome = await sought.then(
-      ({ kind, release }) => {
-        release()
-        return kind
+      (second) => {
+        second.release()
+        return second.kind
       },
       (error: Error) => error.name,
     )
@@ -144,7 +143,10 @@ async function countingWork(
 @compute @workgroup_size(1) fn main() { runs += 1.0; }`
   const module = device.createShaderModule({ code })
   const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute: { module } })
-  const buffer = device.createBuffer({ size: 4, usage: STORAGE! | COPY_SRC! })
+  const buffer = device.createBuffer({
+    size: 4,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
+  })
   const bindGroup = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: [{ binding: 0, resource: { buffer } }],

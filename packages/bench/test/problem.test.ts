@@ -1,6 +1,6 @@
 // What is computed, how many operations count, and which options make sense.
 import { evaluate } from '@attn/core'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseLength, parseLengths, parsePositive } from '../src/cli/arguments.ts'
 import {

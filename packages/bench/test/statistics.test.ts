@@ -1,5 +1,5 @@
 // Medians: what a figure in the table stands on.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { median, summarize } from '../src/measure/statistics.ts'
 

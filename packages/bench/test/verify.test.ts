@@ -1,7 +1,7 @@
 // The check that every timed kernel has to pass: it lets rounding through and nothing else.
 import { standardAttention, tensor } from '@attn/core'
 import { causal, slidingWindow } from '@attn/masks'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { normalArray } from '../src/inputs/normal.ts'
 import { expectRows, verifyRows } from '../src/verify/expectation.ts'

@@ -46,11 +46,11 @@ export function createRunCommand(setExitCode: (code: number) => void): Command {
     .option('--causal', 'hide later keys from standard and flash attention')
     .option(
       '--window <keys>',
-      'keys that each query of the window sees (default: 512)',
+      'keys that each query of the window sees (default: 512, without a GPU 128 or 64)',
       parseLength,
     )
     .option('--toggles', "measure once more with Dawn's safety checks off, as no browser can")
-    .option('--samples <count>', 'timings per figure (default: 10)', parseLength)
+    .option('--samples <count>', 'timings per figure (default: 10, 5 without a GPU)', parseLength)
     .option(
       '--memory <GiB>',
       'scores of standard attention that exceed this are not tried',

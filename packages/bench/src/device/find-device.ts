@@ -159,7 +159,9 @@ function describe(
   backend: string,
   flags: DawnFlags | undefined,
 ): DeviceReport {
-  const name = [info.vendor, info.device || info.architecture].filter(Boolean).join(' ')
+  // Browsers give identifiers in lower case, joined by hyphens, or nothing at all.
+  const words = (info.device || info.architecture).replace(/-+/g, ' ').trim()
+  const name = words.startsWith(info.vendor) ? words : `${info.vendor} ${words}`.trim()
   return {
     kind,
     name: name || info.description || 'an adapter that does not say its name',

@@ -66,13 +66,7 @@ export function toJson(report: RunReport): string {
  * @example
  * ```ts
  * import { parseRunReport } from '@attn/bench'
- * let message = ''
- * try {
- *   parseRunReport('{ "schema": "attn-run/0" }')
- * } catch (error) {
- *   message = error.message
- * }
- * message // => 'parseRunReport: schema must be attn-run/1, got attn-run/0'
+ * parseRunReport('{ "schema": "attn-run/0" }') // => throws TypeError: parseRunReport: schema must be attn-run/1
  * ```
  */
 export function parseRunReport(text: string): RunReport {

@@ -3,7 +3,7 @@
 import type { LengthResult } from '../suites/outcome.ts'
 import { methods } from '../suites/problem.ts'
 import type { Method } from '../suites/problem.ts'
-import { formatLength, threeDigits } from './format.ts'
+import { formatLength } from './format.ts'
 import type { RunReport } from './run-report.ts'
 
 interface Point {
@@ -51,7 +51,9 @@ export function drawChart(report: RunReport): string {
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(frame.left, 18, title, 'font-weight="bold"'),
     ...x.ticks.map((length) => tick(x.place(length), formatLength(length), 'vertical')),
-    ...y.ticks.map((time) => tick(y.place(time), threeDigits(time), 'horizontal')),
+    ...y.ticks.map((time) =>
+      tick(y.place(time), String(Number(time.toPrecision(1))), 'horizontal'),
+    ),
     text(width / 2, height - 8, 'length', 'text-anchor="middle"'),
     text(8, frame.top - 10, 'milliseconds'),
     ...lines.flatMap(({ method, points }, index) => {
@@ -59,7 +61,7 @@ export function drawChart(report: RunReport): string {
       const path = points.map(
         ({ length, milliseconds }) => `${round(x.place(length))},${round(y.place(milliseconds))}`,
       )
-      const legendX = frame.left + 12 + 120 * index
+      const legendX = frame.left + 60 + 120 * index
       return [
         `<polyline points="${path.join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`,
         ...path.map((place) => {

@@ -21,7 +21,7 @@ const groupGap = '   '
  * ```ts
  * import { formatTable } from '@attn/bench'
  * const columns = [{ group: '', title: 'length' }, { group: 'flash', title: 'ms' }]
- * formatTable(columns, [['1k', '12.3']]) // => '          flash\nlength       ms\n    1k     12.3'
+ * formatTable(columns, [['1k', '12.3']]) // => '         flash\nlength      ms\n    1k    12.3'
  * ```
  */
 export function formatTable(

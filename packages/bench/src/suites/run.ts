@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly memoryBytes?: number
   /** Seconds that one run of a method may take, as far as it can be foreseen. Default: 5. */
   readonly seconds?: number
-  /** How long and how often to measure. */
+  /** How long and how often to measure. Default: less where there is no GPU. */
   readonly measure?: MeasureOptions
   /** Goes into the report. */
   readonly environment: Environment
@@ -35,6 +35,9 @@ export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void
 }
 
+/** Processors have no clock rates to warm up for seconds, and somebody is waiting. */
+const withoutGpu: MeasureOptions = { samples: 5, sampleMilliseconds: 5, budgetMilliseconds: 1000 }
+
 /**
  * Runs the suite.
  *
@@ -42,8 +45,7 @@ export interface RunOptions {
  *   that is not there, or cannot do what was asked.
  */
 export async function run(options: RunOptions): Promise<RunReport> {
-  const { memoryBytes = 2 ** 32, seconds = 5, measure = {}, toggles = false } = options
-  const limits = { memoryBytes, seconds, measure }
+  const { memoryBytes = 2 ** 32, seconds = 5, toggles = false } = options
   const created = new Date().toISOString()
   const configurations: ConfigurationResult[] = []
   let problem: Problem | undefined
@@ -55,6 +57,8 @@ export async function run(options: RunOptions): Promise<RunReport> {
       problem ??= resolveProblem(found.kind, options.problem)
       const { lengths } = problem
       options.onDevice?.(found.report, problem)
+      const measure = { ...(found.kind === 'gpu' ? {} : withoutGpu), ...options.measure }
+      const limits = { memoryBytes, seconds, measure }
       let done = 0
       const total = lengths.length * methods.length
       const onStep: StepListener = (method, length) => {
