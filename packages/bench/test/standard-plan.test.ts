@@ -29,6 +29,15 @@ describe('layOutScores', () => {
     expect(bytes).toBe(5 * 2 ** 26)
   })
 
+  test('makes them even', () => {
+    const { chunks } = layOutScores(shape, {
+      ...limits,
+      maxStorageBufferBindingSize: 7 * 2 ** 26,
+      maxBufferSize: 2 ** 30,
+    })
+    expect(chunks.map(({ heads }) => heads)).toEqual([6, 6, 4])
+  })
+
   test('refuses what no binding can hold, naming the limit', () => {
     const long = { ...shape, queryLength: 8192, keyLength: 8192 }
     expect(() => layOutScores(long, limits)).toThrow(UnsupportedError)

@@ -55,7 +55,7 @@ export function createRunCommand(setExitCode: (code: number) => void): Command {
       '--memory <GiB>',
       'scores of standard attention that exceed this are not tried',
       parsePositive,
-      4,
+      2,
     )
     .option('--seconds <limit>', 'skip what would take longer per run', parsePositive, 5)
     .option('--json <file>', 'write everything, each sample too, to a JSON file')

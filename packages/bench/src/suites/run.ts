@@ -22,7 +22,10 @@ export interface RunOptions {
   readonly toggles?: boolean
   /** What differs from {@link defaultProblem} of the device. */
   readonly problem?: Partial<Problem>
-  /** Bytes of scores that standard attention may write down. Default: 4 GiB. */
+  /**
+   * Bytes of scores that standard attention may write down. Default: 2 GiB, as WebGPU does not tell
+   * how much there is and a laptop's GPU shares it with other programs.
+   */
   readonly memoryBytes?: number
   /** Seconds that one run of a method may take, as far as it can be foreseen. Default: 5. */
   readonly seconds?: number
@@ -45,7 +48,7 @@ const withoutGpu: MeasureOptions = { samples: 5, sampleMilliseconds: 5, budgetMi
  *   that is not there, or cannot do what was asked.
  */
 export async function run(options: RunOptions): Promise<RunReport> {
-  const { memoryBytes = 2 ** 32, seconds = 5, toggles = false } = options
+  const { memoryBytes = 2 ** 31, seconds = 5, toggles = false } = options
   const created = new Date().toISOString()
   const configurations: ConfigurationResult[] = []
   let problem: Problem | undefined

@@ -98,10 +98,9 @@ export function layOutScores(shape: StandardShape, limits: StandardLimits): Scor
         `maxComputeWorkgroupsPerDimension ${limits.maxComputeWorkgroupsPerDimension}; use shorter sequences`,
     )
   }
-  const perChunk = Math.min(
-    Math.floor(largest / headBytes),
-    limits.maxComputeWorkgroupsPerDimension,
-  )
+  const most = Math.min(Math.floor(largest / headBytes), limits.maxComputeWorkgroupsPerDimension)
+  // Even chunks: a small last one would leave a large GPU idle.
+  const perChunk = Math.ceil(allHeads / Math.ceil(allHeads / most))
   const chunks: ScoreChunk[] = []
   for (let firstHead = 0; firstHead < allHeads; firstHead += perChunk) {
     const count = Math.min(perChunk, allHeads - firstHead)
