@@ -54,7 +54,7 @@ export interface ByPartsRope extends RopeShape {
   readonly beta?: number
 }
 
-/** YaRN as its code and every checkpoint has it (arXiv 2309.00071); see {@link yarnFrequencies}. */
+/** YaRN as its code and every checkpoint has it (arXiv 2309.00071); see {@link yarnRamp}. */
 export interface YarnRope extends RopeShape {
   readonly type: 'yarn'
   readonly factor: number
