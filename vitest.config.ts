@@ -56,6 +56,8 @@ const browser: TestProjectInlineConfiguration = {
             '--headless=new',
             '--no-sandbox',
             '--enable-unsafe-webgpu',
+            // As in tools/testing/acquire-gpu.ts: SwiftShader compiles the zeros very slowly.
+            '--enable-dawn-features=disable_workgroup_init',
             '--disable-background-networking',
             '--disable-component-update',
             '--disable-sync',

@@ -47,6 +47,10 @@ async function createNodeGpu(): Promise<GPU | undefined> {
   const name = 'webgpu'
   const { create, globals } = (await import(/* @vite-ignore */ name)) as typeof import('webgpu')
   Object.assign(globalThis, globals)
-  // Without these, real adapters hide float16 and subgroup matrices.
-  return create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'])
+  // Without the first two, real adapters hide float16 and subgroup matrices. Without the third,
+  // workgroup memory begins as zeros, which SwiftShader compiles so slowly that it takes most of a
+  // test run; kernels may not count on those zeros anyway.
+  return create([
+    'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,disable_workgroup_init',
+  ])
 }

@@ -58,7 +58,9 @@ export function plainAttention(
       if (key >= keyLengths[b]! || (allows && !allows({ ...where, key }))) continue
       let product = 0
       for (let d = 0; d < headDim; d++) {
-        product = Math.fround(product + q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!)
+        // Each product is rounded: fused multiply-add is allowed to a GPU, not promised by it.
+        const term = Math.fround(q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!)
+        product = Math.fround(product + term)
       }
       scores[key] = modifiers.reduce(
         (score, modify) => round(modify({ ...where, key, score })),

@@ -7,8 +7,8 @@ import { unroll } from '../codegen/snippets.ts'
 export function finishRowFunction(threadColumns: number, valueColumns: number): string {
   const arguments_ = Array.from({ length: valueColumns }, (_, c) => `, o${c}: vec4<f32>`).join('')
   const places = unroll(valueColumns, (c) => `  let vector${c} = column + ${c * threadColumns}u;`)
-  const store = (indentation: string, text: (c: number) => string): string =>
-    unroll(valueColumns, (c) => `${indentation}if (vector${c} < valueVectors) { ${text(c)} }`)
+  const perVector = (line: (c: number) => string): string =>
+    unroll(valueColumns, line)
   return /* wgsl */ `fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
   return params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryRow;
 }
@@ -17,20 +17,18 @@ fn finishRow(batch: u32, head: u32, queryRow: u32, column: u32, previous: f32, t
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
 ${places}
   let seen = total > 0.0;
-  var weight = select(0.0, 1.0 / total, seen);
-  var result = select(hidden, maximum * ${Math.LN2} + log(total), seen);
+  let weight = select(0.0, 1.0 / total, seen);
+  var result = select(hidden, maximum + log(total), seen);
+${perVector((c) => `  var r${c} = o${c} * weight;`)}
   if (params.mergeWithOutput != 0u && previous > hidden) {
     let larger = max(previous, result);
     let previousPart = exp(previous - larger);
     let ownPart = exp(result - larger);
     let sum = previousPart + ownPart;
-    weight *= ownPart / sum;
     result = larger + log(sum);
-    let keep = previousPart / sum;
-${store('    ', (c) => `storeOutput(base, vector${c}, loadOutput(base, vector${c}) * keep + o${c} * weight);`)}
-  } else {
-${store('    ', (c) => `storeOutput(base, vector${c}, o${c} * weight);`)}
+${perVector((c) => `    r${c} = (loadOutput(base, min(vector${c}, valueVectors - 1u)) * previousPart + r${c} * ownPart) / sum;`)}
   }
+${perVector((c) => `  if (vector${c} < valueVectors) { storeOutput(base, vector${c}, r${c}); }`)}
   if (column == 0u) {
     logSumExp[logSumExpPlace(batch, head, queryRow)] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
   }

@@ -31,8 +31,6 @@ export interface ForwardConfig {
   readonly parameterWords: number
 }
 
-/** Scores are kept in base 2, whose exponential is the hardware's own. */
-const log2e = '1.4426950408889634'
 
 /** The WGSL of the forward kernel. Entry point: `main`. */
 export function forwardKernel(config: ForwardConfig): string {
@@ -80,8 +78,7 @@ function bindings({ query, key, value, output }: ForwardConfig): string {
 @group(0) @binding(7) var<storage, read> data: array<u32>;`
 }
 
-function constants({ tile, memory, headDim, valueDim, rules }: ForwardConfig): string {
-  const log2Scale = rules.hasModifiers ? '1.0' : log2e
+function constants({ tile, memory, headDim, valueDim }: ForwardConfig): string {
   return `const threads = ${tile.threadRows * tile.threadColumns}u;
 const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
@@ -99,10 +96,9 @@ const probabilityRegion = ${memory.probability}u;
 const probabilityStride = ${memory.probabilityStride}u;
 const reductionRegion = ${memory.reduction}u;
 // Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp2(hidden - maximum) is exactly 0 even where nothing is visible.
+// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
 const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
-const scoreScale = ${log2Scale}; // folds base 2 into Q where no score modifier looks at the score`
+const smallestMaximum = -1.0e30;`
 }
 
 function mainBody(config: ForwardConfig): string {
@@ -122,7 +118,7 @@ let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * param
 let firstQuery = queryTile * tileQueries;
 let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
-let scale = bitcast<f32>(params.scale) * scoreScale;
+let scale = bitcast<f32>(params.scale);
 
 ${tile.queryResident ? `${loadQueries(config, '0u', paddedDims(config))}\n` : ''}
 ${unroll(rows, (i) => `var maximum${i} = smallestMaximum;\nvar sum${i} = 0.0;`)}
@@ -199,7 +195,6 @@ function loadQueries(config: ForwardConfig, from: string, dims: number): string 
     last: 'lastQuery',
     // Neighbouring rows make a vector: a thread's rows are neighbours.
     rowOf: (vector, lane) => `4u * ${vector} + ${lane}u`,
-    suffix: ' * scale',
   })
 }
 
@@ -218,7 +213,6 @@ function loadKeys(config: ForwardConfig, from: string): string {
     // A vector holds keys a quarter tile apart, so that threads storing the probabilities of
     // neighbouring columns hit neighbouring banks.
     rowOf: (vector, lane) => `${vector} + ${lane * (config.tile.keys / 4)}u`,
-    suffix: '',
   })
 }
 
@@ -233,7 +227,6 @@ interface TransposedLoad {
   readonly first: string
   readonly last: string
   readonly rowOf: (vector: string, lane: number) => string
-  readonly suffix: string
 }
 
 // A unit of work reads four rows at one vector of dims and writes the 4 x 4 transpose as vectors.
@@ -250,7 +243,7 @@ var r1 = vec4<f32>(0.0);
 var r2 = vec4<f32>(0.0);
 var r3 = vec4<f32>(0.0);
 if (source < headVectors) {
-${unroll(4, (lane) => `  r${lane} = ${row(lane)}${load.suffix};`)}
+${unroll(4, (lane) => `  r${lane} = ${row(lane)};`)}
 }
 let place = ${load.region} + 4u * dimVector * ${load.vectors}u + vector;
 ${unroll(4, (dim) => `tile[place + ${dim * load.vectors}u] = vec4<f32>(r0[${dim}], r1[${dim}], r2[${dim}], r3[${dim}]);`)}`
@@ -297,6 +290,8 @@ function scoreChanges(config: ForwardConfig): string {
   const parts: string[] = []
   const positions = `let position = queryOffset + i32(firstQuery + row * ${rows}u);
 let queryIndex = i32(firstQuery + row * ${rows}u);`
+  const each = (line: (score: string) => string): string =>
+    unroll(rows, (i) => unroll(scoreColumns, (j) => line(`score${i}_${j}`)))
   const perPair = (line: (target: string, i: number, key: string) => string): string =>
     unroll(rows, (i) =>
       unroll(scoreColumns, (j) =>
@@ -308,22 +303,17 @@ let queryIndex = i32(firstQuery + row * ${rows}u);`
     )
   const place = (i: number, key: string): string =>
     `i32(batch), i32(head), position + ${i}, queryIndex + ${i}, ${key}`
+  // After the sum and not on Q, so that equal products stay equal scores.
+  parts.push(each((score) => `${score} *= scale;`))
   if (rules.hasModifiers) {
     parts.push(`{\n${indent(positions, 2)}
 ${indent(
-  perPair((target, i, key) => `${target} = modified(${target}, ${place(i, key)}) * ${log2e};`),
+  perPair((target, i, key) => `${target} = modified(${target}, ${place(i, key)});`),
   2,
 )}\n}`)
   }
-  // Overflowing products stay finite, and hidden ones do not overflow.
-  parts.push(
-    unroll(rows, (i) =>
-      unroll(
-        scoreColumns,
-        (j) => `score${i}_${j} = clamp(score${i}_${j}, vec4<f32>(hidden), vec4<f32>(-hidden));`,
-      ),
-    ),
-  )
+  // Overflowing products stay finite, and so do scores that a modifier hides.
+  parts.push(each((score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`))
   const visible = (i: number, key: string): string =>
     rules.hasMask ? `u32(${key}) < keyCount && visible(${place(i, key)})` : `u32(${key}) < keyCount`
   parts.push(`if (!full) {
@@ -359,10 +349,10 @@ ${unroll(rows / 4, (h) => `    tileMaximum${h} = max(tileMaximum${h}, tile[reduc
 ${unroll(rows, (i) => {
   const top = `tileMaximum${i >> 2}.${'xyzw'[i & 3]}`
   const values = Array.from({ length: valueColumns }, (_, c) => `output${i}_${c} *= decay${i};`)
-  return `  let decay${i} = exp2(maximum${i} - ${top});
+  return `  let decay${i} = exp(maximum${i} - ${top});
   maximum${i} = ${top};
   ${values.join(' ')}
-${unroll(scoreColumns, (j) => `  score${i}_${j} = exp2(score${i}_${j} - vec4<f32>(${top}));`)}
+${unroll(scoreColumns, (j) => `  score${i}_${j} = exp(score${i}_${j} - vec4<f32>(${top}));`)}
   sum${i} = sum${i} * decay${i} + ${Array.from({ length: scoreColumns }, (_, j) => `dot(score${i}_${j}, vec4<f32>(1.0))`).join(' + ')};`
 })}
 }
@@ -421,24 +411,31 @@ ${unroll(rows, (i) => unroll(valueColumns, (c) => `  output${i}_${c} = fma(vec4<
 function epilogue(config: ForwardConfig): string {
   const { tile } = config
   const { rows, valueColumns } = registers(config)
-  return `${unroll(rows, (i) => `var previous${i} = hidden;`)}
+  const list = (type: string, name: (i: number) => string, count: number): string =>
+    `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
+  // A loop over the rows, unlike everywhere else: it runs once, and unrolled it would be half of the
+  // program to compile.
+  return `var previous = array<f32, ${rows}>();
 if (params.mergeWithOutput != 0u) {
-${unroll(rows, (i) => `  previous${i} = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * ${rows}u + ${i}u, lastQuery))];`)}
+  // Read before the barrier, since column 0 writes them after it.
+  for (var i = 0u; i < ${rows}u; i++) {
+    previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * ${rows}u + i, lastQuery))];
+  }
 }
 workgroupBarrier();
 ${unroll(rows / 4, (h) => `tile[reductionRegion + column * queryVectors + row * ${rows / 4}u + ${h}u] = vec4<f32>(${fourOf('sum', h)});`)}
 workgroupBarrier();
-${unroll(rows / 4, (h) => `var total${h} = vec4<f32>(0.0);`)}
-for (var other = 0u; other < ${tile.threadColumns}u; other++) {
-${unroll(rows / 4, (h) => `  total${h} += tile[reductionRegion + other * queryVectors + row * ${rows / 4}u + ${h}u];`)}
-}
-${unroll(rows, (i) => {
-  const total = `total${i >> 2}.${'xyzw'[i & 3]}`
-  return `{
-  let queryRow = firstQuery + row * ${rows}u + ${i}u;
+var maxima = ${list('f32', (i) => `maximum${i}`, rows)};
+var outputs = ${list('vec4<f32>', (i) => `output${Math.floor(i / valueColumns)}_${i % valueColumns}`, rows * valueColumns)};
+for (var i = 0u; i < ${rows}u; i++) {
+  let tileRow = row * ${rows}u + i;
+  var total = 0.0;
+  for (var other = 0u; other < ${tile.threadColumns}u; other++) {
+    total += tile[reductionRegion + other * queryVectors + (tileRow >> 2u)][tileRow & 3u];
+  }
+  let queryRow = firstQuery + tileRow;
   if (queryRow <= lastQuery) {
-    finishRow(batch, head, queryRow, column, previous${i}, ${total}, maximum${i}${Array.from({ length: valueColumns }, (_, c) => `, output${i}_${c}`).join('')});
+    finishRow(batch, head, queryRow, column, previous[i], total, maxima[i]${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
   }
 }`
-})}`
 }

@@ -129,7 +129,7 @@ function checkTile(
     tile.keys % (4 * tile.threadColumns) === 0 &&
     tile.dimChunk % 4 === 0 &&
     tile.keys % tile.valueChunk === 0 &&
-    (!tile.separateValue || tile.valueChunk === tile.keys)
+    (!tile.separateValue || (tile.valueChunk === tile.keys && tile.dimChunk >= headDim))
   if (!whole)
     throw new RangeError('flash.plan: the sizes of the tile do not divide; see ForwardTile')
   if (bytes > limits.maxComputeWorkgroupStorageSize) {

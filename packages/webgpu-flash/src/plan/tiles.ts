@@ -16,7 +16,8 @@ export interface ForwardTile {
   readonly valueChunk: number
   /** Whether Q stays in workgroup memory for all key tiles, or is read again for each. */
   readonly queryResident: boolean
-  /** Whether V has memory of its own and is loaded together with K (needs `valueChunk === keys`). */
+  /** Whether V has memory of its own and is loaded together with K (needs `valueChunk === keys` and
+   * all dims of K at once). */
   readonly separateValue: boolean
 }
 
@@ -94,61 +95,24 @@ export interface WorkgroupLimits {
   readonly maxComputeInvocationsPerWorkgroup: number
 }
 
-/** Candidates from the fastest measured to the least demanding; the first that fits is taken. */
-function candidates(headDim: number, valueDim: number): ForwardTile[] {
-  const dims = roundUp(headDim, 8)
-  const wide = valueDim > 128
-  const base = { queryResident: true, separateValue: true, dimChunk: dims }
-  const list: ForwardTile[] = []
-  if (!wide) {
-    list.push(
-      { ...base, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, valueChunk: 32 },
-      {
-        queries: 64,
-        keys: 32,
-        threadRows: 16,
-        threadColumns: 8,
-        dimChunk: 32,
-        valueChunk: 16,
-        queryResident: true,
-        separateValue: false,
-      },
-      {
-        queries: 64,
-        keys: 32,
-        threadRows: 16,
-        threadColumns: 8,
-        dimChunk: 8,
-        valueChunk: 8,
-        queryResident: false,
-        separateValue: false,
-      },
-    )
-  }
-  list.push(
-    {
-      queries: 32,
-      keys: 64,
-      threadRows: 8,
-      threadColumns: 16,
-      dimChunk: 16,
-      valueChunk: 8,
-      queryResident: true,
-      separateValue: false,
-    },
-    {
-      queries: 32,
-      keys: 64,
-      threadRows: 8,
-      threadColumns: 16,
-      dimChunk: 8,
-      valueChunk: 4,
-      queryResident: false,
-      separateValue: false,
-    },
-  )
-  return list
-}
+const shared = { queryResident: false, separateValue: false } as const
+
+/**
+ * Candidates from the fastest measured to the least demanding; the first that fits is taken. Keeping
+ * all of Q in workgroup memory was slower on every GPU measured: what it costs in workgroups that
+ * run side by side is more than reading Q again from the cache does.
+ */
+const candidates: readonly ForwardTile[] = [
+  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 32 },
+  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 16, valueChunk: 16 },
+  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
+]
+
+/** The same for values wider than 128, whose outputs need more threads to hold them. */
+const wideCandidates: readonly ForwardTile[] = [
+  { ...shared, queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
+  { ...shared, queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
+]
 
 /** Bytes of workgroup memory a tile needs. */
 export function tileBytes(tile: ForwardTile, headDim: number, valueDim: number): number {
@@ -165,7 +129,7 @@ export function chooseTile(
   valueDim: number,
   limits: WorkgroupLimits,
 ): ForwardTile {
-  for (const tile of candidates(headDim, valueDim)) {
+  for (const tile of valueDim > 128 ? wideCandidates : candidates) {
     const fits =
       tileBytes(tile, headDim, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
       tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
