@@ -1,5 +1,6 @@
 // LongRoPE (Ding et al., arXiv 2402.13753): every pair has a factor of its own, found by search. A
 // checkpoint (Phi-3) brings one list for sequences up to the training length and one for longer.
+// The paper also leaves the first few positions unscaled; no checkpoint does, and neither does this.
 import { baseFrequencies } from './base-frequencies.ts'
 import type { LongRope } from './config.ts'
 
