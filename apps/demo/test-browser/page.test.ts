@@ -77,6 +77,6 @@ describe.skipIf(!gpu)('on a GPU', () => {
     await run()
     await expect.element(page.getByTestId('verdict'), patience).toHaveTextContent('passed')
     await userEvent.fill(page.getByLabelText('Length'), '65')
-    await expect.element(page.getByText(/The settings changed since these results/)).toBeVisible()
+    await expect.element(page.getByText(/These results are of other settings/)).toBeVisible()
   })
 })

@@ -1,9 +1,8 @@
 // One run on the GPU: plan, upload, compute, read back, measure with and without the mask.
-import type { AttentionShape, Tensor } from '@attn/core'
+import type { Tensor } from '@attn/core'
 import {
   createFlashAttention,
   type AttentionPlan,
-  type Capabilities,
   type FlashAttention,
   type PlanExplanation,
 } from '@attn/webgpu-flash'
@@ -11,16 +10,30 @@ import { attentionOptions, shapeOf, type Settings } from '../settings/settings.t
 import type { Inputs } from './inputs.ts'
 import { measurePlan, type Timing } from './measure.ts'
 
-export interface GpuRun {
-  readonly capabilities: Capabilities
+/** What one call of attention was. */
+export interface Computed {
   readonly explanation: PlanExplanation
+  /** The WGSL of the kernel. */
+  readonly code: string
   /** `[B, H, L, Dv]` on the CPU. */
   readonly output: Tensor
-  readonly timing: Timing
-  /** The same sizes with every pair visible; undefined where the mask is full already. */
-  readonly unmasked: { readonly timing: Timing; readonly explanation: PlanExplanation } | undefined
   /** Bytes the library held at most: inputs, outputs and tables. */
   readonly peakBytes: number
+}
+
+/** How long calls take. */
+export interface Measured {
+  readonly timing: Timing
+  readonly explanation: PlanExplanation
+  /** The same sizes with every pair visible; undefined where the mask is full already. */
+  readonly unmasked: { readonly timing: Timing; readonly explanation: PlanExplanation } | undefined
+}
+
+/** What the page is told while a run goes on. */
+export interface RunObserver {
+  step(name: string): void
+  /** Awaited before anything is measured. */
+  computed(result: Computed): Promise<void>
 }
 
 let library: Promise<FlashAttention> | undefined
@@ -40,18 +53,18 @@ export function openGpu(): Promise<FlashAttention> {
   return library
 }
 
-/** Runs the settings on the GPU; `report` is told what is going on. */
+/** Runs the settings on the GPU: computes once for the result, then many times for the clock. */
 export async function runOnGpu(
   settings: Settings,
   inputs: Inputs,
-  report: (step: string) => void,
-): Promise<GpuRun> {
+  observer: RunObserver,
+): Promise<Measured> {
   const flash = await openGpu()
   const shape = shapeOf(settings)
   const { mask, ...options } = attentionOptions(settings)
   const sizes = { ...shape, ...options, dtype: settings.dtype }
 
-  report('Planning')
+  observer.step('Planning')
   const plan = flash.plan({ ...sizes, ...(mask && { mask }) })
   const plans: AttentionPlan[] = [plan]
   flash.resetPeakMemory()
@@ -60,33 +73,26 @@ export async function runOnGpu(
   const results = plan.createOutputs()
   try {
     const bound = { query, key, value, ...results }
-    report('Compiling')
+    const explanation = plan.explain()
+    observer.step('Compiling')
     await plan.compile()
-    report('Computing')
+    observer.step('Computing')
+    const { peakBytes } = flash.memory
     plan.forward(bound)
     const output = await flash.download(results.output)
-    const { peakBytes } = flash.memory
+    await observer.computed({ explanation, code: plan.code, output, peakBytes })
 
-    report('Measuring')
+    observer.step('Measuring')
     const timing = await measurePlan(flash, plan, bound)
-    let unmasked: GpuRun['unmasked']
-    if (mask) {
-      report('Measuring without the mask')
-      const dense = flash.plan(sizes)
-      plans.push(dense)
-      unmasked = {
-        timing: await measurePlan(flash, dense, bound),
-        explanation: dense.explain(),
-      }
+    if (!mask) return { timing, explanation, unmasked: undefined }
+    observer.step('Measuring without the mask')
+    const dense = flash.plan(sizes)
+    plans.push(dense)
+    const unmasked = {
+      timing: await measurePlan(flash, dense, bound),
+      explanation: dense.explain(),
     }
-    return {
-      capabilities: flash.capabilities,
-      explanation: plan.explain(),
-      output,
-      timing,
-      unmasked,
-      peakBytes,
-    }
+    return { timing, explanation, unmasked }
   } finally {
     flash.release(...tensors, results.output, results.logSumExp)
     for (const each of plans) each.destroy()
@@ -94,8 +100,3 @@ export async function runOnGpu(
 }
 
 type GpuInput = ReturnType<FlashAttention['upload']>
-
-/** Bytes of one L x S matrix of scores for every head, in the dtype of the run: what is not stored. */
-export function scoreMatrixBytes(shape: AttentionShape, bytesPerElement: number): number {
-  return shape.batch * shape.heads * shape.queryLength * shape.keyLength * bytesPerElement
-}

@@ -1,6 +1,6 @@
 // One run from the settings to what the page shows, on the GPU where there is one and else on the CPU.
 import { shallowReactive } from 'vue'
-import { openGpu, runOnGpu, type GpuRun } from './gpu-run.ts'
+import { openGpu, runOnGpu, type Computed, type Measured } from './gpu-run.ts'
 import { checkInWorker, cpuRunInWorker, inputsInWorker } from './in-worker.ts'
 import type { Check } from './check.ts'
 import { shapeOf, type Settings } from '../settings/settings.ts'
@@ -14,7 +14,8 @@ export interface RunState {
   error: string | undefined
   /** The settings of the results below. */
   settings: Settings | undefined
-  gpu: GpuRun | undefined
+  computed: Computed | undefined
+  measured: Measured | undefined
   cpuMilliseconds: number | undefined
   check: Check | undefined
   /** Why there is no GPU; undefined while there is one, or nobody knows yet. */
@@ -27,7 +28,8 @@ export function createRunState(): RunState {
     step: undefined,
     error: undefined,
     settings: undefined,
-    gpu: undefined,
+    computed: undefined,
+    measured: undefined,
     cpuMilliseconds: undefined,
     check: undefined,
     noGpu: undefined,
@@ -54,7 +56,8 @@ export async function run(state: RunState, settings: Settings): Promise<void> {
     step: 'Looking for a GPU',
     error: undefined,
     settings,
-    gpu: undefined,
+    computed: undefined,
+    measured: undefined,
     cpuMilliseconds: undefined,
     check: undefined,
   })
@@ -72,9 +75,14 @@ export async function run(state: RunState, settings: Settings): Promise<void> {
 async function onGpu(state: RunState, settings: Settings): Promise<void> {
   state.step = 'Making random inputs'
   const inputs = await inputsInWorker(settings)
-  state.gpu = await runOnGpu(settings, inputs, (step) => (state.step = step))
-  state.step = 'Checking against the reference'
-  state.check = await checkInWorker(settings, state.gpu.output)
+  state.measured = await runOnGpu(settings, inputs, {
+    step: (name) => (state.step = name),
+    computed: async (computed) => {
+      state.computed = computed
+      state.step = 'Checking against the reference'
+      state.check = await checkInWorker(settings, computed.output)
+    },
+  })
 }
 
 async function onCpu(state: RunState, settings: Settings): Promise<void> {
