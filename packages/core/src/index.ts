@@ -92,6 +92,7 @@ export type { TableDerivative } from './expression/differentiate.ts'
 export { compileBounds, truth } from './expression/bounds.ts'
 export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
 export type { StridedInterval } from './expression/strided-interval.ts'
+export { translation } from './expression/translation.ts'
 
 export {
   attentionShape,

@@ -1,16 +1,21 @@
-// Plans a block map by subdividing rectangles: bounds decide most of them whole, and only those on
-// the edge of the pattern are cut into four. The work is proportional to the tiles on that edge, not
-// to L x S. (FlexAttention, arXiv 2412.05496, evaluates the mask at every pair.)
+// Plans a block map without a look at every pair, as FlexAttention (arXiv 2412.05496) needs. Bounds
+// decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
+// and where the mask repeats along the diagonal, only its first rows and columns are.
 import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
 import { compileBounds } from '../expression/bounds.ts'
+import type { BoundsEvaluator } from '../expression/bounds.ts'
 import type { Mask } from '../expression/mask.ts'
 import { dependencies } from '../expression/node.ts'
 import type { Coordinate } from '../expression/node.ts'
 import { always } from '../expression/strided-interval.ts'
 import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
-import { recordRuns } from './run-recorder.ts'
+import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
+import type { DiagonalPeriod } from './follow-diagonal.ts'
+import { joinRows } from './row-runs.ts'
+import type { RowRuns } from './row-runs.ts'
 import { subdivide } from './subdivide.ts'
+import type { ScorePlane, TileRectangle } from './subdivide.ts'
 
 /** What a block map is made for. */
 export interface BlockMapShape {
@@ -73,12 +78,10 @@ export function createBlockMap(
     uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
   const mappedBatch = separateSequences ? batch : 1
   const mappedHeads = uses.has('head') ? heads : 1
-  const queryBlocks = Math.ceil(queryLength / queryBlockSize)
-  const keyBlocks = Math.ceil(keyLength / keyBlockSize)
-  const recorder = recordRuns(mappedBatch * mappedHeads * queryBlocks)
+  const period = mask && diagonalPeriod(mask.expression.node, sizes, queryLength / 2)
+  const planes: RowRuns[] = []
   for (let sequence = 0; sequence < mappedBatch; sequence++) {
     for (let head = 0; head < mappedHeads; head++) {
-      const firstRow = (sequence * mappedHeads + head) * queryBlocks
       const plane = {
         batch: sequence,
         head,
@@ -88,9 +91,7 @@ export function createBlockMap(
         queryOffset: queryOffsets[sequence]!,
         keysThatCount: keyLengths[sequence]!,
       }
-      subdivide(visible, plane, sizes, (row, start, tiles, full) =>
-        recorder.record(firstRow + row, start, tiles, full),
-      )
+      planes.push(mapPlane(visible, plane, sizes, period))
     }
   }
   return {
@@ -99,12 +100,31 @@ export function createBlockMap(
     keyLength,
     queryBlockSize,
     keyBlockSize,
-    queryBlocks,
-    keyBlocks,
+    queryBlocks: Math.ceil(queryLength / queryBlockSize),
+    keyBlocks: Math.ceil(keyLength / keyBlockSize),
     batch: mappedBatch,
     heads: mappedHeads,
-    ...recorder.finish(),
+    ...joinRows(planes),
   }
+}
+
+/** The rows of one sequence and head. */
+function mapPlane(
+  visible: BoundsEvaluator,
+  plane: ScorePlane,
+  sizes: BlockSizes,
+  period: DiagonalPeriod | undefined,
+): RowRuns {
+  const { queryBlockSize, keyBlockSize } = sizes
+  const extent = {
+    rows: Math.ceil(plane.queryLength / queryBlockSize),
+    columns: Math.ceil(plane.keysThatCount / keyBlockSize),
+    wholeRows: Math.floor(plane.queryLength / queryBlockSize),
+    wholeColumns: Math.floor(plane.keysThatCount / keyBlockSize),
+  }
+  const look = (rectangle: TileRectangle): RowRuns => subdivide(visible, plane, sizes, rectangle)
+  if (period) return followDiagonal(extent, period, look)
+  return look({ top: 0, bottom: extent.rows, left: 0, right: extent.columns })
 }
 
 function differ(values: Int32Array): boolean {

@@ -4,7 +4,8 @@ import type { BoundsEvaluator } from '../expression/bounds.ts'
 import { emptyInterval } from '../expression/strided-interval.ts'
 import type { MutableInterval, StridedInterval } from '../expression/strided-interval.ts'
 import type { BlockSizes } from './block-map.ts'
-import type { RunRecorder } from './run-recorder.ts'
+import { recordRuns } from './row-runs.ts'
+import type { RowRuns } from './row-runs.ts'
 
 /** One sequence and head of the score matrix. */
 export interface ScorePlane {
@@ -19,16 +20,27 @@ export interface ScorePlane {
   readonly keysThatCount: number
 }
 
+/** Tiles `left .. right - 1` of the rows `top .. bottom - 1`. */
+export interface TileRectangle {
+  readonly top: number
+  readonly bottom: number
+  readonly left: number
+  readonly right: number
+}
+
 /**
- * Reports every run of tiles that `visible` does not leave empty. Rows come in any order, the runs of
- * a row from left to right.
+ * The runs of tiles in a rectangle that `visible` does not leave empty. Row 0 of the result is the
+ * rectangle's `top`; columns keep their numbers.
  */
 export function subdivide(
   visible: BoundsEvaluator,
   plane: ScorePlane,
   { queryBlockSize, keyBlockSize }: BlockSizes,
-  report: RunRecorder['record'],
-): void {
+  rectangle: TileRectangle,
+): RowRuns {
+  const recorder = recordRuns(rectangle.bottom - rectangle.top)
+  const report = (row: number, start: number, tiles: number, full: boolean): void =>
+    recorder.record(row - rectangle.top, start, tiles, full)
   const { queryLength, keysThatCount, queryOffset } = plane
   const queryIndex = emptyInterval()
   const query = emptyInterval()
@@ -110,10 +122,9 @@ export function subdivide(
     }
   }
 
-  if (keysThatCount > 0) {
-    const rows = Math.ceil(queryLength / queryBlockSize)
-    visitTiles(0, rows, 0, Math.ceil(keysThatCount / keyBlockSize))
-  }
+  const { top, bottom, left, right } = rectangle
+  if (top < bottom && left < right) visitTiles(top, bottom, left, right)
+  return recorder.finish()
 }
 
 /** Cuts a rectangle into four, or across its longer side, and visits the upper parts first. */

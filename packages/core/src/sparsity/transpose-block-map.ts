@@ -2,7 +2,7 @@
 // same, so only the columns that change from one row to the next are touched. A causal map of 2^20
 // tokens transposes in milliseconds, where a walk over its 134 million tiles would take seconds.
 import type { BlockMap } from './block-map.ts'
-import { recordRuns } from './run-recorder.ts'
+import { recordRuns } from './row-runs.ts'
 
 /** For every row of key tiles the runs of query tiles that are not empty. */
 export interface TransposedBlockMap extends Omit<BlockMap, 'kind'> {

@@ -2,13 +2,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compile, compileBounds } from '@attn/core'
 import type { Environment, Evaluator, ExpressionNode, StridedInterval } from '@attn/core'
-import {
-  arbitraryBoxes,
-  arbitraryParameters,
-  arbitraryTrees,
-  pointsOf,
-} from '../arbitrary-expression.ts'
-import type { SampleBox } from '../arbitrary-expression.ts'
+import { arbitraryBoxes, pointsOf } from '../arbitrary-box.ts'
+import type { SampleBox } from '../arbitrary-box.ts'
+import { arbitraryParameters, arbitraryTrees } from '../arbitrary-expression.ts'
 import { compileFloat32 } from './float32-evaluator.ts'
 
 type Tree = { readonly node: ExpressionNode }

@@ -79,6 +79,45 @@ describe('createBlockMap of random masks', () => {
   })
 })
 
+describe('createBlockMap of masks that repeat along the diagonal', () => {
+  const term = fc.record({
+    left: fc.constantFrom('query', 'key', 'distance'),
+    period: fc.constantFrom(2, 3, 4, 8, 12),
+    inner: fc.constantFrom(1, 2, 4),
+    bound: fc.nat({ max: 6 }),
+  })
+
+  it('agrees with every pair', () => {
+    fc.assert(
+      fc.property(
+        fc.array(term, { minLength: 1, maxLength: 3 }),
+        fc.boolean(),
+        fc.integer({ min: 40, max: 120 }),
+        fc.integer({ min: 1, max: 120 }),
+        fc.integer({ min: -30, max: 60 }),
+        fc.constantFrom(4, 6, 8),
+        fc.constantFrom(4, 8),
+        (terms, union, queryLength, keyLength, queryOffset, queryBlockSize, keyBlockSize) => {
+          const pattern = mask('repeating', ({ query, key }) => {
+            const sides = { query, key, distance: query.sub(key) }
+            const parts = terms.map(({ left, period, inner, bound }) =>
+              sides[left as 'key'].floorDiv(inner).mod(period).le(bound),
+            )
+            const joined = parts.reduce((all, part) => (union ? all.or(part) : all.and(part)))
+            return joined.and(key.le(query.add(9)))
+          })
+          const shape = { batch: 1, heads: 1, queryLength, keyLength, queryOffset }
+          const sizes = { queryBlockSize, keyBlockSize }
+          expect(plannedPicture(pattern, shape, sizes)).toBe(
+            evaluatedPicture(pattern, shape, sizes),
+          )
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+})
+
 describe('createBlockMap', () => {
   it('stores one map where sequences and heads look alike', () => {
     const shape = { ...square, batch: 3, heads: 4 }

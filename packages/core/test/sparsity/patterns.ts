@@ -24,6 +24,14 @@ export const patterns: Readonly<Record<string, Mask | undefined>> = {
   summaries: mask('summaries', ({ query, key }) =>
     query.floorDiv(8).eq(key.floorDiv(8)).or(key.mod(8).ge(6)).and(key.le(query)),
   ),
+  blockSummaries: mask('blockSummaries', ({ query, key }) => {
+    const block = key.floorDiv(4)
+    return block
+      .mod(4)
+      .eq(3)
+      .or(block.eq(query.floorDiv(4)))
+      .and(key.le(query))
+  }),
   prefix: mask('prefix', ({ query, key }) => key.lt(11).or(key.le(query))),
   documents: mask('documents', ({ query, key }) => documents.at(query).eq(documents.at(key))),
   random: mask('random', ({ query, key }) => chosen.contains(query.floorDiv(8), key.floorDiv(8))),
@@ -53,6 +61,8 @@ export const frames: readonly (readonly [
   keyBlockSize: number,
 ])[] = [
   ['whole tiles', { queryLength: 32, keyLength: 32 }, 8, 8],
+  ['many tiles', { queryLength: 150, keyLength: 170 }, 8, 8],
+  ['many tiles of other sizes', { queryLength: 160, keyLength: 131 }, 4, 6],
   ['ragged ends', { queryLength: 37, keyLength: 45 }, 8, 16],
   ['tall tiles', { queryLength: 41, keyLength: 29 }, 13, 4],
   ['one query', { queryLength: 1, keyLength: 70 }, 16, 8],

@@ -57,6 +57,18 @@ describe('planning a million tokens', () => {
     expect(spent).toBeLessThan(limit)
   })
 
+  it('sees that a pattern without empty tiles repeats', () => {
+    let found = 0
+    const spent = time(() => {
+      const strided = mask('strided', ({ query, key }) =>
+        query.sub(key).mod(64).eq(0).and(key.le(query)),
+      )
+      found = blockMapStatistics(createBlockMap(strided, million, tiles)).partial
+    })
+    expect(found).toBe(134_225_920)
+    expect(spent).toBeLessThan(limit)
+  })
+
   it('finds random blocks by binary search', () => {
     let found = 0
     const spent = time(() => {

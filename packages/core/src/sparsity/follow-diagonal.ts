@@ -1,0 +1,108 @@
+// A mask that looks the same one period further along the diagonal (windows, strides, blocks) is
+// looked at in its first rows and columns only; every other row is an earlier one, moved:
+//
+//     a b c d      rows above: looked at
+//     e a b c      column on the left: looked at
+//     f e a b      the rest: the row above, one tile to the right
+//
+// Patterns without a single empty tile, such as a strided mask, would otherwise cost a look at every
+// tile.
+import { operands } from '../expression/node.ts'
+import type { ExpressionNode } from '../expression/node.ts'
+import { greatestCommonDivisor } from '../expression/strided-interval.ts'
+import { translation } from '../expression/translation.ts'
+import type { BlockSizes } from './block-map.ts'
+import { appendRows } from './row-runs.ts'
+import type { RowRuns } from './row-runs.ts'
+import type { TileRectangle } from './subdivide.ts'
+
+/** A step along the diagonal, in tiles. */
+export interface DiagonalPeriod {
+  readonly rows: number
+  readonly columns: number
+}
+
+/** The tiles there are; those that are whole have neither a last query nor a last key within. */
+export interface TileExtent {
+  readonly rows: number
+  readonly columns: number
+  readonly wholeRows: number
+  readonly wholeColumns: number
+}
+
+const mostMultiples = 16
+
+/** The shortest step found along which a mask looks the same, if there is one up to `limit` tokens. */
+export function diagonalPeriod(
+  mask: ExpressionNode,
+  { queryBlockSize, keyBlockSize }: BlockSizes,
+  limit: number,
+): DiagonalPeriod | undefined {
+  let step = leastCommonMultiple(queryBlockSize, keyBlockSize)
+  for (const divisor of divisorsIn(mask)) step = leastCommonMultiple(step, divisor)
+  // Nested divisions, as in (key / 16) mod 16, need a multiple of that.
+  for (let multiple = 1; multiple <= mostMultiples; multiple++) {
+    const distance = multiple * step
+    if (!(distance <= limit)) return undefined
+    if (translation(mask, distance) === 0) {
+      return { rows: distance / queryBlockSize, columns: distance / keyBlockSize }
+    }
+  }
+  return undefined
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  return (a / greatestCommonDivisor(a, b)) * b
+}
+
+/** Every constant that something is divided by. */
+function divisorsIn(root: ExpressionNode): ReadonlySet<number> {
+  const divisors = new Set<number>()
+  const seen = new Set<ExpressionNode>()
+  const visit = (node: ExpressionNode): void => {
+    if (seen.has(node)) return
+    seen.add(node)
+    if (node.kind === 'arithmetic' && node.right.kind === 'constant') {
+      const { operation, right } = node
+      if (operation === 'floorDivide' || operation === 'modulo') divisors.add(right.value)
+    }
+    operands(node).forEach(visit)
+  }
+  visit(root)
+  return divisors
+}
+
+/** All rows of a plane, from a look at its edges. */
+export function followDiagonal(
+  { rows, columns, wholeRows, wholeColumns }: TileExtent,
+  period: DiagonalPeriod,
+  look: (rectangle: TileRectangle) => RowRuns,
+): RowRuns {
+  const above = look({ top: 0, bottom: period.rows, left: 0, right: wholeColumns })
+  const onTheLeft = look({
+    top: period.rows,
+    bottom: wholeRows,
+    left: 0,
+    right: Math.min(period.columns, wholeColumns),
+  })
+  // Tiles with the last key or the last query in them look different.
+  const lastColumn = look({ top: 0, bottom: wholeRows, left: wholeColumns, right: columns })
+  const lastRow = look({ top: wholeRows, bottom: rows, left: 0, right: columns })
+
+  const result = appendRows()
+  for (let row = 0; row < wholeRows; row++) {
+    if (row < period.rows) {
+      result.copy(above, row)
+    } else {
+      result.copy(onTheLeft, row - period.rows)
+      result.repeat(row - period.rows, period.columns, wholeColumns)
+    }
+    result.copy(lastColumn, row)
+    result.endRow()
+  }
+  for (let row = wholeRows; row < rows; row++) {
+    result.copy(lastRow, row - wholeRows)
+    result.endRow()
+  }
+  return result.finish()
+}
