@@ -7,8 +7,7 @@ import { unroll } from '../codegen/snippets.ts'
 export function finishRowFunction(threadColumns: number, valueColumns: number): string {
   const arguments_ = Array.from({ length: valueColumns }, (_, c) => `, o${c}: vec4<f32>`).join('')
   const places = unroll(valueColumns, (c) => `  let vector${c} = column + ${c * threadColumns}u;`)
-  const perVector = (line: (c: number) => string): string =>
-    unroll(valueColumns, line)
+  const perVector = (line: (c: number) => string): string => unroll(valueColumns, line)
   return /* wgsl */ `fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
   return params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryRow;
 }

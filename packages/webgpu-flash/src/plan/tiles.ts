@@ -103,15 +103,55 @@ const shared = { queryResident: false, separateValue: false } as const
  * run side by side is more than reading Q again from the cache does.
  */
 const candidates: readonly ForwardTile[] = [
-  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 32 },
-  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 16, valueChunk: 16 },
-  { ...shared, queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
+  {
+    ...shared,
+    queries: 64,
+    keys: 32,
+    threadRows: 16,
+    threadColumns: 8,
+    dimChunk: 32,
+    valueChunk: 32,
+  },
+  {
+    ...shared,
+    queries: 64,
+    keys: 32,
+    threadRows: 16,
+    threadColumns: 8,
+    dimChunk: 16,
+    valueChunk: 16,
+  },
+  {
+    ...shared,
+    queries: 64,
+    keys: 32,
+    threadRows: 16,
+    threadColumns: 8,
+    dimChunk: 8,
+    valueChunk: 8,
+  },
 ]
 
 /** The same for values wider than 128, whose outputs need more threads to hold them. */
 const wideCandidates: readonly ForwardTile[] = [
-  { ...shared, queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
-  { ...shared, queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
+  {
+    ...shared,
+    queries: 32,
+    keys: 64,
+    threadRows: 8,
+    threadColumns: 16,
+    dimChunk: 16,
+    valueChunk: 8,
+  },
+  {
+    ...shared,
+    queries: 32,
+    keys: 64,
+    threadRows: 8,
+    threadColumns: 16,
+    dimChunk: 8,
+    valueChunk: 4,
+  },
 ]
 
 /** Bytes of workgroup memory a tile needs. */

@@ -1,0 +1,61 @@
+// The online softmax (Milakov and Gimelshein, arXiv 1805.02867) on registers: the running maximum
+// and sum of every row, and the scores turned into probabilities in place.
+import { unroll } from '../../codegen/snippets.ts'
+import { eachScore, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
+import type { ThreadGrid } from './grid.ts'
+
+/** Where a row's maxima are shared, and what has to be rescaled with the sum. */
+export interface OnlineSoftmax {
+  readonly scores: string
+  /** Name of a constant: a region of `threadColumns` x `tileRows / 4` vectors. */
+  readonly region: string
+  /** Output registers of row i. */
+  readonly outputs: (row: number) => readonly string[]
+}
+
+/** The registers `maximum{i}` and `sum{i}` before any key has been seen. */
+export function startSoftmax(grid: ThreadGrid): string {
+  return unroll(ownRows(grid), (i) => `var maximum${i} = smallestMaximum;\nvar sum${i} = 0.0;`)
+}
+
+/** Stores one value of each of a thread's rows, for its column: `[column][4 rows]`. */
+export function shareRows(grid: ThreadGrid, region: string, name: (row: number) => string): string {
+  const rowVectors = ownRows(grid) / 4
+  return unroll(
+    rowVectors,
+    (h) =>
+      `tile[${region} + column * ${grid.tileRows / 4}u + row * ${rowVectors}u + ${h}u] = vec4<f32>(${fourRows(h, name)});`,
+  )
+}
+
+/** WGSL of one step. One barrier inside; every thread keeps the sum of its own columns. */
+export function onlineSoftmax(grid: ThreadGrid, softmax: OnlineSoftmax): string {
+  const { scores, region } = softmax
+  const columnVectors = ownColumnVectors(grid)
+  const rowVectors = ownRows(grid) / 4
+  const vectorsOf = (i: number): string[] =>
+    Array.from({ length: columnVectors }, (_, j) => `${scores}${i}_${j}`)
+  const best = (i: number): string => vectorsOf(i).reduce((a, b) => `max(${a}, ${b})`)
+  const top = (i: number): string => `top${i >> 2}.${lane(i)}`
+  return `${unroll(ownRows(grid), (i) => `let best${i} = ${best(i)};`)}
+${shareRows(grid, region, (i) => `max(max(best${i}.x, best${i}.y), max(best${i}.z, best${i}.w))`)}
+workgroupBarrier();
+${unroll(rowVectors, (h) => `var top${h} = vec4<f32>(${fourRows(h, (i) => `maximum${i}`)});`)}
+for (var other = 0u; other < ${grid.threadColumns}u; other++) {
+${unroll(rowVectors, (h) => `  top${h} = max(top${h}, tile[${region} + other * ${grid.tileRows / 4}u + row * ${rowVectors}u + ${h}u]);`)}
+}
+${unroll(
+  ownRows(grid),
+  (i) => `let decay${i} = exp(maximum${i} - ${top(i)});
+maximum${i} = ${top(i)};`,
+)}
+${eachScore(grid, scores, (score) => {
+  const i = Number(score.slice(scores.length).split('_')[0])
+  return `${score} = exp(${score} - vec4<f32>(maximum${i}));`
+})}
+${unroll(ownRows(grid), (i) => {
+  const sums = vectorsOf(i).map((score) => `dot(${score}, vec4<f32>(1.0))`)
+  const rescale = softmax.outputs(i).map((output) => `${output} *= decay${i};`)
+  return `sum${i} = sum${i} * decay${i} + ${sums.join(' + ')};\n${rescale.join(' ')}`
+})}`
+}

@@ -1,0 +1,65 @@
+// What happens to a score between the product and the softmax: scale, score modifiers, and on tiles
+// that are not full the mask. Works on registers, for any grid whose columns are keys.
+import type { ScoreRules } from '../../codegen/snippets.ts'
+import { indent, unroll } from '../../codegen/snippets.ts'
+import { columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import type { ThreadGrid } from './grid.ts'
+
+/** Arguments of `modified` and `visible` for the pair of row register i and a key. */
+function pairArguments(i: number, key: string): string {
+  return `i32(batch), i32(head), position + ${i}, queryIndex + ${i}, i32(${key})`
+}
+
+/** A line for each pair of a thread, given the register's component, the row and the key's text. */
+export function eachPair(
+  grid: ThreadGrid,
+  name: string,
+  line: (score: string, row: number, key: string) => string,
+): string {
+  return unroll(ownRows(grid), (i) =>
+    unroll(ownColumnVectors(grid), (j) =>
+      unroll(4, (k) =>
+        line(`${name}${i}_${j}.${lane(k)}`, i, `firstKey + ${columnText(grid, j, k)}`),
+      ),
+    ),
+  )
+}
+
+/** Declares `position` and `queryIndex` of a thread's first row, where any rule asks for them. */
+export function pairPositions(grid: ThreadGrid): string {
+  return `let queryIndex = i32(firstQuery + row * ${ownRows(grid)}u);
+let position = queryOffset + queryIndex;`
+}
+
+/** Scales, modifies and masks the registers `name{i}_{j}`; expects `pairPositions` before it. */
+export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRules): string {
+  const hide = eachPair(grid, name, (score, i, key) => {
+    const visible = rules.hasMask ? ` && visible(${pairArguments(i, key)})` : ''
+    return `  if (!(${key} < keyCount${visible})) { ${score} = hidden; }`
+  })
+  return [
+    // After the sum and not on Q, so that equal products stay equal scores.
+    eachScore(grid, name, (score) => `${score} *= scale;`),
+    rules.hasModifiers
+      ? eachPair(
+          grid,
+          name,
+          (score, i, key) => `${score} = modified(${score}, ${pairArguments(i, key)});`,
+        )
+      : '',
+    // Overflowing products stay finite, and so do scores that a modifier hides.
+    eachScore(
+      grid,
+      name,
+      (score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`,
+    ),
+    `if (!full) {\n${hide}\n}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+/** `{ ... }` around statements whose names should not leak. */
+export function block(text: string): string {
+  return `{\n${indent(text, 2)}\n}`
+}
