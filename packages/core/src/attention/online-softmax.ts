@@ -51,9 +51,7 @@ export function absorbTile(
     const previous = maximum[r]!
     let largest = previous
     for (let c = 0; c < columns; c++) largest = Math.max(largest, scores[sRow + c]!)
-    // Nothing visible up to here: -Infinity - -Infinity would be NaN.
-    if (largest === -Infinity) continue
-
+    // While nothing is visible both are -Infinity, whose difference would be NaN.
     if (largest !== previous) {
       const rescale = Math.exp(previous - largest) // 0 for the first visible tile.
       sum[r]! *= rescale

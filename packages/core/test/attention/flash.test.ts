@@ -69,6 +69,15 @@ describe('flashAttention', () => {
     expect(largestError(result.output.storage, unmasked.output.storage)).toBeLessThan(1e-14)
   })
 
+  test('full tiles end where the keys of the sequence end', () => {
+    const x = fill(3, [1, 1, 8, 4], 1, 'float64')
+    const shape = { batch: 1, heads: 1, kvHeads: 1, queryLength: 8, keyLength: 8, headDim: 4 }
+    const everything = bruteForceBlockMap({ ...shape, valueDim: 4 }, {}, 4, 4)
+    const result = flashAttention(x, x, x, { keyLengths: [6], blockMap: everything })
+    const expected = standardAttention(x, x, x, { keyLengths: [6] })
+    expect(largestError(result.output.storage, expected.output.storage)).toBeLessThan(1e-14)
+  })
+
   test('keys beyond keyLengths are never loaded', () => {
     const x = zeros([2, 1, 40, 4])
     for (const loopOrder of loopOrders) {
