@@ -243,7 +243,7 @@ for (var i = 0u; i < ${rows}u; i++) {
   let tileRow = row * ${rows}u + i;
   var total = 0.0;
   for (var other = 0u; other < ${tile.threadColumns}u; other++) {
-    total += tile[reductionRegion + other * queryVectors + (tileRow >> 2u)][tileRow & 3u];
+    total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
   }
   let queryRow = firstQuery + tileRow;
   if (queryRow <= lastQuery) {
