@@ -62,7 +62,8 @@ describe('translation', () => {
             key: key + step,
           })
           for (const point of pointsOf(box, node)) {
-            expect(evaluate(moved(point)) - evaluate(point)).toBe(move)
+            const change = evaluate(moved(point)) - evaluate(point)
+            expect(change + 0).toBe(move) // + 0: never -0
           }
         },
       ),
