@@ -1,0 +1,76 @@
+// The documentation site. `typedoc` writes docs/api first; VitePress then fails on any dead link.
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type DefaultTheme } from 'vitepress'
+
+const guide: DefaultTheme.SidebarItem[] = [
+  {
+    text: 'Start',
+    items: [
+      { text: 'Getting started', link: '/guide/getting-started' },
+      { text: 'The tensor interface', link: '/guide/tensors' },
+      { text: 'Expressions', link: '/guide/expressions' },
+    ],
+  },
+  {
+    text: 'How it works',
+    items: [
+      { text: 'How flash attention works', link: '/guide/flash-attention' },
+      { text: 'Block maps', link: '/guide/block-maps' },
+      { text: 'WebGPU plans', link: '/guide/webgpu-plans' },
+    ],
+  },
+  {
+    text: 'What to compute',
+    items: [
+      { text: 'Masks', link: '/guide/masks' },
+      { text: 'Positions', link: '/guide/positions' },
+    ],
+  },
+  {
+    text: 'Fine print',
+    items: [
+      { text: 'Conventions we pin', link: '/guide/conventions' },
+      { text: 'Errata of common teaching', link: '/guide/errata' },
+    ],
+  },
+]
+
+/** The pages that typedoc wrote, one collapsed group for each package. */
+function apiPages(): DefaultTheme.SidebarItem[] {
+  const file = fileURLToPath(new URL('../api/typedoc-sidebar.json', import.meta.url))
+  if (!existsSync(file)) throw new Error('docs/api is missing: run `pnpm run api` first')
+  return JSON.parse(readFileSync(file, 'utf8')) as DefaultTheme.SidebarItem[]
+}
+
+export default defineConfig({
+  title: 'attn',
+  description:
+    'Exact attention for TypeScript: masks and positions as expressions, on WebGPU and on the CPU.',
+  lang: 'en',
+  cleanUrls: true,
+  lastUpdated: false,
+  srcExclude: ['README.md'],
+  head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
+  markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
+  themeConfig: {
+    logo: '/favicon.svg',
+    nav: [
+      { text: 'Guide', link: '/guide/getting-started', activeMatch: '/guide/' },
+      { text: 'API', link: '/api/', activeMatch: '/api/' },
+    ],
+    sidebar: { '/guide/': guide, '/api/': apiPages() },
+    outline: [2, 3],
+    search: { provider: 'local' },
+    docFooter: { prev: 'Previous', next: 'Next' },
+    footer: { message: 'MIT licence' },
+  },
+  vite: {
+    // Pages draw their pictures with the packages' sources: no build of them is needed first.
+    resolve: { conditions: ['attn:source', 'module', 'browser', 'development|production'] },
+    ssr: {
+      noExternal: [/^@attn\//],
+      resolve: { conditions: ['attn:source', 'module', 'node', 'development|production'] },
+    },
+  },
+})

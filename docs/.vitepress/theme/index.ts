@@ -1,0 +1,19 @@
+// The default theme with system fonts, calmer colours and the components that guides use.
+import type { Theme } from 'vitepress'
+import DefaultTheme from 'vitepress/theme-without-fonts'
+import { h } from 'vue'
+import HeroMask from './components/HeroMask.vue'
+import LoopOrders from './components/LoopOrders.vue'
+import MaskTiles from './components/MaskTiles.vue'
+import './style.css'
+
+const theme: Theme = {
+  extends: DefaultTheme,
+  Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': () => h(HeroMask) }),
+  enhanceApp({ app }) {
+    app.component('LoopOrders', LoopOrders)
+    app.component('MaskTiles', MaskTiles)
+  },
+}
+
+export default theme
