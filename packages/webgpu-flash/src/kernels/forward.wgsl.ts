@@ -5,19 +5,21 @@ import type { Access } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import { finishRowFunction } from './finish-row.ts'
-import { parameterBlock } from './parameters.ts'
+import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
+import type { OptionalFields } from './parameters.ts'
 import type { ForwardTile, TileMemory } from '../plan/tiles.ts'
 import { ownRows } from './tile/grid.ts'
 import type { ThreadGrid } from './tile/grid.ts'
 import { onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts'
 import { scoreProduct } from './tile/score-product.ts'
-import { applyScoreRules, pairPositions } from './tile/score-rules.ts'
+import { dropoutFunctions } from './tile/dropout.ts'
+import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
 import { loadRows, loadTransposed } from './tile/source.ts'
 import type { TileSource } from './tile/source.ts'
 import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
-export interface ForwardConfig {
+export interface ForwardConfig extends OptionalFields {
   readonly tile: ForwardTile
   readonly memory: TileMemory
   readonly headDim: number
@@ -38,7 +40,11 @@ export function forwardKernel(config: ForwardConfig): string {
   const { tile } = config
   const sections = [
     needsFloat16(config) ? 'enable f16;' : '',
-    parameterBlock(config.descriptorWords, config.parameterWords),
+    parameterBlock(
+      withOptionalFields(forwardFields, config),
+      config.descriptorWords,
+      config.parameterWords,
+    ),
     bindings(config),
     constants(config),
     `// ${config.memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${config.memory.vectors}>;`,
@@ -49,6 +55,7 @@ export function forwardKernel(config: ForwardConfig): string {
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
     config.rules.code,
+    config.dropout ? dropoutFunctions : '',
     finishRowFunction(tile.threadColumns, outputVectors(config)),
     `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
 fn main(
@@ -132,7 +139,7 @@ let scale = bitcast<f32>(params.scale);
 ${pairPositions(grid)}
 
 ${tile.queryResident ? `${loadTransposed(grid, sources(config).query, 'rows', 'queryRegion', '0u', residentDims)}\n` : ''}
-${startSoftmax(grid)}
+${config.sinks ? `${sinkLogit}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
 ${unroll(rows, (i) =>
   outputNames(config, i)
     .map((name) => `var ${name} = vec4<f32>(0.0);`)
@@ -154,6 +161,9 @@ function sources({
     value: { name: 'value', first: 'firstKey', last: 'lastKey', dims: valueDim },
   }
 }
+
+// The first of several dispatches over the same rows counts it.
+const sinkLogit = `let sink = select(bitcast<f32>(data[params.sinkBase + head]), hidden, params.mergeWithOutput != 0u);`
 
 // Rows are taken longest first, so that no long row begins when the others are done.
 const mappedTile = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
@@ -203,7 +213,7 @@ ${onlineSoftmax(grid, {
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${memory.probabilityShared ? 'workgroupBarrier();' : ''}
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${applyDropout(grid, 'score')}\n` : ''}${memory.probabilityShared ? 'workgroupBarrier();' : ''}
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, {
   name: 'output',

@@ -14,6 +14,7 @@ import { scoreRules } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import { forwardKernel } from '../kernels/forward.wgsl.ts'
+import { floatWord } from '../kernels/parameters.ts'
 import { chooseTile, roundUp, tileBytes, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
 import { packBlockMap } from './pack-block-map.ts'
@@ -103,7 +104,7 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     blockMap,
     packedMap: blockMap && packBlockMap(blockMap),
     layout,
-    data: packData(layout, sequenceWords(attention)),
+    data: packData(layout, headWords(attention)),
     rules: scoreRules(mask, scoreModifiers, layout),
     workBudget: options.workBudget ?? defaultWorkBudget,
   }
@@ -144,12 +145,16 @@ function checkTile(
   }
 }
 
-/** Query offset and key count of each sequence, as the kernel reads them. */
-function sequenceWords({ queryOffsets, keyLengths }: ResolvedAttention): Uint32Array {
-  const words = new Uint32Array(2 * queryOffsets.length)
+/** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */
+function headWords({ queryOffsets, keyLengths, sinks }: ResolvedAttention): Uint32Array {
+  const words = new Uint32Array(2 * queryOffsets.length + (sinks?.length ?? 0))
   queryOffsets.forEach((offset, sequence) => {
     words[2 * sequence] = offset
     words[2 * sequence + 1] = keyLengths[sequence]!
+  })
+  // Infinities are kept out of shaders; this one is less than any score.
+  sinks?.forEach((sink, head) => {
+    words[2 * queryOffsets.length + head] = floatWord(Math.min(Math.max(sink, -3e38), 3e38))
   })
   return words
 }
@@ -172,6 +177,8 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses): strin
     ...accesses,
     rules: plan.rules,
     blockMap: plan.blockMap !== undefined,
+    sinks: plan.attention.sinks !== undefined,
+    dropout: plan.attention.dropout !== undefined,
     descriptorWords: plan.layout.descriptorWords,
     parameterWords: plan.layout.parameters.length,
   })

@@ -1,13 +1,18 @@
 // A plan bound to a device: encodes the dispatches of a forward pass for the tensors it is given.
 import { checkParameters } from '@attn/core'
-import type { ResolvedAttention } from '@attn/core'
+import type { AttentionShape, ResolvedAttention } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import { floatWord, packParameters } from '../kernels/parameters.ts'
+import {
+  floatWord,
+  forwardFields,
+  packParameters,
+  withOptionalFields,
+} from '../kernels/parameters.ts'
 import { boundRange, splitDispatches, touched } from '../plan/dispatch.ts'
 import type { BoundRange, BoundTensors, Dispatch } from '../plan/dispatch.ts'
 import { explainPlan } from '../plan/explain.ts'
@@ -160,6 +165,10 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
       )) {
         const ranges = bindingRanges(plan, bound, dispatch, capabilities)
         const words = packParameters(
+          withOptionalFields(forwardFields, {
+            sinks: attention.sinks !== undefined,
+            dropout: attention.dropout !== undefined,
+          }),
           parameterFields(plan, tensors, accesses, ranges, dispatch),
           plan.data.descriptors,
           parameterWords(plan, parameters),
@@ -344,6 +353,7 @@ function parameterFields(
     mapRunsBase: packedMap?.runsBase ?? 0,
     mapOrderBase: packedMap?.orderBase ?? 0,
     scale: floatWord(attention.scale),
+    ...optionalFields(shape, attention),
     negativeInfinity: floatWord(-Infinity),
   }
   for (const name of ['query', 'key', 'value', 'output'] as const) {
@@ -358,6 +368,20 @@ function parameterFields(
     fields[`${name}Dim`] = dim
   }
   return fields
+}
+
+/** Where the sinks lie in `data`, and dropout's numbers; 0 where there are none. */
+function optionalFields(
+  { batch }: AttentionShape,
+  { dropout }: ResolvedAttention,
+): Record<string, number> {
+  return {
+    sinkBase: 2 * batch,
+    dropoutThreshold: dropout?.threshold ?? 0,
+    dropoutScale: floatWord(dropout?.scale ?? 1),
+    dropoutKeyLow: dropout?.key[0] ?? 0,
+    dropoutKeyHigh: dropout?.key[1] ?? 0,
+  }
 }
 
 function parameterWords(

@@ -13,8 +13,18 @@ export interface OnlineSoftmax {
   readonly outputs: (row: number) => readonly string[]
 }
 
-/** The registers `maximum{i}` and `sum{i}` before any key has been seen. */
-export function startSoftmax(grid: ThreadGrid): string {
+/**
+ * The registers `maximum{i}` and `sum{i}` before any key has been seen. A sink is a score that is
+ * there from the start; the first column counts it.
+ *
+ * @param sink - A variable that holds it.
+ */
+export function startSoftmax(grid: ThreadGrid, sink?: string): string {
+  if (sink !== undefined) {
+    return `let startMaximum = max(${sink}, smallestMaximum);
+let startSum = select(0.0, exp(${sink} - startMaximum), column == 0u);
+${unroll(ownRows(grid), (i) => `var maximum${i} = startMaximum;\nvar sum${i} = startSum;`)}`
+  }
   return unroll(ownRows(grid), (i) => `var maximum${i} = smallestMaximum;\nvar sum${i} = 0.0;`)
 }
 

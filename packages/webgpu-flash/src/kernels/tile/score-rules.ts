@@ -59,6 +59,16 @@ export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRule
     .join('\n')
 }
 
+/** Multiplies the registers `name{i}_{j}` by what dropout makes of their pairs. */
+export function applyDropout(grid: ThreadGrid, name: string): string {
+  return unroll(ownRows(grid), (i) =>
+    unroll(ownColumnVectors(grid), (j) => {
+      const keys = [0, 1, 2, 3].map((k) => `firstKey + ${columnText(grid, j, k)}`)
+      return `${name}${i}_${j} *= dropoutWeights(batch * params.heads + head, vec4<u32>(u32(position + ${i})), vec4<u32>(${keys.join(', ')}));`
+    }),
+  )
+}
+
 /** `{ ... }` around statements whose names should not leak. */
 export function block(text: string): string {
   return `{\n${indent(text, 2)}\n}`
