@@ -53,6 +53,12 @@ export default defineConfig({
   srcExclude: ['README.md'],
   head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
   markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
+  transformPageData: (page) => {
+    // Signatures and tables of the API need the room that the outline would take.
+    if (page.relativePath.startsWith('api/')) {
+      Object.assign(page.frontmatter, { aside: false, pageClass: 'api-page' })
+    }
+  },
   themeConfig: {
     logo: '/favicon.svg',
     nav: [
