@@ -6,7 +6,8 @@
  */
 export { createFlashAttention } from './run/flash-attention.ts'
 export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention.ts'
-export type { AttentionPlan, ForwardInputs, ForwardOutputs } from './run/attention-plan.ts'
+export type { AttentionPlan } from './run/attention-plan.ts'
+export type { ForwardInputs, ForwardOutputs } from './run/forward-tensors.ts'
 export { gpuTensor } from './gpu-tensor.ts'
 export type { GpuTensor } from './gpu-tensor.ts'
 export type { PlanOptions } from './plan/plan.ts'

@@ -1,45 +1,23 @@
 // A plan bound to a device: encodes the dispatches of a forward pass for the tensors it is given.
 import { checkParameters } from '@attn/core'
-import type { AttentionShape, ResolvedAttention } from '@attn/core'
+import type { ResolvedAttention } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import {
-  floatWord,
-  forwardFields,
-  packParameters,
-  withOptionalFields,
-} from '../kernels/parameters.ts'
-import { boundRange, splitDispatches, touched } from '../plan/dispatch.ts'
-import type { BoundRange, BoundTensors, Dispatch } from '../plan/dispatch.ts'
+import { forwardFields, packParameters, withOptionalFields } from '../kernels/parameters.ts'
+import { splitDispatches } from '../plan/dispatch.ts'
+import type { BoundTensors } from '../plan/dispatch.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { forwardCode, outputStrides } from '../plan/plan.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
+import { bindingRanges, boxWork, parameterFields, parameterWords } from './forward-call.ts'
+import { checkTensors, isVector } from './forward-tensors.ts'
+import type { ForwardInputs, ForwardOutputs } from './forward-tensors.ts'
 import { compileForward, forwardLayout, forwardPipeline } from './pipelines.ts'
-
-/** Tensors a forward pass reads, all of the plan's dtype and shape. */
-export interface ForwardInputs {
-  /** `[B, H, L, D]`, any strides. */
-  readonly query: GpuTensor
-  /** `[B, Hkv, S, D]`, any strides. */
-  readonly key: GpuTensor
-  /** `[B, Hkv, S, Dv]`, any strides. */
-  readonly value: GpuTensor
-  /** Values of the parameters that mask and score modifiers use. */
-  readonly parameters?: Readonly<Record<string, number>>
-}
-
-/** Tensors a forward pass writes. */
-export interface ForwardOutputs {
-  /** `[B, H, L, Dv]`. */
-  readonly output: GpuTensor
-  /** `[B, H, L]`, float32, contiguous. */
-  readonly logSumExp: GpuTensor
-}
 
 /** A plan on a device. */
 export interface AttentionPlan {
@@ -229,166 +207,4 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
       uniforms.clear()
     },
   }
-}
-
-/** Whether four neighbours along dim can be moved as one. */
-function isVector({ shape, strides, offset }: GpuTensor): boolean {
-  const outer = strides.slice(0, 3)
-  return (
-    shape[3]! % 4 === 0 &&
-    strides[3] === 1 &&
-    offset % 4 === 0 &&
-    outer.every((stride, axis) => stride % 4 === 0 || shape[axis] === 1)
-  )
-}
-
-function checkTensors(
-  { shape, dtype }: ForwardPlan,
-  tensors: ForwardInputs & Partial<ForwardOutputs>,
-  nativeFloat16: boolean,
-): void {
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const expected = {
-    query: [batch, heads, queryLength, headDim],
-    key: [batch, kvHeads, keyLength, headDim],
-    value: [batch, kvHeads, keyLength, valueDim],
-    output: [batch, heads, queryLength, valueDim],
-    logSumExp: [batch, heads, queryLength],
-  }
-  for (const [name, wanted] of Object.entries(expected)) {
-    const view = tensors[name as keyof typeof expected]
-    if (view === undefined && (name === 'output' || name === 'logSumExp')) continue
-    if (view?.shape?.join() !== wanted.join()) {
-      throw new RangeError(
-        `plan.forward: ${name} must have shape [${wanted.join(', ')}], got [${view?.shape?.join(', ')}]`,
-      )
-    }
-    const wantedType = name === 'logSumExp' ? 'float32' : dtype
-    if (view.dtype !== wantedType) {
-      throw new TypeError(`plan.forward: ${name} must be ${wantedType}, got ${view.dtype}`)
-    }
-  }
-  const { output, logSumExp } = tensors
-  const odd = (value: number): boolean => value % 2 !== 0
-  if (output && dtype === 'float16' && !nativeFloat16) {
-    const [batchStride, headStride, rowStride, dimStride] = output.strides as number[]
-    if (
-      dimStride !== 1 ||
-      odd(output.offset) ||
-      [batchStride, headStride, rowStride].some((s) => odd(s!))
-    ) {
-      throw new RangeError(
-        'plan.forward: without shader-f16 a float16 output needs dim stride 1 and even other strides and offset; use plan.createOutputs()',
-      )
-    }
-  }
-  if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
-    throw new RangeError('plan.forward: logSumExp must be contiguous')
-  }
-}
-
-/** Floating-point operations in a box of tiles. */
-function boxWork(
-  { shape, tile, packedMap, blockMap }: ForwardPlan,
-  box: Omit<Dispatch, 'merge'>,
-): number {
-  const count = ({ start, end }: { start: number; end: number }): number => end - start
-  const keyTiles = count(box.keyTiles)
-  const allKeyTiles = Math.ceil(shape.keyLength / tile.keys)
-  const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
-  let tiles = count(box.queryTiles) * keyTiles
-  if (packedMap && blockMap) {
-    // Rows are taken by their order; the mean over all maps is close enough for a budget.
-    const mean = packedMap.visited / packedMap.rowTiles.length / allKeyTiles
-    tiles = Math.ceil(tiles * mean)
-  }
-  return count(box.batches) * count(box.heads) * tiles * perTile
-}
-
-type BindingRanges = Record<'query' | 'key' | 'value' | 'output', BoundRange>
-
-function bindingRanges(
-  { shape, tile, packedMap }: ForwardPlan,
-  bound: BoundTensors,
-  dispatch: Dispatch,
-  { limits }: Capabilities,
-): BindingRanges {
-  const { rows, keys, keyHeads } = touched(shape, tile, dispatch)
-  // A block map takes rows in its own order, so that a part of them may lie anywhere.
-  const queryRows = packedMap ? { start: 0, end: shape.queryLength } : rows
-  const alignment = limits.minStorageBufferOffsetAlignment
-  const part = (name: keyof BindingRanges, heads: Dispatch['heads'], range: Dispatch['heads']) =>
-    boundRange(bound[name], bound.elementBytes, alignment, dispatch.batches, heads, range)
-  return {
-    query: part('query', dispatch.heads, queryRows),
-    output: part('output', dispatch.heads, queryRows),
-    key: part('key', keyHeads, keys),
-    value: part('value', keyHeads, keys),
-  }
-}
-
-/** The uniform block's fields; offsets are from the start of the bound range. */
-function parameterFields(
-  { shape, attention, packedMap, blockMap }: ForwardPlan,
-  tensors: ForwardInputs & ForwardOutputs,
-  accesses: ForwardAccesses,
-  ranges: BindingRanges,
-  dispatch: Dispatch,
-): Record<string, number> {
-  const fields: Record<string, number> = {
-    logSumExpOffset: tensors.logSumExp.offset,
-    queryLength: shape.queryLength,
-    keyLength: shape.keyLength,
-    heads: shape.heads,
-    headsPerKeyHead: shape.heads / shape.kvHeads,
-    queryTileBase: dispatch.queryTiles.start,
-    headBase: dispatch.heads.start,
-    batchBase: dispatch.batches.start,
-    keyTileBegin: dispatch.keyTiles.start,
-    keyTileEnd: dispatch.keyTiles.end,
-    mergeWithOutput: dispatch.merge ? 1 : 0,
-    mapQueryTiles: blockMap?.queryBlocks ?? 0,
-    mapHeads: blockMap?.heads ?? 0,
-    mapBatches: blockMap?.batch ?? 0,
-    mapRunsBase: packedMap?.runsBase ?? 0,
-    mapOrderBase: packedMap?.orderBase ?? 0,
-    scale: floatWord(attention.scale),
-    ...optionalFields(shape, attention),
-    negativeInfinity: floatWord(-Infinity),
-  }
-  for (const name of ['query', 'key', 'value', 'output'] as const) {
-    const view = tensors[name]
-    const unit = accesses[name].vector ? 4 : 1
-    const [batch, head, row, dim] = view.strides as [number, number, number, number]
-    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
-    fields[`${name}Offset`] = (view.offset - ranges[name].offset / elementBytes(view.dtype)) / unit
-    fields[`${name}Batch`] = Math.trunc(batch / unit)
-    fields[`${name}Head`] = Math.trunc(head / unit)
-    fields[`${name}Row`] = Math.trunc(row / unit)
-    fields[`${name}Dim`] = dim
-  }
-  return fields
-}
-
-/** Where the sinks lie in `data`, and dropout's numbers; 0 where there are none. */
-function optionalFields(
-  { batch }: AttentionShape,
-  { dropout }: ResolvedAttention,
-): Record<string, number> {
-  return {
-    sinkBase: 2 * batch,
-    dropoutThreshold: dropout?.threshold ?? 0,
-    dropoutScale: floatWord(dropout?.scale ?? 1),
-    dropoutKeyLow: dropout?.key[0] ?? 0,
-    dropoutKeyHigh: dropout?.key[1] ?? 0,
-  }
-}
-
-function parameterWords(
-  { layout }: ForwardPlan,
-  values: Readonly<Record<string, number>>,
-): Uint32Array {
-  return Uint32Array.from(layout.parameters, ({ name, type }) =>
-    type === 'float' ? floatWord(values[name]!) : values[name]! >>> 0,
-  )
 }

@@ -1,0 +1,118 @@
+// One dispatch of a forward pass in numbers: its work, the bytes it binds, and its uniform block.
+import type { AttentionShape, ResolvedAttention } from '@attn/core'
+import type { Capabilities } from '../device/capabilities.ts'
+import { elementBytes } from '../gpu-tensor.ts'
+import { floatWord } from '../kernels/parameters.ts'
+import { boundRange, touched } from '../plan/dispatch.ts'
+import type { BoundRange, BoundTensors, Dispatch } from '../plan/dispatch.ts'
+import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
+import type { ForwardInputs, ForwardOutputs } from './forward-tensors.ts'
+
+/** Floating-point operations in a box of tiles. */
+export function boxWork(
+  { shape, tile, packedMap, blockMap }: ForwardPlan,
+  box: Omit<Dispatch, 'merge'>,
+): number {
+  const count = ({ start, end }: { start: number; end: number }): number => end - start
+  const keyTiles = count(box.keyTiles)
+  const allKeyTiles = Math.ceil(shape.keyLength / tile.keys)
+  const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
+  let tiles = count(box.queryTiles) * keyTiles
+  if (packedMap && blockMap) {
+    // Rows are taken by their order; the mean over all maps is close enough for a budget.
+    const mean = packedMap.visited / packedMap.rowTiles.length / allKeyTiles
+    tiles = Math.ceil(tiles * mean)
+  }
+  return count(box.batches) * count(box.heads) * tiles * perTile
+}
+
+/** The part of each tensor that a dispatch binds. */
+export type BindingRanges = Record<'query' | 'key' | 'value' | 'output', BoundRange>
+
+/** The part of each tensor that a dispatch binds. */
+export function bindingRanges(
+  { shape, tile, packedMap }: ForwardPlan,
+  bound: BoundTensors,
+  dispatch: Dispatch,
+  { limits }: Capabilities,
+): BindingRanges {
+  const { rows, keys, keyHeads } = touched(shape, tile, dispatch)
+  // A block map takes rows in its own order, so that a part of them may lie anywhere.
+  const queryRows = packedMap ? { start: 0, end: shape.queryLength } : rows
+  const alignment = limits.minStorageBufferOffsetAlignment
+  const part = (name: keyof BindingRanges, heads: Dispatch['heads'], range: Dispatch['heads']) =>
+    boundRange(bound[name], bound.elementBytes, alignment, dispatch.batches, heads, range)
+  return {
+    query: part('query', dispatch.heads, queryRows),
+    output: part('output', dispatch.heads, queryRows),
+    key: part('key', keyHeads, keys),
+    value: part('value', keyHeads, keys),
+  }
+}
+
+/** The uniform block's fields; offsets are from the start of the bound range. */
+export function parameterFields(
+  { shape, attention, packedMap, blockMap }: ForwardPlan,
+  tensors: ForwardInputs & ForwardOutputs,
+  accesses: ForwardAccesses,
+  ranges: BindingRanges,
+  dispatch: Dispatch,
+): Record<string, number> {
+  const fields: Record<string, number> = {
+    logSumExpOffset: tensors.logSumExp.offset,
+    queryLength: shape.queryLength,
+    keyLength: shape.keyLength,
+    heads: shape.heads,
+    headsPerKeyHead: shape.heads / shape.kvHeads,
+    queryTileBase: dispatch.queryTiles.start,
+    headBase: dispatch.heads.start,
+    batchBase: dispatch.batches.start,
+    keyTileBegin: dispatch.keyTiles.start,
+    keyTileEnd: dispatch.keyTiles.end,
+    mergeWithOutput: dispatch.merge ? 1 : 0,
+    mapQueryTiles: blockMap?.queryBlocks ?? 0,
+    mapHeads: blockMap?.heads ?? 0,
+    mapBatches: blockMap?.batch ?? 0,
+    mapRunsBase: packedMap?.runsBase ?? 0,
+    mapOrderBase: packedMap?.orderBase ?? 0,
+    scale: floatWord(attention.scale),
+    ...optionalFields(shape, attention),
+    negativeInfinity: floatWord(-Infinity),
+  }
+  for (const name of ['query', 'key', 'value', 'output'] as const) {
+    const view = tensors[name]
+    const unit = accesses[name].vector ? 4 : 1
+    const [batch, head, row, dim] = view.strides as [number, number, number, number]
+    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
+    fields[`${name}Offset`] = (view.offset - ranges[name].offset / elementBytes(view.dtype)) / unit
+    fields[`${name}Batch`] = Math.trunc(batch / unit)
+    fields[`${name}Head`] = Math.trunc(head / unit)
+    fields[`${name}Row`] = Math.trunc(row / unit)
+    fields[`${name}Dim`] = dim
+  }
+  return fields
+}
+
+/** Where the sinks lie in `data`, and dropout's numbers; 0 where there are none. */
+function optionalFields(
+  { batch }: AttentionShape,
+  { dropout }: ResolvedAttention,
+): Record<string, number> {
+  return {
+    sinkBase: 2 * batch,
+    dropoutThreshold: dropout?.threshold ?? 0,
+    dropoutScale: floatWord(dropout?.scale ?? 1),
+    dropoutKeyLow: dropout?.key[0] ?? 0,
+    dropoutKeyHigh: dropout?.key[1] ?? 0,
+  }
+}
+
+/** Values of the parameters that expressions use, as words. */
+export function parameterWords(
+  { layout }: ForwardPlan,
+  values: Readonly<Record<string, number>>,
+): Uint32Array {
+  return Uint32Array.from(layout.parameters, ({ name, type }) =>
+    type === 'float' ? floatWord(values[name]!) : values[name]! >>> 0,
+  )
+}
