@@ -68,3 +68,24 @@ export { factorization } from './factorize/factorization.ts'
 export type { Factorization } from './factorize/factorization.ts'
 export type { MissingPair, Reach, ReachOptions } from './factorize/reach.ts'
 export { balancedStride } from './factorize/stride.ts'
+
+export type { PlaneOptions } from './analyze/plane.ts'
+export { complexityExponent, maskStatistics } from './analyze/statistics.ts'
+export type { ComplexityOptions, MaskStatistics, StatisticsOptions } from './analyze/statistics.ts'
+
+export { gridSvg } from './render/grid-svg.ts'
+export type { GridSvgOptions } from './render/grid-svg.ts'
+export { matrixSvg } from './render/matrix-svg.ts'
+export type { MatrixSvgOptions } from './render/matrix-svg.ts'
+export { gridText, matrixText } from './render/text.ts'
+export type { GridOptions, MatrixTextOptions } from './render/text.ts'
+export { profileSvg } from './render/profile-svg.ts'
+export type { ProfileSvgOptions } from './render/profile-svg.ts'
+export { sparsityProfile } from './analyze/sparsity-profile.ts'
+export type {
+  HeadProfile,
+  SparsityProfile,
+  SparsityProfileOptions,
+  WeightPlace,
+  WeightShares,
+} from './analyze/sparsity-profile.ts'

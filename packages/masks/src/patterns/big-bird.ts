@@ -71,11 +71,7 @@ export function bigBird(options: BigBirdOptions): Pattern {
   const parts: Mask[] = [
     mask('globalKeys', ({ key }) => isGlobal(key)),
     mask('globalQueries', ({ query }) => isGlobal(query)),
-    mask('window', ({ query, key }) =>
-      block(key)
-        .ge(block(query).sub(reach))
-        .and(block(key).le(block(query).add(reach))),
-    ),
+    mask('window', ({ query, key }) => block(key).sub(block(query)).abs().le(reach)),
   ]
   if (randomBlocks > 0) {
     const plan = randomPlan({ blocks, reach, randomBlocks, seed, heads, isEtc })

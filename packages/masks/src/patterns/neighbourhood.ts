@@ -1,6 +1,6 @@
 // Attention to the pixels around a pixel of an image. Image Transformer (arXiv 1802.05751);
 // Neighborhood Attention Transformer (arXiv 2204.07143).
-import type { IntegerExpression } from '@attn/core'
+import type { BooleanExpression, IntegerExpression } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -61,10 +61,10 @@ export function neighbourhood({
     key: IntegerExpression,
     side: number,
     size: number,
-  ): ReturnType<IntegerExpression['le']> => {
+  ): BooleanExpression => {
     const radius = (side - 1) / 2
     const centre = edges === 'crop' ? query : query.max(radius).min(size - 1 - radius)
-    return key.ge(centre.sub(radius)).and(key.le(centre.add(radius)))
+    return key.sub(centre).abs().le(radius)
   }
   return pattern('neighbourhood', ({ query, key }) =>
     near(query.floorDiv(width), key.floorDiv(width), rows, height).and(

@@ -1,5 +1,6 @@
 // DeepSpeed's block form of fixed attention: windows of blocks side by side, of each of which the
 // last blocks are global. After Sparse Transformers (arXiv 1904.10509).
+import { integer } from '@attn/core'
 import type { BooleanExpression, IntegerExpression } from '@attn/core'
 import { checkInteger } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
@@ -74,7 +75,8 @@ export function deepSpeedFixed(options: DeepSpeedFixedOptions): Pattern {
   }
   const whole = layout.blocks - (layout.blocks % local)
   const isGlobal = (head: IntegerExpression, at: IntegerExpression): BooleanExpression => {
-    const first = head.mod(patterns).add(1).mul(-count).add(local)
+    const first =
+      patterns === 1 ? integer(local - count) : head.mod(patterns).add(1).mul(-count).add(local)
     const place = at.mod(local)
     const regular = place.ge(first).and(place.lt(first.add(count)))
     if (whole === layout.blocks) return regular

@@ -103,7 +103,7 @@ export function slidingBlocks({ caller, blocks }: Layout, windowBlocks: number):
     )
   }
   const reach = Math.floor(windowBlocks / 2)
-  return ({ query, key }) => key.ge(query.sub(reach)).and(key.le(query.add(reach)))
+  return ({ query, key }) => key.sub(query).abs().le(reach)
 }
 
 /** The global blocks below `blocks`, checked. */
