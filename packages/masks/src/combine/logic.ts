@@ -45,7 +45,10 @@ export function and(...masks: readonly Mask[]): Pattern {
     mask(part.name, () => conjunction(masks.with(divided, part))),
   )
   // Narrowing the whole rather than joining the parts keeps the expression small.
-  return Object.freeze({ ...mask(name, () => conjunction(masks)), components: parts })
+  return Object.freeze({
+    ...mask(name, () => conjunction(masks)),
+    components: Object.freeze(parts),
+  })
 }
 
 /**

@@ -37,12 +37,13 @@ export interface BigBirdOptions {
  * (i, j) is visible if the blocks of i and j are at most (window - 1) / 2 apart, or i or j is global,
  * or the block of j is one of the r drawn for the block of i. Bidirectional.
  *
- * What others do and this does not: the random blocks are drawn from *all* blocks outside the window
- * and the global ones (Google's and Hugging Face's plan draws from the first 2r + 5 only, at length
- * 1024, 3072 and 4096 from the first 1024 tokens); the same draw serves training and inference (Hugging Face
- * uses block 0 r times at inference, and counts it r + 1 times in the softmax); hidden pairs get weight 0
- * and not a penalty of -10000; short sequences are not silently given full attention, they just
- * have fewer blocks to draw from; seeds are local, not numpy's global one.
+ * What others do and this does not: the random blocks are drawn from *all* blocks outside the
+ * window and the global ones (Google's and Hugging Face's plan draws from the first 2r + 5 only,
+ * at length 1024, 3072 and 4096 from the first 1024 tokens); the same draw serves training and
+ * inference (Hugging Face uses block 0 r times at inference, and counts it r + 1 times in the
+ * softmax); hidden pairs get weight 0 and not a penalty of -10000; sequences of up to (5 + 2r) b
+ * tokens are not switched to full attention, they just have fewer blocks to draw from; seeds are
+ * local, not numpy's global one.
  *
  * @throws RangeError when a number is not whole or too small, or the window is even; TypeError for
  *   another construction.
