@@ -1,7 +1,6 @@
 // The demo mounted in the test's own page.
 import { createApp, type App as VueApp } from 'vue'
 import App from '../src/App.vue'
-import '../src/style.css'
 
 let app: VueApp | undefined
 

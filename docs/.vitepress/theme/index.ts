@@ -5,6 +5,7 @@ import { h } from 'vue'
 import HeroMask from './components/HeroMask.vue'
 import LoopOrders from './components/LoopOrders.vue'
 import MaskTiles from './components/MaskTiles.vue'
+// oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import './style.css'
 
 const theme: Theme = {

@@ -26,6 +26,7 @@ function ask<Result>(request: WorkerRequest): Promise<Result> {
     }
     asked.addEventListener('message', settle)
     asked.addEventListener('error', fail)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- workers have no origin
     asked.postMessage(request)
   })
 }

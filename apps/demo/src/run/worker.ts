@@ -59,5 +59,6 @@ self.addEventListener('message', ({ data }: MessageEvent<WorkerRequest>) => {
   } catch (error) {
     reply = { kind: 'failed', message: error instanceof Error ? error.message : String(error) }
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- workers have no origin
   self.postMessage(reply)
 })
