@@ -128,7 +128,8 @@ function checkTile(
   const whole =
     tile.queries % (4 * tile.threadRows) === 0 &&
     tile.keys % (4 * tile.threadColumns) === 0 &&
-    tile.dimChunk % 4 === 0 &&
+    tile.dimChunk >= 8 &&
+    Number.isInteger(Math.log2(tile.dimChunk)) &&
     tile.keys % tile.valueChunk === 0 &&
     (!tile.separateValue || (tile.valueChunk === tile.keys && tile.dimChunk >= headDim))
   if (!whole)

@@ -1,6 +1,8 @@
 // How the forward kernel's tiles fit a device: candidate tiles, the workgroup memory each needs,
 // and the choice among them. Memory is counted in vectors of four float32 (16 bytes).
 
+import { transposedStride } from '../kernels/tile/source.ts'
+
 /** One way to cut the work: sizes in tokens, threads and dims. */
 export interface ForwardTile {
   /** Query rows of a workgroup; a multiple of 4 times `threadRows`. */
@@ -10,7 +12,7 @@ export interface ForwardTile {
   /** The workgroup as a grid: rows share query rows, columns share keys and output dims. */
   readonly threadRows: number
   readonly threadColumns: number
-  /** Dims of Q and K in workgroup memory at a time; a multiple of 4. */
+  /** Dims of Q and K in workgroup memory at a time; a power of two, at least 8. */
   readonly dimChunk: number
   /** Keys of V in workgroup memory at a time; divides `keys`. */
   readonly valueChunk: number
@@ -43,12 +45,12 @@ export interface TileMemory {
 /** Lays a tile out in workgroup memory, sharing what is never alive together. */
 export function tileMemory(tile: ForwardTile, headDim: number, valueDim: number): TileMemory {
   const queryVectors = tile.queries / 4
-  const dims = tile.queryResident ? roundUp(headDim, tile.dimChunk) : tile.dimChunk
+  const residentDims = tile.queryResident ? roundUp(headDim, tile.dimChunk) : tile.dimChunk
   const valueStride = roundUp(Math.ceil(valueDim / 4), tile.threadColumns)
   const probabilityStride = queryVectors + 1
   const size = {
-    query: dims * queryVectors,
-    key: (tile.dimChunk * tile.keys) / 4,
+    query: residentDims * transposedStride(tile.queries),
+    key: tile.dimChunk * transposedStride(tile.keys),
     value: tile.valueChunk * valueStride,
     probability: tile.keys * probabilityStride,
     reduction: tile.threadColumns * queryVectors,

@@ -3,7 +3,7 @@
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
-import { loadTransposed } from './source.ts'
+import { loadTransposed, transposedStride } from './source.ts'
 import type { TileSource } from './source.ts'
 
 /** One product of two tiles. */
@@ -31,8 +31,8 @@ export function scoreProduct(grid: ThreadGrid, product: ScoreProduct): string {
   const columnVectors = ownColumnVectors(grid)
   const rowDim = rowsResident && chunks > 1 ? `(chunk * ${dimChunk}u + dim)` : 'dim'
   const multiply = `for (var dim = 0u; dim < ${dimChunk}u; dim++) {
-${unroll(rowVectors, (h) => `  let a${h} = tile[${product.rowRegion} + ${rowDim} * ${grid.tileRows / 4}u + row * ${rowVectors}u + ${h}u];`)}
-${unroll(columnVectors, (j) => `  let b${j} = tile[${product.columnRegion} + dim * ${grid.tileColumns / 4}u + column + ${j * grid.threadColumns}u];`)}
+${unroll(rowVectors, (h) => `  let a${h} = tile[${product.rowRegion} + ${rowDim} * ${transposedStride(grid.tileRows)}u + row * ${rowVectors}u + ${h}u];`)}
+${unroll(columnVectors, (j) => `  let b${j} = tile[${product.columnRegion} + dim * ${transposedStride(grid.tileColumns)}u + column + ${j * grid.threadColumns}u];`)}
 ${unroll(ownRows(grid), (i) =>
   unroll(
     columnVectors,

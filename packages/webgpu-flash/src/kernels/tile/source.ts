@@ -25,8 +25,20 @@ function loadText({ name, first, last }: TileSource, row: string, vector: string
 export type TileRole = 'rows' | 'columns'
 
 /**
- * Loads `dims` dims from dim vector `from` on, transposed: `[dim][4 tokens]`. A unit of work reads
- * four tokens at one vector of dims and writes the transpose of the 4 x 4 as vectors.
+ * Vectors between neighbouring dims of a transposed tile: one more than it holds, so that the stores
+ * below meet every bank once.
+ */
+export function transposedStride(tokens: number): number {
+  return tokens / 4 + 1
+}
+
+/**
+ * Loads `dims` dims (a power of two, at least 8) from dim vector `from` on, transposed:
+ * `[dim][4 tokens]`, dims `transposedStride` apart.
+ *
+ * A unit of work reads four tokens at one vector of dims and writes the transpose of the 4 x 4 as
+ * vectors. Neighbouring threads take neighbouring dims, because a cache line is read along dim; but
+ * only two of them before the next token, because their stores would meet in one bank.
  */
 export function loadTransposed(
   grid: ThreadGrid,
@@ -38,13 +50,15 @@ export function loadTransposed(
 ): string {
   const tokens = role === 'rows' ? grid.tileRows : grid.tileColumns
   const vectors = tokens / 4
+  const stride = transposedStride(tokens)
+  const pairs = dims / 8
   const token = (k: number): string =>
     role === 'rows' ? `4u * vector + ${k}u` : `vector + ${k * vectors}u`
   return distribute(
     (vectors * dims) / 4,
     threadCount(grid),
-    `let vector = unit % ${vectors}u;
-let dimVector = unit / ${vectors}u;
+    `let vector = ((unit >> 1u) & 3u) | ((unit >> ${3 + Math.log2(pairs)}u) << 2u);
+let dimVector = (unit & 1u) | (((unit >> 3u) & ${pairs - 1}u) << 1u);
 let source = ${from} + dimVector;
 var r0 = vec4<f32>(0.0);
 var r1 = vec4<f32>(0.0);
@@ -53,8 +67,8 @@ var r3 = vec4<f32>(0.0);
 if (source < ${Math.ceil(source.dims / 4)}u) {
 ${unroll(4, (k) => `  r${k} = ${loadText(source, token(k), 'source')};`)}
 }
-let place = ${region} + 4u * dimVector * ${vectors}u + vector;
-${unroll(4, (d) => `tile[place + ${d * vectors}u] = vec4<f32>(r0[${d}], r1[${d}], r2[${d}], r3[${d}]);`)}`,
+let place = ${region} + 4u * dimVector * ${stride}u + vector;
+${unroll(4, (d) => `tile[place + ${d * stride}u] = vec4<f32>(r0[${d}], r1[${d}], r2[${d}], r3[${d}]);`)}`,
   )
 }
 
