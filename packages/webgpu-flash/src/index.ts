@@ -14,7 +14,12 @@ export type { PlanOptions } from './plan/plan.ts'
 export { formatExplanation } from './plan/explain.ts'
 export type { PlanExplanation } from './plan/explain.ts'
 export type { ForwardTile } from './plan/tiles.ts'
-export { DeviceLostError, GpuOutOfMemoryError, GpuValidationError } from './device/errors.ts'
+export {
+  DeviceLostError,
+  GpuInternalError,
+  GpuOutOfMemoryError,
+  GpuValidationError,
+} from './device/errors.ts'
 export { defaultCapabilities, defaultLimits } from './device/capabilities.ts'
 export type { Capabilities, DeviceLimits } from './device/capabilities.ts'
 export type { MemoryUse } from './device/buffers.ts'

@@ -1,5 +1,7 @@
 // GPU memory with an account of it: every buffer the library makes is listed here, so that plans
 // can say what they hold and `destroy` can free everything.
+import { UnsupportedError } from '@attn/core'
+import { GpuOutOfMemoryError } from './errors.ts'
 
 /** What the library holds on the GPU. */
 export interface MemoryUse {
@@ -13,12 +15,25 @@ export interface MemoryUse {
 export interface BufferPool {
   readonly use: MemoryUse
   resetPeak(): void
-  /** A new zeroed buffer of at least 16 bytes. */
+  /**
+   * A new zeroed buffer of at least 16 bytes.
+   *
+   * @throws UnsupportedError when it is larger than the device allows.
+   */
   allocate(label: string, bytes: number, usage?: GPUBufferUsageFlags): GPUBuffer
-  /** A new buffer that holds these words. */
+  /**
+   * A new buffer that holds these words.
+   *
+   * @throws UnsupportedError as `allocate`, GpuOutOfMemoryError when there is no memory to map.
+   */
   upload(label: string, words: ArrayBufferView, usage?: GPUBufferUsageFlags): GPUBuffer
   /** Frees a buffer made here; others are left alone. */
   release(buffer: GPUBuffer): void
+  /**
+   * Strikes a buffer from the account without destroying it: its memory is freed when nothing that
+   * was encoded uses it any more.
+   */
+  forget(buffer: GPUBuffer): void
   releaseAll(): void
 }
 
@@ -32,6 +47,17 @@ export function createBufferPool(device: GPUDevice): BufferPool {
   const alive = new Set<GPUBuffer>()
   let allocatedBytes = 0
   let peakBytes = 0
+  const createBuffer = (descriptor: GPUBufferDescriptor): GPUBuffer => {
+    try {
+      return device.createBuffer(descriptor)
+    } catch (error) {
+      // Mapping at creation needs memory at once; everything else is reported later.
+      const { message } = error as Error
+      throw new GpuOutOfMemoryError(`webgpu-flash: ${descriptor.label}: ${message}`, {
+        cause: error,
+      })
+    }
+  }
   const create = (
     label: string,
     bytes: number,
@@ -39,16 +65,25 @@ export function createBufferPool(device: GPUDevice): BufferPool {
     mappedAtCreation: boolean,
   ): GPUBuffer => {
     const size = Math.max(16, Math.ceil(bytes / 4) * 4)
-    const buffer = device.createBuffer({ label: `attn ${label}`, size, usage, mappedAtCreation })
+    const { maxBufferSize } = device.limits
+    if (size > maxBufferSize) {
+      throw new UnsupportedError(
+        `webgpu-flash: a buffer of ${size} bytes (${label}) exceeds the device's maxBufferSize=${maxBufferSize}; split the call over batch or heads, or request a device with a larger limit`,
+      )
+    }
+    const buffer = createBuffer({ label: `attn ${label}`, size, usage, mappedAtCreation })
     alive.add(buffer)
     allocatedBytes += size
     peakBytes = Math.max(peakBytes, allocatedBytes)
     return buffer
   }
+  const strike = (buffer: GPUBuffer): boolean => {
+    const known = alive.delete(buffer)
+    if (known) allocatedBytes -= buffer.size
+    return known
+  }
   const release = (buffer: GPUBuffer): void => {
-    if (!alive.delete(buffer)) return
-    allocatedBytes -= buffer.size
-    buffer.destroy()
+    if (strike(buffer)) buffer.destroy()
   }
   return {
     get use() {
@@ -67,6 +102,7 @@ export function createBufferPool(device: GPUDevice): BufferPool {
       return buffer
     },
     release,
+    forget: (buffer) => void strike(buffer),
     releaseAll: () => [...alive].forEach(release),
   }
 }

@@ -6,11 +6,18 @@ import { defaultLimits } from './capabilities.ts'
 /** Features asked for where the adapter has them. */
 const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
 
-/** A device, and what else has to stay referenced while it is in use. */
+/** A device that the library requested for itself. */
 export interface FoundDevice {
   readonly device: GPUDevice
-  readonly gpu: GPU
+  /** Destroys the device and lets go of what it needed. */
+  destroy(): void
 }
+
+/**
+ * What has to stay referenced while a device is in use: in Node, devices die with the object that
+ * `create` returned, and processes end only without it.
+ */
+const keptAlive = new WeakMap<GPUDevice, GPU>()
 
 /**
  * Requests a device with every limit and feature the kernels can use.
@@ -43,7 +50,14 @@ export async function requestDevice(
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits,
   })
-  return { device, gpu: found }
+  keptAlive.set(device, found)
+  return {
+    device,
+    destroy: () => {
+      keptAlive.delete(device)
+      device.destroy()
+    },
+  }
 }
 
 async function nodeGpu(): Promise<GPU | undefined> {
@@ -51,11 +65,21 @@ async function nodeGpu(): Promise<GPU | undefined> {
   if (process?.versions?.node === undefined) return undefined
   // Named by a variable so that bundlers for the browser leave it alone.
   const name = 'webgpu'
+  let dawn: typeof import('webgpu')
   try {
-    const { create, globals } = (await import(/* @vite-ignore */ name)) as typeof import('webgpu')
-    Object.assign(globalThis, globals)
-    return create([])
-  } catch {
-    return undefined
+    dawn = (await import(/* @vite-ignore */ name)) as typeof import('webgpu')
+  } catch (error) {
+    // Not installed, which the caller says; anything else is worth seeing.
+    if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined
+    throw new UnsupportedError(
+      `createFlashAttention: the package webgpu does not load here: ${(error as Error).message}`,
+      { cause: error },
+    )
   }
+  // GPUBufferUsage and its like, which browsers have without asking.
+  for (const [key, value] of Object.entries(dawn.globals)) {
+    if (!(key in globalThis))
+      Object.defineProperty(globalThis, key, { value, configurable: true, writable: true })
+  }
+  return dawn.create([])
 }

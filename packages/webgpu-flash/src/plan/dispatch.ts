@@ -1,7 +1,7 @@
 // Cutting a call into dispatches that every limit allows: workgroups a dimension, bytes a binding
 // may span, and a budget of work, since browsers end a dispatch that keeps the GPU too long. Parts
 // over different keys are merged by log-sum-exp in the kernel's last step.
-import { extent } from '@attn/core'
+import { extent, UnsupportedError } from '@attn/core'
 import type { AttentionShape, TensorLike } from '@attn/core'
 
 /** A half-open range. */
@@ -30,13 +30,12 @@ export interface DispatchLimits {
   readonly workBudget: number
 }
 
-/** The four tensors whose bindings may be too large, and the bytes of their elements. */
-export interface BoundTensors {
-  readonly query: TensorLike<unknown, string>
-  readonly key: TensorLike<unknown, string>
-  readonly value: TensorLike<unknown, string>
-  readonly output: TensorLike<unknown, string>
+/** A tensor that a kernel binds, `[batch, heads, length, ...]`. */
+export interface BoundTensor {
+  readonly view: TensorLike<unknown, string>
   readonly elementBytes: number
+  /** Whether its heads and rows are those of queries or of keys. */
+  readonly follows: 'queries' | 'keys'
 }
 
 /** First element and bytes of the part of a buffer that a dispatch binds. */
@@ -45,19 +44,27 @@ export interface BoundRange {
   readonly size: number
 }
 
-/** The parts of the four tensors that a dispatch touches, as ranges of their axes. */
+/**
+ * The parts of the tensors that a dispatch touches, as ranges of their axes.
+ *
+ * @param anyRow - Whether query tiles are taken in an order of their own, so that a few of them may
+ *   lie anywhere.
+ */
 export function touched(
   shape: AttentionShape,
   tile: { readonly queries: number; readonly keys: number },
   dispatch: Omit<Dispatch, 'merge'>,
+  anyRow = false,
 ): { readonly rows: Range; readonly keys: Range; readonly keyHeads: Range } {
   const group = shape.heads / shape.kvHeads
   const { heads, queryTiles, keyTiles } = dispatch
   return {
-    rows: {
-      start: queryTiles.start * tile.queries,
-      end: Math.min(queryTiles.end * tile.queries, shape.queryLength),
-    },
+    rows: anyRow
+      ? { start: 0, end: shape.queryLength }
+      : {
+          start: queryTiles.start * tile.queries,
+          end: Math.min(queryTiles.end * tile.queries, shape.queryLength),
+        },
     keys: {
       start: keyTiles.start * tile.keys,
       end: Math.min(keyTiles.end * tile.keys, shape.keyLength),
@@ -69,10 +76,9 @@ export function touched(
   }
 }
 
-/** Bytes of a buffer that a box of a tensor spans, aligned as bindings must be. */
+/** The part of a buffer that a box of a tensor spans, aligned as bindings must be. */
 export function boundRange(
-  view: TensorLike<unknown, string>,
-  elementBytes: number,
+  { view, elementBytes }: BoundTensor,
   alignment: number,
   batches: Range,
   heads: Range,
@@ -85,7 +91,7 @@ export function boundRange(
       batches.end - batches.start,
       heads.end - heads.start,
       rows.end - rows.start,
-      view.shape[3]!,
+      ...view.shape.slice(3),
     ],
     offset:
       view.offset + batches.start * batchStride + heads.start * headStride + rows.start * rowStride,
@@ -95,73 +101,70 @@ export function boundRange(
   return { offset, size: end - offset }
 }
 
+/** What decides how the work of a call is cut. */
+export interface DispatchProblem {
+  readonly shape: AttentionShape
+  readonly tile: { readonly queries: number; readonly keys: number }
+  readonly tensors: readonly BoundTensor[]
+  readonly limits: DispatchLimits
+  /** See {@link touched}. Default: false. */
+  readonly anyRow?: boolean
+  /** Floating-point operations of a box. */
+  work(box: Omit<Dispatch, 'merge'>): number
+}
+
+type Axis = 'batches' | 'heads' | 'queryTiles' | 'keyTiles'
+
 /**
  * Cuts the work into dispatches.
  *
- * @param work - Floating-point operations of a box.
- * @throws RangeError when not even a single row of tiles fits the limits.
+ * @throws UnsupportedError when not even a single pair of tiles fits the limits.
  */
-export function splitDispatches(
-  shape: AttentionShape,
-  tile: { readonly queries: number; readonly keys: number },
-  tensors: BoundTensors,
-  limits: DispatchLimits,
-  work: (box: Omit<Dispatch, 'merge'>) => number,
-): Dispatch[] {
-  const bytes = (
-    box: Omit<Dispatch, 'merge'>,
-  ): { readonly overQueries: boolean; readonly overKeys: boolean } => {
-    const { rows, keys, keyHeads } = touched(shape, tile, box)
-    const over = (view: TensorLike<unknown, string>, heads: Range, range: Range): boolean =>
-      boundRange(
-        view,
-        tensors.elementBytes,
-        limits.minStorageBufferOffsetAlignment,
-        box.batches,
-        heads,
-        range,
-      ).size > limits.maxStorageBufferBindingSize
-    return {
-      overQueries: over(tensors.query, box.heads, rows) || over(tensors.output, box.heads, rows),
-      overKeys: over(tensors.key, keyHeads, keys) || over(tensors.value, keyHeads, keys),
-    }
+export function splitDispatches(caller: string, problem: DispatchProblem): Dispatch[] {
+  const { shape, tile, tensors, limits, anyRow = false } = problem
+  const over = (box: Dispatch, follows: BoundTensor['follows']): boolean => {
+    const { rows, keys, keyHeads } = touched(shape, tile, box, anyRow)
+    const [heads, range] = follows === 'queries' ? [box.heads, rows] : [keyHeads, keys]
+    const alignment = limits.minStorageBufferOffsetAlignment
+    return tensors.some(
+      (tensor) =>
+        tensor.follows === follows &&
+        boundRange(tensor, alignment, box.batches, heads, range).size >
+          limits.maxStorageBufferBindingSize,
+    )
   }
-  const length = ({ start, end }: Range): number => end - start
-  const most = limits.maxComputeWorkgroupsPerDimension
-  const result: Dispatch[] = []
-
-  const cut = (box: Dispatch): void => {
-    const { overQueries, overKeys } = bytes(box)
-    const tooMuch = work(box) > limits.workBudget
-    if (
-      length(box.batches) > most ||
-      ((overQueries || overKeys || tooMuch) && length(box.batches) > 1)
-    ) {
-      return halves(box, 'batches')
+  /** The axis to cut a box along, or undefined where it may stay whole. */
+  const tooLong = (box: Dispatch): Axis | undefined => {
+    const overQueries = over(box, 'queries')
+    const overKeys = over(box, 'keys')
+    const tooMuch = problem.work(box) > limits.workBudget
+    const helps: Readonly<Record<Axis, boolean>> = {
+      batches: overQueries || overKeys || tooMuch,
+      heads: overQueries || overKeys || tooMuch,
+      queryTiles: (overQueries && !anyRow) || tooMuch,
+      keyTiles: overKeys || tooMuch,
     }
-    if (
-      length(box.heads) > most ||
-      ((overQueries || overKeys || tooMuch) && length(box.heads) > 1)
-    ) {
-      return halves(box, 'heads')
-    }
-    if (length(box.queryTiles) > most || ((overQueries || tooMuch) && length(box.queryTiles) > 1)) {
-      return halves(box, 'queryTiles')
-    }
-    if ((overKeys || tooMuch) && length(box.keyTiles) > 1) return halves(box, 'keyTiles')
-    if (overQueries || overKeys) {
-      throw new RangeError(
-        `flash.plan: a single tile spans more than maxStorageBufferBindingSize=${limits.maxStorageBufferBindingSize} bytes; use contiguous tensors`,
+    const axis = (Object.keys(helps) as Axis[]).find((name) => {
+      const length = box[name].end - box[name].start
+      const most = name === 'keyTiles' ? Infinity : limits.maxComputeWorkgroupsPerDimension
+      return length > most || (helps[name] && length > 1)
+    })
+    if (axis === undefined && (overQueries || overKeys)) {
+      throw new UnsupportedError(
+        `${caller}: a single tile spans more than the device's maxStorageBufferBindingSize=${limits.maxStorageBufferBindingSize} bytes; use contiguous tensors or request a larger limit`,
       )
     }
-    result.push(box)
+    return axis
   }
-  const halves = (box: Dispatch, axis: 'batches' | 'heads' | 'queryTiles' | 'keyTiles'): void => {
+
+  const result: Dispatch[] = []
+  const cut = (box: Dispatch): void => {
+    const axis = tooLong(box)
+    if (axis === undefined) return void result.push(box)
     const { start, end } = box[axis]
     const middle = start + Math.ceil((end - start) / 2)
     cut({ ...box, [axis]: { start, end: middle } })
-    const merge = axis === 'keyTiles' || box.merge
-    cut({ ...box, [axis]: { start: middle, end }, merge })
+    cut({ ...box, [axis]: { start: middle, end }, merge: axis === 'keyTiles' || box.merge })
   }
   cut({
     batches: { start: 0, end: shape.batch },

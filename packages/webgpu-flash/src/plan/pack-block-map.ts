@@ -1,5 +1,5 @@
 // A block map as one list of words for the GPU, with the order in which its rows are taken: longest
-// first, so that no long row begins when all others are done.
+// first, so that no long row begins when all others are done, or as they come.
 import type { BlockMap } from '@attn/core'
 
 /** A block map as the kernel reads it. */
@@ -16,7 +16,10 @@ export interface PackedBlockMap {
 }
 
 /** Packs a block map. */
-export function packBlockMap(map: BlockMap): PackedBlockMap {
+export function packBlockMap(
+  map: BlockMap,
+  order: 'longest first' | 'ascending' = 'longest first',
+): PackedBlockMap {
   const { rowOffsets, runs, queryBlocks } = map
   const rows = rowOffsets.length - 1
   const rowTiles = new Uint32Array(rows)
@@ -35,7 +38,9 @@ export function packBlockMap(map: BlockMap): PackedBlockMap {
   const words = new Uint32Array(runsBase + runs.length)
   words.set(rowOffsets)
   for (let first = 0; first < rows; first += queryBlocks) {
-    words.set(longestFirst(rowTiles.subarray(first, first + queryBlocks)), orderBase + first)
+    const lengths = rowTiles.subarray(first, first + queryBlocks)
+    const rowOrder = order === 'ascending' ? ascending(queryBlocks) : longestFirst(lengths)
+    words.set(rowOrder, orderBase + first)
   }
   words.set(runs, runsBase)
   return { words, orderBase, runsBase, rowTiles, visited, full }
@@ -43,6 +48,9 @@ export function packBlockMap(map: BlockMap): PackedBlockMap {
 
 /** Row numbers by falling length; rows of one length keep their order, whose keys are neighbours. */
 function longestFirst(lengths: Uint32Array): Uint32Array {
-  const order = Uint32Array.from(lengths, (_, row) => row)
-  return order.sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+  return ascending(lengths.length).sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+}
+
+function ascending(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, row) => row)
 }

@@ -1,23 +1,20 @@
 // A plan bound to a device: encodes the dispatches of a forward pass for the tensors it is given.
 import { checkParameters } from '@attn/core'
-import type { ResolvedAttention } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
-import type { ErrorWatch } from '../device/errors.ts'
+import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import { forwardFields, packParameters, withOptionalFields } from '../kernels/parameters.ts'
-import { splitDispatches } from '../plan/dispatch.ts'
-import type { BoundTensors } from '../plan/dispatch.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { forwardCode, outputStrides } from '../plan/plan.ts'
-import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
-import { bindingRanges, boxWork, parameterFields, parameterWords } from './forward-call.ts'
-import { checkTensors, isVector } from './forward-tensors.ts'
-import type { ForwardInputs, ForwardOutputs } from './forward-tensors.ts'
-import { compileForward, forwardLayout, forwardPipeline } from './pipelines.ts'
+import type { ForwardPlan } from '../plan/plan.ts'
+import { createCallCache } from './call-cache.ts'
+import { checkTensors, forwardTensorNames } from './forward-tensors.ts'
+import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
+import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
+import { blockMapBuffers, forwardCallKey, prepareForward } from './prepare-forward.ts'
 
 /** A plan on a device. */
 export interface AttentionPlan {
@@ -54,22 +51,23 @@ export interface PlanHost {
 }
 
 const storageUsage = 0x80
-const uniformUsage = 0x40 | 0x08
 
 /** Binds a plan to a device. */
 export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
   const { device, buffers, errors, capabilities } = host
-  const { shape, dtype, attention, tile, packedMap } = plan
+  const { shape, dtype, attention } = plan
   const nativeFloat16 = capabilities.shaderFloat16
   const upload = (label: string, words: Uint32Array): GPUBuffer =>
-    errors.guard('flash.plan', () => buffers.upload(label, words, storageUsage))
-  const mapBuffer = upload('block map', packedMap?.words ?? new Uint32Array(4))
+    errors.guard('flash.plan', (call) => {
+      const buffer = buffers.upload(label, words, storageUsage)
+      call.writes(buffer)
+      return buffer
+    })
   const dataBuffer = upload('tables', plan.data.words)
-  // Uniform blocks are never rewritten, so that calls already encoded keep theirs.
-  const uniforms = new Map<string, GPUBuffer>()
+  const blockMaps = blockMapBuffers(plan, upload, buffers)
+  const calls = createCallCache<ForwardTensorName>(buffers)
   let destroyed = false
 
-  const access = (view: GpuTensor): Access => ({ dtype, nativeFloat16, vector: isVector(view) })
   const contiguousAccess = (dims: number): Access => ({
     dtype,
     nativeFloat16,
@@ -83,101 +81,95 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
       output: contiguousAccess(shape.valueDim),
     })
 
-  const createOutputs = (): ForwardOutputs => {
+  const createOutput = (): GpuTensor => {
     const { batch, heads, queryLength, valueDim } = shape
     const strides = outputStrides(shape, dtype, nativeFloat16)
-    return errors.guard('plan.createOutputs', () => ({
-      output: {
-        dtype,
-        shape: [batch, heads, queryLength, valueDim],
-        strides,
-        offset: 0,
-        storage: buffers.allocate('output', batch * strides[0]! * elementBytes(dtype)),
-      },
-      logSumExp: {
-        dtype: 'float32',
-        shape: [batch, heads, queryLength],
-        strides: [heads * queryLength, queryLength, 1],
-        offset: 0,
-        storage: buffers.allocate('log-sum-exp', batch * heads * queryLength * 4),
-      },
-    }))
-  }
-
-  const uniformBuffer = (words: Uint32Array): GPUBuffer => {
-    const key = words.join()
-    const known = uniforms.get(key)
-    if (known) return known
-    const created = buffers.upload('parameters', words, uniformUsage)
-    uniforms.set(key, created)
-    return created
-  }
-
-  const encodeForward: AttentionPlan['encodeForward'] = (encoder, tensors, timestampWrites) => {
-    if (destroyed) throw new TypeError('plan.encodeForward: the plan was destroyed')
-    checkTensors(plan, tensors, nativeFloat16)
-    const { query, key, value, output, logSumExp } = tensors
-    const parameters = tensors.parameters ?? {}
-    const withParameters: ResolvedAttention = { ...attention, parameters }
-    checkParameters('plan.forward', withParameters)
-    const accesses: ForwardAccesses = {
-      query: access(query),
-      key: access(key),
-      value: access(value),
-      output: access(output),
+    return {
+      dtype,
+      shape: [batch, heads, queryLength, valueDim],
+      strides,
+      offset: 0,
+      storage: buffers.allocate('output', batch * strides[0]! * elementBytes(dtype)),
     }
-    const bound: BoundTensors = { query, key, value, output, elementBytes: elementBytes(dtype) }
-    errors.guard('plan.forward', () => {
-      const pipeline = forwardPipeline(device, forwardCode(plan, accesses))
-      const pass = encoder.beginComputePass({
-        label: 'attn forward',
-        ...(timestampWrites ? { timestampWrites } : {}),
-      })
-      pass.setPipeline(pipeline)
-      for (const dispatch of splitDispatches(
-        shape,
-        tile,
-        bound,
-        { ...capabilities.limits, workBudget: plan.workBudget },
-        (box) => boxWork(plan, box),
-      )) {
-        const ranges = bindingRanges(plan, bound, dispatch, capabilities)
-        const words = packParameters(
-          withOptionalFields(forwardFields, {
-            sinks: attention.sinks !== undefined,
-            dropout: attention.dropout !== undefined,
-          }),
-          parameterFields(plan, tensors, accesses, ranges, dispatch),
-          plan.data.descriptors,
-          parameterWords(plan, parameters),
-        )
-        const resources = [
-          { buffer: uniformBuffer(words) },
-          ...(['query', 'key', 'value', 'output'] as const).map((name) => ({
-            buffer: tensors[name].storage,
-            offset: ranges[name].offset,
-            size: Math.min(ranges[name].size, tensors[name].storage.size - ranges[name].offset),
-          })),
-          { buffer: logSumExp.storage },
-          { buffer: mapBuffer },
-          { buffer: dataBuffer },
-        ]
-        pass.setBindGroup(
-          0,
-          device.createBindGroup({
-            layout: forwardLayout(device),
-            entries: resources.map((resource, binding) => ({ binding, resource })),
-          }),
-        )
-        const { queryTiles, heads, batches } = dispatch
-        pass.dispatchWorkgroups(
-          queryTiles.end - queryTiles.start,
-          heads.end - heads.start,
-          batches.end - batches.start,
-        )
+  }
+  const createLogSumExp = (): GpuTensor => {
+    const { batch, heads, queryLength } = shape
+    return {
+      dtype: 'float32',
+      shape: [batch, heads, queryLength],
+      strides: [heads * queryLength, queryLength, 1],
+      offset: 0,
+      storage: buffers.allocate('log-sum-exp', batch * heads * queryLength * 4),
+    }
+  }
+  /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
+  const withOutputs = (
+    given: Partial<ForwardOutputs>,
+    fill: (outputs: ForwardOutputs) => void,
+  ): ForwardOutputs => {
+    const made: GpuTensor[] = []
+    const make = (create: () => GpuTensor): GpuTensor => {
+      const view = create()
+      made.push(view)
+      return view
+    }
+    try {
+      const outputs = {
+        output: given.output ?? make(createOutput),
+        logSumExp: given.logSumExp ?? make(createLogSumExp),
       }
-      pass.end()
+      fill(outputs)
+      return outputs
+    } catch (error) {
+      made.forEach(({ storage }) => buffers.release(storage))
+      throw error
+    }
+  }
+
+  const check = (caller: string, tensors: ForwardInputs & Partial<ForwardOutputs>): void => {
+    errors.checkAlive(caller)
+    if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
+    checkTensors(caller, plan, tensors, nativeFloat16)
+    checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
+  }
+
+  const encode = (
+    caller: string,
+    call: GuardedCall,
+    encoder: GPUCommandEncoder,
+    tensors: ForwardInputs & ForwardOutputs,
+    timestampWrites?: GPUComputePassTimestampWrites,
+  ): void => {
+    const key = forwardCallKey(tensors)
+    const prepared = calls.get(key, () => prepareForward(caller, host, plan, tensors, blockMaps))
+    call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
+    call.reads(prepared.blockMap, dataBuffer)
+    call.writes(tensors.output.storage, tensors.logSumExp.storage)
+    call.onFailure(() => {
+      forgetPipeline(device, prepared.pipeline)
+      calls.delete(key)
     })
+    const pass = encoder.beginComputePass({
+      label: 'attn forward',
+      ...(timestampWrites ? { timestampWrites } : {}),
+    })
+    pass.setPipeline(prepared.pipeline)
+    for (const { ranges, block, workgroups } of prepared.dispatches) {
+      const resources = [
+        { buffer: prepared.uniforms, ...block },
+        ...forwardTensorNames.map((name) => {
+          const { offset, size } = ranges[name]
+          const { storage } = tensors[name]
+          return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
+        }),
+        { buffer: prepared.blockMap },
+        { buffer: dataBuffer },
+      ]
+      const entries = resources.map((resource, binding) => ({ binding, resource }))
+      pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
+      pass.dispatchWorkgroups(...workgroups)
+    }
+    pass.end()
   }
 
   return {
@@ -185,26 +177,32 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     get code() {
       return contiguousCode()
     },
-    compile: () => compileForward(device, contiguousCode()),
-    createOutputs,
-    encodeForward,
+    compile: () => errors.outcome('plan.compile', compileForward(device, contiguousCode())),
+    createOutputs: () =>
+      errors.guard('plan.createOutputs', (call) =>
+        withOutputs({}, ({ output, logSumExp }) => call.writes(output.storage, logSumExp.storage)),
+      ),
+    encodeForward: (encoder, tensors, timestampWrites) => {
+      check('plan.encodeForward', tensors)
+      errors.guard('plan.encodeForward', (call) =>
+        encode('plan.encodeForward', call, encoder, tensors, timestampWrites),
+      )
+    },
     forward: (inputs) => {
-      errors.checkAlive('plan.forward')
-      checkTensors(plan, inputs, nativeFloat16)
-      const made = inputs.output && inputs.logSumExp ? undefined : createOutputs()
-      const output = inputs.output ?? made!.output
-      const logSumExp = inputs.logSumExp ?? made!.logSumExp
-      if (made && inputs.output) buffers.release(made.output.storage)
-      if (made && inputs.logSumExp) buffers.release(made.logSumExp.storage)
-      const encoder = device.createCommandEncoder({ label: 'attn forward' })
-      encodeForward(encoder, { ...inputs, output, logSumExp })
-      errors.guard('plan.forward', () => device.queue.submit([encoder.finish()]))
-      return { output, logSumExp }
+      check('plan.forward', inputs)
+      return errors.guard('plan.forward', (call) =>
+        withOutputs(inputs, (outputs) => {
+          const encoder = device.createCommandEncoder({ label: 'attn forward' })
+          encode('plan.forward', call, encoder, { ...inputs, ...outputs })
+          device.queue.submit([encoder.finish()])
+        }),
+      )
     },
     destroy: () => {
       destroyed = true
-      for (const buffer of [mapBuffer, dataBuffer, ...uniforms.values()]) buffers.release(buffer)
-      uniforms.clear()
+      blockMaps.destroy()
+      buffers.release(dataBuffer)
+      calls.destroy()
     },
   }
 }

@@ -98,21 +98,20 @@ export async function createFlashAttention(
   const buffers = createBufferPool(device)
   const errors = watchErrors(device)
   const host = { device, buffers, errors, capabilities }
-  const plans = new Set<AttentionPlan>()
 
   const plan = (planOptions: PlanOptions): AttentionPlan => {
     errors.checkAlive('flash.plan')
-    const bound = bindPlan(host, planForward(planOptions, capabilities))
-    plans.add(bound)
-    return bound
+    return bindPlan(host, planForward(planOptions, capabilities))
   }
+  const written = (caller: string, make: () => GpuTensor): GpuTensor =>
+    errors.guard(caller, (call) => {
+      const made = make()
+      call.writes(made.storage)
+      return made
+    })
   const upload = (source: Tensor): GpuTensor =>
-    errors.guard('flash.upload', () => uploadTensor(buffers, 'tensor', source))
-  const download = async (source: GpuTensor): Promise<Tensor> => {
-    errors.checkAlive('flash.download')
-    await errors.settle()
-    return errors.guard('flash.download', () => downloadTensor(device, buffers, source))
-  }
+    written('flash.upload', () => uploadTensor(buffers, 'tensor', source))
+  const download = async (source: GpuTensor): Promise<Tensor> => downloadTensor(host, source)
   const release = (...tensors: readonly GpuTensor[]): void => {
     for (const { storage } of tensors) buffers.release(storage)
   }
@@ -130,22 +129,26 @@ export async function createFlashAttention(
       }
     }
     const bound = plan({ ...shape, ...rest, dtype })
-    const inputs = [query, key, value].map(upload) as [GpuTensor, GpuTensor, GpuTensor]
-    let results: GpuTensor[] = []
+    const tensors: GpuTensor[] = []
+    const uploaded = (source: Tensor): GpuTensor => {
+      const copy = upload(source)
+      tensors.push(copy)
+      return copy
+    }
     try {
       const result = bound.forward({
-        query: inputs[0],
-        key: inputs[1],
-        value: inputs[2],
+        query: uploaded(query),
+        key: uploaded(key),
+        value: uploaded(value),
         ...(parameters ? { parameters } : {}),
       })
-      results = [result.output, result.logSumExp]
+      const results = [result.output, result.logSumExp]
+      tensors.push(...results)
       const [output, logSumExp] = await Promise.all(results.map(download))
       return { output: output!, logSumExp: logSumExp! }
     } finally {
-      release(...inputs, ...results)
+      release(...tensors)
       bound.destroy()
-      plans.delete(bound)
     }
   }
 
@@ -155,13 +158,13 @@ export async function createFlashAttention(
     get memory() {
       return buffers.use
     },
-    resetPeakMemory: buffers.resetPeak,
+    resetPeakMemory: () => buffers.resetPeak(),
     plan,
     attention,
     upload,
     empty: (shape, dtype = 'float32') => {
       const count = elementCount(shape)
-      return errors.guard('flash.empty', () => ({
+      return written('flash.empty', () => ({
         dtype,
         shape: [...shape],
         strides: contiguousStrides(shape),
@@ -172,14 +175,14 @@ export async function createFlashAttention(
     download,
     release,
     finished: async () => {
-      await device.queue.onSubmittedWorkDone()
-      await errors.settle()
+      errors.checkAlive('flash.finished')
+      await errors.outcome('flash.finished', device.queue.onSubmittedWorkDone())
+      await errors.settle('flash.finished')
     },
     destroy: () => {
       errors.close()
-      plans.clear()
       buffers.releaseAll()
-      if (found) device.destroy()
+      found?.destroy()
     },
   }
 }

@@ -1,12 +1,12 @@
 // One dispatch of a forward pass in numbers: its work, the bytes it binds, and its uniform block.
 import type { AttentionShape, ResolvedAttention } from '@attn/core'
-import type { Capabilities } from '../device/capabilities.ts'
 import { elementBytes } from '../gpu-tensor.ts'
+import type { GpuTensor } from '../gpu-tensor.ts'
 import { floatWord } from '../kernels/parameters.ts'
 import { boundRange, touched } from '../plan/dispatch.ts'
-import type { BoundRange, BoundTensors, Dispatch } from '../plan/dispatch.ts'
+import type { BoundRange, BoundTensor, Dispatch, DispatchLimits } from '../plan/dispatch.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
-import type { ForwardInputs, ForwardOutputs } from './forward-tensors.ts'
+import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 
 /** Floating-point operations in a box of tiles. */
 export function boxWork(
@@ -26,28 +26,68 @@ export function boxWork(
   return count(box.batches) * count(box.heads) * tiles * perTile
 }
 
-/** The part of each tensor that a dispatch binds. */
-export type BindingRanges = Record<'query' | 'key' | 'value' | 'output', BoundRange>
+/** The tensors as they are bound. */
+export function boundTensors(
+  tensors: Readonly<Record<ForwardTensorName, GpuTensor>>,
+): Readonly<Record<ForwardTensorName, BoundTensor>> {
+  const bound = (name: ForwardTensorName, follows: BoundTensor['follows']): BoundTensor => ({
+    view: tensors[name],
+    elementBytes: elementBytes(tensors[name].dtype),
+    follows,
+  })
+  return {
+    query: bound('query', 'queries'),
+    key: bound('key', 'keys'),
+    value: bound('value', 'keys'),
+    output: bound('output', 'queries'),
+    logSumExp: bound('logSumExp', 'queries'),
+  }
+}
 
 /** The part of each tensor that a dispatch binds. */
+export type BindingRanges = Readonly<Record<ForwardTensorName, BoundRange>>
+
+/** The part of each tensor that a dispatch binds; see {@link touched} for `anyRow`. */
 export function bindingRanges(
-  { shape, tile, packedMap }: ForwardPlan,
-  bound: BoundTensors,
+  { shape, tile }: ForwardPlan,
+  tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
   dispatch: Dispatch,
-  { limits }: Capabilities,
+  alignment: number,
+  anyRow: boolean,
 ): BindingRanges {
-  const { rows, keys, keyHeads } = touched(shape, tile, dispatch)
-  // A block map takes rows in its own order, so that a part of them may lie anywhere.
-  const queryRows = packedMap ? { start: 0, end: shape.queryLength } : rows
-  const alignment = limits.minStorageBufferOffsetAlignment
-  const part = (name: keyof BindingRanges, heads: Dispatch['heads'], range: Dispatch['heads']) =>
-    boundRange(bound[name], bound.elementBytes, alignment, dispatch.batches, heads, range)
-  return {
-    query: part('query', dispatch.heads, queryRows),
-    output: part('output', dispatch.heads, queryRows),
-    key: part('key', keyHeads, keys),
-    value: part('value', keyHeads, keys),
+  const { rows, keys, keyHeads } = touched(shape, tile, dispatch, anyRow)
+  const part = (name: ForwardTensorName): BoundRange => {
+    const [heads, range] =
+      tensors[name].follows === 'queries' ? [dispatch.heads, rows] : [keyHeads, keys]
+    return boundRange(tensors[name], alignment, dispatch.batches, heads, range)
   }
+  return {
+    query: part('query'),
+    key: part('key'),
+    value: part('value'),
+    output: part('output'),
+    logSumExp: part('logSumExp'),
+  }
+}
+
+/**
+ * Whether every row of a head can be bound at once, so that a block map may take its rows in any
+ * order.
+ */
+export function bindsWholeHeads(
+  { shape }: ForwardPlan,
+  tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
+  limits: DispatchLimits,
+): boolean {
+  const one = { start: 0, end: 1 }
+  const rows = { start: 0, end: shape.queryLength }
+  return Object.values(tensors).every(
+    (tensor) =>
+      tensor.follows === 'keys' ||
+      // A head may begin anywhere between two aligned places.
+      boundRange(tensor, 1, one, one, rows).size + limits.minStorageBufferOffsetAlignment <=
+        limits.maxStorageBufferBindingSize,
+  )
 }
 
 /** The uniform block's fields; offsets are from the start of the bound range. */
@@ -59,7 +99,7 @@ export function parameterFields(
   dispatch: Dispatch,
 ): Record<string, number> {
   const fields: Record<string, number> = {
-    logSumExpOffset: tensors.logSumExp.offset,
+    logSumExpOffset: tensors.logSumExp.offset - ranges.logSumExp.offset / 4,
     queryLength: shape.queryLength,
     keyLength: shape.keyLength,
     heads: shape.heads,

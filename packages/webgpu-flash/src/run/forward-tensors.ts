@@ -1,4 +1,7 @@
-// The tensors of a forward pass: what a plan expects of them, and how their memory lets itself be read.
+// The tensors of a forward pass: what a plan expects of them, and how they can be read.
+import { extent } from '@attn/core'
+import type { Access } from '../codegen/access.ts'
+import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 
@@ -14,7 +17,7 @@ export interface ForwardInputs {
   readonly parameters?: Readonly<Record<string, number>>
 }
 
-/** Tensors a forward pass writes. */
+/** Tensors a forward pass writes, each in a buffer of its own. */
 export interface ForwardOutputs {
   /** `[B, H, L, Dv]`. */
   readonly output: GpuTensor
@@ -22,8 +25,20 @@ export interface ForwardOutputs {
   readonly logSumExp: GpuTensor
 }
 
+/** The tensors by name. */
+export const forwardTensorNames = ['query', 'key', 'value', 'output', 'logSumExp'] as const
+/** The name of one. */
+export type ForwardTensorName = (typeof forwardTensorNames)[number]
+
+const storageUsage = 0x80
+
+/** How a kernel can read or write a tensor. */
+export function accessOf(view: GpuTensor, nativeFloat16: boolean): Access {
+  return { dtype: view.dtype, nativeFloat16, vector: isVector(view) }
+}
+
 /** Whether four neighbours along dim can be moved as one. */
-export function isVector({ shape, strides, offset }: GpuTensor): boolean {
+function isVector({ shape, strides, offset }: GpuTensor): boolean {
   const outer = strides.slice(0, 3)
   return (
     shape[3]! % 4 === 0 &&
@@ -34,51 +49,85 @@ export function isVector({ shape, strides, offset }: GpuTensor): boolean {
 }
 
 /**
- * Checks the tensors of a call against its plan.
+ * Checks the tensors of a call against its plan. Outputs may be left out.
  *
- * @throws RangeError for shapes and strides, TypeError for dtypes.
+ * @throws RangeError for shapes, strides and buffers that do not fit, TypeError for other kinds.
  */
 export function checkTensors(
+  caller: string,
   { shape, dtype }: ForwardPlan,
   tensors: ForwardInputs & Partial<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const expected = {
+  const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
     query: [batch, heads, queryLength, headDim],
     key: [batch, kvHeads, keyLength, headDim],
     value: [batch, kvHeads, keyLength, valueDim],
     output: [batch, heads, queryLength, valueDim],
     logSumExp: [batch, heads, queryLength],
   }
-  for (const [name, wanted] of Object.entries(expected)) {
-    const view = tensors[name as keyof typeof expected]
-    if (view === undefined && (name === 'output' || name === 'logSumExp')) continue
-    if (view?.shape?.join() !== wanted.join()) {
-      throw new RangeError(
-        `plan.forward: ${name} must have shape [${wanted.join(', ')}], got [${view?.shape?.join(', ')}]`,
-      )
-    }
+  for (const name of forwardTensorNames) {
+    const view = tensors[name]
+    const optional = name === 'output' || name === 'logSumExp'
+    if (view === undefined && optional) continue
     const wantedType = name === 'logSumExp' ? 'float32' : dtype
-    if (view.dtype !== wantedType) {
-      throw new TypeError(`plan.forward: ${name} must be ${wantedType}, got ${view.dtype}`)
-    }
+    checkTensor(`${caller}: ${name}`, view, expected[name], wantedType)
   }
   const { output, logSumExp } = tensors
-  const odd = (value: number): boolean => value % 2 !== 0
-  if (output && dtype === 'float16' && !nativeFloat16) {
-    const [batchStride, headStride, rowStride, dimStride] = output.strides as number[]
-    if (
-      dimStride !== 1 ||
-      odd(output.offset) ||
-      [batchStride, headStride, rowStride].some((s) => odd(s!))
-    ) {
+  if (output && dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
+  if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
+    throw new RangeError(
+      `${caller}: logSumExp must be contiguous, got strides [${logSumExp.strides.join(', ')}]`,
+    )
+  }
+  for (const name of ['output', 'logSumExp'] as const) {
+    const written = tensors[name]
+    const other = forwardTensorNames.find(
+      (candidate) => candidate !== name && tensors[candidate]?.storage === written?.storage,
+    )
+    if (written && other) {
       throw new RangeError(
-        'plan.forward: without shader-f16 a float16 output needs dim stride 1 and even other strides and offset; use plan.createOutputs()',
+        `${caller}: ${name} must have a buffer of its own, but shares that of ${other}`,
       )
     }
   }
-  if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
-    throw new RangeError('plan.forward: logSumExp must be contiguous')
+}
+
+function checkTensor(
+  what: string,
+  view: GpuTensor | undefined,
+  shape: readonly number[],
+  dtype: string,
+): void {
+  if (view?.shape?.join() !== shape.join()) {
+    throw new RangeError(
+      `${what} must have shape [${shape.join(', ')}], got [${view?.shape?.join(', ')}]`,
+    )
+  }
+  if (view.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${view.dtype}`)
+  const { storage } = view
+  if (typeof storage?.usage !== 'number') {
+    throw new TypeError(`${what} must be in a GPUBuffer; flash.upload makes one of a CPU tensor`)
+  }
+  if ((storage.usage & storageUsage) === 0) {
+    throw new RangeError(`${what} needs a buffer with GPUBufferUsage.STORAGE`)
+  }
+  const [first, last] = extent(view)
+  const end = Math.ceil(((last + 1) * elementBytes(view.dtype)) / 4) * 4
+  if (view.strides.length !== shape.length || first < 0 || end > storage.size) {
+    throw new RangeError(
+      `${what} reaches from element ${first} to ${last}, beyond its buffer of ${storage.size} bytes`,
+    )
+  }
+}
+
+/** Halves that are stored in pairs. */
+function checkPacked(caller: string, { strides, offset }: GpuTensor): void {
+  const outer = [...strides.slice(0, 3), offset]
+  if (strides[3] !== 1 || outer.some((value) => value % 2 !== 0)) {
+    throw new RangeError(
+      `${caller}: without shader-f16 a float16 output needs dim stride 1 and other strides and offset even, got strides [${strides.join(', ')}] and offset ${offset}; use plan.createOutputs()`,
+    )
   }
 }

@@ -56,6 +56,12 @@ export function forwardPipeline(device: GPUDevice, code: string): GPUComputePipe
   return pipeline
 }
 
+/** Drops a pipeline that proved to be invalid, so that the next use reports why again. */
+export function forgetPipeline(device: GPUDevice, pipeline: GPUComputePipeline): void {
+  const { compiled } = pipelinesOf(device)
+  for (const [code, known] of compiled) if (known === pipeline) compiled.delete(code)
+}
+
 /** Compiles a kernel without holding up the page. */
 export async function compileForward(device: GPUDevice, code: string): Promise<void> {
   const { compiled } = pipelinesOf(device)

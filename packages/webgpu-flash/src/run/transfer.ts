@@ -4,6 +4,7 @@ import type { Tensor } from '@attn/core'
 import type { BufferPool } from '../device/buffers.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
+import type { PlanHost } from './attention-plan.ts'
 
 /** Copies a CPU tensor to a new buffer, row-major; float64 becomes float32. */
 export function uploadTensor(buffers: BufferPool, label: string, source: Tensor): GpuTensor {
@@ -22,23 +23,35 @@ export function uploadTensor(buffers: BufferPool, label: string, source: Tensor)
 const mapRead = 0x01
 const copyDestination = 0x08
 
-/** Copies a GPU tensor back, row-major. Waits for the work that writes it. */
+/** Copies a GPU tensor back, row-major. Waits for the work that writes it, rejects with its error. */
 export async function downloadTensor(
-  device: GPUDevice,
-  buffers: BufferPool,
+  { device, buffers, errors }: PlanHost,
   source: GpuTensor,
 ): Promise<Tensor> {
+  const caller = 'flash.download'
   const bytes = elementBytes(source.dtype)
   const [first, last] = extent(source)
   // Copies begin and end on whole words.
   const start = Math.floor((first * bytes) / 4) * 4
   const size = Math.ceil(((last + 1) * bytes - start) / 4) * 4
-  const staging = buffers.allocate('download', size, mapRead | copyDestination)
-  try {
+  const { staging, mapped } = errors.guard(caller, (call) => {
+    const buffer = buffers.allocate('download', size, mapRead | copyDestination)
+    call.reads(source.storage)
+    call.writes(buffer)
     const encoder = device.createCommandEncoder({ label: 'attn download' })
-    encoder.copyBufferToBuffer(source.storage, start, staging, 0, size)
+    encoder.copyBufferToBuffer(source.storage, start, buffer, 0, size)
     device.queue.submit([encoder.finish()])
-    await staging.mapAsync(mapRead, 0, size)
+    return { staging: buffer, mapped: buffer.mapAsync(mapRead, 0, size) }
+  })
+  try {
+    // The report names the cause, so it goes before what the mapping says.
+    const mapping = mapped.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    await errors.filled(staging)
+    const failure = await mapping
+    if (failure) await errors.outcome(caller, Promise.reject(failure.error as Error))
     const copy = staging.getMappedRange(0, size).slice(0)
     const storage = source.dtype === 'float16' ? new Uint16Array(copy) : new Float32Array(copy)
     const view = tensor(storage, source.shape, {

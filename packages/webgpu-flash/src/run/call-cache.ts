@@ -1,0 +1,71 @@
+// What calls with the same strides, offsets and parameters have in common, kept from one to the next.
+// The number kept is bounded: strides change with every step where a cache of keys grows.
+import type { BufferPool } from '../device/buffers.ts'
+import type { BoundRange } from '../plan/dispatch.ts'
+
+/** One dispatch, ready to be encoded. */
+export interface PreparedDispatch<Name extends string> {
+  /** The part of each tensor's buffer that it binds. */
+  readonly ranges: Readonly<Record<Name, BoundRange>>
+  /** The part of the call's uniform buffer that is its block. */
+  readonly block: BoundRange
+  readonly workgroups: readonly [x: number, y: number, z: number]
+}
+
+/** A call, ready to be encoded. */
+export interface PreparedCall<Name extends string> {
+  readonly pipeline: GPUComputePipeline
+  /** Never rewritten, so that what is encoded already keeps its numbers. */
+  readonly uniforms: GPUBuffer
+  readonly blockMap: GPUBuffer
+  readonly dispatches: readonly PreparedDispatch<Name>[]
+}
+
+/** Calls by what they depend on. */
+export interface CallCache<Name extends string> {
+  get(key: string, prepare: () => PreparedCall<Name>): PreparedCall<Name>
+  delete(key: string): void
+  /** Frees all uniform buffers. */
+  destroy(): void
+}
+
+/** Calls kept, and the bytes of their uniform buffers. */
+const mostCalls = 64
+const mostBytes = 2 ** 20
+
+/** An empty cache; the call used longest ago makes room first. */
+export function createCallCache<Name extends string>(buffers: BufferPool): CallCache<Name> {
+  // A Map lists its keys in order of insertion.
+  const calls = new Map<string, PreparedCall<Name>>()
+  let bytes = 0
+  const remove = (key: string, free: (buffer: GPUBuffer) => void): void => {
+    const call = calls.get(key)
+    if (!call) return
+    calls.delete(key)
+    bytes -= call.uniforms.size
+    free(call.uniforms)
+  }
+  // Not destroyed: a call that is encoded but not submitted may need it still.
+  const forget = (buffer: GPUBuffer): void => buffers.forget(buffer)
+  const release = (buffer: GPUBuffer): void => buffers.release(buffer)
+  return {
+    get: (key, prepare) => {
+      const known = calls.get(key)
+      if (known) {
+        calls.delete(key)
+        calls.set(key, known)
+        return known
+      }
+      const call = prepare()
+      calls.set(key, call)
+      bytes += call.uniforms.size
+      for (const oldest of calls.keys()) {
+        if (calls.size === 1 || (calls.size <= mostCalls && bytes <= mostBytes)) break
+        remove(oldest, forget)
+      }
+      return call
+    },
+    delete: (key) => remove(key, forget),
+    destroy: () => [...calls.keys()].forEach((key) => remove(key, release)),
+  }
+}
