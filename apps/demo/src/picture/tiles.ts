@@ -6,6 +6,7 @@ import {
   type BlockMap,
   type Mask,
 } from '@attn/core'
+import { maskStatistics } from '@attn/masks'
 
 /** Sides of a tile, in tokens. */
 export interface TileSize {
@@ -27,7 +28,7 @@ export interface TilePicture {
   readonly partial: number
   readonly full: number
   readonly empty: number
-  /** Pairs that are visible; exact, from a map with tiles of one pair. Undefined where too many. */
+  /** Pairs that are visible; undefined where counting them would hold up the page. */
   readonly visiblePairs: number | undefined
   /** Heads that have maps of their own; 1 where all share one. */
   readonly heads: number
@@ -38,7 +39,7 @@ const maximumTiles = 256
 /** Sequences up to this length show their pairs. */
 const maximumPairs = 128
 /** Sequences up to this length have their pairs counted. */
-const maximumCounted = 4096
+const maximumCounted = 8192
 
 /** The smallest multiple of a tile that keeps the picture legible. */
 export function legibleTile(length: number, { queries, keys }: TileSize): TileSize {
@@ -57,8 +58,7 @@ export function tilePicture(
   const map = mapWith(mask, shape, tile)
   const shownHead = Math.min(head, map.heads - 1)
   const { paths, counts } = drawMap(map, shownHead)
-  const pairs = length <= maximumCounted ? mapWith(mask, shape, { queries: 1, keys: 1 }) : undefined
-  const drawnPairs = pairs && drawMap(pairs, shownHead, length <= maximumPairs)
+  const pairs = length <= maximumPairs ? mapWith(mask, shape, { queries: 1, keys: 1 }) : undefined
   return {
     length,
     tile,
@@ -66,10 +66,10 @@ export function tilePicture(
     columns: map.keyBlocks,
     partialPath: paths.partial,
     fullPath: paths.full,
-    pairsPath: drawnPairs?.paths.full ?? '',
+    pairsPath: pairs ? drawMap(pairs, shownHead).paths.full : '',
     ...counts,
     empty: map.queryBlocks * map.keyBlocks - counts.partial - counts.full,
-    visiblePairs: drawnPairs?.counts.full,
+    visiblePairs: length <= maximumCounted ? countPairs(mask, shape, shownHead) : undefined,
     heads: map.heads,
   }
 }
@@ -85,7 +85,13 @@ interface DrawnMap {
   readonly counts: { readonly partial: number; readonly full: number }
 }
 
-function drawMap(map: BlockMap, head: number, draw = true): DrawnMap {
+function countPairs(mask: Mask | undefined, shape: AttentionShape, head: number): number {
+  const { queryLength, keyLength } = shape
+  if (!mask) return queryLength * keyLength
+  return maskStatistics(mask, keyLength, { queryLength, head }).pairs
+}
+
+function drawMap(map: BlockMap, head: number): DrawnMap {
   const { queryBlockSize: height, keyBlockSize: width, queryLength, keyLength } = map
   const paths = { partial: '', full: '' }
   const counts = { partial: 0, full: 0 }
@@ -94,7 +100,6 @@ function drawMap(map: BlockMap, head: number, draw = true): DrawnMap {
     const bottom = Math.min(top + height, queryLength)
     for (const { start, end, full } of blockMapRow(map, 0, head, row)) {
       counts[full ? 'full' : 'partial'] += end - start
-      if (!draw) continue
       const right = Math.min(end * width, keyLength)
       paths[full ? 'full' : 'partial'] +=
         `M${start * width} ${top}H${right}V${bottom}H${start * width}z`
