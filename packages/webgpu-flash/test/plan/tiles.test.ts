@@ -1,0 +1,125 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { transposedStride } from '../../src/kernels/tile/source.ts'
+import { chooseTile, tileBytes, tileMemory } from '../../src/plan/tiles.ts'
+import type { ForwardTile, TileMemory } from '../../src/plan/tiles.ts'
+
+/** Every pair of head dims there is would be 65,536: all of the one with some of the other. */
+const someDims = [1, 2, 3, 4, 5, 7, 8, 16, 17, 31, 32, 33, 64, 80, 96, 127, 128, 129, 192, 255, 256]
+const allDims = Array.from({ length: 256 }, (_, i) => i + 1)
+
+describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibibytes) => {
+  const limits = {
+    maxComputeWorkgroupStorageSize: kibibytes * 1024,
+    maxComputeInvocationsPerWorkgroup: 256,
+  }
+
+  it('fits for every D and Dv to 256, with sizes that divide', () => {
+    for (const some of someDims) {
+      for (const other of allDims) {
+        for (const [headDim, valueDim] of [
+          [some, other],
+          [other, some],
+        ] as const) {
+          const tile = chooseTile(headDim, valueDim, limits)
+          const problems = [
+            tileBytes(tile, headDim, valueDim) > limits.maxComputeWorkgroupStorageSize && 'memory',
+            tile.threadRows * tile.threadColumns > 256 && 'threads',
+            tile.queries % (4 * tile.threadRows) !== 0 && 'rows',
+            tile.keys % (4 * tile.threadColumns) !== 0 && 'columns',
+            tile.keys % tile.valueChunk !== 0 && 'keys of V',
+          ].filter(Boolean)
+          if (problems.length > 0) {
+            expect.fail(`D=${headDim} Dv=${valueDim}: ${problems.join(', ')}`)
+          }
+        }
+      }
+    }
+  })
+})
+
+/** A region of workgroup memory, in vectors. */
+type Span = readonly [name: string, start: number, length: number]
+
+/** How long each region must be for what the kernel stores there. */
+function regions(tile: ForwardTile, memory: TileMemory, headDim: number): Record<string, Span> {
+  const queryVectors = tile.queries / 4
+  const queryDims = tile.queryResident
+    ? Math.ceil(headDim / tile.dimChunk) * tile.dimChunk
+    : tile.dimChunk
+  return {
+    query: ['Q', memory.query, queryDims * transposedStride(tile.queries)],
+    key: ['K', memory.key, tile.dimChunk * transposedStride(tile.keys)],
+    value: ['V', memory.value, tile.valueChunk * memory.valueStride],
+    probability: ['P', memory.probability, tile.keys * memory.probabilityStride],
+    reduction: ['maxima', memory.reduction, tile.threadColumns * queryVectors],
+  }
+}
+
+/** The regions that hold something of use at the same time, by phase of the kernel. */
+function alive(tile: ForwardTile, { probabilityShared }: TileMemory): string[][] {
+  const always = tile.queryResident ? ['query'] : []
+  const values = tile.separateValue ? ['value'] : []
+  return [
+    ['query', 'key', ...values],
+    [...always, 'reduction', ...values],
+    // Without a barrier of its own, the sum is read while the probabilities are stored.
+    [...always, 'probability', ...values, ...(probabilityShared ? [] : ['reduction'])],
+    [...always, 'probability', 'value'],
+  ]
+}
+
+const arbitraryTiles: fc.Arbitrary<ForwardTile> = fc
+  .record({
+    threadRows: fc.constantFrom(4, 8, 16),
+    threadColumns: fc.constantFrom(4, 8, 16),
+    rowVectors: fc.integer({ min: 1, max: 2 }),
+    columnVectors: fc.integer({ min: 1, max: 2 }),
+    dimChunk: fc.constantFrom(8, 16, 32, 64),
+    valueChunks: fc.constantFrom(1, 2, 4),
+    queryResident: fc.boolean(),
+    separateValue: fc.boolean(),
+  })
+  .map(({ rowVectors, columnVectors, valueChunks, ...tile }) => {
+    const keys = 4 * tile.threadColumns * columnVectors
+    return {
+      ...tile,
+      queries: 4 * tile.threadRows * rowVectors,
+      keys,
+      valueChunk: tile.separateValue ? keys : keys / valueChunks,
+    }
+  })
+
+describe('tileMemory', () => {
+  it('never puts two things that are alive at once in one place', () => {
+    const dims = fc.integer({ min: 1, max: 256 })
+    fc.assert(
+      fc.property(arbitraryTiles, dims, dims, (tile, headDim, valueDim) => {
+        const memory = tileMemory(tile, headDim, valueDim)
+        const spans = regions(tile, memory, headDim)
+        for (const [name, start, length] of Object.values(spans)) {
+          expect(start + length, `${name} ends within`).toBeLessThanOrEqual(memory.vectors)
+        }
+        for (const phase of alive(tile, memory)) {
+          const ordered = phase.map((name) => spans[name]!).toSorted((a, b) => a[1] - b[1])
+          ordered.slice(1).forEach(([name, start], index) => {
+            const [before, begin, length] = ordered[index]!
+            expect(start, `${name} after ${before}`).toBeGreaterThanOrEqual(begin + length)
+          })
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('holds whole columns of threads of V and every probability', () => {
+    fc.assert(
+      fc.property(arbitraryTiles, fc.integer({ min: 1, max: 256 }), (tile, valueDim) => {
+        const { valueStride, probabilityStride } = tileMemory(tile, 64, valueDim)
+        expect(valueStride % tile.threadColumns).toBe(0)
+        expect(4 * valueStride).toBeGreaterThanOrEqual(valueDim)
+        expect(4 * probabilityStride).toBeGreaterThanOrEqual(tile.queries)
+      }),
+    )
+  })
+})
