@@ -13,8 +13,25 @@ export interface DataLayout {
   /** Words of the uniform array `params.tables`: base and shape of every table, base of relations. */
   readonly descriptorWords: number
   lookupText(table: Table, indices: readonly string[], helpers: Set<HelperName>): string
+  /** The parts of `lookupText`, for kernels that do not compute all of it for every pair. */
+  readonly parts: LookupParts
   containsText(relation: Relation, row: string, member: string, helpers: Set<HelperName>): string
   parameterText(parameter: Parameter): string
+}
+
+/** A look-up in steps: where a line of the table begins, the place in it, and the value there. */
+export interface LookupParts {
+  /** Place (u32) of the line that all indices but the last choose. */
+  readonly lineText: (table: Table, indices: readonly string[], helpers: Set<HelperName>) => string
+  /** An index clamped to its axis (u32). */
+  readonly indexText: (
+    table: Table,
+    axis: number,
+    index: string,
+    helpers: Set<HelperName>,
+  ) => string
+  /** The value at a place: line plus index. */
+  readonly valueText: (table: Table, place: string, helpers: Set<HelperName>) => string
 }
 
 /** The packed `data` buffer and the descriptor words that say where things are in it. */
@@ -43,26 +60,19 @@ export function dataLayout(nodes: readonly ExpressionNode[]): DataLayout {
     places.set(relation, descriptorWords)
     descriptorWords += 1
   }
+  const parts = lookupParts((table, word) => uniformWord('tables', places.get(table)! + word))
   return {
     tables,
     relations,
     parameters,
     descriptorWords,
     lookupText: (table, indices, helpers) => {
-      helpers.add('clampIndex')
-      const place = places.get(table)!
-      const flat = indices
-        .map((index, axis) => `clampIndex(${index}, ${uniformWord('tables', place + 1 + axis)})`)
-        .reduce(
-          (sum, index, axis) => `(${sum} * ${uniformWord('tables', place + 1 + axis)} + ${index})`,
-        )
-      const base = uniformWord('tables', place)
-      if (table.type === 'boolean') {
-        helpers.add('tableBit')
-        return `tableBit(${base}, ${flat})`
-      }
-      return `bitcast<${table.type === 'float' ? 'f32' : 'i32'}>(data[${base} + ${flat}])`
+      const last = indices.length - 1
+      const line = parts.lineText(table, indices.slice(0, last), helpers)
+      const index = parts.indexText(table, last, indices[last]!, helpers)
+      return parts.valueText(table, `${line} + ${index}`, helpers)
     },
+    parts,
     containsText: (relation, row, member, helpers) => {
       helpers.add('relationContains')
       return `relationContains(${uniformWord('tables', places.get(relation)!)}, ${row}, ${member})`
@@ -71,6 +81,34 @@ export function dataLayout(nodes: readonly ExpressionNode[]): DataLayout {
       const index = parameters.findIndex(({ name }) => name === parameter.name)
       const word = uniformWord('parameters', index)
       return `bitcast<${parameter.type === 'float' ? 'f32' : 'i32'}>(${word})`
+    },
+  }
+}
+
+/** @param word - Text of a descriptor word of a table: its base, then the size of each axis. */
+function lookupParts(word: (table: Table, index: number) => string): LookupParts {
+  const indexText: LookupParts['indexText'] = (table, axis, index, helpers) => {
+    helpers.add('clampIndex')
+    return `clampIndex(${index}, ${word(table, 1 + axis)})`
+  }
+  return {
+    indexText,
+    lineText: (table, indices, helpers) => {
+      // Booleans are counted in bits from the base, which is in words.
+      const base = table.type === 'boolean' ? '' : word(table, 0)
+      if (indices.length === 0) return base || '0u'
+      const flat = indices
+        .map((index, axis) => indexText(table, axis, index, helpers))
+        .reduce((sum, index, axis) => `(${sum} * ${word(table, 1 + axis)} + ${index})`)
+      const line = `${flat} * ${word(table, table.shape.length)}`
+      return base ? `${base} + ${line}` : line
+    },
+    valueText: (table, place, helpers) => {
+      if (table.type === 'boolean') {
+        helpers.add('tableBit')
+        return `tableBit(${word(table, 0)}, ${place})`
+      }
+      return `bitcast<${table.type === 'float' ? 'f32' : 'i32'}>(data[${place}])`
     },
   }
 }

@@ -19,7 +19,8 @@ export interface ExpressionFunction {
   readonly helpers: ReadonlySet<HelperName>
 }
 
-const wgslType: Readonly<Record<ValueType, string>> = {
+/** The WGSL type of a value. */
+export const wgslType: Readonly<Record<ValueType, string>> = {
   integer: 'i32',
   float: 'f32',
   boolean: 'bool',
@@ -83,7 +84,8 @@ export function expressionFunction(
   return { code, helpers }
 }
 
-function countUses(root: ExpressionNode): Map<ExpressionNode, number> {
+/** How often each node is an operand. */
+export function countUses(root: ExpressionNode): Map<ExpressionNode, number> {
   const uses = new Map<ExpressionNode, number>()
   const visit = (node: ExpressionNode): void => {
     const count = uses.get(node) ?? 0
@@ -123,7 +125,8 @@ const functionText: Partial<Record<ArithmeticOperation | UnaryOperation, string>
   toFloat: 'f32',
 }
 
-function nodeText(
+/** The text of one node, given the texts of its operands. */
+export function nodeText(
   node: ExpressionNode,
   text: (node: ExpressionNode) => string,
   layout: DataLayout,

@@ -4,6 +4,8 @@ import type { Mask, ScoreModifier } from '@attn/core'
 import { expressionFunction, helperText } from './expression.ts'
 import type { DataLayout } from './data-layout.ts'
 import type { HelperName } from './helpers.ts'
+import { scoreChange } from './score-change.ts'
+import type { ScoreChange } from './score-change.ts'
 
 /** One line for each index below `count`: registers have no loops, so loops over them are unrolled. */
 export function unroll(count: number, line: (index: number) => string): string {
@@ -17,13 +19,14 @@ export function indent(text: string, spaces: number): string {
 
 /** What a kernel needs to know of the mask and the score modifiers. */
 export interface ScoreRules {
-  /** WGSL functions `visible(...)` and `modified(score, ...)`, each where it applies, with helpers. */
+  /** WGSL functions `visible(...)` and those that `change` calls, each where it applies, with helpers. */
   readonly code: string
   readonly hasMask: boolean
-  readonly hasModifiers: boolean
+  /** How scores are changed, where there are modifiers. */
+  readonly change: ScoreChange | undefined
 }
 
-/** Generates `visible` from the mask and `modified` from the chain of score modifiers. */
+/** Generates `visible` from the mask, and what changes scores from the chain of modifiers. */
 export function scoreRules(
   mask: Mask | undefined,
   modifiers: readonly ScoreModifier[],
@@ -31,26 +34,13 @@ export function scoreRules(
 ): ScoreRules {
   const helpers = new Set<HelperName>()
   const functions: string[] = []
-  const add = (name: string, node: Mask['expression']['node'], takesScore: boolean): void => {
-    const generated = expressionFunction(name, node, layout, takesScore)
-    generated.helpers.forEach((helper) => helpers.add(helper))
-    functions.push(generated.code)
+  if (mask) {
+    const visible = expressionFunction('visible', mask.expression.node, layout, false)
+    visible.helpers.forEach((helper) => helpers.add(helper))
+    functions.push(visible.code)
   }
-  if (mask) add('visible', mask.expression.node, false)
-  modifiers.forEach((modifier, index) => add(`modifier${index}`, modifier.expression.node, true))
-  if (modifiers.length > 0) functions.push(modifierChain(modifiers.length))
+  const change = modifiers.length > 0 ? scoreChange(modifiers, layout, helpers) : undefined
+  if (change) functions.push(change.code)
   const code = [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n')
-  return { code, hasMask: mask !== undefined, hasModifiers: modifiers.length > 0 }
-}
-
-function modifierChain(count: number): string {
-  const calls = unroll(
-    count,
-    (index) => `  result = modifier${index}(result, batch, head, query, queryIndex, key);`,
-  )
-  return `fn modified(score: f32, batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> f32 {
-  var result = score;
-${calls}
-  return result;
-}`
+  return { code, hasMask: mask !== undefined, change }
 }

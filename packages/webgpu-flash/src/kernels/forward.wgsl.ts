@@ -137,6 +137,7 @@ let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${pairPositions(grid)}
+${config.rules.change?.head ?? ''}
 
 ${tile.queryResident ? `${loadTransposed(grid, sources(config).query, 'rows', 'queryRegion', '0u', residentDims)}\n` : ''}
 ${config.sinks ? `${sinkLogit}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}

@@ -1,5 +1,5 @@
 // Planning: from sizes, expressions and limits to everything a run needs, without touching a GPU.
-import { checkAttentionShape, createBlockMap, resolveOptions } from '@attn/core'
+import { checkAttentionShape, createBlockMap, floatExpression, resolveOptions } from '@attn/core'
 import type {
   AttentionOptions,
   AttentionShape,
@@ -8,6 +8,7 @@ import type {
   ResolvedAttention,
 } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
+import { composeLookups } from '../codegen/compose-lookups.ts'
 import { dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../codegen/data-layout.ts'
 import { scoreRules } from '../codegen/snippets.ts'
@@ -84,7 +85,11 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
   const attention = resolveOptions('flash.plan', shape, options)
   const tile = options.tile ?? chooseTile(headDim, valueDim, capabilities.limits)
   checkTile(tile, headDim, valueDim, capabilities)
-  const { mask, scoreModifiers } = attention
+  const { mask } = attention
+  const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
+    ...modifier,
+    expression: floatExpression(composeLookups(modifier.expression.node, heads)),
+  }))
   const nodes = [mask, ...scoreModifiers].flatMap((part) => (part ? [part.expression.node] : []))
   const layout = dataLayout(nodes)
   const padded = attention.keyLengths.some((length) => length < keyLength)

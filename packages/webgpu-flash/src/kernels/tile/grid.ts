@@ -30,11 +30,17 @@ export function ownColumnVectors({ tileColumns, threadColumns }: ThreadGrid): nu
 }
 
 /**
- * Text of the tile column in lane `lane` of a thread's column vector `j`. A vector holds columns a
- * quarter tile apart, so that neighbouring threads store neighbouring columns into neighbouring banks.
+ * How far the column in lane `lane` of a thread's column vector `j` is past its first. A vector holds
+ * columns a quarter tile apart, so that neighbouring threads store neighbouring columns into
+ * neighbouring banks.
  */
+export function columnOffset(grid: ThreadGrid, j: number, lane: number): number {
+  return j * grid.threadColumns + (lane * grid.tileColumns) / 4
+}
+
+/** Text of the tile column in lane `lane` of a thread's column vector `j`. */
 export function columnText(grid: ThreadGrid, j: number, lane: number): string {
-  return `column + ${j * grid.threadColumns + (lane * grid.tileColumns) / 4}u`
+  return `column + ${columnOffset(grid, j, lane)}u`
 }
 
 /** Names of four neighbouring row registers as vec4 arguments: `x0, x1, x2, x3`. */

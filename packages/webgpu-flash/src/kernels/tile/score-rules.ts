@@ -2,7 +2,8 @@
 // that are not full the mask. Works on registers, for any grid whose columns are keys.
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
-import { columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import type { ScoreChange } from '../../codegen/score-change.ts'
+import { columnOffset, columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
 /** Arguments of `modified` and `visible` for the pair of row register i and a key. */
@@ -40,13 +41,7 @@ export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRule
   return [
     // After the sum and not on Q, so that equal products stay equal scores.
     eachScore(grid, name, (score) => `${score} *= scale;`),
-    rules.hasModifiers
-      ? eachPair(
-          grid,
-          name,
-          (score, i, key) => `${score} = modified(${score}, ${pairArguments(i, key)});`,
-        )
-      : '',
+    rules.change ? changeScores(grid, name, rules.change) : '',
     // Overflowing products stay finite, and so do scores that a modifier hides.
     eachScore(
       grid,
@@ -57,6 +52,35 @@ export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRule
   ]
     .filter((part) => part !== '')
     .join('\n')
+}
+
+/** Gives the registers `name{i}_{j}` to the score modifiers; expects `change.head` before it. */
+function changeScores(grid: ThreadGrid, name: string, change: ScoreChange): string {
+  const rows = ownRows(grid)
+  const vectors = ownColumnVectors(grid)
+  const pairs = (steady: boolean): string =>
+    unroll(rows, (i) =>
+      unroll(vectors, (j) =>
+        unroll(4, (k) => {
+          const score = `${name}${i}_${j}.${lane(k)}`
+          return `${score} = ${change.pair(score, i, columnOffset(grid, j, k), steady)};`
+        }),
+      ),
+    )
+  const steady = change.steady(rows - 1, columnOffset(grid, vectors - 1, 3))
+  return block(
+    [
+      'let keyPosition = i32(firstKey + column);',
+      change.tile,
+      unroll(rows, (i) => change.query(i)).trim(),
+      unroll(vectors, (j) => unroll(4, (k) => change.key(columnOffset(grid, j, k)))).trim(),
+      steady
+        ? `if (${steady.condition}) {\n${indent(`${steady.lookUp}\n${pairs(true)}`, 2)}\n} else {\n${indent(pairs(false), 2)}\n}`
+        : pairs(false),
+    ]
+      .filter((part) => part !== '')
+      .join('\n'),
+  )
 }
 
 /** Multiplies the registers `name{i}_{j}` by what dropout makes of their pairs. */
