@@ -146,8 +146,9 @@ export function watchErrors(device: GPUDevice): ErrorWatch {
         // The loss of a device may be announced just after the failures it causes.
         await new Promise((resolve) => setTimeout(resolve, 0))
         checkAlive(caller)
-        const { message } = error as Error
-        throw new GpuValidationError(`${caller}: ${message}`, { cause: error })
+        const { message, reason } = error as Error & Partial<GPUPipelineError>
+        const Kind = reason === 'internal' ? GpuInternalError : GpuValidationError
+        throw new Kind(`${caller}: ${message}`, { cause: error })
       }
     },
     close: () => {

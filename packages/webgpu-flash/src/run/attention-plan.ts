@@ -126,9 +126,12 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     }
   }
 
-  const check = (caller: string, tensors: ForwardInputs & Partial<ForwardOutputs>): void => {
+  const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
     if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
+  }
+  const check = (caller: string, tensors: ForwardInputs & Partial<ForwardOutputs>): void => {
+    checkUsable(caller)
     checkTensors(caller, plan, tensors, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
   }
@@ -177,7 +180,10 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     get code() {
       return contiguousCode()
     },
-    compile: () => errors.outcome('plan.compile', compileForward(device, contiguousCode())),
+    compile: async () => {
+      checkUsable('plan.compile')
+      await errors.outcome('plan.compile', compileForward(device, contiguousCode()))
+    },
     createOutputs: () =>
       errors.guard('plan.createOutputs', (call) =>
         withOutputs({}, ({ output, logSumExp }) => call.writes(output.storage, logSumExp.storage)),

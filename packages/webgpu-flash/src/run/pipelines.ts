@@ -3,6 +3,7 @@
 interface DevicePipelines {
   readonly layout: GPUBindGroupLayout
   readonly compiled: Map<string, GPUComputePipeline>
+  readonly compiling: Map<string, Promise<void>>
 }
 
 const perDevice = new WeakMap<GPUDevice, DevicePipelines>()
@@ -25,7 +26,7 @@ function pipelinesOf(device: GPUDevice): DevicePipelines {
       })),
     ],
   })
-  const created = { layout, compiled: new Map<string, GPUComputePipeline>() }
+  const created: DevicePipelines = { layout, compiled: new Map(), compiling: new Map() }
   perDevice.set(device, created)
   return created
 }
@@ -50,10 +51,27 @@ function descriptor(device: GPUDevice, code: string): GPUComputePipelineDescript
 export function forwardPipeline(device: GPUDevice, code: string): GPUComputePipeline {
   const { compiled } = pipelinesOf(device)
   const known = compiled.get(code)
-  if (known) return known
-  const pipeline = device.createComputePipeline(descriptor(device, code))
-  compiled.set(code, pipeline)
+  const pipeline = known ?? device.createComputePipeline(descriptor(device, code))
+  keep(compiled, code, pipeline)
   return pipeline
+}
+
+/** Most pipelines kept: masks with changing constants would make ever more. */
+const mostKept = 256
+
+/** Keeps a pipeline as the one used last. */
+function keep(
+  compiled: Map<string, GPUComputePipeline>,
+  code: string,
+  pipeline: GPUComputePipeline,
+): void {
+  // A Map lists its keys in order of insertion.
+  compiled.delete(code)
+  compiled.set(code, pipeline)
+  for (const oldest of compiled.keys()) {
+    if (compiled.size <= mostKept) break
+    compiled.delete(oldest)
+  }
 }
 
 /** Drops a pipeline that proved to be invalid, so that the next use reports why again. */
@@ -64,7 +82,28 @@ export function forgetPipeline(device: GPUDevice, pipeline: GPUComputePipeline):
 
 /** Compiles a kernel without holding up the page. */
 export async function compileForward(device: GPUDevice, code: string): Promise<void> {
-  const { compiled } = pipelinesOf(device)
+  const { compiled, compiling } = pipelinesOf(device)
   if (compiled.has(code)) return
-  compiled.set(code, await device.createComputePipelineAsync(descriptor(device, code)))
+  const known = compiling.get(code)
+  if (known) return known
+  const compilation = compile(device, code).then((pipeline) => keep(compiled, code, pipeline))
+  compiling.set(code, compilation)
+  try {
+    await compilation
+  } finally {
+    compiling.delete(code)
+  }
+}
+
+async function compile(device: GPUDevice, code: string): Promise<GPUComputePipeline> {
+  device.pushErrorScope('validation')
+  const pipeline = device.createComputePipelineAsync(descriptor(device, code))
+  const shaderError = device.popErrorScope()
+  try {
+    return await pipeline
+  } catch (error) {
+    // What is wrong with the text is said of the module, not of the pipeline.
+    const cause = await shaderError
+    throw cause ? new Error(cause.message, { cause: error }) : error
+  }
 }

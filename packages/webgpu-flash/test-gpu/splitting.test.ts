@@ -1,0 +1,112 @@
+// Calls that are cut into several dispatches, for work or for limits, give what one dispatch gives.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mask, toFloat64Array } from '@attn/core'
+import type { AttentionOptions, Tensor } from '@attn/core'
+import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
+import { fill, largestError } from '../../core/test/conformance/index.ts'
+import { createFlashAttention } from '../src/index.ts'
+import type { FlashAttention, PlanOptions } from '../src/index.ts'
+import { limitDevice } from './limited-device.ts'
+
+const gpu = await acquireGpu()
+
+const causal = mask('causal', ({ query, key }) => key.le(query))
+const window = mask('window', ({ query, key }) => query.sub(key).abs().lt(40))
+const perHead = mask('perHead', ({ batch, head, query, key }) =>
+  query
+    .sub(key)
+    .abs()
+    .lt(head.add(1).mul(30))
+    .or(key.lt(batch.mul(9))),
+)
+
+const sizes = { batch: 2, heads: 4, kvHeads: 2, queryLength: 300, keyLength: 330, headDim: 20 }
+const single = { batch: 1, heads: 1, kvHeads: 1, queryLength: 300, keyLength: 330, headDim: 20 }
+/** Work of one pair of tiles of 64 queries and 32 keys, so that a budget counts such pairs. */
+const pair = 64 * 32 * 2 * (20 + 20)
+
+type Problem = typeof sizes & AttentionOptions & Pick<PlanOptions, 'workBudget' | 'dtype'>
+
+const problems: readonly (readonly [string, Problem, Record<string, number>])[] = [
+  ['keys, by work', { ...single, queryLength: 9, workBudget: 2 * pair }, {}],
+  ['queries and keys, by work', { ...single, workBudget: 3 * pair }, {}],
+  ['every axis, by work', { ...sizes, workBudget: pair }, {}],
+  ['every axis under a mask, by work', { ...sizes, mask: causal, workBudget: pair }, {}],
+  [
+    'every axis under masks of their own, by work',
+    { ...sizes, mask: perHead, workBudget: 2 * pair, keyLengths: [330, 170] },
+    {},
+  ],
+  ['batch, by workgroups', { ...sizes, queryLength: 20 }, { maxComputeWorkgroupsPerDimension: 1 }],
+  ['heads and queries, by workgroups', sizes, { maxComputeWorkgroupsPerDimension: 2 }],
+  ['batch and heads, by bindings', sizes, { maxStorageBufferBindingSize: 33_000 }],
+  ['queries and keys, by bindings', single, { maxStorageBufferBindingSize: 8_192 }],
+  [
+    'rows in order under a mask, by bindings',
+    { ...sizes, mask: window },
+    { maxStorageBufferBindingSize: 8_192 },
+  ],
+  [
+    'rows longest first under a mask, by bindings',
+    { ...sizes, mask: causal },
+    { maxStorageBufferBindingSize: 33_000 },
+  ],
+  ['with query heads that share a key head', { ...sizes, kvHeads: 1, workBudget: 4 * pair }, {}],
+]
+
+describe.skipIf(!gpu)('a call cut into dispatches', () => {
+  let whole: FlashAttention
+  beforeAll(async () => {
+    whole = await createFlashAttention({ gpu: gpu! })
+  })
+  afterAll(() => whole.destroy())
+
+  async function run(flash: FlashAttention, problem: Problem): Promise<[Tensor, Tensor]> {
+    const { batch, heads, kvHeads, queryLength, keyLength, headDim } = problem
+    const upload = (seed: number, shape: number[]) =>
+      flash.upload(fill(seed, shape, 1, problem.dtype ?? 'float32'))
+    const inputs = {
+      query: upload(1, [batch, heads, queryLength, headDim]),
+      key: upload(2, [batch, kvHeads, keyLength, headDim]),
+      value: upload(3, [batch, kvHeads, keyLength, headDim]),
+    }
+    const plan = flash.plan(problem)
+    const result = plan.forward(inputs)
+    const output = await flash.download(result.output)
+    const logSumExp = await flash.download(result.logSumExp)
+    flash.release(...Object.values(inputs), result.output, result.logSumExp)
+    plan.destroy()
+    expect(flash.memory.allocatedBytes).toBe(0)
+    return [output, logSumExp]
+  }
+
+  test.each(problems)('%s', async (_, problem, limits) => {
+    const adapter = await gpu!.requestAdapter()
+    const device = await adapter!.requestDevice()
+    const limited = limitDevice(device, limits)
+    const flash = await createFlashAttention({ device: limited.device })
+    const parts = await run(flash, problem)
+    // One bind group a dispatch.
+    expect(limited.count('createBindGroup')).toBeGreaterThan(1)
+    const { workBudget: _budget, ...uncut } = problem
+    const expected = await run(whole, uncut)
+    parts.forEach((part, index) => {
+      const difference = largestError(toFloat64Array(part), toFloat64Array(expected[index]!))
+      expect(difference).toBeLessThan(1e-6)
+    })
+    flash.destroy()
+    device.destroy()
+  })
+
+  test('float16, rounded once more for each part of the keys', async () => {
+    const problem: Problem = { ...sizes, dtype: 'float16', workBudget: 3 * pair }
+    const parts = await run(whole, problem)
+    const { workBudget: _budget, ...uncut } = problem
+    const expected = await run(whole, uncut)
+    const differences = parts.map((part, index) =>
+      largestError(toFloat64Array(part), toFloat64Array(expected[index]!)),
+    )
+    expect(differences[0]).toBeLessThan(2 ** -11)
+    expect(differences[1]).toBeLessThan(2e-6)
+  })
+})
