@@ -14,9 +14,9 @@ import { onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts
 import { scoreProduct } from './tile/score-product.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
 import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
-import { loadRows, loadTransposed } from './tile/source.ts'
 import type { TileSource } from './tile/source.ts'
-import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
+import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
+import type { WeightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
 export interface ForwardConfig extends OptionalFields {
@@ -120,7 +120,6 @@ function mainBody(config: ForwardConfig): string {
   const { tile, headDim } = config
   const grid = gridOf(config)
   const rows = ownRows(grid)
-  const residentDims = Math.ceil(headDim / tile.dimChunk) * tile.dimChunk
   return `let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;
 let head = params.headBase + workgroup.y;
@@ -139,7 +138,6 @@ let scale = bitcast<f32>(params.scale);
 ${pairPositions(grid)}
 ${config.rules.change?.head ?? ''}
 
-${tile.queryResident ? `${loadTransposed(grid, sources(config).query, 'rows', 'queryRegion', '0u', residentDims)}\n` : ''}
 ${config.sinks ? `${sinkLogit}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
 ${unroll(rows, (i) =>
   outputNames(config, i)
@@ -196,8 +194,18 @@ function tileBody(config: ForwardConfig): string {
   const { tile, memory } = config
   const grid = gridOf(config)
   const { query, key, value } = sources(config)
-  const values = loadRows(grid, value, 'valueRegion', '0u', tile.keys, memory.valueStride)
+  const sum: WeightedSum = {
+    name: 'output',
+    source: value,
+    weightRegion: 'probabilityRegion',
+    sourceRegion: 'valueRegion',
+    weightStride: memory.probabilityStride,
+    sourceStride: memory.valueStride,
+    chunk: tile.valueChunk,
+    begun: true,
+  }
   return `let firstKey = keyTile * tileKeys;
+${beginWeightedSum(grid, sum)}
 ${scoreProduct(grid, {
   name: 'score',
   rows: query,
@@ -205,8 +213,6 @@ ${scoreProduct(grid, {
   rowRegion: 'queryRegion',
   columnRegion: 'keyRegion',
   dimChunk: tile.dimChunk,
-  rowsResident: tile.queryResident,
-  ...(tile.separateValue ? { alongside: values } : {}),
 })}
 ${applyScoreRules(grid, 'score', config.rules)}
 ${onlineSoftmax(grid, {
@@ -214,18 +220,9 @@ ${onlineSoftmax(grid, {
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${applyDropout(grid, 'score')}\n` : ''}${memory.probabilityShared ? 'workgroupBarrier();' : ''}
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${applyDropout(grid, 'score')}\n` : ''}workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
-${weightedSum(grid, {
-  name: 'output',
-  source: value,
-  weightRegion: 'probabilityRegion',
-  sourceRegion: 'valueRegion',
-  weightStride: memory.probabilityStride,
-  sourceStride: memory.valueStride,
-  chunk: tile.valueChunk,
-  loaded: tile.separateValue,
-})}`
+${weightedSum(grid, sum)}`
 }
 
 /** Sums across columns, divides once, and writes O and log-sum-exp (or merges with what is there). */

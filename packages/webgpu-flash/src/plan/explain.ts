@@ -47,8 +47,8 @@ export function explainPlan(plan: ForwardPlan, capabilities: Capabilities): Plan
   const full = packedMap ? packedMap.full * copies : total - tailTile
   const elementBytes = plan.dtype === 'float16' ? 2 : 4
   const rows = batch * heads * queryLength
-  const memory = tileBytes(tile, headDim, valueDim)
-  const queryReads = tile.queryResident ? rows * headDim : visited * tile.queries * headDim
+  const memory = tileBytes(tile, valueDim)
+  const queryReads = visited * tile.queries * headDim
   return {
     variant: 'tiled',
     reason: `plain WGSL, the largest tile measured to be fast that fits ${capabilities.limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${capabilities.limits.maxComputeInvocationsPerWorkgroup} invocations`,

@@ -16,6 +16,7 @@ import type { ScoreRules } from '../codegen/snippets.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import { forwardKernel } from '../kernels/forward.wgsl.ts'
 import { floatWord } from '../kernels/parameters.ts'
+import type { BackwardTiles } from './backward-plan.ts'
 import { chooseTile, roundUp, tileBytes, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
 import { packBlockMap } from './pack-block-map.ts'
@@ -41,6 +42,10 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly dtype?: DType
   /** A tile to use instead of the planner's choice: for measuring. */
   readonly tile?: ForwardTile
+  /** Whether to plan the backward pass too. Default: false. */
+  readonly training?: boolean
+  /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
+  readonly backwardTiles?: BackwardTiles
   /** Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. */
   readonly workBudget?: number
 }
@@ -83,8 +88,8 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
   }
   const attention = resolveOptions('flash.plan', shape, options)
-  const tile = options.tile ?? chooseTile(headDim, valueDim, capabilities.limits)
-  checkTile(tile, headDim, valueDim, capabilities)
+  const tile = options.tile ?? chooseTile(queryLength, headDim, valueDim, capabilities.limits)
+  checkTile(tile, valueDim, capabilities)
   const { mask } = attention
   const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,
@@ -105,7 +110,7 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     dtype,
     attention,
     tile,
-    memory: tileMemory(tile, headDim, valueDim),
+    memory: tileMemory(tile, valueDim),
     blockMap,
     packedMap: blockMap && packBlockMap(blockMap),
     layout,
@@ -122,21 +127,15 @@ function blockMapShape(
   return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
 }
 
-function checkTile(
-  tile: ForwardTile,
-  headDim: number,
-  valueDim: number,
-  { limits }: Capabilities,
-): void {
-  const bytes = tileBytes(tile, headDim, valueDim)
+function checkTile(tile: ForwardTile, valueDim: number, { limits }: Capabilities): void {
+  const bytes = tileBytes(tile, valueDim)
   const threads = tile.threadRows * tile.threadColumns
   const whole =
     tile.queries % (4 * tile.threadRows) === 0 &&
     tile.keys % (4 * tile.threadColumns) === 0 &&
     tile.dimChunk >= 8 &&
     Number.isInteger(Math.log2(tile.dimChunk)) &&
-    tile.keys % tile.valueChunk === 0 &&
-    (!tile.separateValue || (tile.valueChunk === tile.keys && tile.dimChunk >= headDim))
+    tile.keys % tile.valueChunk === 0
   if (!whole)
     throw new RangeError('flash.plan: the sizes of the tile do not divide; see ForwardTile')
   if (bytes > limits.maxComputeWorkgroupStorageSize) {
@@ -152,7 +151,7 @@ function checkTile(
 }
 
 /** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */
-function headWords({ queryOffsets, keyLengths, sinks }: ResolvedAttention): Uint32Array {
+export function headWords({ queryOffsets, keyLengths, sinks }: ResolvedAttention): Uint32Array {
   const words = new Uint32Array(2 * queryOffsets.length + (sinks?.length ?? 0))
   queryOffsets.forEach((offset, sequence) => {
     words[2 * sequence] = offset

@@ -16,11 +16,6 @@ export interface ForwardTile {
   readonly dimChunk: number
   /** Keys of V in workgroup memory at a time; divides `keys`. */
   readonly valueChunk: number
-  /** Whether Q stays in workgroup memory for all key tiles, or is read again for each. */
-  readonly queryResident: boolean
-  /** Whether V has memory of its own and is loaded together with K (needs `valueChunk === keys` and
-   * all dims of K at once). */
-  readonly separateValue: boolean
 }
 
 /** Where everything lies in workgroup memory, in vectors of 4. */
@@ -34,60 +29,35 @@ export interface TileMemory {
   readonly valueStride: number
   /** Vectors between keys of the probabilities: one more than the rows, against bank conflicts. */
   readonly probabilityStride: number
-  /** Whether the reduction borrows the probabilities' memory, at the price of a barrier. */
-  readonly probabilityShared: boolean
   /** All of it. */
   readonly vectors: number
   /** The sum in words, for the comment in the shader. */
   readonly note: string
 }
 
-/** Lays a tile out in workgroup memory, sharing what is never alive together. */
-export function tileMemory(tile: ForwardTile, headDim: number, valueDim: number): TileMemory {
+/** Lays a tile out in workgroup memory: V replaces Q and K, and P the maxima it was made with. */
+export function tileMemory(tile: ForwardTile, valueDim: number): TileMemory {
   const queryVectors = tile.queries / 4
-  const residentDims = tile.queryResident ? roundUp(headDim, tile.dimChunk) : tile.dimChunk
   const valueStride = roundUp(Math.ceil(valueDim / 4), tile.threadColumns)
   const probabilityStride = queryVectors + 1
   const size = {
-    query: residentDims * transposedStride(tile.queries),
+    query: tile.dimChunk * transposedStride(tile.queries),
     key: tile.dimChunk * transposedStride(tile.keys),
     value: tile.valueChunk * valueStride,
     probability: tile.keys * probabilityStride,
     reduction: tile.threadColumns * queryVectors,
   }
-  const resident = tile.queryResident ? size.query : 0
-  const working = size.key + (tile.queryResident ? 0 : size.query)
-  if (tile.separateValue) {
-    // K is dead when the probabilities are written; V is not.
-    const shared = Math.max(working, size.probability)
-    const vectors = resident + shared + size.value + size.reduction
-    return {
-      query: tile.queryResident ? 0 : size.key,
-      key: resident,
-      probability: resident,
-      value: resident + shared,
-      reduction: resident + shared + size.value,
-      valueStride,
-      probabilityStride,
-      probabilityShared: false,
-      vectors,
-      note: `16 bytes times: Q ${size.query}, K ${size.key} or P ${size.probability}, V ${size.value}, row maxima ${size.reduction}`,
-    }
-  }
-  // V replaces K (and a chunk of Q), while the probabilities are alive.
-  const shared = Math.max(working, size.value)
-  const probability = Math.max(size.probability, size.reduction)
+  const operands = Math.max(size.query + size.key, size.value)
   return {
-    query: tile.queryResident ? 0 : size.key,
-    key: resident,
-    value: resident,
-    probability: resident + shared,
-    reduction: resident + shared,
+    query: size.key,
+    key: 0,
+    value: 0,
+    probability: operands,
+    reduction: operands,
     valueStride,
     probabilityStride,
-    probabilityShared: true,
-    vectors: resident + shared + probability,
-    note: `16 bytes times: Q ${size.query}, K ${size.key} or V ${size.value}, row maxima ${size.reduction} or P ${size.probability}`,
+    vectors: operands + Math.max(size.probability, size.reduction),
+    note: `16 bytes times: Q ${size.query} and K ${size.key}, or V ${size.value}; row maxima ${size.reduction}, or P ${size.probability}`,
   }
 }
 
@@ -97,85 +67,58 @@ export interface WorkgroupLimits {
   readonly maxComputeInvocationsPerWorkgroup: number
 }
 
-const shared = { queryResident: false, separateValue: false } as const
-
 /**
- * Candidates from the fastest measured to the least demanding; the first that fits is taken. Keeping
- * all of Q in workgroup memory was slower on every GPU measured: what it costs in workgroups that
- * run side by side is more than reading Q again from the cache does.
+ * Candidates from the fastest measured (on an NVIDIA H200) to the least demanding; the first that
+ * fits is taken. Keeping all of Q in workgroup memory was slower in every case: the workgroups that
+ * no longer run side by side cost more than reading Q again from the cache.
  */
-const candidates: readonly ForwardTile[] = [
-  {
-    ...shared,
-    queries: 64,
-    keys: 32,
-    threadRows: 16,
-    threadColumns: 8,
-    dimChunk: 32,
-    valueChunk: 32,
-  },
-  {
-    ...shared,
-    queries: 64,
-    keys: 32,
-    threadRows: 16,
-    threadColumns: 8,
-    dimChunk: 16,
-    valueChunk: 16,
-  },
-  {
-    ...shared,
-    queries: 64,
-    keys: 32,
-    threadRows: 16,
-    threadColumns: 8,
-    dimChunk: 8,
-    valueChunk: 8,
-  },
+const narrowTiles: readonly ForwardTile[] = [
+  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 32 },
+  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 16, valueChunk: 16 },
+  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
 ]
 
-/** The same for values wider than 128, whose outputs need more threads to hold them. */
-const wideCandidates: readonly ForwardTile[] = [
-  {
-    ...shared,
-    queries: 32,
-    keys: 64,
-    threadRows: 8,
-    threadColumns: 16,
-    dimChunk: 16,
-    valueChunk: 8,
-  },
-  {
-    ...shared,
-    queries: 32,
-    keys: 64,
-    threadRows: 8,
-    threadColumns: 16,
-    dimChunk: 8,
-    valueChunk: 4,
-  },
+/** For widths above 64, where a tile's products outweigh its softmax. */
+const middleTiles: readonly ForwardTile[] = [
+  { queries: 128, keys: 64, threadRows: 16, threadColumns: 16, dimChunk: 16, valueChunk: 16 },
+  { queries: 64, keys: 64, threadRows: 16, threadColumns: 16, dimChunk: 32, valueChunk: 32 },
+  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 16 },
+  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
 ]
+
+/** For values wider than 128, whose outputs need more threads to hold them. */
+const wideTiles: readonly ForwardTile[] = [
+  { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
+  { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
+]
+
+function candidates(headDim: number, valueDim: number): readonly ForwardTile[] {
+  if (valueDim > 128) return wideTiles
+  return Math.max(headDim, valueDim) > 64 ? middleTiles : narrowTiles
+}
 
 /** Bytes of workgroup memory a tile needs. */
-export function tileBytes(tile: ForwardTile, headDim: number, valueDim: number): number {
-  return 16 * tileMemory(tile, headDim, valueDim).vectors
+export function tileBytes(tile: ForwardTile, valueDim: number): number {
+  return 16 * tileMemory(tile, valueDim).vectors
 }
 
 /**
- * The tile for these head dims on a device with these limits.
+ * The tile for these sizes on a device with these limits.
  *
  * @throws RangeError when nothing fits, which the limits WebGPU guarantees rule out for dims to 256.
  */
 export function chooseTile(
+  queryLength: number,
   headDim: number,
   valueDim: number,
   limits: WorkgroupLimits,
 ): ForwardTile {
-  for (const tile of valueDim > 128 ? wideCandidates : candidates) {
+  for (const tile of candidates(headDim, valueDim)) {
     const fits =
-      tileBytes(tile, headDim, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
+      tileBytes(tile, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
       tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
-    if (fits) return tile
+    // Half a tile of rows that do not exist would be work for nothing.
+    if (fits && (tile.queries <= 64 || tile.queries < 2 * queryLength)) return tile
   }
   throw new RangeError(
     `flash.plan: headDim and valueDim must be at most 256, got ${headDim} and ${valueDim}`,

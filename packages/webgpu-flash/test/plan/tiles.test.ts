@@ -21,9 +21,9 @@ describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibib
 
   it('fits for every D and Dv to 256, with sizes that divide', () => {
     const wrong = pairs.flatMap(([headDim, valueDim]) => {
-      const tile = chooseTile(headDim, valueDim, limits)
+      const tile = chooseTile(1000, headDim, valueDim, limits)
       const problems = {
-        memory: tileBytes(tile, headDim, valueDim) > limits.maxComputeWorkgroupStorageSize,
+        memory: tileBytes(tile, valueDim) > limits.maxComputeWorkgroupStorageSize,
         threads: tile.threadRows * tile.threadColumns > limits.maxComputeInvocationsPerWorkgroup,
         rows: tile.queries % (4 * tile.threadRows) !== 0,
         columns: tile.keys % (4 * tile.threadColumns) !== 0,
@@ -39,13 +39,10 @@ describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibib
 type Span = readonly [name: string, start: number, length: number]
 
 /** How long each region must be for what the kernel stores there. */
-function regions(tile: ForwardTile, memory: TileMemory, headDim: number): Record<string, Span> {
+function regions(tile: ForwardTile, memory: TileMemory): Record<string, Span> {
   const queryVectors = tile.queries / 4
-  const queryDims = tile.queryResident
-    ? Math.ceil(headDim / tile.dimChunk) * tile.dimChunk
-    : tile.dimChunk
   return {
-    query: ['Q', memory.query, queryDims * transposedStride(tile.queries)],
+    query: ['Q', memory.query, tile.dimChunk * transposedStride(tile.queries)],
     key: ['K', memory.key, tile.dimChunk * transposedStride(tile.keys)],
     value: ['V', memory.value, tile.valueChunk * memory.valueStride],
     probability: ['P', memory.probability, tile.keys * memory.probabilityStride],
@@ -54,17 +51,7 @@ function regions(tile: ForwardTile, memory: TileMemory, headDim: number): Record
 }
 
 /** The regions that hold something of use at the same time, by phase of the kernel. */
-function alive(tile: ForwardTile, { probabilityShared }: TileMemory): string[][] {
-  const always = tile.queryResident ? ['query'] : []
-  const values = tile.separateValue ? ['value'] : []
-  return [
-    ['query', 'key', ...values],
-    [...always, 'reduction', ...values],
-    // Without a barrier of its own, the sum is read while the probabilities are stored.
-    [...always, 'probability', ...values, ...(probabilityShared ? [] : ['reduction'])],
-    [...always, 'probability', 'value'],
-  ]
-}
+const alive = [['query', 'key'], ['reduction'], ['probability', 'value']] as const
 
 const arbitraryTiles: fc.Arbitrary<ForwardTile> = fc
   .record({
@@ -74,8 +61,6 @@ const arbitraryTiles: fc.Arbitrary<ForwardTile> = fc
     columnVectors: fc.integer({ min: 1, max: 2 }),
     dimChunk: fc.constantFrom(8, 16, 32, 64),
     valueChunks: fc.constantFrom(1, 2, 4),
-    queryResident: fc.boolean(),
-    separateValue: fc.boolean(),
   })
   .map(({ rowVectors, columnVectors, valueChunks, ...tile }) => {
     const keys = 4 * tile.threadColumns * columnVectors
@@ -83,7 +68,7 @@ const arbitraryTiles: fc.Arbitrary<ForwardTile> = fc
       ...tile,
       queries: 4 * tile.threadRows * rowVectors,
       keys,
-      valueChunk: tile.separateValue ? keys : keys / valueChunks,
+      valueChunk: keys / valueChunks,
     }
   })
 
@@ -91,13 +76,13 @@ describe('tileMemory', () => {
   it('never puts two things that are alive at once in one place', () => {
     const dims = fc.integer({ min: 1, max: 256 })
     fc.assert(
-      fc.property(arbitraryTiles, dims, dims, (tile, headDim, valueDim) => {
-        const memory = tileMemory(tile, headDim, valueDim)
-        const spans = regions(tile, memory, headDim)
+      fc.property(arbitraryTiles, dims, (tile, valueDim) => {
+        const memory = tileMemory(tile, valueDim)
+        const spans = regions(tile, memory)
         for (const [name, start, length] of Object.values(spans)) {
           expect(start + length, `${name} ends within`).toBeLessThanOrEqual(memory.vectors)
         }
-        for (const phase of alive(tile, memory)) {
+        for (const phase of alive) {
           const ordered = phase.map((name) => spans[name]!).toSorted((a, b) => a[1] - b[1])
           ordered.slice(1).forEach(([name, start], index) => {
             const [before, begin, length] = ordered[index]!
@@ -109,10 +94,20 @@ describe('tileMemory', () => {
     )
   })
 
+  it('takes no tile of which more than half the rows would not exist', () => {
+    const limits = {
+      maxComputeWorkgroupStorageSize: 49152,
+      maxComputeInvocationsPerWorkgroup: 1024,
+    }
+    expect(chooseTile(4096, 128, 128, limits).queries).toBe(128)
+    expect(chooseTile(65, 128, 128, limits).queries).toBe(128)
+    expect(chooseTile(64, 128, 128, limits).queries).toBe(64)
+  })
+
   it('holds whole columns of threads of V and every probability', () => {
     fc.assert(
       fc.property(arbitraryTiles, fc.integer({ min: 1, max: 256 }), (tile, valueDim) => {
-        const { valueStride, probabilityStride } = tileMemory(tile, 64, valueDim)
+        const { valueStride, probabilityStride } = tileMemory(tile, valueDim)
         expect(valueStride % tile.threadColumns).toBe(0)
         expect(4 * valueStride).toBeGreaterThanOrEqual(valueDim)
         expect(4 * probabilityStride).toBeGreaterThanOrEqual(tile.queries)

@@ -1,10 +1,10 @@
 // Product two: rows of a tensor summed with scores as weights. The weights cross workgroup memory
 // transposed, `[column][4 rows]`; the tensor's rows lie there as they are.
-import { indent, unroll } from '../../codegen/snippets.ts'
+import { unroll } from '../../codegen/snippets.ts'
 import { columnText, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
-import { loadRows } from './source.ts'
-import type { TileSource } from './source.ts'
+import { beginLoads, inChunks, stageRows } from './source.ts'
+import type { StagedLoad, TileSource } from './source.ts'
 
 /** Stores the score registers `name{i}_{j}` as weights: `[column][4 rows]`. */
 export function storeWeights(
@@ -37,19 +37,28 @@ export interface WeightedSum {
   readonly sourceStride: number
   /** Rows of the source in workgroup memory at a time. */
   readonly chunk: number
-  /** Whether the rows are in workgroup memory already. */
-  readonly loaded: boolean
+  /** Whether `beginWeightedSum` stands further up: then its loads overlap what comes between. */
+  readonly begun?: boolean
 }
 
-/** WGSL of the sum; begins with a barrier, after which the weights may be read. */
+function stagedSource(grid: ThreadGrid, sum: WeightedSum): StagedLoad {
+  return stageRows(grid, sum.source, sum.sourceRegion, sum.chunk, sum.sourceStride)
+}
+
+/** Starts to load the first rows of a sum to come. */
+export function beginWeightedSum(grid: ThreadGrid, sum: WeightedSum): string {
+  return beginLoads([stagedSource(grid, sum)])
+}
+
+/** WGSL of the sum. Barriers inside order it after the weights' stores. */
 export function weightedSum(grid: ThreadGrid, sum: WeightedSum): string {
   const { name, chunk } = sum
   const chunks = grid.tileColumns / chunk
   const rowVectors = ownRows(grid) / 4
   const dimVectors = sum.sourceStride / grid.threadColumns
-  const first = chunks > 1 ? `chunk * ${chunk}u` : '0u'
+  const column = chunks > 1 ? `(chunk * ${chunk}u + token)` : 'token'
   const multiply = `for (var token = 0u; token < ${chunk}u; token++) {
-${unroll(rowVectors, (h) => `  let w${h} = tile[${sum.weightRegion} + (${first} + token) * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u];`)}
+${unroll(rowVectors, (h) => `  let w${h} = tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u];`)}
 ${unroll(dimVectors, (c) => `  let x${c} = tile[${sum.sourceRegion} + token * ${sum.sourceStride}u + column + ${c * grid.threadColumns}u];`)}
 ${unroll(ownRows(grid), (i) =>
   unroll(
@@ -58,12 +67,5 @@ ${unroll(ownRows(grid), (i) =>
   ),
 )}
 }`
-  if (sum.loaded) return `workgroupBarrier();\n${multiply}`
-  const step = `workgroupBarrier();
-${loadRows(grid, sum.source, sum.sourceRegion, first, chunk, sum.sourceStride)}
-workgroupBarrier();
-${multiply}`
-  return chunks === 1
-    ? step
-    : `for (var chunk = 0u; chunk < ${chunks}u; chunk++) {\n${indent(step, 2)}\n}`
+  return inChunks([stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
 }

@@ -1,0 +1,159 @@
+// One tile of the backward pass on registers: scores become probabilities by the saved log-sum-exp,
+// and the product of dO and V becomes the gradient of the score (FlashAttention-2, arXiv 2307.08691,
+// algorithm 2). Rows of the tile are queries where dQ is summed, and keys where dK and dV are.
+import { unroll } from '../../codegen/snippets.ts'
+import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import type { ThreadGrid } from './grid.ts'
+
+/** A grid whose rows are queries and columns keys, or the other way round. */
+export interface PairGrid extends ThreadGrid {
+  readonly rowTokens: 'queries' | 'keys'
+}
+
+/** Finite stand-ins for infinities, as in the forward kernel, but with room for one difference. */
+export const gradientConstants: string = `const hidden = -1.0e38;
+const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0`
+
+/** WGSL of `softmaxRow`: log-sum-exp and D = rowsum(dO * O) of a row, also of rows past the last. */
+export const softmaxRowFunction: string = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec2<f32> {
+  if (queryRow >= params.queryLength) { return vec2<f32>(deadRow, 0.0); }
+  return softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + queryRow];
+}`
+
+/** Tokens between the first of a thread's columns and component k of its vector j. */
+const columnStep = (grid: PairGrid, j: number, k: number): number =>
+  j * grid.threadColumns + (k * grid.tileColumns) / 4
+
+/** Declares the token of a thread's first row, and what is known of a row that is a query. */
+export function rowOrigin(grid: PairGrid): string {
+  const own = ownRows(grid)
+  if (grid.rowTokens === 'keys') return `let keyIndex = firstKey + row * ${own}u;`
+  return `let queryIndex = i32(firstQuery + row * ${own}u);
+let position = queryOffset + queryIndex;
+${unroll(own, (i) => `let softmaxRow${i} = softmaxRow(batch, head, u32(queryIndex) + ${i}u);`)}`
+}
+
+/** Declares the token of a thread's first column, and what is known of columns that are queries. */
+export function columnOrigin(grid: PairGrid): string {
+  if (grid.rowTokens === 'queries') return 'let keyIndex = firstKey + column;'
+  return `let queryIndex = i32(firstQuery + column);
+let position = queryOffset + queryIndex;
+${unroll(ownColumnVectors(grid), (j) => {
+  const rows = unroll(
+    4,
+    (k) =>
+      `let softmaxRow${j}_${k} = softmaxRow(batch, head, u32(queryIndex) + ${columnStep(grid, j, k)}u);`,
+  )
+  const gather = (component: string): string =>
+    `vec4<f32>(${[0, 1, 2, 3].map((k) => `softmaxRow${j}_${k}.${component}`).join(', ')})`
+  return `${rows}\nlet logSumExp${j} = ${gather('x')};\nlet delta${j} = ${gather('y')};`
+})}`
+}
+
+/** Log-sum-exp and D of the queries of score vector i, j. */
+function ofQueries(grid: PairGrid, i: number, j: number): { logSumExp: string; delta: string } {
+  return grid.rowTokens === 'keys'
+    ? { logSumExp: `logSumExp${j}`, delta: `delta${j}` }
+    : { logSumExp: `vec4<f32>(softmaxRow${i}.x)`, delta: `vec4<f32>(softmaxRow${i}.y)` }
+}
+
+/** Offsets of a pair from the thread's first query and first key. */
+function pairSteps(grid: PairGrid, i: number, j: number, k: number): [query: number, key: number] {
+  const step = columnStep(grid, j, k)
+  return grid.rowTokens === 'queries' ? [i, step] : [step, i]
+}
+
+/** The arguments of a generated function for one pair. */
+export function pairArguments(grid: PairGrid, i: number, j: number, k: number): string {
+  const [query, key] = pairSteps(grid, i, j, k)
+  return `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key}u)`
+}
+
+/** One line for each pair of a thread. */
+export function eachPair(
+  grid: PairGrid,
+  line: (i: number, j: number, k: number) => string,
+): string {
+  return unroll(ownRows(grid), (i) =>
+    unroll(ownColumnVectors(grid), (j) => unroll(4, (k) => line(i, j, k))),
+  )
+}
+
+/**
+ * Turns the products `score{i}_{j}` into probabilities in place. Declares `slope{i}_{j}`, the
+ * derivative of the modified score, where it is not 1 everywhere; keeps the scaled product as
+ * `product{i}_{j}` if asked to.
+ */
+export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct: boolean): string {
+  const modify = eachPair(grid, (i, j, k) => {
+    const score = `score${i}_${j}.${lane(k)}`
+    const call = `(${score}, ${pairArguments(grid, i, j, k)});`
+    if (!rules.hasSlopes) return `${score} = modified${call}`
+    const both = `modified${i}_${j}_${k}`
+    return `let ${both} = modifiedWithSlope${call} ${score} = ${both}.x; slope${i}_${j}.${lane(k)} = ${both}.y;`
+  })
+  const hide = eachPair(grid, (i, j, k) => {
+    const [, key] = pairSteps(grid, i, j, k)
+    const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
+    return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
+  })
+  const perVector = (line: (score: string) => string): string => eachScore(grid, 'score', line)
+  const slopeOf = (score: string): string => score.replace('score', 'slope')
+  return [
+    perVector((score) => `${score} *= scale;`),
+    keepProduct ? perVector((score) => `let ${score.replace('score', 'product')} = ${score};`) : '',
+    rules.hasSlopes ? perVector((score) => `var ${slopeOf(score)} = vec4<f32>(1.0);`) : '',
+    rules.hasModifiers ? modify : '',
+    perVector((score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`),
+    `if (!full) {\n${hide}\n}`,
+    unroll(ownRows(grid), (i) =>
+      unroll(
+        ownColumnVectors(grid),
+        (j) => `score${i}_${j} = exp(score${i}_${j} - ${ofQueries(grid, i, j).logSumExp});`,
+      ),
+    ),
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+/**
+ * Turns `gradient{i}_{j}`, products of dO and V, into gradients of the modified scores, given their
+ * probabilities `score{i}_{j}`; with dropout these are thinned after use, as dV needs them.
+ */
+export function scoreGradients(grid: PairGrid, dropout: boolean): string {
+  return unroll(ownRows(grid), (i) =>
+    unroll(ownColumnVectors(grid), (j) => {
+      const [probability, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
+      const kept = `kept${i}_${j}`
+      const product = dropout ? `${gradient} * ${kept}` : gradient
+      // No probability, no gradient: also where the product has overflowed.
+      const lines = [
+        `${gradient} = select(${probability} * (${product} - ${ofQueries(grid, i, j).delta}), vec4<f32>(0.0), ${probability} == vec4<f32>(0.0));`,
+      ]
+      if (dropout) {
+        lines.unshift(`let ${kept} = ${dropoutText(grid, i, j)};`)
+        lines.push(`${probability} *= ${kept};`)
+      }
+      return lines.join('\n')
+    }),
+  )
+}
+
+function dropoutText(grid: PairGrid, i: number, j: number): string {
+  const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
+  const queries = steps.map(([query]) => `u32(position + ${query})`)
+  const keys = steps.map(([, key]) => `keyIndex + ${key}u`)
+  return `dropoutWeights(batch * params.heads + head, vec4<u32>(${queries.join(', ')}), vec4<u32>(${keys.join(', ')}))`
+}
+
+/** Takes the gradients back through the score modifiers, where their slopes are not all 1. */
+export function applySlopes(grid: PairGrid, rules: GradientRules): string {
+  if (!rules.hasSlopes) return ''
+  return eachScore(grid, 'gradient', (gradient) => {
+    const slope = gradient.replace('gradient', 'slope')
+    // A pair that does not matter must not: its slope may be infinite.
+    return `${gradient} = select(${gradient} * ${slope}, vec4<f32>(0.0), ${gradient} == vec4<f32>(0.0));`
+  })
+}
