@@ -9,6 +9,7 @@ import type {
   UnaryOperation,
   ValueType,
 } from '@attn/core'
+import { constantValue } from './constant-value.ts'
 import type { DataLayout } from './data-layout.ts'
 import { helperFunctions } from './helpers.ts'
 import type { HelperName } from './helpers.ts'
@@ -132,6 +133,8 @@ export function nodeText(
   layout: DataLayout,
   helpers: Set<HelperName>,
 ): string {
+  const constant = constantValue(node)
+  if (constant !== undefined) return constantText(constant, node.type)
   switch (node.kind) {
     case 'constant':
       return constantText(node.value, node.type)
