@@ -59,6 +59,8 @@ export interface TableDerivative {
   readonly table: Table
   /** Which entry, in row-major order; each index is clamped to its axis, as the look-up does. */
   readonly entry: IntegerExpression
+  /** The index of each axis, before it is clamped. */
+  readonly indices: readonly IntegerExpression[]
   /** Derivative of the expression by that entry. */
   readonly derivative: FloatExpression
 }
@@ -82,7 +84,8 @@ export function differentiateTables(expression: FloatExpression): readonly Table
   return trainableLookups(expression.node).flatMap((lookup) => {
     const slope = derivative(expression.node, (node) => node === lookup)
     if (isConstant(slope, 0)) return []
-    return [{ table: lookup.table, entry: entryOf(lookup), derivative: slope }]
+    const indices = lookup.indices.map(integerExpression)
+    return [{ table: lookup.table, entry: entryOf(lookup), indices, derivative: slope }]
   })
 }
 

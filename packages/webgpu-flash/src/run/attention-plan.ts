@@ -11,6 +11,7 @@ import type { PlanExplanation } from '../plan/explain.ts'
 import { forwardCode, outputStrides } from '../plan/plan.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
+import type { PreparedCall } from './call-cache.ts'
 import { checkTensors, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
@@ -65,7 +66,7 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     })
   const dataBuffer = upload('tables', plan.data.words)
   const blockMaps = blockMapBuffers(plan, upload, buffers)
-  const calls = createCallCache<ForwardTensorName>(buffers)
+  const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
   let destroyed = false
 
   const contiguousAccess = (dims: number): Access => ({

@@ -21,9 +21,14 @@ export interface PreparedCall<Name extends string> {
   readonly dispatches: readonly PreparedDispatch<Name>[]
 }
 
+/** What every prepared call has. */
+interface Prepared {
+  readonly uniforms: GPUBuffer
+}
+
 /** Calls by what they depend on. */
-export interface CallCache<Name extends string> {
-  get(key: string, prepare: () => PreparedCall<Name>): PreparedCall<Name>
+export interface CallCache<Call extends Prepared> {
+  get(key: string, prepare: () => Call): Call
   delete(key: string): void
   /** Frees all uniform buffers. */
   destroy(): void
@@ -34,9 +39,9 @@ const mostCalls = 64
 const mostBytes = 2 ** 20
 
 /** An empty cache; the call used longest ago makes room first. */
-export function createCallCache<Name extends string>(buffers: BufferPool): CallCache<Name> {
+export function createCallCache<Call extends Prepared>(buffers: BufferPool): CallCache<Call> {
   // A Map lists its keys in order of insertion.
-  const calls = new Map<string, PreparedCall<Name>>()
+  const calls = new Map<string, Call>()
   let bytes = 0
   const remove = (key: string, free: (buffer: GPUBuffer) => void): void => {
     const call = calls.get(key)

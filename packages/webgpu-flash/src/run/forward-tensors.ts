@@ -94,7 +94,12 @@ export function checkTensors(
   }
 }
 
-function checkTensor(
+/**
+ * Checks one tensor.
+ *
+ * @throws RangeError for a shape, view or buffer that does not fit, TypeError for another kind.
+ */
+export function checkTensor(
   what: string,
   view: GpuTensor | undefined,
   shape: readonly number[],
@@ -122,8 +127,12 @@ function checkTensor(
   }
 }
 
-/** Halves that are stored in pairs. */
-function checkPacked(caller: string, { strides, offset }: GpuTensor): void {
+/**
+ * Checks that halves which are stored in pairs can be written.
+ *
+ * @throws RangeError when a row begins or ends within a pair.
+ */
+export function checkPacked(caller: string, { strides, offset }: GpuTensor): void {
   const outer = [...strides.slice(0, 3), offset]
   if (strides[3] !== 1 || outer.some((value) => value % 2 !== 0)) {
     throw new RangeError(

@@ -1,59 +1,95 @@
 // Compiled kernels, kept for as long as their device: the text is the key.
 
 interface DevicePipelines {
-  readonly layout: GPUBindGroupLayout
+  readonly layouts: Map<string, GPUBindGroupLayout>
   readonly compiled: Map<string, GPUComputePipeline>
   readonly compiling: Map<string, Promise<void>>
 }
 
 const perDevice = new WeakMap<GPUDevice, DevicePipelines>()
 
-/** Storage bindings of a forward kernel, after the uniform block at 0; true where written. */
-const storageBindings = [false, false, false, true, true, false, false] as const
+/** Storage bindings of a kernel, after the uniform block at 0; true where written. */
+export type StorageBindings = readonly boolean[]
+
+const forwardBindings: StorageBindings = [false, false, false, true, true, false, false]
 
 function pipelinesOf(device: GPUDevice): DevicePipelines {
   const known = perDevice.get(device)
   if (known) return known
+  const created: DevicePipelines = {
+    layouts: new Map(),
+    compiled: new Map(),
+    compiling: new Map(),
+  }
+  perDevice.set(device, created)
+  return created
+}
+
+/** The bind group layout that all kernels with these bindings share. */
+export function kernelLayout(device: GPUDevice, bindings: StorageBindings): GPUBindGroupLayout {
+  const { layouts } = pipelinesOf(device)
+  const key = bindings.join()
+  const known = layouts.get(key)
+  if (known) return known
   const compute = 0x4 // GPUShaderStage.COMPUTE
   const layout = device.createBindGroupLayout({
-    label: 'attn forward',
+    label: 'attn',
     entries: [
       { binding: 0, visibility: compute, buffer: { type: 'uniform' } },
-      ...storageBindings.map((written, index): GPUBindGroupLayoutEntry => ({
+      ...bindings.map((written, index): GPUBindGroupLayoutEntry => ({
         binding: index + 1,
         visibility: compute,
         buffer: { type: written ? 'storage' : 'read-only-storage' },
       })),
     ],
   })
-  const created: DevicePipelines = { layout, compiled: new Map(), compiling: new Map() }
-  perDevice.set(device, created)
-  return created
+  layouts.set(key, layout)
+  return layout
 }
 
 /** The bind group layout all forward kernels share. */
 export function forwardLayout(device: GPUDevice): GPUBindGroupLayout {
-  return pipelinesOf(device).layout
+  return kernelLayout(device, forwardBindings)
 }
 
-function descriptor(device: GPUDevice, code: string): GPUComputePipelineDescriptor {
+/** A kernel before it is compiled. */
+export interface Kernel {
+  /** Shown by debuggers and in errors. */
+  readonly label: string
+  readonly bindings: StorageBindings
+  /** WGSL with an entry point `main`. */
+  readonly code: string
+}
+
+function descriptor(
+  device: GPUDevice,
+  { label, bindings, code }: Kernel,
+): GPUComputePipelineDescriptor {
   return {
-    label: 'attn forward',
-    layout: device.createPipelineLayout({ bindGroupLayouts: [forwardLayout(device)] }),
-    compute: {
-      module: device.createShaderModule({ label: 'attn forward', code }),
-      entryPoint: 'main',
-    },
+    label,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [kernelLayout(device, bindings)] }),
+    compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
   }
 }
 
+const forwardKernel = (code: string): Kernel => ({
+  label: 'attn forward',
+  bindings: forwardBindings,
+  code,
+})
+
 /** The pipeline of a kernel, compiled at its first use. */
-export function forwardPipeline(device: GPUDevice, code: string): GPUComputePipeline {
+export function kernelPipeline(device: GPUDevice, kernel: Kernel): GPUComputePipeline {
   const { compiled } = pipelinesOf(device)
-  const known = compiled.get(code)
-  const pipeline = known ?? device.createComputePipeline(descriptor(device, code))
-  keep(compiled, code, pipeline)
+  const known = compiled.get(kernel.code)
+  const pipeline = known ?? device.createComputePipeline(descriptor(device, kernel))
+  keep(compiled, kernel.code, pipeline)
   return pipeline
+}
+
+/** The pipeline of a forward kernel, compiled at its first use. */
+export function forwardPipeline(device: GPUDevice, code: string): GPUComputePipeline {
+  return kernelPipeline(device, forwardKernel(code))
 }
 
 /** Most pipelines kept: masks with changing constants would make ever more. */
@@ -80,13 +116,19 @@ export function forgetPipeline(device: GPUDevice, pipeline: GPUComputePipeline):
   for (const [code, known] of compiled) if (known === pipeline) compiled.delete(code)
 }
 
-/** Compiles a kernel without holding up the page. */
+/** Compiles a forward kernel without holding up the page. */
 export async function compileForward(device: GPUDevice, code: string): Promise<void> {
+  return compileKernel(device, forwardKernel(code))
+}
+
+/** Compiles a kernel without holding up the page. */
+export async function compileKernel(device: GPUDevice, kernel: Kernel): Promise<void> {
+  const { code } = kernel
   const { compiled, compiling } = pipelinesOf(device)
   if (compiled.has(code)) return
   const known = compiling.get(code)
   if (known) return known
-  const compilation = compile(device, code).then((pipeline) => keep(compiled, code, pipeline))
+  const compilation = compile(device, kernel).then((pipeline) => keep(compiled, code, pipeline))
   compiling.set(code, compilation)
   try {
     await compilation
@@ -95,9 +137,9 @@ export async function compileForward(device: GPUDevice, code: string): Promise<v
   }
 }
 
-async function compile(device: GPUDevice, code: string): Promise<GPUComputePipeline> {
+async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   device.pushErrorScope('validation')
-  const pipeline = device.createComputePipelineAsync(descriptor(device, code))
+  const pipeline = device.createComputePipelineAsync(descriptor(device, kernel))
   const shaderError = device.popErrorScope()
   try {
     return await pipeline

@@ -123,14 +123,18 @@ export function prepareForward(
   }
 }
 
-/** Blocks of equal length one after the other, each at an offset that may be bound. */
-function joinBlocks(
+/** Blocks one after the other, each at an offset that may be bound. */
+export function joinBlocks(
   blocks: readonly Uint32Array[],
   alignment: number,
 ): { readonly words: Uint32Array<ArrayBuffer>; readonly blocks: readonly BoundRange[] } {
-  const size = blocks[0]!.byteLength
-  const stride = Math.ceil(size / alignment) * alignment
-  const words = new Uint32Array(((blocks.length - 1) * stride + size) / 4)
-  blocks.forEach((block, index) => words.set(block, (index * stride) / 4))
-  return { words, blocks: blocks.map((_, index) => ({ offset: index * stride, size })) }
+  let end = 0
+  const ranges = blocks.map(({ byteLength: size }) => {
+    const offset = Math.ceil(end / alignment) * alignment
+    end = offset + size
+    return { offset, size }
+  })
+  const words = new Uint32Array(end / 4)
+  blocks.forEach((block, index) => words.set(block, ranges[index]!.offset / 4))
+  return { words, blocks: ranges }
 }
