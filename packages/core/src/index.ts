@@ -122,7 +122,20 @@ export type { MemoryTraffic, TileEvent, TracedTensor } from './attention/trace.t
 export { blockMapRow } from './sparsity/block-map.ts'
 export type { BlockMap, BlockSizes, TileRun } from './sparsity/block-map.ts'
 export { createBlockMap, denseBlockMap } from './sparsity/create-block-map.ts'
-export type { BlockMapShape } from './sparsity/create-block-map.ts'
+export type { BlockMapShape, TokenOrders } from './sparsity/create-block-map.ts'
+export { joinProposals } from './sparsity/order-proposal.ts'
+export type { OrderProposal } from './sparsity/order-proposal.ts'
+export {
+  holdsAllKeys,
+  naturalOrder,
+  periodicOrder,
+  residueOrder,
+  tokensOf,
+} from './sparsity/token-order.ts'
+export type { TokenOrder } from './sparsity/token-order.ts'
+export { unionParts } from './sparsity/split-union.ts'
+export { planSparsity } from './sparsity/plan-sparsity.ts'
+export type { SparsityCandidate, SparsityPass, SparsityPlan } from './sparsity/plan-sparsity.ts'
 export { transposeBlockMap } from './sparsity/transpose-block-map.ts'
 export type { TransposedBlockMap } from './sparsity/transpose-block-map.ts'
 export { blockMapStatistics } from './sparsity/block-map-statistics.ts'

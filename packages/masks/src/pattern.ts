@@ -1,7 +1,7 @@
 // A pattern is a mask that also says which named parts it is the union of. Attention only reads the
 // mask; pictures colour each pair by the part that allowed it, and statistics count by part.
-import { mask } from '@attn/core'
-import type { BooleanExpression, Coordinates, Mask } from '@attn/core'
+import { joinProposals, mask } from '@attn/core'
+import type { BooleanExpression, Coordinates, Mask, OrderProposal } from '@attn/core'
 
 /** A mask that knows its parts, such as the window, global and random parts of BigBird. */
 export interface Pattern extends Mask {
@@ -17,14 +17,26 @@ export interface Pattern extends Mask {
  *
  * @param name - Letters and digits; shown in messages, plans and pictures.
  * @param build - Receives the coordinates, returns a boolean expression: true where visible.
+ * @param orders - Orders of the tokens under which it may be made of whole tiles. Default: none.
  * @throws TypeError when `build` returns something else, RangeError for an unusable name.
  */
 export function pattern(
   name: string,
   build: (coordinates: Coordinates) => BooleanExpression,
+  orders: readonly OrderProposal[] = [],
 ): Pattern {
-  const whole = mask(name, build)
+  const whole = withOrders(mask(name, build), orders)
   return Object.freeze({ ...whole, components: Object.freeze([whole]) })
+}
+
+/** A mask with the orders that it proposes, if any. */
+export function withOrders<Kind extends Mask>(whole: Kind, orders: readonly OrderProposal[]): Kind {
+  return orders.length > 0 ? Object.freeze({ ...whole, orders: Object.freeze([...orders]) }) : whole
+}
+
+/** What any of the masks proposes. */
+export function ordersOf(masks: readonly Mask[]): readonly OrderProposal[] {
+  return joinProposals(...masks.map(({ orders }) => orders))
 }
 
 /**
@@ -37,9 +49,10 @@ export function pattern(
 export function patternOf(name: string, components: readonly Mask[]): Pattern {
   const [first, ...rest] = components
   if (!first) throw new RangeError(`patternOf: ${name} needs at least one part, got none`)
-  const whole = mask(name, () =>
-    rest.reduce((union, part) => union.or(part.expression), first.expression),
+  const union = mask(name, () =>
+    rest.reduce((all, part) => all.or(part.expression), first.expression),
   )
+  const whole = withOrders(union, ordersOf(components))
   return Object.freeze({ ...whole, components: Object.freeze([...components]) })
 }
 

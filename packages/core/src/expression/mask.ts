@@ -4,6 +4,7 @@ import { coordinate, floatExpression } from './expression.ts'
 import type { BooleanExpression, FloatExpression, IntegerExpression } from './expression.ts'
 import type { ExpressionNode } from './node.ts'
 import { booleanTable, checkName, floatTable } from './table.ts'
+import type { OrderProposal } from '../sparsity/order-proposal.ts'
 
 /** What a mask or score modifier can be written in terms of; see {@link Coordinate}. */
 export interface Coordinates {
@@ -32,6 +33,11 @@ export interface Mask {
   readonly name: string
   /** A boolean expression: true where the query sees the key. */
   readonly expression: BooleanExpression
+  /**
+   * Orders of the tokens under which the mask, or a part of it, may be made of whole tiles. A planner
+   * counts, so a proposal that does not fit costs time and changes no result. Default: none.
+   */
+  readonly orders?: readonly OrderProposal[]
 }
 
 /** Changes each score before the softmax. */

@@ -1,12 +1,12 @@
 // Whether an expression looks the same further along the diagonal. Windows, strides and most patterns
 // of the literature depend on distances and on places within a period, so that moving query and key
 // by one period changes nothing: a block map then needs only its first rows and columns looked at.
-import type { ArithmeticOperation, ExpressionNode, UnaryOperation } from './node.ts'
+import type { ArithmeticOperation, Coordinate, ExpressionNode, UnaryOperation } from './node.ts'
 import { operands } from './node.ts'
 
 /**
- * By how much the value of an expression changes where `query` and `key` (and the row of the query)
- * all grow by `distance`: one number if it is the same everywhere, which is 0 for what does not
+ * By how much the value of an expression changes where `query` and `key` (and the row of the query),
+ * or the `slot` of a token order, all grow by `distance`: one number if it is the same everywhere, which is 0 for what does not
  * change, and undefined if it differs from place to place or is not known.
  *
  * @example
@@ -34,9 +34,7 @@ export function translation(node: ExpressionNode, distance: number): number | un
     const still = moves.every((move) => move === 0)
     switch (current.kind) {
       case 'coordinate':
-        return current.name === 'query' || current.name === 'queryIndex' || current.name === 'key'
-          ? distance
-          : 0
+        return movesAlong.has(current.name) ? distance : 0
       case 'unary':
         return first === undefined ? undefined : unary(current.operation, first)
       case 'arithmetic':
@@ -60,6 +58,8 @@ export function translation(node: ExpressionNode, distance: number): number | un
   }
   return visit(node)
 }
+
+const movesAlong: ReadonlySet<Coordinate> = new Set(['query', 'queryIndex', 'key', 'slot'])
 
 const ifStill = (still: boolean): number | undefined => (still ? 0 : undefined)
 

@@ -11,7 +11,7 @@ export interface BlockSizes {
 /** For every row of query tiles the runs of key tiles that are not empty. */
 export interface BlockMap {
   readonly kind: 'blockMap'
-  /** L and S, in tokens. */
+  /** L and S, in tokens; slots, where tokens stand in an order of their own. */
   readonly queryLength: number
   readonly keyLength: number
   /** Size of a tile, in tokens. */

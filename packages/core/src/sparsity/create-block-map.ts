@@ -11,11 +11,14 @@ import { always } from '../expression/strided-interval.ts'
 import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
 import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
+import { leaveOutGaps } from './leave-out-gaps.ts'
 import type { DiagonalPeriod } from './follow-diagonal.ts'
 import { joinRows } from './row-runs.ts'
 import type { RowRuns } from './row-runs.ts'
 import { subdivide } from './subdivide.ts'
 import type { ScorePlane, TileRectangle } from './subdivide.ts'
+import { stepOf } from './token-order.ts'
+import type { TokenOrder } from './token-order.ts'
 
 /** What a block map is made for. */
 export interface BlockMapShape {
@@ -35,6 +38,14 @@ export interface BlockMapShape {
   readonly parameters?: Readonly<Record<string, number>>
 }
 
+/** The orders that rows and columns of a block map stand in. */
+export interface TokenOrders {
+  /** Default: natural. */
+  readonly queryOrder?: TokenOrder | undefined
+  /** Default: natural. A key that is left out must be seen by no query: see `holdsAllKeys`. */
+  readonly keyOrder?: TokenOrder | undefined
+}
+
 /**
  * Which tiles of the score matrix a mask leaves empty, fills in part, or fills.
  *
@@ -44,7 +55,11 @@ export interface BlockMapShape {
  *
  * Sequences and heads share a map unless the mask or the lengths tell them apart.
  *
+ * Under a token order the rows and columns of the map are slots; the mask sees the positions of the
+ * tokens that stand there. A tile that holds a gap among its keys is never full.
+ *
  * @param mask - Which keys each query sees; undefined for all.
+ * @param orders - In which slots queries and keys stand. Default: slot i holds token i.
  * @throws RangeError when a size, offset or parameter is out of range.
  * @throws TypeError when `mask` is not a mask.
  *
@@ -61,7 +76,9 @@ export function createBlockMap(
   mask: Mask | undefined,
   shape: BlockMapShape,
   sizes: BlockSizes,
+  orders: TokenOrders = {},
 ): BlockMap {
+  const { queryOrder, keyOrder } = orders
   const { batch, heads, queryLength, keyLength, ...options } = shape
   const { queryBlockSize, keyBlockSize } = sizes
   const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
@@ -72,13 +89,20 @@ export function createBlockMap(
     ...(mask && { mask }),
   })
 
+  checkOrders(orders, queryLength, keyLength)
   const visible = mask ? compileBounds(mask.expression, options) : () => always
   const uses = mask ? dependencies(mask.expression.node).coordinates : new Set<Coordinate>()
   const separateSequences =
     uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
   const mappedBatch = separateSequences ? batch : 1
   const mappedHeads = uses.has('head') ? heads : 1
-  const period = mask && diagonalPeriod(mask.expression.node, sizes, queryLength / 2)
+  const [queryStep, keyStep] = [stepOf(queryOrder), stepOf(keyOrder)]
+  const period =
+    mask && queryStep && keyStep
+      ? diagonalPeriod(mask.expression.node, sizes, queryLength / 2, queryStep, keyStep)
+      : undefined
+  const querySlots = queryOrder?.slots ?? queryLength
+  const keySlots = keyOrder?.slots ?? keyLength
   const planes: RowRuns[] = []
   for (let sequence = 0; sequence < mappedBatch; sequence++) {
     for (let head = 0; head < mappedHeads; head++) {
@@ -89,19 +113,23 @@ export function createBlockMap(
         queryLength,
         keyLength,
         queryOffset: queryOffsets[sequence]!,
-        keysThatCount: keyLengths[sequence]!,
+        querySlots,
+        keySlots: keyOrder ? keySlots : keyLengths[sequence]!,
+        queryTokens: queryOrder && compileBounds(queryOrder.expression),
+        keyTokens: keyOrder && compileBounds(keyOrder.expression),
       }
-      planes.push(mapPlane(visible, plane, sizes, period))
+      const rows = mapPlane(visible, plane, sizes, period)
+      planes.push(leaveOutGaps(rows, plane, sizes, keyLengths[sequence]!))
     }
   }
   return {
     kind: 'blockMap',
-    queryLength,
-    keyLength,
+    queryLength: querySlots,
+    keyLength: keySlots,
     queryBlockSize,
     keyBlockSize,
-    queryBlocks: Math.ceil(queryLength / queryBlockSize),
-    keyBlocks: Math.ceil(keyLength / keyBlockSize),
+    queryBlocks: Math.ceil(querySlots / queryBlockSize),
+    keyBlocks: Math.ceil(keySlots / keyBlockSize),
     batch: mappedBatch,
     heads: mappedHeads,
     ...joinRows(planes),
@@ -117,14 +145,33 @@ function mapPlane(
 ): RowRuns {
   const { queryBlockSize, keyBlockSize } = sizes
   const extent = {
-    rows: Math.ceil(plane.queryLength / queryBlockSize),
-    columns: Math.ceil(plane.keysThatCount / keyBlockSize),
-    wholeRows: Math.floor(plane.queryLength / queryBlockSize),
-    wholeColumns: Math.floor(plane.keysThatCount / keyBlockSize),
+    rows: Math.ceil(plane.querySlots / queryBlockSize),
+    columns: Math.ceil(plane.keySlots / keyBlockSize),
+    wholeRows: Math.floor(plane.querySlots / queryBlockSize),
+    wholeColumns: Math.floor(plane.keySlots / keyBlockSize),
   }
   const look = (rectangle: TileRectangle): RowRuns => subdivide(visible, plane, sizes, rectangle)
   if (period) return followDiagonal(extent, period, look)
   return look({ top: 0, bottom: extent.rows, left: 0, right: extent.columns })
+}
+
+function checkOrders(
+  { queryOrder, keyOrder }: TokenOrders,
+  queryLength: number,
+  keyLength: number,
+): void {
+  const check = (name: string, order: TokenOrder | undefined, length: number): void => {
+    if (order && order.length !== length) {
+      throw new RangeError(
+        `createBlockMap: ${name} must be for ${length} tokens, got one for ${order.length}`,
+      )
+    }
+  }
+  check('queryOrder', queryOrder, queryLength)
+  check('keyOrder', keyOrder, keyLength)
+  if (queryOrder && queryOrder.leftOut.length > 0) {
+    throw new RangeError('createBlockMap: queryOrder must hold every query, got one that does not')
+  }
 }
 
 function differ(values: Int32Array): boolean {

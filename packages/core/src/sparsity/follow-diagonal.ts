@@ -32,31 +32,61 @@ export interface TileExtent {
 
 const mostMultiples = 16
 
-/** The shortest step found along which a mask looks the same, if there is one up to `limit` tokens. */
+/** How an axis moves: every so many slots, so many tokens further on. In natural order 1 and 1. */
+export interface AxisStep {
+  readonly slots: number
+  readonly tokens: number
+}
+
+/** The step of slots that are tokens. */
+export const naturalStep: AxisStep = { slots: 1, tokens: 1 }
+
+/**
+ * The shortest step found along which a mask looks the same, if there is one up to `limit` tokens.
+ *
+ * @param queryStep - How queries stand in an order of their own. Default: in natural order.
+ * @param keyStep - The same for keys.
+ */
 export function diagonalPeriod(
   mask: ExpressionNode,
   { queryBlockSize, keyBlockSize }: BlockSizes,
   limit: number,
+  queryStep: AxisStep = naturalStep,
+  keyStep: AxisStep = naturalStep,
 ): DiagonalPeriod | undefined {
-  let step = leastCommonMultiple(queryBlockSize, keyBlockSize)
-  for (const divisor of divisorsIn(mask)) step = leastCommonMultiple(step, divisor)
+  const wholeTiles = leastCommonMultiple(
+    tokensOfWholeTiles(queryStep, queryBlockSize),
+    tokensOfWholeTiles(keyStep, keyBlockSize),
+  )
+  const wholeDivisors = [...divisorsIn(mask)].reduce(leastCommonMultiple, wholeTiles)
   // Nested divisions, as in (key / 16) mod 16, need a multiple of that.
-  for (let multiple = 1; multiple <= mostMultiples; multiple++) {
-    const distance = multiple * step
-    if (!(distance <= limit)) return undefined
-    if (translation(mask, distance) === 0) {
-      return { rows: distance / queryBlockSize, columns: distance / keyBlockSize }
+  for (const step of new Set([wholeTiles, wholeDivisors])) {
+    for (let multiple = 1; multiple <= mostMultiples; multiple++) {
+      const distance = multiple * step
+      if (!(distance <= limit)) break
+      if (translation(mask, distance) === 0) {
+        return {
+          rows: ((distance / queryStep.tokens) * queryStep.slots) / queryBlockSize,
+          columns: ((distance / keyStep.tokens) * keyStep.slots) / keyBlockSize,
+        }
+      }
     }
   }
   return undefined
 }
 
-function leastCommonMultiple(a: number, b: number): number {
+/** The least distance in tokens that is whole steps and whole tiles of an axis. */
+function tokensOfWholeTiles({ slots, tokens }: AxisStep, blockSize: number): number {
+  return tokens * (blockSize / greatestCommonDivisor(slots, blockSize))
+}
+
+/** The least positive multiple of both. */
+export function leastCommonMultiple(a: number, b: number): number {
   return (a / greatestCommonDivisor(a, b)) * b
 }
 
 /** Every constant that something is divided by. */
-function divisorsIn(root: ExpressionNode): ReadonlySet<number> {
+export function divisorsIn(root: ExpressionNode): ReadonlySet<number> {
   const divisors = new Set<number>()
   const seen = new Set<ExpressionNode>()
   const visit = (node: ExpressionNode): void => {

@@ -60,6 +60,8 @@ function grown(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 export interface RowAppender {
   /** Adds the runs of a row of `source` to the current row. */
   copy(source: RowRuns, row: number): void
+  /** Adds a run to the current row. */
+  add(start: number, tiles: number, full: boolean): void
   /** Adds the runs of an earlier row, moved by `distance` tiles and cut off at `end`. */
   repeat(row: number, distance: number, end: number): void
   /** Ends the current row. */
@@ -96,6 +98,7 @@ export function appendRows(): RowAppender {
         append(source.runs[2 * run]!, source.runs[2 * run + 1]!)
       }
     },
+    add: (start, tiles, full) => append(start, 2 * tiles + Number(full)),
     repeat(row, distance, end) {
       const last = rowOffsets[row + 1]!
       for (let run = rowOffsets[row]!; run < last; run++) {

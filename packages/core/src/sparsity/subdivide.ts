@@ -16,8 +16,12 @@ export interface ScorePlane {
   readonly keyLength: number
   /** Position of the first query. */
   readonly queryOffset: number
-  /** Keys that are not padding. */
-  readonly keysThatCount: number
+  /** Rows and columns of the plane: tokens, or slots where they stand in an order of their own. */
+  readonly querySlots: number
+  readonly keySlots: number
+  /** Bounds on the tokens that stand in a range of slots; undefined for slot i = token i. */
+  readonly queryTokens: BoundsEvaluator | undefined
+  readonly keyTokens: BoundsEvaluator | undefined
 }
 
 /** Tiles `left .. right - 1` of the rows `top .. bottom - 1`. */
@@ -41,7 +45,9 @@ export function subdivide(
   const recorder = recordRuns(rectangle.bottom - rectangle.top)
   const report = (row: number, start: number, tiles: number, full: boolean): void =>
     recorder.record(row - rectangle.top, start, tiles, full)
-  const { queryLength, keysThatCount, queryOffset } = plane
+  const { queryLength, querySlots, keySlots, queryOffset, queryTokens, keyTokens } = plane
+  const slot = emptyInterval()
+  const slots = { slot }
   const queryIndex = emptyInterval()
   const query = emptyInterval()
   const key = emptyInterval()
@@ -58,17 +64,34 @@ export function subdivide(
 
   /** What the mask does on rows `top .. bottom - 1` and keys `left .. right - 1`. */
   const look = (top: number, bottom: number, left: number, right: number): StridedInterval => {
-    setRange(queryIndex, top, bottom - 1)
-    setRange(query, queryOffset + top, queryOffset + bottom - 1)
-    setRange(key, left, right - 1)
+    setTokens(queryIndex, queryTokens, top, bottom - 1)
+    query.low = queryOffset + queryIndex.low
+    query.high = queryOffset + queryIndex.high
+    query.stride = queryIndex.stride
+    setTokens(key, keyTokens, left, right - 1)
     return visible(box)
+  }
+
+  /** The tokens in slots `first .. last`. */
+  const setTokens = (
+    out: MutableInterval,
+    tokens: BoundsEvaluator | undefined,
+    first: number,
+    last: number,
+  ): void => {
+    if (!tokens) return setRange(out, first, last)
+    setRange(slot, first, last)
+    const { low, high, stride } = tokens(slots)
+    out.low = low
+    out.high = high
+    out.stride = stride
   }
 
   const visitTiles = (top: number, bottom: number, left: number, right: number): void => {
     const firstRow = top * queryBlockSize
-    const endRow = Math.min(bottom * queryBlockSize, queryLength)
+    const endRow = Math.min(bottom * queryBlockSize, querySlots)
     const firstKey = left * keyBlockSize
-    const endKey = Math.min(right * keyBlockSize, keysThatCount)
+    const endKey = Math.min(right * keyBlockSize, keySlots)
     const seen = look(firstRow, endRow, firstKey, endKey)
     if (seen.high === 0) return
     if (seen.low === 1) {
@@ -88,7 +111,7 @@ export function subdivide(
 
   /** Reports tiles in which every pair is visible that there is. */
   const reportVisible = (top: number, bottom: number, left: number, right: number): void => {
-    const whole = Math.min(right, Math.floor(keysThatCount / keyBlockSize))
+    const whole = Math.min(right, Math.floor(keySlots / keyBlockSize))
     for (let row = top; row < bottom; row++) {
       if (whole > left) report(row, left, whole - left, true)
       if (right > whole) report(row, whole, right - whole, false)

@@ -2,7 +2,7 @@
 import { mask } from '@attn/core'
 import type { BooleanExpression, Mask } from '@attn/core'
 import { checkMasks } from '../check.ts'
-import { componentsOf, pattern, patternOf } from '../pattern.ts'
+import { componentsOf, ordersOf, pattern, patternOf, withOrders } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
 
 const longestName = 64
@@ -40,13 +40,17 @@ export function and(...masks: readonly Mask[]): Pattern {
   checkMasks('and', masks)
   const name = joinedName('And', masks)
   const divided = masks.findIndex((each) => componentsOf(each).length > 1)
-  if (divided < 0) return pattern(name, () => conjunction(masks))
+  const orders = ordersOf(masks)
+  if (divided < 0) return pattern(name, () => conjunction(masks), orders)
   const parts = componentsOf(masks[divided]!).map((part) =>
     mask(part.name, () => conjunction(masks.with(divided, part))),
   )
   // Narrowing the whole rather than joining the parts keeps the expression small.
   return Object.freeze({
-    ...mask(name, () => conjunction(masks)),
+    ...withOrders(
+      mask(name, () => conjunction(masks)),
+      orders,
+    ),
     components: Object.freeze(parts),
   })
 }
@@ -67,7 +71,8 @@ export function and(...masks: readonly Mask[]): Pattern {
  */
 export function or(...masks: readonly Mask[]): Pattern {
   checkMasks('or', masks)
-  return patternOf(joinedName('Or', masks), masks.flatMap(componentsOf))
+  const union = patternOf(joinedName('Or', masks), masks.flatMap(componentsOf))
+  return withOrders(union, ordersOf(masks))
 }
 
 /**

@@ -3,7 +3,7 @@
 import { coordinate, mask } from '@attn/core'
 import type { BooleanExpression, Mask } from '@attn/core'
 import { checkMasks } from '../check.ts'
-import { componentsOf } from '../pattern.ts'
+import { componentsOf, ordersOf, withOrders } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
 
 /**
@@ -37,5 +37,8 @@ export function perHead(masks: readonly Mask[]): Pattern {
   const components = distinct.flatMap((each) =>
     componentsOf(each).map((part) => mask(part.name, () => narrowed(each, part.expression))),
   )
-  return Object.freeze({ ...whole, components: Object.freeze(components) })
+  return Object.freeze({
+    ...withOrders(whole, ordersOf(masks)),
+    components: Object.freeze(components),
+  })
 }

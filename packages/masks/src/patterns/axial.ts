@@ -31,6 +31,8 @@ import { slidingWindow } from './sliding-window.ts'
 export function axial(width: number): Factorization {
   checkInteger('axial', 'width', width, 1)
   const row = pattern('row', ({ query, key }) => key.floorDiv(width).eq(query.floorDiv(width)))
-  const column = pattern('column', ({ query, key }) => key.mod(width).eq(query.mod(width)))
+  const column = pattern('column', ({ query, key }) => key.mod(width).eq(query.mod(width)), [
+    { kind: 'residues', stride: width },
+  ])
   return factorization('axial', [row, column], slidingWindow(Infinity, Infinity))
 }

@@ -32,10 +32,13 @@ export function dilatedWindow({ left, right = 0, dilation }: DilatedWindowOption
   checkInteger('dilatedWindow', 'left', left, 0)
   checkInteger('dilatedWindow', 'right', right, 0)
   checkInteger('dilatedWindow', 'dilation', dilation, 1)
-  return pattern('dilatedWindow', ({ query, key }) =>
-    key
-      .ge(query.sub(left * dilation))
-      .and(key.le(query.add(right * dilation)))
-      .and(query.sub(key).mod(dilation).eq(0)),
+  return pattern(
+    'dilatedWindow',
+    ({ query, key }) =>
+      key
+        .ge(query.sub(left * dilation))
+        .and(key.le(query.add(right * dilation)))
+        .and(query.sub(key).mod(dilation).eq(0)),
+    dilation === 1 ? [] : [{ kind: 'residues', stride: dilation }],
   )
 }

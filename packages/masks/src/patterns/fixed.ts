@@ -81,12 +81,17 @@ export function fixed(
     const inner = stride ** index
     const outer = inner * stride
     const name = index === 0 ? 'block' : index === 1 && heads === 2 ? 'summary' : `summary${inner}`
-    return pattern(name, ({ query, key, head }) => {
-      let visible = key.le(query)
-      if (index > 0) visible = visible.and(isSummary(key, head, inner))
-      if (index < heads - 1) visible = visible.and(key.floorDiv(outer).eq(query.floorDiv(outer)))
-      return visible
-    })
+    const count = summary * subBlocks
+    return pattern(
+      name,
+      ({ query, key, head }) => {
+        let visible = key.le(query)
+        if (index > 0) visible = visible.and(isSummary(key, head, inner))
+        if (index < heads - 1) visible = visible.and(key.floorDiv(outer).eq(query.floorDiv(outer)))
+        return visible
+      },
+      index === 0 ? [] : [{ kind: 'periodicKeys', period: inner, first: inner - count, count }],
+    )
   }
   return factorization(
     'fixed',

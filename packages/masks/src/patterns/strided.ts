@@ -24,8 +24,8 @@ export interface StridedOptions {
  * Every head sees the query itself, so no row is empty, and the heads are valid in any order.
  * OpenAI's code has l keys in the window, not l + 1.
  *
- * In natural order A(2) leaves no tile of l x l tokens empty, so it saves arithmetic and no time
- * unless tokens are reordered by `i mod l`.
+ * In natural order A(2) leaves no tile of l x l tokens empty, so it would save arithmetic and no time.
+ * The pattern proposes to take tokens in the order of `i mod l`, under which it is made of whole tiles.
  *
  * @param stride - l, near the p-th root of the sequence length: see {@link balancedStride}.
  * @throws RangeError when the stride or p is not a whole number of at least 1, or l^p overflows 32 bits.
@@ -48,11 +48,15 @@ export function strided(stride: number, { heads = 2 }: StridedOptions = {}): Fac
   const head = (index: number): Pattern => {
     const step = stride ** index
     const name = index === 0 ? 'window' : index === 1 && heads === 2 ? 'strided' : `strided${step}`
-    return pattern(name, ({ query, key }) => {
-      let visible = key.le(query)
-      if (index < heads - 1) visible = visible.and(key.ge(query.sub(step * stride)))
-      return step === 1 ? visible : visible.and(query.sub(key).mod(step).eq(0))
-    })
+    return pattern(
+      name,
+      ({ query, key }) => {
+        let visible = key.le(query)
+        if (index < heads - 1) visible = visible.and(key.ge(query.sub(step * stride)))
+        return step === 1 ? visible : visible.and(query.sub(key).mod(step).eq(0))
+      },
+      step === 1 ? [] : [{ kind: 'residues', stride: step }],
+    )
   }
   return factorization(
     'strided',
