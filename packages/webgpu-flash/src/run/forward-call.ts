@@ -1,30 +1,12 @@
-// One dispatch of a forward pass in numbers: its work, the bytes it binds, and its uniform block.
+// One dispatch of a forward pass in numbers: the bytes it binds, and its uniform block.
 import type { AttentionShape, ResolvedAttention } from '@attn/core'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { floatWord } from '../kernels/parameters.ts'
 import { boundRange, touched } from '../plan/dispatch.ts'
-import type { BoundRange, BoundTensor, Dispatch, DispatchLimits } from '../plan/dispatch.ts'
+import type { BoundRange, BoundTensor, Dispatch } from '../plan/dispatch.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
-
-/** Floating-point operations in a box of tiles. */
-export function boxWork(
-  { shape, tile, packedMap, blockMap }: ForwardPlan,
-  box: Omit<Dispatch, 'merge'>,
-): number {
-  const count = ({ start, end }: { start: number; end: number }): number => end - start
-  const keyTiles = count(box.keyTiles)
-  const allKeyTiles = Math.ceil(shape.keyLength / tile.keys)
-  const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
-  let tiles = count(box.queryTiles) * keyTiles
-  if (packedMap && blockMap) {
-    // Rows are taken by their order; the mean over all maps is close enough for a budget.
-    const mean = packedMap.visited / packedMap.rowTiles.length / allKeyTiles
-    tiles = Math.ceil(tiles * mean)
-  }
-  return count(box.batches) * count(box.heads) * tiles * perTile
-}
 
 /** The tensors as they are bound. */
 export function boundTensors(
@@ -68,26 +50,6 @@ export function bindingRanges(
     output: part('output'),
     logSumExp: part('logSumExp'),
   }
-}
-
-/**
- * Whether every row of a head can be bound at once, so that a block map may take its rows in any
- * order.
- */
-export function bindsWholeHeads(
-  { shape }: ForwardPlan,
-  tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
-  limits: DispatchLimits,
-): boolean {
-  const one = { start: 0, end: 1 }
-  const rows = { start: 0, end: shape.queryLength }
-  return Object.values(tensors).every(
-    (tensor) =>
-      tensor.follows === 'keys' ||
-      // A head may begin anywhere between two aligned places.
-      boundRange(tensor, 1, one, one, rows).size + limits.minStorageBufferOffsetAlignment <=
-        limits.maxStorageBufferBindingSize,
-  )
 }
 
 /** The uniform block's fields; offsets are from the start of the bound range. */
@@ -136,10 +98,14 @@ export function parameterFields(
 /** Where the sinks lie in `data`, and dropout's numbers; 0 where there are none. */
 function optionalFields(
   { batch }: AttentionShape,
-  { dropout }: ResolvedAttention,
+  attention: ResolvedAttention,
 ): Record<string, number> {
+  return { sinkBase: 2 * batch, ...dropoutValues(attention) }
+}
+
+/** Dropout's fields of the uniform block; 0 where there is none. */
+export function dropoutValues({ dropout }: ResolvedAttention): Record<string, number> {
   return {
-    sinkBase: 2 * batch,
     dropoutThreshold: dropout?.threshold ?? 0,
     dropoutScale: floatWord(dropout?.scale ?? 1),
     dropoutKeyLow: dropout?.key[0] ?? 0,
@@ -149,7 +115,7 @@ function optionalFields(
 
 /** Values of the parameters that expressions use, as words. */
 export function parameterWords(
-  { layout }: ForwardPlan,
+  { layout }: Pick<ForwardPlan, 'layout'>,
   values: Readonly<Record<string, number>>,
 ): Uint32Array {
   return Uint32Array.from(layout.parameters, ({ name, type }) =>

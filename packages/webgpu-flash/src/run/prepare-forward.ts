@@ -3,21 +3,14 @@
 import type { BufferPool } from '../device/buffers.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { forwardFields, packParameters, withOptionalFields } from '../kernels/parameters.ts'
-import { splitDispatches } from '../plan/dispatch.ts'
 import type { BoundRange } from '../plan/dispatch.ts'
+import { forwardDispatches } from '../plan/forward-dispatches.ts'
 import { packBlockMap } from '../plan/pack-block-map.ts'
 import { forwardCode } from '../plan/plan.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
 import type { PreparedCall } from './call-cache.ts'
-import {
-  bindingRanges,
-  bindsWholeHeads,
-  boundTensors,
-  boxWork,
-  parameterFields,
-  parameterWords,
-} from './forward-call.ts'
+import { bindingRanges, boundTensors, parameterFields, parameterWords } from './forward-call.ts'
 import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { forwardPipeline } from './pipelines.ts'
@@ -72,11 +65,10 @@ export function prepareForward(
   tensors: ForwardInputs & ForwardOutputs,
   blockMaps: BlockMapBuffers,
 ): PreparedCall<ForwardTensorName> {
-  const { shape, tile, attention, data } = plan
-  const limits = { ...capabilities.limits, workBudget: plan.workBudget }
+  const { attention, data } = plan
   const bound = boundTensors(tensors)
-  // A block map takes its rows longest first, so that a few of them may lie anywhere.
-  const anyRow = plan.blockMap !== undefined && bindsWholeHeads(plan, bound, limits)
+  const { limits } = capabilities
+  const { dispatches, anyRow } = forwardDispatches(caller, plan, Object.values(bound), limits)
   const access = (name: ForwardTensorName) => accessOf(tensors[name], capabilities.shaderFloat16)
   const accesses: ForwardAccesses = {
     query: access('query'),
@@ -89,14 +81,6 @@ export function prepareForward(
     dropout: attention.dropout !== undefined,
   })
   const parameters = parameterWords(plan, tensors.parameters ?? {})
-  const dispatches = splitDispatches(caller, {
-    shape,
-    tile,
-    tensors: Object.values(bound),
-    limits,
-    anyRow,
-    work: (box) => boxWork(plan, box),
-  })
   const parts = dispatches.map((dispatch) => {
     const alignment = limits.minStorageBufferOffsetAlignment
     const ranges = bindingRanges(plan, bound, dispatch, alignment, anyRow)

@@ -1,0 +1,103 @@
+// The dispatches of a forward pass over given tensors, and over those a plan expects: contiguous ones.
+import { contiguousStrides } from '@attn/core'
+import { elementBytes } from '../gpu-tensor.ts'
+import type { Capabilities, DeviceLimits } from '../device/capabilities.ts'
+import { boundRange, splitDispatches } from './dispatch.ts'
+import type { BoundTensor, Dispatch, DispatchLimits } from './dispatch.ts'
+import { outputStrides } from './plan.ts'
+import type { ForwardPlan } from './plan.ts'
+
+/** How a call is cut. */
+export interface ForwardDispatches {
+  readonly dispatches: readonly Dispatch[]
+  /**
+   * Whether the rows of a block map are taken longest first, so that a few of them may lie anywhere.
+   * Where a head is too large to be bound at once, they are taken in order.
+   */
+  readonly anyRow: boolean
+}
+
+/**
+ * Cuts a call over these tensors.
+ *
+ * @throws UnsupportedError when they do not fit the device's bindings.
+ */
+export function forwardDispatches(
+  caller: string,
+  plan: ForwardPlan,
+  tensors: readonly BoundTensor[],
+  deviceLimits: DeviceLimits,
+): ForwardDispatches {
+  const { shape, tile, workBudget } = plan
+  const limits = { ...deviceLimits, workBudget }
+  const anyRow = plan.blockMap !== undefined && bindsWholeHeads(plan, tensors, limits)
+  const work = (box: Omit<Dispatch, 'merge'>): number => boxWork(plan, box)
+  return {
+    dispatches: splitDispatches(caller, { shape, tile, tensors, limits, anyRow, work }),
+    anyRow,
+  }
+}
+
+/** Floating-point operations in a box of tiles. */
+function boxWork(
+  { shape, tile, packedMap, blockMap }: ForwardPlan,
+  box: Omit<Dispatch, 'merge'>,
+): number {
+  const count = ({ start, end }: { start: number; end: number }): number => end - start
+  const keyTiles = count(box.keyTiles)
+  const allKeyTiles = Math.ceil(shape.keyLength / tile.keys)
+  const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
+  let tiles = count(box.queryTiles) * keyTiles
+  if (packedMap && blockMap) {
+    // Rows are taken by their order; the mean over all maps is close enough for a budget.
+    const mean = packedMap.visited / packedMap.rowTiles.length / allKeyTiles
+    tiles = Math.ceil(tiles * mean)
+  }
+  return count(box.batches) * count(box.heads) * tiles * perTile
+}
+
+/** Whether every row of a head can be bound at once. */
+function bindsWholeHeads(
+  { shape }: ForwardPlan,
+  tensors: readonly BoundTensor[],
+  limits: DispatchLimits,
+): boolean {
+  const one = { start: 0, end: 1 }
+  const rows = { start: 0, end: shape.queryLength }
+  return tensors.every(
+    (tensor) =>
+      tensor.follows === 'keys' ||
+      // A head may begin anywhere between two aligned places.
+      boundRange(tensor, 1, one, one, rows).size + limits.minStorageBufferOffsetAlignment <=
+        limits.maxStorageBufferBindingSize,
+  )
+}
+
+/** The tensors a plan is made for, row-major: what accounts of it are about. */
+export function contiguousTensors(
+  { shape, dtype }: ForwardPlan,
+  { shaderFloat16 }: Capabilities,
+): BoundTensor[] {
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const bound = (
+    sizes: readonly number[],
+    follows: BoundTensor['follows'],
+    strides: readonly number[] = contiguousStrides(sizes),
+    type = dtype,
+  ): BoundTensor => ({
+    view: { dtype: type, shape: sizes, strides, offset: 0, storage: undefined },
+    elementBytes: elementBytes(type),
+    follows,
+  })
+  return [
+    bound([batch, heads, queryLength, headDim], 'queries'),
+    bound([batch, kvHeads, keyLength, headDim], 'keys'),
+    bound([batch, kvHeads, keyLength, valueDim], 'keys'),
+    bound(
+      [batch, heads, queryLength, valueDim],
+      'queries',
+      outputStrides(shape, dtype, shaderFloat16),
+    ),
+    bound([batch, heads, queryLength], 'queries', undefined, 'float32'),
+  ]
+}
