@@ -159,9 +159,10 @@ function tableWords(table: Table): Uint32Array {
   if (table.type === 'integer') return new Uint32Array(Int32Array.from(values).buffer)
   if (table.type === 'float') {
     // Infinities are kept out of shaders, which may assume there are none.
-    const floats = Float32Array.from(values, (value) =>
-      Math.min(Math.max(value, -largestFloat), largestFloat),
-    )
+    const floats = new Float32Array(values)
+    for (let i = 0; i < floats.length; i++) {
+      if (Math.abs(floats[i]!) > largestFloat) floats[i] = Math.sign(floats[i]!) * largestFloat
+    }
     return new Uint32Array(floats.buffer)
   }
   const words = new Uint32Array(Math.ceil(values.length / 32))
