@@ -1,0 +1,229 @@
+// What the two kernels of the backward pass have in common: configuration, uniform fields, and how a
+// workgroup finds its rows and walks the tiles of the other tokens, with and without a block map.
+import { loadFunction, storeFunction, unpackFunctions } from '../codegen/access.ts'
+import type { Access } from '../codegen/access.ts'
+import type { GradientRules } from '../codegen/gradient-rules.ts'
+import { indent, unroll } from '../codegen/snippets.ts'
+import type { BackwardMemory, BackwardTile } from '../plan/backward-tiles.ts'
+import { parameterBlock } from './parameters.ts'
+import { dropoutFields, dropoutFunctions } from './tile/dropout.ts'
+import { ownRows } from './tile/grid.ts'
+import { gradientConstants, softmaxRowFunction } from './tile/pair-gradient.ts'
+import type { PairGrid } from './tile/pair-gradient.ts'
+
+/** What decides the text of either kernel. */
+export interface GradientConfig {
+  readonly tile: BackwardTile
+  readonly memory: BackwardMemory
+  readonly headDim: number
+  readonly valueDim: number
+  readonly query: Access
+  readonly key: Access
+  readonly value: Access
+  readonly dOutput: Access
+  readonly rules: GradientRules
+  readonly dropout: boolean
+  /** Whether tiles come from a block map; without one all are visited. */
+  readonly blockMap: boolean
+  readonly descriptorWords: number
+  readonly parameterWords: number
+}
+
+/** Tensors that both kernels read. */
+export const gradientInputs = ['query', 'key', 'value', 'dOutput'] as const
+
+const tensorFields = ['Offset', 'Batch', 'Head', 'Row', 'Dim'] as const
+
+/** Names of the uniform fields through which a kernel addresses tensors. */
+export function addressFields(tensors: readonly string[]): string[] {
+  return tensors.flatMap((tensor) => tensorFields.map((field) => `${tensor}${field}`))
+}
+
+/** Scalar fields of both kernels, after the addresses. */
+const scalarFields: readonly string[] = [
+  'softmaxRowsOffset',
+  'queryLength',
+  'keyLength',
+  'heads',
+  'headsPerKeyHead',
+  // The part of the work this dispatch does; see plan/backward-dispatch.ts.
+  'rowTileBase',
+  'rowTiles',
+  'headBegin',
+  'headEnd',
+  'batchBase',
+  'columnTileBegin',
+  'columnTileEnd',
+  'accumulate',
+  // Where the block map lies in `data`, and how heads and sequences share it.
+  'mapBase',
+  'mapRunsBase',
+  'mapOrderBase',
+  'mapOrdered',
+  'mapRows',
+  'mapHeads',
+  'mapBatches',
+  // Bits of a float.
+  'scale',
+]
+
+/** The uniform fields of a kernel that writes these tensors, and `extra` ones. */
+export function gradientFields(
+  outputs: readonly string[],
+  dropout: boolean,
+  extra: readonly string[] = [],
+): readonly string[] {
+  return [
+    ...addressFields([...gradientInputs, ...outputs]),
+    ...scalarFields,
+    ...extra,
+    ...(dropout ? dropoutFields : []),
+  ]
+}
+
+/** The grid of a kernel. */
+export function gradientGrid(tile: BackwardTile, rowTokens: PairGrid['rowTokens']): PairGrid {
+  const { rows, columns, threadRows, threadColumns } = tile
+  return { tileRows: rows, tileColumns: columns, threadRows, threadColumns, rowTokens }
+}
+
+/** A tensor that a kernel writes. */
+export interface GradientOutput {
+  readonly name: string
+  readonly access: Access
+  readonly dims: number
+}
+
+/** Everything before the entry point. */
+export function gradientPreamble(
+  config: GradientConfig,
+  outputs: readonly GradientOutput[],
+  extraFields: readonly string[],
+  bindings: string,
+): string[] {
+  const { tile, memory, headDim, valueDim } = config
+  const inputs = gradientInputs.map((name) => config[name])
+  const accesses = [...inputs, ...outputs.map(({ access }) => access)]
+  const native = accesses.some(({ dtype, nativeFloat16 }) => dtype === 'float16' && nativeFloat16)
+  const fields = gradientFields(
+    outputs.map(({ name }) => name),
+    config.dropout,
+    extraFields,
+  )
+  return [
+    native ? 'enable f16;' : '',
+    parameterBlock(fields, config.descriptorWords, config.parameterWords),
+    bindings,
+    `const tileRows = ${tile.rows}u;
+const tileColumns = ${tile.columns}u;
+const rowRegion = ${memory.rows}u;
+const columnRegion = ${memory.columns}u;
+const sourceRegion = ${memory.source}u;
+const weightRegion = ${memory.weights}u;
+${gradientConstants}`,
+    `// ${memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;`,
+    unpackFunctions(accesses),
+    loadFunction('query', config.query, headDim),
+    loadFunction('key', config.key, headDim),
+    loadFunction('value', config.value, valueDim),
+    loadFunction('dOutput', config.dOutput, valueDim),
+    ...outputs.flatMap(({ name, access, dims }) => [
+      loadFunction(name, access, dims),
+      storeFunction(name, access, dims),
+    ]),
+    softmaxRowFunction,
+    config.dropout ? dropoutFunctions : '',
+    config.rules.code,
+  ]
+}
+
+/** Declares `rowTile`, and `mapPlane` where there is a map; expects `batch` and `head`. */
+export function ownRowTile(blockMap: boolean): string {
+  if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.x;'
+  // Rows are taken longest first, so that no long row begins when the others are done.
+  return `var rowTile = params.rowTileBase + workgroup.x;
+if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }`
+}
+
+/** WGSL of `mapPlane`: where the rows of a head begin in the map. */
+export const mapPlaneFunction: string = `fn mapPlane(batch: u32, head: u32) -> u32 {
+  return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
+}`
+
+/**
+ * A loop over the tiles of the columns that meet the rows, for one head.
+ *
+ * @param full - Text that says whether every pair of a tile is within the keys, without a map.
+ */
+export function forEachColumnTile(blockMap: boolean, full: string, body: string): string {
+  if (!blockMap) {
+    return `for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+  let full = ${full};
+${indent(body, 2)}
+}`
+  }
+  return `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
+let endRun = data[mapRow + 1u];
+for (var run = data[mapRow]; run < endRun; run++) {
+  let start = data[params.mapRunsBase + 2u * run];
+  let packed = data[params.mapRunsBase + 2u * run + 1u];
+  let full = (packed & 1u) == 1u;
+  let endTile = min(start + (packed >> 1u), params.columnTileEnd);
+  for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
+${indent(body, 4)}
+  }
+}`
+}
+
+/** Registers of a gradient: rows of vectors of dims. */
+export function accumulatorNames(name: string, rows: number, vectors: number): string[][] {
+  return Array.from({ length: rows }, (_, i) =>
+    Array.from({ length: vectors }, (_unused, c) => `${name}${i}_${c}`),
+  )
+}
+
+/** Declares them. */
+export function startAccumulators(names: readonly (readonly string[])[]): string {
+  return names
+    .flat()
+    .map((name) => `var ${name} = vec4<f32>(0.0);`)
+    .join('\n')
+}
+
+/**
+ * Writes a gradient, or adds it to what earlier dispatches wrote.
+ *
+ * @param factor - Text of a factor on all of it.
+ */
+export function storeAccumulators(
+  grid: PairGrid,
+  { name, dims }: GradientOutput,
+  vectors: number,
+  first: string,
+  last: string,
+  factor: string,
+): string {
+  const rows = ownRows(grid)
+  const registers = accumulatorNames(name, rows, vectors).flat()
+  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const stores = unroll(
+    vectors,
+    (c) => `    {
+      let vector = column + ${c * grid.threadColumns}u;
+      if (vector < ${Math.ceil(dims / 4)}u) {
+        var sum = ${name}Sums[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
+        if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+        store${capital}(base, vector, sum);
+      }
+    }`,
+  )
+  // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
+  return `var ${name}Sums = array<vec4<f32>, ${registers.length}>(${registers.join(', ')});
+for (var i = 0u; i < ${rows}u; i++) {
+  let tokenRow = ${first} + row * ${rows}u + i;
+  if (tokenRow <= ${last}) {
+    let base = ${name}Base + tokenRow * params.${name}Row;
+${stores}
+  }
+}`
+}

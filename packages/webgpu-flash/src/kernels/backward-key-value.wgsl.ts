@@ -1,0 +1,155 @@
+// dK and dV of FlashAttention-2's backward pass (arXiv 2307.08691), fused since both need P: one
+// workgroup owns a tile of keys and walks the query tiles of every query head that reads them. The
+// score tile lies transposed, keys along its rows.
+import { storageType } from '../codegen/access.ts'
+import type { Access } from '../codegen/access.ts'
+import { indent } from '../codegen/snippets.ts'
+import {
+  accumulatorNames,
+  forEachColumnTile,
+  gradientGrid,
+  gradientPreamble,
+  mapPlaneFunction,
+  ownRowTile,
+  startAccumulators,
+  storeAccumulators,
+} from './backward-frame.ts'
+import type { GradientConfig, GradientOutput } from './backward-frame.ts'
+import { ownRows } from './tile/grid.ts'
+import {
+  applySlopes,
+  columnOrigin,
+  probabilities,
+  rowOrigin,
+  scoreGradients,
+} from './tile/pair-gradient.ts'
+import { scoreProduct } from './tile/score-product.ts'
+import type { TileSource } from './tile/source.ts'
+import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
+
+/** All that decides the text of the kernel. */
+export interface KeyGradientConfig extends GradientConfig {
+  readonly dKey: Access
+  readonly dValue: Access
+}
+
+/** The WGSL of the dK and dV kernel. Entry point: `main`. */
+export function keyGradientKernel(config: KeyGradientConfig): string {
+  const { tile, blockMap, headDim, valueDim } = config
+  const outputs = [
+    { name: 'dKey', access: config.dKey, dims: headDim },
+    { name: 'dValue', access: config.dValue, dims: valueDim },
+  ] as const
+  const sections = [
+    ...gradientPreamble(config, outputs, [], bindings(config)),
+    blockMap ? mapPlaneFunction : '',
+    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+${indent(mainBody(config, outputs), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function bindings({ query, key, value, dOutput, dKey, dValue }: KeyGradientConfig): string {
+  return `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
+@group(0) @binding(4) var<storage, read> dOutput: array<${storageType(dOutput)}>;
+// Log-sum-exp and D of every row.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;
+@group(0) @binding(7) var<storage, read_write> dKey: array<${storageType(dKey)}>;
+@group(0) @binding(8) var<storage, read_write> dValue: array<${storageType(dValue)}>;`
+}
+
+function mainBody(
+  config: KeyGradientConfig,
+  [dKey, dValue]: readonly [GradientOutput, GradientOutput],
+): string {
+  const { tile, memory, blockMap } = config
+  const grid = gradientGrid(tile, 'keys')
+  const own = ownRows(grid)
+  const [keyVectors, valueVectors] = [memory.headStride, memory.valueStride].map(
+    (stride) => stride / tile.threadColumns,
+  ) as [number, number]
+  const walk = forEachColumnTile(
+    blockMap,
+    '(rowTile + 1u) * tileRows <= keyCount',
+    tileBody(config),
+  )
+  return `let column = thread % ${tile.threadColumns}u;
+let row = thread / ${tile.threadColumns}u;
+let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
+let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
+let batch = params.batchBase + workgroup.z;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
+let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+let firstKey = rowTile * tileRows;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let lastQuery = params.queryLength - 1u;
+let scale = bitcast<f32>(params.scale);
+${rowOrigin(grid)}
+${startAccumulators(accumulatorNames('dKey', own, keyVectors))}
+${startAccumulators(accumulatorNames('dValue', own, valueVectors))}
+for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
+  let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+${indent(walk, 2)}
+}
+let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale')}
+${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '')}`
+}
+
+function tileBody(config: KeyGradientConfig): string {
+  const { tile, memory, headDim, valueDim, rules, dropout } = config
+  const grid = gradientGrid(tile, 'keys')
+  const key: TileSource = { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim }
+  const query: TileSource = {
+    name: 'query',
+    first: 'firstQuery',
+    last: 'lastQuery',
+    dims: headDim,
+  }
+  const dOutput: TileSource = { ...query, name: 'dOutput', dims: valueDim }
+  const product = {
+    rowRegion: 'rowRegion',
+    columnRegion: 'columnRegion',
+    dimChunk: tile.dimChunk,
+  }
+  const sum = {
+    weightRegion: 'weightRegion',
+    sourceRegion: 'sourceRegion',
+    weightStride: memory.weightStride,
+    chunk: tile.sourceChunk,
+  }
+  return `let firstQuery = columnTile * tileColumns;
+${columnOrigin(grid)}
+${scoreProduct(grid, { ...product, name: 'score', rows: key, columns: query })}
+${probabilities(grid, rules, false)}
+${scoreProduct(grid, {
+  ...product,
+  name: 'gradient',
+  rows: { ...key, name: 'value', dims: valueDim },
+  columns: dOutput,
+})}
+${scoreGradients(grid, dropout)}
+${applySlopes(grid, rules)}
+${storeWeights(grid, 'score', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, { ...sum, name: 'dValue', source: dOutput, sourceStride: memory.valueStride })}
+workgroupBarrier();
+${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, { ...sum, name: 'dKey', source: query, sourceStride: memory.headStride })}`
+}

@@ -1,0 +1,140 @@
+// dQ of FlashAttention-2's backward pass (arXiv 2307.08691): one workgroup owns a tile of query rows
+// and walks the key tiles, computing P and dS again for each. Gradients of tables are summed here too.
+import { storageType } from '../codegen/access.ts'
+import type { Access } from '../codegen/access.ts'
+import { indent } from '../codegen/snippets.ts'
+import {
+  accumulatorNames,
+  forEachColumnTile,
+  gradientGrid,
+  gradientPreamble,
+  mapPlaneFunction,
+  ownRowTile,
+  startAccumulators,
+  storeAccumulators,
+} from './backward-frame.ts'
+import type { GradientConfig, GradientOutput } from './backward-frame.ts'
+import { ownRows } from './tile/grid.ts'
+import {
+  applySlopes,
+  columnOrigin,
+  probabilities,
+  rowOrigin,
+  scoreGradients,
+} from './tile/pair-gradient.ts'
+import { scoreProduct } from './tile/score-product.ts'
+import type { TileSource } from './tile/source.ts'
+import { addTableShares, startTableSums, storeTableSums, tableFields } from './tile/table-sums.ts'
+import type { TableSum } from './tile/table-sums.ts'
+import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
+
+/** All that decides the text of the kernel. */
+export interface QueryGradientConfig extends GradientConfig {
+  readonly dQuery: Access
+  /** One for each look-up in a trainable table. */
+  readonly tables: readonly TableSum[]
+}
+
+/** The WGSL of the dQ kernel. Entry point: `main`. */
+export function queryGradientKernel(config: QueryGradientConfig): string {
+  const { tile, blockMap, tables, headDim } = config
+  const output = { name: 'dQuery', access: config.dQuery, dims: headDim }
+  const sections = [
+    ...gradientPreamble(config, [output], tableFields(tables), bindings(config)),
+    blockMap ? mapPlaneFunction : '',
+    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+${indent(mainBody(config, output), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function bindings({ query, key, value, dOutput, dQuery, tables }: QueryGradientConfig): string {
+  const sums =
+    tables.length > 0
+      ? '\n@group(0) @binding(8) var<storage, read_write> tableGradients: array<f32>;'
+      : ''
+  return `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
+@group(0) @binding(4) var<storage, read> dOutput: array<${storageType(dOutput)}>;
+// Log-sum-exp and D of every row.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;
+@group(0) @binding(7) var<storage, read_write> dQuery: array<${storageType(dQuery)}>;${sums}`
+}
+
+function mainBody(config: QueryGradientConfig, output: GradientOutput): string {
+  const { tile, memory, blockMap, tables } = config
+  const grid = gradientGrid(tile, 'queries')
+  const vectors = memory.headStride / tile.threadColumns
+  return `let column = thread % ${tile.threadColumns}u;
+let row = thread / ${tile.threadColumns}u;
+let head = params.headBegin + workgroup.y;
+let batch = params.batchBase + workgroup.z;
+let keyHead = head / params.headsPerKeyHead;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${ownRowTile(blockMap)}
+let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead;
+let firstQuery = rowTile * tileRows;
+let lastQuery = params.queryLength - 1u;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let scale = bitcast<f32>(params.scale);
+${rowOrigin(grid)}
+${startAccumulators(accumulatorNames('dQuery', ownRows(grid), vectors))}
+${startTableSums(grid, tables)}
+${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', tileBody(config))}
+${storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale')}
+${storeTableSums(grid, tables)}`
+}
+
+function tileBody(config: QueryGradientConfig): string {
+  const { tile, memory, headDim, valueDim, rules, dropout, tables } = config
+  const grid = gradientGrid(tile, 'queries')
+  const query: TileSource = {
+    name: 'query',
+    first: 'firstQuery',
+    last: 'lastQuery',
+    dims: headDim,
+  }
+  const key: TileSource = { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim }
+  const product = {
+    rowRegion: 'rowRegion',
+    columnRegion: 'columnRegion',
+    dimChunk: tile.dimChunk,
+  }
+  return `let firstKey = columnTile * tileColumns;
+${columnOrigin(grid)}
+${scoreProduct(grid, { ...product, name: 'score', rows: query, columns: key })}
+${probabilities(grid, rules, tables.length > 0)}
+${scoreProduct(grid, {
+  ...product,
+  name: 'gradient',
+  rows: { ...query, name: 'dOutput', dims: valueDim },
+  columns: { ...key, name: 'value', dims: valueDim },
+})}
+${scoreGradients(grid, dropout)}
+${addTableShares(grid, tables)}
+${applySlopes(grid, rules)}
+${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, {
+  name: 'dQuery',
+  source: key,
+  weightRegion: 'weightRegion',
+  sourceRegion: 'sourceRegion',
+  weightStride: memory.weightStride,
+  sourceStride: memory.headStride,
+  chunk: tile.sourceChunk,
+})}`
+}

@@ -1,0 +1,74 @@
+// The first step of the backward pass: D = rowsum(dO * O) of every row (FlashAttention-2, arXiv
+// 2307.08691, algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp.
+import { loadFunction, storageType, unpackFunctions } from '../codegen/access.ts'
+import type { Access } from '../codegen/access.ts'
+import { addressFields } from './backward-frame.ts'
+import { parameterBlock } from './parameters.ts'
+import { gradientConstants } from './tile/pair-gradient.ts'
+
+/** Rows of a workgroup. */
+export const rowsPerWorkgroup = 16
+/** Threads that share a row, each taking every eighth vector of it. */
+const threadsPerRow = 8
+
+/** Uniform fields of the kernel. */
+export const rowFields: readonly string[] = [
+  ...addressFields(['output', 'dOutput']),
+  'logSumExpOffset',
+  'softmaxRowsOffset',
+  'queryLength',
+  'heads',
+  'rowTileBase',
+  'headBegin',
+  'batchBase',
+]
+
+/** The WGSL of the kernel. Entry point: `main`. */
+export function softmaxRowsKernel(output: Access, dOutput: Access, valueDim: number): string {
+  const native = [output, dOutput].some((one) => one.dtype === 'float16' && one.nativeFloat16)
+  const vectors = Math.ceil(valueDim / 4)
+  const sections = [
+    native ? 'enable f16;' : '',
+    parameterBlock(rowFields, 0, 0),
+    `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> output: array<${storageType(output)}>;
+@group(0) @binding(2) var<storage, read> dOutput: array<${storageType(dOutput)}>;
+// As bits, since shaders may assume that there is no -Infinity.
+@group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
+@group(0) @binding(4) var<storage, read_write> softmaxRows: array<vec2<f32>>;`,
+    `${gradientConstants}
+const negativeInfinity = 0xff800000u;`,
+    `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
+    unpackFunctions([output, dOutput]),
+    loadFunction('output', output, valueDim),
+    loadFunction('dOutput', dOutput, valueDim),
+    /* wgsl */ `@compute @workgroup_size(${rowsPerWorkgroup * threadsPerRow})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin + workgroup.y;
+  let part = thread % ${threadsPerRow}u;
+  let queryRow = (params.rowTileBase + workgroup.x) * ${rowsPerWorkgroup}u + thread / ${threadsPerRow}u;
+  let safeRow = min(queryRow, params.queryLength - 1u);
+  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + safeRow * params.outputRow;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead + safeRow * params.dOutputRow;
+  var sum = 0.0;
+  for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
+    sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
+  }
+  partial[thread] = sum;
+  workgroupBarrier();
+  if (part == 0u && queryRow < params.queryLength) {
+    var total = 0.0;
+    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[thread + other]; }
+    let place = (batch * params.heads + head) * params.queryLength + queryRow;
+    let bits = logSumExp[params.logSumExpOffset + place];
+    let finite = clamp(bitcast<f32>(bits), hidden, -hidden);
+    softmaxRows[params.softmaxRowsOffset + place] = vec2<f32>(select(finite, deadRow, bits == negativeInfinity), total);
+  }
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}

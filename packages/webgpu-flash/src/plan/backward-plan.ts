@@ -1,0 +1,189 @@
+// Planning the backward pass: what `plan({ training: true })` needs besides the forward plan, again
+// without touching a GPU.
+import { createBlockMap, floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
+import type { BlockMap, ResolvedAttention, Table } from '@attn/core'
+import { composeLookups } from '../codegen/compose-lookups.ts'
+import { dataLayout, packData } from '../codegen/data-layout.ts'
+import type { DataLayout } from '../codegen/data-layout.ts'
+import { gradientRules } from '../codegen/gradient-rules.ts'
+import type { GradientRules } from '../codegen/gradient-rules.ts'
+import type { Capabilities } from '../device/capabilities.ts'
+import { backwardMemory, checkBackwardTile, chooseBackwardTile } from './backward-tiles.ts'
+import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
+import { packBlockMap } from './pack-block-map.ts'
+import type { PackedBlockMap } from './pack-block-map.ts'
+import { headWords } from './plan.ts'
+import type { ForwardPlan } from './plan.ts'
+import { tableLookups, trainableTables } from './table-lookups.ts'
+import { tableStorage } from './table-storage.ts'
+import type { TableStorage } from './table-storage.ts'
+
+/** Tiles to use instead of the planner's choice: for measuring. */
+export interface BackwardTiles {
+  /** Of the kernel that computes dQ; rows are queries. */
+  readonly query?: BackwardTile
+  /** Of the kernel that computes dK and dV; rows are keys. */
+  readonly key?: BackwardTile
+}
+
+/** One of the two kernels. */
+export interface GradientPass {
+  readonly rowTokens: 'queries' | 'keys'
+  readonly tile: BackwardTile
+  readonly memory: BackwardMemory
+  readonly rules: GradientRules
+  /** Tiles along both axes. */
+  readonly rowTiles: number
+  readonly columnTiles: number
+  /** Undefined where all tiles are visited. Its rows are this kernel's rows. */
+  readonly blockMap: BlockMap | undefined
+  readonly packedMap: PackedBlockMap | undefined
+  /** Word of `data` at which the packed map begins. */
+  readonly mapBase: number
+  /** Products of two tiles: S, dP and dQ, or S, dP, dV and dK. Operations for each pair of tokens. */
+  readonly pairOperations: number
+}
+
+/** A plan of the backward pass as data. */
+export interface BackwardPlan {
+  readonly forward: ForwardPlan
+  readonly query: GradientPass
+  readonly key: GradientPass
+  readonly layout: DataLayout
+  readonly descriptors: Uint32Array
+  /** Sequences, sinks, tables, then the two block maps. */
+  readonly words: Uint32Array<ArrayBuffer>
+  readonly tables: readonly Table[]
+  readonly storage: TableStorage
+}
+
+/**
+ * Plans a backward pass.
+ *
+ * @throws RangeError for tiles that do not fit, UnsupportedError for tables whose gradients cannot be
+ *   summed.
+ */
+export function planBackward(
+  caller: string,
+  forward: ForwardPlan,
+  tiles: BackwardTiles,
+  { limits }: Capabilities,
+): BackwardPlan {
+  const { shape, attention } = forward
+  const { headDim, valueDim, queryLength, keyLength } = shape
+  const chosen = chooseBackwardTile(headDim, valueDim, limits)
+  const { query: queryTile = chosen, key: keyTile = chosen } = tiles
+  checkBackwardTile(caller, queryTile, headDim, valueDim, limits)
+  checkBackwardTile(caller, keyTile, headDim, valueDim, limits)
+
+  const { mask } = attention
+  const lookups = tableLookups(caller, shape, attention)
+  const modifiers = attention.scoreModifiers.map((modifier) => ({
+    ...modifier,
+    expression: floatExpression(composeLookups(modifier.expression.node, shape.heads)),
+  }))
+  const layout = dataLayout([
+    ...[mask, ...modifiers].flatMap((part) => (part ? [part.expression.node] : [])),
+    ...lookups
+      .flatMap(({ indices, derivative }) => [...indices, derivative])
+      .map(({ node }) => node),
+  ])
+  const { words: tableWords, descriptors } = packData(layout, headWords(attention))
+
+  const queryMap = mapOf(forward, queryTile.rows, queryTile.columns)
+  const keyMap = mapOf(forward, keyTile.columns, keyTile.rows)
+  const packedQuery = queryMap && packBlockMap(queryMap)
+  const transposed = keyMap && byKey(keyMap)
+  const packedKey = transposed && packBlockMap(transposed)
+  const parts = [tableWords, packedQuery?.words, packedKey?.words].map(
+    (part) => part ?? new Uint32Array(),
+  )
+  const queryMapBase = parts[0]!.length
+  const keyMapBase = queryMapBase + parts[1]!.length
+
+  const query: GradientPass = {
+    rowTokens: 'queries',
+    tile: queryTile,
+    memory: backwardMemory(queryTile, headDim, valueDim),
+    rules: gradientRules(mask, modifiers, lookups, layout),
+    rowTiles: Math.ceil(queryLength / queryTile.rows),
+    columnTiles: Math.ceil(keyLength / queryTile.columns),
+    blockMap: queryMap,
+    packedMap: packedQuery,
+    mapBase: queryMapBase,
+    pairOperations: 4 * headDim + 2 * valueDim,
+  }
+  const key: GradientPass = {
+    rowTokens: 'keys',
+    tile: keyTile,
+    memory: backwardMemory(keyTile, headDim, valueDim),
+    rules: gradientRules(mask, modifiers, [], layout),
+    rowTiles: Math.ceil(keyLength / keyTile.rows),
+    columnTiles: Math.ceil(queryLength / keyTile.columns),
+    blockMap: transposed,
+    packedMap: packedKey,
+    mapBase: keyMapBase,
+    pairOperations: 4 * headDim + 4 * valueDim,
+  }
+  const storage = tableStorage(shape, lookups, query)
+  const { maxStorageBufferBindingSize } = limits
+  if (4 * storage.length > maxStorageBufferBindingSize) {
+    throw new UnsupportedError(
+      `${caller}: gradients of trainable tables need ${4 * storage.length} bytes, the device has maxStorageBufferBindingSize=${maxStorageBufferBindingSize}; use smaller tables or request a larger limit`,
+    )
+  }
+  return {
+    forward,
+    query,
+    key,
+    layout,
+    descriptors,
+    words: joined(parts),
+    tables: trainableTables(attention),
+    storage,
+  }
+}
+
+function mapOf(
+  { shape, attention, blockMap }: ForwardPlan,
+  queryBlockSize: number,
+  keyBlockSize: number,
+): BlockMap | undefined {
+  if (!blockMap) return undefined
+  if (blockMap.queryBlockSize === queryBlockSize && blockMap.keyBlockSize === keyBlockSize) {
+    return blockMap
+  }
+  const { batch, heads, queryLength, keyLength } = shape
+  const { mask, queryOffsets, keyLengths }: ResolvedAttention = attention
+  const lengths = { queryOffset: queryOffsets, keyLengths }
+  return createBlockMap(
+    mask,
+    { batch, heads, queryLength, keyLength, ...lengths },
+    { queryBlockSize, keyBlockSize },
+  )
+}
+
+/** The transposed map, as the map of a problem whose rows are keys. */
+function byKey(map: BlockMap): BlockMap {
+  const transposed = transposeBlockMap(map)
+  return {
+    ...transposed,
+    kind: 'blockMap',
+    queryLength: map.keyLength,
+    keyLength: map.queryLength,
+    queryBlockSize: map.keyBlockSize,
+    keyBlockSize: map.queryBlockSize,
+    queryBlocks: map.keyBlocks,
+    keyBlocks: map.queryBlocks,
+  }
+}
+
+function joined(parts: readonly Uint32Array[]): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(parts.reduce((count, part) => count + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    words.set(part, offset)
+    offset += part.length
+  }
+  return words
+}

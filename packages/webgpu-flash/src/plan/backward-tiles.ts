@@ -1,0 +1,138 @@
+// How the backward kernels' tiles fit a device. Both kernels have one shape: a workgroup owns rows of
+// the gradient it sums (queries for dQ, keys for dK and dV) and visits columns of the other tokens,
+// making two score products and one or two weighted sums with each.
+import { transposedStride } from '../kernels/tile/source.ts'
+import { roundUp } from './tiles.ts'
+import type { WorkgroupLimits } from './tiles.ts'
+
+/** One way to cut the work: sizes in tokens, threads and dims. */
+export interface BackwardTile {
+  /** Rows of the gradient; a multiple of 16 and of 4 times `threadRows`. */
+  readonly rows: number
+  /** Tokens visited at a time; a multiple of 16 and of 4 times `threadColumns`. */
+  readonly columns: number
+  readonly threadRows: number
+  readonly threadColumns: number
+  /** Dims of the two products in workgroup memory at a time; a power of two, at least 8. */
+  readonly dimChunk: number
+  /** Tokens of a weighted sum in workgroup memory at a time; divides `columns`. */
+  readonly sourceChunk: number
+}
+
+/** Where everything lies in workgroup memory, in vectors of 4 float32. */
+export interface BackwardMemory {
+  readonly rows: number
+  readonly columns: number
+  readonly source: number
+  readonly weights: number
+  /** Vectors between columns of the weights: one more than the rows, against bank conflicts. */
+  readonly weightStride: number
+  /** Vectors between tokens of Q or K, and of V or dO: dims rounded up to whole thread columns. */
+  readonly headStride: number
+  readonly valueStride: number
+  readonly vectors: number
+  /** The sum in words, for the comment in the shader. */
+  readonly note: string
+}
+
+/** Lays a tile out in workgroup memory: products and sums take turns, weights stay between them. */
+export function backwardMemory(
+  tile: BackwardTile,
+  headDim: number,
+  valueDim: number,
+): BackwardMemory {
+  const rows = tile.dimChunk * transposedStride(tile.rows)
+  const columns = tile.dimChunk * transposedStride(tile.columns)
+  const headStride = roundUp(Math.ceil(headDim / 4), tile.threadColumns)
+  const valueStride = roundUp(Math.ceil(valueDim / 4), tile.threadColumns)
+  const source = tile.sourceChunk * Math.max(headStride, valueStride)
+  const weightStride = tile.rows / 4 + 1
+  const weights = tile.columns * weightStride
+  const shared = Math.max(rows + columns, source)
+  return {
+    rows: 0,
+    columns: rows,
+    source: 0,
+    weights: shared,
+    weightStride,
+    headStride,
+    valueStride,
+    vectors: shared + weights,
+    note: `16 bytes times: two chunks of a product ${rows + columns} or one of a sum ${source}, and its weights ${weights}`,
+  }
+}
+
+/** Bytes of workgroup memory a tile needs. */
+export function backwardTileBytes(tile: BackwardTile, headDim: number, valueDim: number): number {
+  return 16 * backwardMemory(tile, headDim, valueDim).vectors
+}
+
+const middle = { rows: 64, columns: 32, threadRows: 16, threadColumns: 8 } as const
+const wide = { rows: 32, columns: 64, threadRows: 8, threadColumns: 16 } as const
+
+/** Candidates from the fastest to the least demanding; the first that fits is taken. */
+const candidates: readonly BackwardTile[] = [
+  { ...middle, dimChunk: 32, sourceChunk: 32 },
+  { ...middle, dimChunk: 16, sourceChunk: 16 },
+  { ...middle, dimChunk: 8, sourceChunk: 8 },
+]
+
+/** The same for wide heads, whose gradients need more threads to hold them. */
+const wideCandidates: readonly BackwardTile[] = [
+  { ...wide, dimChunk: 32, sourceChunk: 16 },
+  { ...wide, dimChunk: 16, sourceChunk: 8 },
+  { ...wide, dimChunk: 8, sourceChunk: 4 },
+]
+
+/** The tile for these head dims on a device with these limits. */
+export function chooseBackwardTile(
+  headDim: number,
+  valueDim: number,
+  limits: WorkgroupLimits,
+): BackwardTile {
+  const list = Math.max(headDim, valueDim) > 64 ? wideCandidates : candidates
+  const fits = (tile: BackwardTile): boolean =>
+    backwardTileBytes(tile, headDim, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
+    tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
+  // The last fits the limits that every device has.
+  return list.find(fits) ?? list.at(-1)!
+}
+
+/**
+ * Checks a tile that the caller has chosen.
+ *
+ * @throws RangeError when its sizes do not divide or it does not fit the device.
+ */
+export function checkBackwardTile(
+  caller: string,
+  tile: BackwardTile,
+  headDim: number,
+  valueDim: number,
+  limits: WorkgroupLimits,
+): void {
+  const { rows, columns, threadRows, threadColumns, dimChunk, sourceChunk } = tile
+  const whole =
+    rows % 16 === 0 &&
+    columns % 16 === 0 &&
+    rows % (4 * threadRows) === 0 &&
+    columns % (4 * threadColumns) === 0 &&
+    dimChunk >= 8 &&
+    Number.isInteger(Math.log2(dimChunk)) &&
+    columns % sourceChunk === 0
+  if (!whole) {
+    throw new RangeError(`${caller}: the sizes of the tile do not divide; see BackwardTile`)
+  }
+  const bytes = backwardTileBytes(tile, headDim, valueDim)
+  const threads = threadRows * threadColumns
+  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = limits
+  if (bytes > maxComputeWorkgroupStorageSize) {
+    throw new RangeError(
+      `${caller}: the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${maxComputeWorkgroupStorageSize}`,
+    )
+  }
+  if (threads > maxComputeInvocationsPerWorkgroup) {
+    throw new RangeError(
+      `${caller}: the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${maxComputeInvocationsPerWorkgroup}`,
+    )
+  }
+}

@@ -1,0 +1,96 @@
+// The account of a backward pass: its tiles, operations, bytes and memory.
+import type { BackwardPlan, GradientPass } from './backward-plan.ts'
+import type { BackwardTile } from './backward-tiles.ts'
+
+/** The account of one of the two kernels. */
+export interface GradientExplanation {
+  readonly tile: BackwardTile
+  readonly workgroupMemoryBytes: number
+  /** Tiles of the score matrix, over all heads and sequences. */
+  readonly blocks: { readonly total: number; readonly visited: number }
+  /** Multiplications and additions in visited tiles. */
+  readonly floatingPointOperations: number
+}
+
+/** The account of the backward pass of a plan. Plain data. */
+export interface BackwardExplanation {
+  /** The kernels chosen. */
+  readonly variant: 'tiled'
+  /** Why these kernels. */
+  readonly reason: string
+  /** The kernel of dQ: S, dP and dQ for each pair. */
+  readonly query: GradientExplanation
+  /** The kernel of dK and dV: S, dP, dV and dK. */
+  readonly key: GradientExplanation
+  /** Of both: 3.5 times forward's where the tiles are the same. */
+  readonly floatingPointOperations: number
+  /** Bytes that cross from GPU memory to workgroups if nothing is cached, and back. */
+  readonly bytes: { readonly read: number; readonly written: number }
+  /** Bytes the plan holds for the backward pass, and of the gradients; all linear in the lengths. */
+  readonly memoryBytes: {
+    /** Log-sum-exp and D: 8 bytes a row. */
+    readonly softmaxRows: number
+    /** Block maps by query and by key, tables. */
+    readonly tables: number
+    /** Sums for the gradients of trainable tables. */
+    readonly tableSums: number
+    readonly gradients: number
+  }
+}
+
+/** Bytes of the buffers that a backward plan works in. */
+export function backwardWorkspace({ forward, storage }: BackwardPlan): {
+  readonly softmaxRows: number
+  readonly tableSums: number
+} {
+  const { batch, heads, queryLength } = forward.shape
+  return { softmaxRows: 8 * batch * heads * queryLength, tableSums: 4 * storage.length }
+}
+
+function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanation {
+  const { batch, heads } = plan.forward.shape
+  const { tile, memory, rowTiles, columnTiles, packedMap, blockMap, pairOperations } = pass
+  const total = batch * heads * rowTiles * columnTiles
+  // Heads and sequences without maps of their own share one.
+  const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
+  const visited = packedMap ? packedMap.visited * copies : total
+  return {
+    tile,
+    workgroupMemoryBytes: 16 * memory.vectors,
+    blocks: { total, visited },
+    floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,
+  }
+}
+
+/** Accounts for a backward plan. */
+export function explainBackward(plan: BackwardPlan): BackwardExplanation {
+  const { shape, dtype } = plan.forward
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const [query, key] = [plan.query, plan.key].map((pass) => explainPass(plan, pass)) as [
+    GradientExplanation,
+    GradientExplanation,
+  ]
+  const elementBytes = dtype === 'float16' ? 2 : 4
+  const rows = batch * heads * queryLength
+  const gradients =
+    elementBytes * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
+  const { softmaxRows, tableSums } = backwardWorkspace(plan)
+  // Each visit reads Q, K, V and dO; what is summed is read once more.
+  const perToken = headDim + valueDim
+  const ofQuery = query.tile.rows * perToken + query.tile.columns * (perToken + headDim)
+  const ofKey = key.tile.rows * perToken + key.tile.columns * 2 * perToken
+  const elements = query.blocks.visited * ofQuery + key.blocks.visited * ofKey + 2 * rows * valueDim
+  return {
+    variant: 'tiled',
+    reason:
+      'plain WGSL in two passes, since there are no float atomics: dK and dV by key tile, dQ by query tile, each recomputing the probabilities from log-sum-exp in a fixed order',
+    query,
+    key,
+    floatingPointOperations: query.floatingPointOperations + key.floatingPointOperations,
+    bytes: {
+      read: elements * elementBytes + 4 * rows,
+      written: gradients + softmaxRows + tableSums,
+    },
+    memoryBytes: { softmaxRows, tables: plan.words.byteLength, tableSums, gradients },
+  }
+}

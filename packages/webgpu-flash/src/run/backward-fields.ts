@@ -1,0 +1,118 @@
+// The numbers in the uniform blocks of the backward kernels.
+import type { Table } from '@attn/core'
+import { elementBytes } from '../gpu-tensor.ts'
+import { floatWord } from '../kernels/parameters.ts'
+import type { GradientDispatch } from '../plan/backward-dispatch.ts'
+import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
+import type { DispatchLimits } from '../plan/dispatch.ts'
+import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
+import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
+import { dropoutValues } from './forward-call.ts'
+
+type Values = Readonly<Record<string, number>>
+
+/**
+ * Where a tensor lies, counted from the start of its binding.
+ *
+ * @param start - First byte of the binding.
+ */
+export function addressValues(
+  name: BackwardKernel['names'][number],
+  tensors: BackwardInputs & BackwardOutputs,
+  accesses: BackwardAccesses,
+  start: number,
+): Values {
+  if (name === 'softmaxRows') return { softmaxRowsOffset: -start / 8 }
+  if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }
+  if (typeof name !== 'string' || !(name in accesses)) return {}
+  const { [name as keyof BackwardAccesses]: access } = accesses
+  const view = tensors[name as keyof BackwardAccesses]
+  const unit = access.vector ? 4 : 1
+  const [batch, head, row, dim] = view.strides as [number, number, number, number]
+  return {
+    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
+    [`${name}Offset`]: (view.offset - start / elementBytes(view.dtype)) / unit,
+    [`${name}Batch`]: Math.trunc(batch / unit),
+    [`${name}Head`]: Math.trunc(head / unit),
+    [`${name}Row`]: Math.trunc(row / unit),
+    [`${name}Dim`]: dim,
+  }
+}
+
+/** Sizes, the part of the work, and where the map and the tables' sums lie. */
+export function gradientValues(
+  plan: BackwardPlan,
+  pass: GradientPass | undefined,
+  { batches, heads, rowTiles, columnTiles, accumulate }: GradientDispatch,
+): Values {
+  const { shape, attention } = plan.forward
+  const sizes = {
+    queryLength: shape.queryLength,
+    keyLength: shape.keyLength,
+    heads: shape.heads,
+    headsPerKeyHead: shape.heads / shape.kvHeads,
+    rowTileBase: rowTiles.start,
+    headBegin: heads.start,
+    headEnd: heads.end,
+    batchBase: batches.start,
+    scale: floatWord(attention.scale),
+  }
+  // The kernel of the sinks sums over sequences, of which earlier dispatches had others.
+  if (!pass) {
+    return {
+      ...sizes,
+      batchBegin: batches.start,
+      batchEnd: batches.end,
+      sinkBase: 2 * shape.batch,
+      accumulate: batches.start > 0 ? 1 : 0,
+    }
+  }
+  const { blockMap, packedMap, mapBase } = pass
+  const whole = rowTiles.end - rowTiles.start === pass.rowTiles
+  return {
+    ...sizes,
+    rowTiles: pass.rowTiles,
+    columnTileBegin: columnTiles.start,
+    columnTileEnd: columnTiles.end,
+    accumulate: accumulate ? 1 : 0,
+    mapBase,
+    mapRunsBase: mapBase + (packedMap?.runsBase ?? 0),
+    mapOrderBase: mapBase + (packedMap?.orderBase ?? 0),
+    // Part of the rows is bound alone, so it must be taken as it comes.
+    mapOrdered: whole ? 1 : 0,
+    mapRows: pass.rowTiles,
+    mapHeads: blockMap?.heads ?? 0,
+    mapBatches: blockMap?.batch ?? 0,
+    ...tableBases(plan),
+    ...dropoutValues(attention),
+  }
+}
+
+function tableBases({ storage }: BackwardPlan): Values {
+  return Object.fromEntries(storage.bases.map((base, number) => [`tableBase${number}`, base]))
+}
+
+/** The block and the workgroups of the kernel that sums a table's gradient. */
+export function tableValues(
+  plan: BackwardPlan,
+  table: Table,
+  { maxComputeWorkgroupsPerDimension }: DispatchLimits,
+): { readonly values: Values; readonly workgroups: readonly [number, number, number] } {
+  const { shape } = plan.forward
+  const entries = table.values.length
+  const rowOfEntries = Math.min(entries, maxComputeWorkgroupsPerDimension)
+  return {
+    values: {
+      batches: shape.batch,
+      heads: shape.heads,
+      queryLength: shape.queryLength,
+      keyLength: shape.keyLength,
+      rowTiles: plan.query.rowTiles,
+      entries,
+      rowOfEntries,
+      directBase: plan.storage.directBases.get(table) ?? 0,
+      ...tableBases(plan),
+    },
+    workgroups: [rowOfEntries, Math.ceil(entries / rowOfEntries), 1],
+  }
+}
