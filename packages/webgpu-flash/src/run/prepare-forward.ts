@@ -6,13 +6,13 @@ import { forwardFields, packParameters, withOptionalFields } from '../kernels/pa
 import type { BoundRange } from '../plan/dispatch.ts'
 import { forwardDispatches } from '../plan/forward-dispatches.ts'
 import { packBlockMap } from '../plan/pack-block-map.ts'
-import { forwardCode } from '../plan/plan.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { bindingRanges, boundTensors, parameterFields, parameterWords } from './forward-call.ts'
 import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
+import { forwardText } from './forward-text.ts'
 import { forwardPipeline } from './pipelines.ts'
 
 const uniformUsage = 0x40 | 0x08
@@ -92,7 +92,7 @@ export function prepareForward(
     device.limits.minUniformBufferOffsetAlignment,
   )
   return {
-    pipeline: forwardPipeline(device, forwardCode(plan, accesses)),
+    pipeline: forwardPipeline(device, forwardText(plan, accesses)),
     uniforms: buffers.upload('parameters', words, uniformUsage),
     blockMap: blockMaps.get(anyRow ? 'longest first' : 'ascending'),
     dispatches: dispatches.map(({ queryTiles, heads, batches }, index) => ({
