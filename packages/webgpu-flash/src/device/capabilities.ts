@@ -13,6 +13,16 @@ export interface DeviceLimits {
   readonly minStorageBufferOffsetAlignment: number
 }
 
+/** One product of subgroup matrices: `[rows, depth]` times `[depth, columns]`. */
+export interface SubgroupMatrix {
+  /** Type of the operands and of the sums, as WGSL names them. */
+  readonly operands: string
+  readonly sums: string
+  readonly rows: number
+  readonly columns: number
+  readonly depth: number
+}
+
 /** What a device can do. */
 export interface Capabilities {
   readonly adapter: {
@@ -25,6 +35,8 @@ export interface Capabilities {
   readonly shaderFloat16: boolean
   /** Whether shaders may talk within a subgroup, and its sizes. */
   readonly subgroups: { readonly minimum: number; readonly maximum: number } | undefined
+  /** Products of matrices a subgroup can do; empty where it can do none. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[]
   readonly timestampQuery: boolean
   readonly limits: DeviceLimits
 }
@@ -45,12 +57,47 @@ export const defaultCapabilities: Capabilities = {
   adapter: { vendor: '', architecture: '', device: '', description: '' },
   shaderFloat16: false,
   subgroups: undefined,
+  subgroupMatrices: [],
   timestampQuery: false,
   limits: defaultLimits,
 }
 
-/** Reads a device's capabilities. */
-export function readCapabilities(device: GPUDevice): Capabilities {
+/** A name that is still experimental, and so not among the types of WebGPU. */
+export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+
+/** An entry of `GPUAdapterInfo.subgroupMatrixConfigs`, which the types do not have yet. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string
+  readonly resultComponentType: string
+  readonly M: number
+  readonly N: number
+  readonly K: number
+}
+
+function readSubgroupMatrices(device: GPUDevice, info: GPUAdapterInfo): SubgroupMatrix[] {
+  if (!device.features.has(subgroupMatrixFeature)) return []
+  const { subgroupMatrixConfigs = [] } = info as {
+    readonly subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[]
+  }
+  return [...subgroupMatrixConfigs].map(({ componentType, resultComponentType, M, N, K }) => ({
+    operands: componentType,
+    sums: resultComponentType,
+    rows: M,
+    columns: N,
+    depth: K,
+  }))
+}
+
+/**
+ * Reads a device's capabilities.
+ *
+ * @param info - The adapter's own information: Dawn lists subgroup matrices there and not with the
+ *   device. Default: the device's.
+ */
+export function readCapabilities(
+  device: GPUDevice,
+  info: GPUAdapterInfo = device.adapterInfo,
+): Capabilities {
   const {
     vendor,
     architecture,
@@ -58,7 +105,7 @@ export function readCapabilities(device: GPUDevice): Capabilities {
     description,
     subgroupMinSize,
     subgroupMaxSize,
-  } = device.adapterInfo
+  } = info
   const limits = Object.fromEntries(
     Object.keys(defaultLimits).map((limit) => [limit, device.limits[limit as keyof DeviceLimits]]),
   ) as unknown as DeviceLimits
@@ -68,6 +115,7 @@ export function readCapabilities(device: GPUDevice): Capabilities {
     subgroups: device.features.has('subgroups')
       ? { minimum: subgroupMinSize, maximum: subgroupMaxSize }
       : undefined,
+    subgroupMatrices: readSubgroupMatrices(device, info),
     timestampQuery: device.features.has('timestamp-query'),
     limits,
   }

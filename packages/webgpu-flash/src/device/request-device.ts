@@ -1,14 +1,21 @@
 // Finding a device: the caller's GPU, the browser's, or in Node the one that the optional package
 // `webgpu` (Dawn) brings.
 import { UnsupportedError } from '@attn/core'
-import { defaultLimits } from './capabilities.ts'
+import { defaultLimits, subgroupMatrixFeature } from './capabilities.ts'
 
 /** Features asked for where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+const wantedFeatures: readonly GPUFeatureName[] = [
+  'shader-f16',
+  'subgroups',
+  subgroupMatrixFeature,
+  'timestamp-query',
+]
 
 /** A device that the library requested for itself. */
 export interface FoundDevice {
   readonly device: GPUDevice
+  /** What the adapter says of itself. */
+  readonly info: GPUAdapterInfo
   /** Destroys the device and lets go of what it needed. */
   destroy(): void
 }
@@ -53,6 +60,7 @@ export async function requestDevice(
   keptAlive.set(device, found)
   return {
     device,
+    info: adapter.info,
     destroy: () => {
       keptAlive.delete(device)
       device.destroy()

@@ -1,10 +1,11 @@
 // FlashAttention-2 forward (arXiv 2307.08691) in plain WGSL: one workgroup owns a tile of query
 // rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
-import { loadFunction, storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
+import { loadFunction, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import { finishRowFunction } from './finish-row.ts'
+import { bindings, mappedPart, mappedTile, sharedConstants } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
 import type { OptionalFields } from './parameters.ts'
 import type { ForwardTile, TileMemory } from '../plan/tiles.ts'
@@ -14,6 +15,11 @@ import { onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts
 import { scoreProduct } from './tile/score-product.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
 import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
+import {
+  applyOrderedDropout,
+  applyOrderedRules,
+  orderedPositions,
+} from './tile/ordered-rules.ts'
 import type { TileSource } from './tile/source.ts'
 import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
 import type { WeightedSum } from './tile/weighted-sum.ts'
@@ -31,6 +37,10 @@ export interface ForwardConfig extends OptionalFields {
   readonly rules: ScoreRules
   /** Whether key tiles come from a block map; without one all are visited. */
   readonly blockMap: boolean
+  /** WGSL of `queryToken` and `keyToken` where tokens stand in an order of their own. */
+  readonly tokens?: string | undefined
+  /** Whether a workgroup takes a part of a row of tiles; see plan/split-rows.ts. Default: false. */
+  readonly parts?: boolean
   readonly descriptorWords: number
   readonly parameterWords: number
 }
@@ -54,9 +64,10 @@ export function forwardKernel(config: ForwardConfig): string {
     loadFunction('value', config.value, config.valueDim),
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
+    config.tokens ?? '',
     config.rules.code,
     config.dropout ? dropoutFunctions : '',
-    finishRowFunction(tile.threadColumns, outputVectors(config)),
+    finishRowFunction(tile.threadColumns, outputVectors(config), config.parts),
     `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -74,18 +85,6 @@ function needsFloat16({ query, key, value, output }: ForwardConfig): boolean {
   )
 }
 
-function bindings({ query, key, value, output }: ForwardConfig): string {
-  return `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
-@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
-@group(0) @binding(4) var<storage, read_write> output: array<${storageType(output)}>;
-@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
-@group(0) @binding(6) var<storage, read> blockMap: array<u32>;
-// Query offset and key count of every sequence, then the tables of the expressions.
-@group(0) @binding(7) var<storage, read> data: array<u32>;`
-}
-
 function constants({ memory, tile, valueDim }: ForwardConfig): string {
   return `const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
@@ -95,10 +94,7 @@ const keyRegion = ${memory.key}u;
 const valueRegion = ${memory.value}u;
 const probabilityRegion = ${memory.probability}u;
 const reductionRegion = ${memory.reduction}u;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;`
+${sharedConstants}`
 }
 
 function gridOf({ tile }: ForwardConfig): ThreadGrid {
@@ -127,7 +123,7 @@ let batch = params.batchBase + workgroup.z;
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${config.blockMap ? mappedTile : 'let queryTile = params.queryTileBase + workgroup.x;'}
+${config.parts ? mappedPart : config.blockMap ? mappedTile : 'let queryTile = params.queryTileBase + workgroup.x;'}
 let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
@@ -135,10 +131,10 @@ let firstQuery = queryTile * tileQueries;
 let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
-${pairPositions(grid)}
+${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}
 ${config.rules.change?.head ?? ''}
 
-${config.sinks ? `${sinkLogit}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
+${config.sinks ? `${sinkLogit(config)}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
 ${unroll(rows, (i) =>
   outputNames(config, i)
     .map((name) => `var ${name} = vec4<f32>(0.0);`)
@@ -153,23 +149,26 @@ ${epilogue(config)}`
 function sources({
   headDim,
   valueDim,
+  tokens,
 }: ForwardConfig): Record<'query' | 'key' | 'value', TileSource> {
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const ordered = tokens !== undefined
   return {
-    query: { name: 'query', first: 'firstQuery', last: 'lastQuery', dims: headDim },
-    key: { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim },
-    value: { name: 'value', first: 'firstKey', last: 'lastKey', dims: valueDim },
+    query: {
+      name: 'query',
+      ...queries,
+      dims: headDim,
+      ...(ordered ? { token: 'queryToken' } : {}),
+    },
+    key: { name: 'key', ...keys, dims: headDim, ...(ordered ? { token: 'keyToken' } : {}) },
+    value: { name: 'value', ...keys, dims: valueDim, ...(ordered ? { token: 'keyToken' } : {}) },
   }
 }
 
-// The first of several dispatches over the same rows counts it.
-const sinkLogit = `let sink = select(bitcast<f32>(data[params.sinkBase + head]), hidden, params.mergeWithOutput != 0u);`
-
-// Rows are taken longest first, so that no long row begins when the others are done.
-const mappedTile = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
-let mapRow = outer * params.mapQueryTiles;
-let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.x];
-let firstRun = blockMap[mapRow + queryTile];
-let endRun = blockMap[mapRow + queryTile + 1u];`
+// The first of several dispatches over the same rows counts it, and the first part of a row.
+const sinkLogit = ({ parts }: ForwardConfig): string =>
+  `let sink = select(bitcast<f32>(data[params.sinkBase + head]), hidden, params.mergeWithOutput != 0u${parts ? ' || !firstPart' : ''});`
 
 function tileLoop(config: ForwardConfig): string {
   if (!config.blockMap) {
@@ -214,13 +213,13 @@ ${scoreProduct(grid, {
   columnRegion: 'keyRegion',
   dimChunk: tile.dimChunk,
 })}
-${applyScoreRules(grid, 'score', config.rules)}
+${config.tokens === undefined ? applyScoreRules(grid, 'score', config.rules) : applyOrderedRules(grid, 'score', config.rules)}
 ${onlineSoftmax(grid, {
   scores: 'score',
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${applyDropout(grid, 'score')}\n` : ''}workgroupBarrier();
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score') : applyOrderedDropout(grid, 'score')}\n` : ''}workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, sum)}`
 }
@@ -233,15 +232,17 @@ function epilogue(config: ForwardConfig): string {
   const valueColumns = outputVectors(config)
   const list = (type: string, name: (i: number) => string, count: number): string =>
     `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
+  const token = (slot: string): string => (config.tokens === undefined ? slot : `queryToken(${slot})`)
+  const previous = `if (params.mergeWithOutput != 0u) {
+  // Read before the barrier, since column 0 writes them after it.
+  for (var i = 0u; i < ${rows}u; i++) {
+    previous[i] = logSumExp[logSumExpPlace(batch, head, min(${token(`firstQuery + row * ${rows}u + i`)}, lastQuery))];
+  }
+}`
   // A loop over the rows, unlike everywhere else: it runs once, and unrolled it would be half of the
   // program to compile.
   return `var previous = array<f32, ${rows}>();
-if (params.mergeWithOutput != 0u) {
-  // Read before the barrier, since column 0 writes them after it.
-  for (var i = 0u; i < ${rows}u; i++) {
-    previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * ${rows}u + i, lastQuery))];
-  }
-}
+${config.parts ? '' : previous}
 workgroupBarrier();
 ${shareRows(grid, 'reductionRegion', (i) => `sum${i}`)}
 workgroupBarrier();
@@ -253,9 +254,9 @@ for (var i = 0u; i < ${rows}u; i++) {
   for (var other = 0u; other < ${tile.threadColumns}u; other++) {
     total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
   }
-  let queryRow = firstQuery + tileRow;
+  let queryRow = ${token('firstQuery + tileRow')};
   if (queryRow <= lastQuery) {
-    finishRow(batch, head, queryRow, column, previous[i], total, maxima[i]${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
+    finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i]${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
   }
 }`
 }

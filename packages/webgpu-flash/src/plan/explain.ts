@@ -1,14 +1,20 @@
 // What a plan will do and why, as data and as text: the tiles it visits, the operations and the
 // bytes, and the memory it holds beyond the tensors it is given.
 import type { Capabilities } from '../device/capabilities.ts'
+import type { BackwardPlan } from './backward-plan.ts'
+import { explainBackward } from './explain-backward.ts'
+import type { BackwardExplanation } from './explain-backward.ts'
 import type { ForwardPlan } from './plan.ts'
+import { matrixMemory } from './matrix-tile.ts'
 import { tileBytes } from './tiles.ts'
+import { explainRope } from './rope-options.ts'
+import type { RopeExplanation } from './rope-options.ts'
 import type { ForwardTile } from './tiles.ts'
 
 /** The account of one plan. Plain data. */
 export interface PlanExplanation {
   /** The kernel chosen. */
-  readonly variant: 'tiled'
+  readonly variant: 'tiled' | 'subgroup-matrix'
   /** Why this kernel and tile. */
   readonly reason: string
   readonly tile: ForwardTile
@@ -21,6 +27,8 @@ export interface PlanExplanation {
     readonly partial: number
     readonly skipped: number
   }
+  /** What is turned before attention, and how; undefined without `rope`. */
+  readonly rope?: RopeExplanation
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
   readonly floatingPointOperations: number
   /** Bytes that cross from GPU memory to workgroups if nothing is cached, and back. */
@@ -31,11 +39,44 @@ export interface PlanExplanation {
     readonly logSumExp: number
     readonly blockMap: number
     readonly tables: number
+    /** Queries and keys turned by `rope`, from the first call on. */
+    readonly rotated: number
+  }
+  /** The backward pass, of a plan made with `training: true`. */
+  readonly backward?: BackwardExplanation
+}
+
+function variant(
+  { matrix, dtype, shape, attention }: ForwardPlan,
+  { limits, subgroupMatrices }: Capabilities,
+): Pick<PlanExplanation, 'variant' | 'reason'> {
+  if (matrix) {
+    const { rows, columns, depth } = matrix.matrix
+    return {
+      variant: 'subgroup-matrix',
+      reason: `float16 on matrices of ${rows}x${columns}x${depth} with float32 sums, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
+    }
+  }
+  const matricesWhy =
+    dtype === 'float32'
+      ? 'float32 has no matrices with float32 operands'
+      : subgroupMatrices.length === 0
+        ? 'the adapter offers no subgroup matrices'
+        : attention.dropout || attention.sinks
+          ? 'subgroup matrices are not used with dropout or sinks'
+          : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
+  return {
+    variant: 'tiled',
+    reason: `plain WGSL (${matricesWhy}), the fastest tile measured that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`,
   }
 }
 
 /** Accounts for a plan. */
-export function explainPlan(plan: ForwardPlan, capabilities: Capabilities): PlanExplanation {
+export function explainPlan(
+  plan: ForwardPlan,
+  capabilities: Capabilities,
+  backwardPlan?: BackwardPlan,
+): PlanExplanation {
   const { shape, tile, packedMap, blockMap } = plan
   const { batch, heads, queryLength, keyLength, headDim, valueDim } = shape
   const queryTiles = Math.ceil(queryLength / tile.queries)
@@ -47,11 +88,13 @@ export function explainPlan(plan: ForwardPlan, capabilities: Capabilities): Plan
   const full = packedMap ? packedMap.full * copies : total - tailTile
   const elementBytes = plan.dtype === 'float16' ? 2 : 4
   const rows = batch * heads * queryLength
-  const memory = tileBytes(tile, valueDim)
+  const memory = plan.matrix
+    ? matrixMemory(plan.matrix, headDim, valueDim).bytes
+    : tileBytes(tile, valueDim)
+  const rope = explainRope(plan, capabilities)
   const queryReads = visited * tile.queries * headDim
   return {
-    variant: 'tiled',
-    reason: `plain WGSL, the largest tile measured to be fast that fits ${capabilities.limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${capabilities.limits.maxComputeInvocationsPerWorkgroup} invocations`,
+    ...variant(plan, capabilities),
     tile,
     workgroupMemoryBytes: memory,
     blocks: { total, visited, full, partial: visited - full, skipped: total - visited },
@@ -60,12 +103,15 @@ export function explainPlan(plan: ForwardPlan, capabilities: Capabilities): Plan
       read: (queryReads + visited * tile.keys * (headDim + valueDim)) * elementBytes,
       written: rows * (valueDim * elementBytes + 4),
     },
+    ...(backwardPlan ? { backward: explainBackward(backwardPlan) } : {}),
     memoryBytes: {
       output: rows * valueDim * elementBytes,
       logSumExp: rows * 4,
       blockMap: packedMap ? packedMap.words.byteLength : 0,
       tables: plan.data.words.byteLength,
+      rotated: rope?.bytes ?? 0,
     },
+    ...(rope ? { rope } : {}),
   }
 }
 
@@ -82,7 +128,7 @@ function short(value: number, base = 1000): string {
 
 /** The account as a few lines for people. */
 export function formatExplanation(explanation: PlanExplanation): string {
-  const { tile, blocks, bytes, memoryBytes } = explanation
+  const { tile, blocks, bytes, memoryBytes, rope } = explanation
   const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
   return [
     `variant    ${explanation.variant}: ${explanation.reason}`,
@@ -90,5 +136,8 @@ export function formatExplanation(explanation: PlanExplanation): string {
     `blocks     ${blocks.visited} of ${blocks.total} visited (${share} %), ${blocks.full} of them full, ${blocks.skipped} skipped`,
     `work       ${short(explanation.floatingPointOperations)}FLOP, ${short(bytes.read)}B read and ${short(bytes.written)}B written without caches`,
     `memory     output ${short(memoryBytes.output)}B, log-sum-exp ${short(memoryBytes.logSumExp)}B, block map ${short(memoryBytes.blockMap)}B, tables ${short(memoryBytes.tables)}B`,
+    ...(rope
+      ? [`rope       ${rope.turned.join(' and ')}, ${short(rope.bytes)}B: ${rope.reason}`]
+      : []),
   ].join('\n')
 }

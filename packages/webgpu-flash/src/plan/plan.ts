@@ -6,19 +6,30 @@ import type {
   BlockMap,
   DType,
   ResolvedAttention,
+  TokenOrders,
 } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { composeLookups } from '../codegen/compose-lookups.ts'
 import { dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../codegen/data-layout.ts'
+import { tokenFunctions } from '../codegen/token-order.ts'
 import { scoreRules } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import { forwardKernel } from '../kernels/forward.wgsl.ts'
-import { floatWord } from '../kernels/parameters.ts'
+import { forwardMatrixKernel } from '../kernels/forward-matrix.wgsl.ts'
+import { mergePartsKernel } from '../kernels/merge-parts.wgsl.ts'
+import { floatWord, forwardFields, withOptionalFields } from '../kernels/parameters.ts'
 import type { BackwardTiles } from './backward-plan.ts'
+import { resolveRope } from './rope-options.ts'
+import type { ResolvedRope, RopeOption } from './rope-options.ts'
+import { chooseMatrixTile, matrixMemory } from './matrix-tile.ts'
+import type { MatrixTile } from './matrix-tile.ts'
 import { chooseTile, roundUp, tileBytes, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
+import { blockSizes, choosePasses, mapShape, withPasses } from './passes.ts'
+import type { PassChoice } from './passes.ts'
+import type { SplitRows } from './split-rows.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
 
@@ -40,6 +51,12 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly valueDim?: number
   /** Element type of query, key, value and output. Default: float32. */
   readonly dtype?: DType
+  /**
+   * Turns queries and keys by their positions before attention. Keys of a cache that are turned
+   * already stay as they are with `{ query: embedding }`. Where frequencies change with the length
+   * (dynamic NTK, LongRoPE), cache keys unturned and make a plan with the new embedding.
+   */
+  readonly rope?: RopeOption
   /** A tile to use instead of the planner's choice: for measuring. */
   readonly tile?: ForwardTile
   /** Whether to plan the backward pass too. Default: false. */
@@ -55,8 +72,12 @@ export interface ForwardPlan {
   readonly shape: AttentionShape
   readonly dtype: DType
   readonly attention: ResolvedAttention
+  /** Undefined where neither queries nor keys are turned. */
+  readonly rope: ResolvedRope | undefined
   readonly tile: ForwardTile
   readonly memory: TileMemory
+  /** Set where the kernel is the one on subgroup matrices; `tile` then says the same in its words. */
+  readonly matrix: MatrixTile | undefined
   /** Undefined where no mask or padding hides anything: all tiles are visited. */
   readonly blockMap: BlockMap | undefined
   readonly packedMap: PackedBlockMap | undefined
@@ -64,6 +85,16 @@ export interface ForwardPlan {
   readonly data: PackedData
   readonly rules: ScoreRules
   readonly workBudget: number
+  /** Plans of the passes that a sparse mask is computed in, instead of this one; see passes.ts. */
+  readonly passes?: readonly ForwardPlan[]
+  /** The choice among them, of a mask that proposes orders. */
+  readonly passChoice?: PassChoice | undefined
+  /** The orders that the tokens of this pass stand in. Default: natural. */
+  readonly orders?: TokenOrders | undefined
+  /** Whether an earlier pass wrote the output. Default: false. */
+  readonly continues?: boolean
+  /** Long rows that several workgroups share. Default: none. */
+  readonly splitRows?: SplitRows
 }
 
 /** What one dispatch may hold unless told otherwise: tens of milliseconds on a desktop GPU. */
@@ -88,8 +119,12 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
   }
   const attention = resolveOptions('flash.plan', shape, options)
-  const tile = options.tile ?? chooseTile(queryLength, headDim, valueDim, capabilities.limits)
-  checkTile(tile, valueDim, capabilities)
+  const matrix = options.tile ? undefined : matrixTileFor(shape, dtype, attention, capabilities)
+  const tile =
+    options.tile ??
+    (matrix ? asForwardTile(matrix, headDim) : undefined) ??
+    chooseTile(queryLength, headDim, valueDim, capabilities.limits)
+  if (!matrix) checkTile(tile, valueDim, capabilities)
   const { mask } = attention
   const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,
@@ -98,33 +133,47 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
   const nodes = [mask, ...scoreModifiers].flatMap((part) => (part ? [part.expression.node] : []))
   const layout = dataLayout(nodes)
   const padded = attention.keyLengths.some((length) => length < keyLength)
+  const passChoice = choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
+  const known = matrix ? undefined : passChoice?.sparsity.natural
   const blockMap =
-    mask || padded
-      ? createBlockMap(mask, blockMapShape(shape, attention), {
-          queryBlockSize: tile.queries,
-          keyBlockSize: tile.keys,
-        })
-      : undefined
-  return {
+    known ??
+    (mask || padded
+      ? createBlockMap(mask, mapShape({ shape, attention }), blockSizes(tile))
+      : undefined)
+  const plan: ForwardPlan = {
     shape,
     dtype,
     attention,
+    rope: resolveRope('flash.plan', options.rope, shape, attention.queryOffsets),
     tile,
     memory: tileMemory(tile, valueDim),
+    matrix,
     blockMap,
     packedMap: blockMap && packBlockMap(blockMap),
     layout,
     data: packData(layout, headWords(attention)),
     rules: scoreRules(mask, scoreModifiers, layout),
     workBudget: options.workBudget ?? defaultWorkBudget,
+    passChoice,
   }
+  return withPasses(plan, passChoice, scoreModifiers, capabilities)
 }
 
-function blockMapShape(
-  { batch, heads, queryLength, keyLength }: AttentionShape,
-  { queryOffsets, keyLengths }: ResolvedAttention,
-) {
-  return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
+/** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */
+function matrixTileFor(
+  { queryLength, headDim, valueDim }: AttentionShape,
+  dtype: DType,
+  { dropout, sinks }: ResolvedAttention,
+  capabilities: Capabilities,
+): MatrixTile | undefined {
+  if (dtype !== 'float16' || queryLength < 16 || dropout || sinks) return undefined
+  return chooseMatrixTile(headDim, valueDim, capabilities)
+}
+
+function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
+  const { queries, keys, subgroups, subgroupSize } = matrix
+  const threads = { threadRows: subgroups, threadColumns: subgroupSize }
+  return { queries, keys, ...threads, dimChunk: headDim, valueChunk: keys }
 }
 
 function checkTile(tile: ForwardTile, valueDim: number, { limits }: Capabilities): void {
@@ -172,20 +221,48 @@ export interface ForwardAccesses {
   readonly output: Access
 }
 
-/** The WGSL of a plan for tensors with these accesses. */
-export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses): string {
-  return forwardKernel({
-    tile: plan.tile,
-    memory: plan.memory,
-    headDim: plan.shape.headDim,
-    valueDim: plan.shape.valueDim,
+/**
+ * The WGSL of a plan (or of one of its passes) for tensors with these accesses.
+ *
+ * @param parts - Whether it computes parts of long rows. Default: false.
+ */
+export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts = false): string {
+  const { headDim, valueDim } = plan.shape
+  const config = {
+    headDim,
+    valueDim,
     ...accesses,
     rules: plan.rules,
     blockMap: plan.blockMap !== undefined,
+    tokens: plan.orders && tokenFunctions(plan.orders),
     sinks: plan.attention.sinks !== undefined,
     dropout: plan.attention.dropout !== undefined,
     descriptorWords: plan.layout.descriptorWords,
     parameterWords: plan.layout.parameters.length,
+  }
+  if (plan.matrix) {
+    const memory = matrixMemory(plan.matrix, headDim, valueDim)
+    return forwardMatrixKernel({ ...config, tile: plan.matrix, memory })
+  }
+  return forwardKernel({ ...config, parts, tile: plan.tile, memory: plan.memory })
+}
+
+/** The WGSL that merges the parts of long rows into an output with this access. */
+export function mergePartsCode(
+  { orders, shape, tile, attention, layout }: ForwardPlan,
+  output: Access,
+): string {
+  return mergePartsKernel({
+    tileQueries: tile.queries,
+    valueDim: shape.valueDim,
+    output,
+    tokens: tokenFunctions(orders ?? {}),
+    fields: withOptionalFields(forwardFields, {
+      sinks: attention.sinks !== undefined,
+      dropout: attention.dropout !== undefined,
+    }),
+    descriptorWords: layout.descriptorWords,
+    parameterWords: layout.parameters.length,
   })
 }
 

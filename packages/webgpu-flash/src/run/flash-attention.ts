@@ -6,7 +6,13 @@ import {
   elementCount,
   resolveOptions,
 } from '@attn/core'
-import type { AttentionOptions, AttentionResult, DType, Tensor } from '@attn/core'
+import type {
+  AttentionGradients,
+  AttentionResult,
+  DType,
+  RotaryEmbedding,
+  Tensor,
+} from '@attn/core'
 import { createBufferPool } from '../device/buffers.ts'
 import type { MemoryUse } from '../device/buffers.ts'
 import { readCapabilities } from '../device/capabilities.ts'
@@ -15,16 +21,26 @@ import { watchErrors } from '../device/errors.ts'
 import { requestDevice } from '../device/request-device.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
+import { planBackward } from '../plan/backward-plan.ts'
 import { planForward } from '../plan/plan.ts'
 import type { PlanOptions } from '../plan/plan.ts'
+import type { CallOptions } from '../plan/rope-options.ts'
+import { attentionBackward } from './attention-backward.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
+import { rotateTensor } from './rotate-tensor.ts'
+import type { RotateOptions } from './rotate-tensor.ts'
 import { downloadTensor, uploadTensor } from './transfer.ts'
 
 /** Where the library is to run. */
 export interface FlashAttentionOptions {
   /** A device of the caller's. It stays the caller's: `destroy` frees buffers, not the device. */
   readonly device?: GPUDevice
+  /**
+   * With `device`: the `info` of its adapter, which may say more than the device's own
+   * `adapterInfo` (in Dawn, the subgroup matrices there are).
+   */
+  readonly adapterInfo?: GPUAdapterInfo
   /** Where to look for an adapter. Default: `navigator.gpu`, in Node the package `webgpu`. */
   readonly gpu?: GPU
   /** Which adapter to prefer. Default: high-performance. */
@@ -53,8 +69,41 @@ export interface FlashAttention {
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    options?: AttentionOptions,
+    options?: CallOptions,
   ): Promise<AttentionResult>
+  /**
+   * The gradients of `attention`, from what it returned: CPU tensors in and out, in the dtype of the
+   * inputs (float64 is computed in float32). The same bit for bit from run to run.
+   *
+   * @param forward - What `attention` (of any backend) returned for these tensors and options.
+   * @param dOutput - `[B, H, L, Dv]`: gradient of the loss by the output.
+   * @throws RangeError or TypeError for tensors and options that do not fit, UnsupportedError for
+   *   tables whose gradients cannot be summed on this device.
+   */
+  attentionBackward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    forward: AttentionResult,
+    dOutput: Tensor,
+    options?: CallOptions,
+  ): Promise<AttentionGradients>
+  /**
+   * Turns query or key heads by their positions (RoPE, arXiv 2104.09864): keys on their way into a
+   * cache, once, after which plans take them with `rope: { query: embedding }`. Angles are exact at
+   * any position.
+   *
+   * @param tensor - `[B, H, L, D]`, any strides.
+   * @throws RangeError or TypeError when embedding, positions or output do not fit the tensor.
+   */
+  rotate(tensor: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
+  /**
+   * Gradient of `rotate`: from that of the rotated tensor to that of its input. The rotation by the
+   * negative angle, times the same attention factor.
+   *
+   * @throws RangeError or TypeError as `rotate` does.
+   */
+  rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
   /** Copies a CPU tensor to the GPU, row-major. */
   upload(source: Tensor): GpuTensor
   /** A new tensor of zeros. */
@@ -94,14 +143,18 @@ export async function createFlashAttention(
     ? undefined
     : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
   const device = options.device ?? found!.device
-  const capabilities = readCapabilities(device)
+  const capabilities = readCapabilities(device, options.adapterInfo ?? found?.info)
   const buffers = createBufferPool(device)
   const errors = watchErrors(device)
   const host = { device, buffers, errors, capabilities }
 
   const plan = (planOptions: PlanOptions): AttentionPlan => {
     errors.checkAlive('flash.plan')
-    return bindPlan(host, planForward(planOptions, capabilities))
+    const forward = planForward(planOptions, capabilities)
+    const { training = false, backwardTiles = {} } = planOptions
+    return training
+      ? bindPlan(host, forward, planBackward('flash.plan', forward, backwardTiles, capabilities))
+      : bindPlan(host, forward)
   }
   const written = (caller: string, make: () => GpuTensor): GpuTensor =>
     errors.guard(caller, (call) => {
@@ -161,6 +214,12 @@ export async function createFlashAttention(
     resetPeakMemory: () => buffers.resetPeak(),
     plan,
     attention,
+    attentionBackward: async (...call) =>
+      attentionBackward({ plan, upload, download, release }, ...call),
+    rotate: (source, rotary, rotateOptions = {}) =>
+      rotateTensor(host, 'flash.rotate', source, rotary, rotateOptions, 1),
+    rotateBack: (gradient, rotary, rotateOptions = {}) =>
+      rotateTensor(host, 'flash.rotateBack', gradient, rotary, rotateOptions, -1),
     upload,
     empty: (shape, dtype = 'float32') => {
       const count = elementCount(shape)

@@ -1,0 +1,43 @@
+// What the forward kernels have in common: bindings, constants, and which rows of tiles they take.
+import { storageType } from '../codegen/access.ts'
+import type { ForwardConfig } from './forward.wgsl.ts'
+
+/** Bindings of a forward kernel; the same for all, so that they share a layout. */
+export function bindings({
+  query,
+  key,
+  value,
+  output,
+}: Pick<ForwardConfig, 'query' | 'key' | 'value' | 'output'>): string {
+  return `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
+@group(0) @binding(4) var<storage, read_write> output: array<${storageType(output)}>;
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> blockMap: array<u32>;
+// Query offset and key count of every sequence, then the tables of the expressions.
+@group(0) @binding(7) var<storage, read> data: array<u32>;`
+}
+
+/** Constants whose values every forward kernel agrees on. */
+export const sharedConstants: string = /* wgsl */ `// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
+// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
+const hidden = -3.0e38;
+const smallestMaximum = -1.0e30;`
+
+/** Rows are taken longest first, so that no long row begins when the others are done. */
+export const mappedTile: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
+let mapRow = outer * params.mapQueryTiles;
+let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.x];
+let firstRun = blockMap[mapRow + queryTile];
+let endRun = blockMap[mapRow + queryTile + 1u];`
+
+/** The same for parts of long rows, each of which has a number and runs of its own. */
+export const mappedPart: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
+let mapRow = outer * params.mapQueryTiles;
+let part = params.queryTileBase + workgroup.x;
+let queryTile = blockMap[params.mapOrderBase + mapRow + part];
+let firstPart = part == 0u || blockMap[params.mapOrderBase + mapRow + max(part, 1u) - 1u] != queryTile;
+let firstRun = blockMap[mapRow + part];
+let endRun = blockMap[mapRow + part + 1u];`

@@ -1,0 +1,104 @@
+import { mask } from '@attn/core'
+import { create } from 'webgpu'
+import { describe, expect, it } from 'vitest'
+import { defaultCapabilities } from '../../src/device/capabilities.ts'
+import type { Capabilities } from '../../src/device/capabilities.ts'
+import { explainPlan } from '../../src/plan/explain.ts'
+import { chooseMatrixTile, matrixMemory } from '../../src/plan/matrix-tile.ts'
+import { forwardCode, planForward } from '../../src/plan/plan.ts'
+
+const product = { operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }
+
+/** A device like the one the kernel was measured on. */
+const withMatrices: Capabilities = {
+  ...defaultCapabilities,
+  shaderFloat16: true,
+  subgroups: { minimum: 32, maximum: 32 },
+  subgroupMatrices: [
+    { ...product, sums: 'f16' },
+    { ...product, columns: 8 },
+    product,
+    { ...product, operands: 'i8', sums: 'i32', depth: 32 },
+  ],
+  limits: { ...defaultCapabilities.limits, maxComputeWorkgroupStorageSize: 49152 },
+}
+
+const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
+const accesses = { query: access, key: access, value: access, output: access }
+const causal = mask('causal', ({ query, key }) => key.le(query))
+
+describe('chooseMatrixTile', () => {
+  it('takes the largest product of float16 with float32 sums', () => {
+    expect(chooseMatrixTile(64, 64, withMatrices)).toMatchObject({
+      matrix: { rows: 16, columns: 16, depth: 16 },
+      subgroupSize: 32,
+      queries: 64,
+      lanesPerRow: 2,
+    })
+  })
+
+  it.each([
+    ['no float16', { shaderFloat16: false }],
+    ['no subgroups', { subgroups: undefined }],
+    ['subgroups of more than one size', { subgroups: { minimum: 8, maximum: 32 } }],
+    ['no matrices', { subgroupMatrices: [] }],
+    ['only float16 sums', { subgroupMatrices: [{ ...product, sums: 'f16' }] }],
+    ['too little workgroup memory', { limits: defaultCapabilities.limits }],
+  ])('says no where there is %s', (_, change) => {
+    expect(chooseMatrixTile(64, 64, { ...withMatrices, ...change })).toBeUndefined()
+  })
+
+  it.each([
+    [20, 64],
+    [64, 4],
+    [128, 64],
+    [64, 128],
+  ])('says no to widths %i and %i', (headDim, valueDim) => {
+    expect(chooseMatrixTile(headDim, valueDim, withMatrices)).toBeUndefined()
+  })
+
+  it('keeps rows in workgroup memory 16-byte aligned', () => {
+    const memory = matrixMemory(chooseMatrixTile(64, 48, withMatrices)!, 64, 48)
+    expect((8 * memory.operandStride) % 16).toBe(0)
+    expect((8 * memory.probabilityStride) % 16).toBe(0)
+    expect(memory.bytes).toBeLessThanOrEqual(49152)
+  })
+})
+
+describe('a plan on subgroup matrices', () => {
+  const options = { heads: 2, queryLength: 100, headDim: 64, dtype: 'float16' } as const
+
+  it('is explained, and not taken for float32, dropout, sinks or few queries', () => {
+    const variant = (more: object): string =>
+      explainPlan(planForward({ ...options, ...more }, withMatrices), withMatrices).variant
+    expect(variant({})).toBe('subgroup-matrix')
+    expect(variant({ dtype: 'float32' })).toBe('tiled')
+    expect(variant({ dropout: { rate: 0.1, seed: 1 } })).toBe('tiled')
+    expect(variant({ sinks: [0, 0] })).toBe('tiled')
+    expect(variant({ queryLength: 1 })).toBe('tiled')
+  })
+
+  it('has WGSL as reviewed', async () => {
+    const code = forwardCode(planForward({ ...options, mask: causal }, withMatrices), accesses)
+    await expect(code).toMatchFileSnapshot('../__wgsl__/forward-matrix-causal.wgsl')
+  })
+
+  it('is valid WGSL', async () => {
+    // No software adapter has such matrices; Dawn's null backend checks the text all the same.
+    const gpu = create([
+      'backend=null',
+      'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
+    ])
+    const adapter = await gpu.requestAdapter()
+    const feature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+    const device = await adapter!.requestDevice({
+      requiredFeatures: ['shader-f16', 'subgroups', feature],
+    })
+    for (const more of [{}, { mask: causal }, { valueDim: 32 }]) {
+      const code = forwardCode(planForward({ ...options, ...more }, withMatrices), accesses)
+      const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
+      expect(messages.map(({ message }) => message)).toEqual([])
+    }
+    device.destroy()
+  })
+})
