@@ -7,6 +7,7 @@ import {
   fill,
   largestError,
 } from '../../core/test/conformance/index.ts'
+import type { AttendBackward } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import type { FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
@@ -18,9 +19,14 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (name, create) => {
   const library = (): Promise<FlashAttention> => (flash ??= create())
   type Attend = FlashAttention['attention']
   const attend: Attend = async (...call) => (await library()).attention(...call)
+  const attendBackward: AttendBackward = async (query, key, value, dOutput, options) => {
+    const own = await library()
+    const forward = await own.attention(query, key, value, options)
+    return own.attentionBackward(query, key, value, forward, dOutput, options)
+  }
 
-  describeDropout(name, attend)
-  describeSinks(name, attend)
+  describeDropout(name, attend, attendBackward)
+  describeSinks(name, attend, attendBackward)
 
   test('count a sink once where keys are split over dispatches, and drop the same pairs', async () => {
     const shape = [1, 2, 200, 16]

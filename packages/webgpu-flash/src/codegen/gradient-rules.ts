@@ -100,7 +100,7 @@ function tableShare(
   )
   const later = Array.from({ length: modifiers }, (_, index) => index)
     .filter((index) => index > lookup.modifier && !isSteady(index))
-    .reverse()
+    .toReversed()
     .map((index) => `  share *= slope${index}(score${index}, ${pass});`)
   const { shape } = lookup.table
   const entry = lookup.ownAxes.reduce((sum, axis) => {

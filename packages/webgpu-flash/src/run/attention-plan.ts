@@ -6,24 +6,29 @@ import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
+import type { BackwardPlan } from '../plan/backward-plan.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { forwardCode, outputStrides } from '../plan/plan.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
+import { createPlanRope } from './plan-rope.ts'
 import { checkTensors, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
-import { blockMapBuffers, forwardCallKey, prepareForward } from './prepare-forward.ts'
+import { bindPlanBackward } from './plan-backward.ts'
+import type { PlanBackward } from './plan-backward.ts'
+import { bindPasses } from './bound-pass.ts'
+import { forwardCallKey, prepareForward } from './prepare-forward.ts'
 
 /** A plan on a device. */
-export interface AttentionPlan {
+export interface AttentionPlan extends PlanBackward {
   /** What the plan will do and why. */
   explain(): PlanExplanation
   /** The WGSL for contiguous tensors. */
   readonly code: string
-  /** Compiles the kernel without blocking; `forward` would compile it on first use. */
+  /** Compiles the kernels without blocking; the first call would compile them otherwise. */
   compile(): Promise<void>
   /**
    * Runs the plan. New output tensors are made where none are given; `flash.release` frees them.
@@ -54,7 +59,11 @@ export interface PlanHost {
 const storageUsage = 0x80
 
 /** Binds a plan to a device. */
-export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
+export function bindPlan(
+  host: PlanHost,
+  plan: ForwardPlan,
+  backwardPlan?: BackwardPlan,
+): AttentionPlan {
   const { device, buffers, errors, capabilities } = host
   const { shape, dtype, attention } = plan
   const nativeFloat16 = capabilities.shaderFloat16
@@ -65,8 +74,9 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
       return buffer
     })
   const dataBuffer = upload('tables', plan.data.words)
-  const blockMaps = blockMapBuffers(plan, upload, buffers)
+  const passes = bindPasses(plan, upload, buffers)
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
+  const rope = createPlanRope(host, plan)
   let destroyed = false
 
   const contiguousAccess = (dims: number): Access => ({
@@ -131,6 +141,7 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     errors.checkAlive(caller)
     if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
   }
+  const training = bindPlanBackward(host, backwardPlan, rope, checkUsable)
   const check = (caller: string, tensors: ForwardInputs & Partial<ForwardOutputs>): void => {
     checkUsable(caller)
     checkTensors(caller, plan, tensors, nativeFloat16)
@@ -141,49 +152,62 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     caller: string,
     call: GuardedCall,
     encoder: GPUCommandEncoder,
-    tensors: ForwardInputs & ForwardOutputs,
+    given: ForwardInputs & ForwardOutputs,
     timestampWrites?: GPUComputePassTimestampWrites,
   ): void => {
+    const tensors = { ...given, ...rope?.inputs(call) }
     const key = forwardCallKey(tensors)
-    const prepared = calls.get(key, () => prepareForward(caller, host, plan, tensors, blockMaps))
+    const prepared = calls.get(key, () => prepareForward(caller, host, passes, tensors))
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
-    call.reads(prepared.blockMap, dataBuffer)
+    call.reads(...prepared.stages.map(({ blockMap }) => blockMap), dataBuffer)
     call.writes(tensors.output.storage, tensors.logSumExp.storage)
     call.onFailure(() => {
-      forgetPipeline(device, prepared.pipeline)
+      prepared.stages.forEach(({ pipeline }) => forgetPipeline(device, pipeline))
       calls.delete(key)
     })
     const pass = encoder.beginComputePass({
       label: 'attn forward',
       ...(timestampWrites ? { timestampWrites } : {}),
     })
-    pass.setPipeline(prepared.pipeline)
-    for (const { ranges, block, workgroups } of prepared.dispatches) {
-      const resources = [
-        { buffer: prepared.uniforms, ...block },
-        ...forwardTensorNames.map((name) => {
-          const { offset, size } = ranges[name]
-          const { storage } = tensors[name]
-          return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
-        }),
-        { buffer: prepared.blockMap },
-        { buffer: dataBuffer },
-      ]
-      const entries = resources.map((resource, binding) => ({ binding, resource }))
-      pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
-      pass.dispatchWorkgroups(...workgroups)
+    rope?.encode(caller, call, pass, given)
+    for (const { pipeline, blockMap, dispatches, replaced } of prepared.stages) {
+      pass.setPipeline(pipeline)
+      for (const { ranges, block, workgroups } of dispatches) {
+        const resources = [
+          { buffer: prepared.uniforms, ...block },
+          ...forwardTensorNames.map((name) => {
+            const own = replaced?.[name]
+            if (own) return { buffer: own }
+            const { offset, size } = ranges[name]
+            const { storage } = tensors[name]
+            return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
+          }),
+          { buffer: blockMap },
+          { buffer: dataBuffer },
+        ]
+        const entries = resources.map((resource, binding) => ({ binding, resource }))
+        pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
+        pass.dispatchWorkgroups(...workgroups)
+      }
     }
     pass.end()
   }
 
   return {
-    explain: () => explainPlan(plan, capabilities),
+    backward: training.backward,
+    encodeBackward: training.encodeBackward,
+    createGradients: training.createGradients,
+    get backwardCode() {
+      return training.backwardCode
+    },
+    explain: () => explainPlan(plan, capabilities, backwardPlan),
     get code() {
       return contiguousCode()
     },
     compile: async () => {
       checkUsable('plan.compile')
       await errors.outcome('plan.compile', compileForward(device, contiguousCode()))
+      await errors.outcome('plan.compile', training.compile())
     },
     createOutputs: () =>
       errors.guard('plan.createOutputs', (call) =>
@@ -207,9 +231,11 @@ export function bindPlan(host: PlanHost, plan: ForwardPlan): AttentionPlan {
     },
     destroy: () => {
       destroyed = true
-      blockMaps.destroy()
+      passes.forEach((pass) => pass.destroy())
       buffers.release(dataBuffer)
       calls.destroy()
+      training.destroy()
+      rope?.destroy()
     },
   }
 }
