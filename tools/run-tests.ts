@@ -25,18 +25,28 @@ const requireBrowser = process.env['ATTN_REQUIRE_BROWSER'] === '1'
 const chromium = findChromium()
 const withGpu = softwareGpuEnvironment()
 
-// Chromium brings its own software device, so the launcher's variables stay away from it.
-const runs: readonly Run[] = [
-  { name: 'unit', projects: ['unit'], environment: {} },
-  { name: 'gpu', projects: ['gpu'], environment: withGpu },
-  { name: 'examples', projects: ['examples'], environment: withGpu },
-  { name: 'packaging', projects: ['packaging'], environment: withGpu },
-  ...(chromium ? [{ name: 'browser', projects: ['browser'], environment: {} }] : []),
+// Two rows of runs side by side, about as long as one another: a software device compiles shaders on
+// one core. Chromium brings its own, so the launcher's variables stay away from it.
+const lanes: readonly (readonly Run[])[] = [
+  [
+    { name: 'gpu', projects: ['gpu'], environment: withGpu },
+    { name: 'packaging', projects: ['packaging'], environment: withGpu },
+  ],
+  [
+    { name: 'unit', projects: ['unit'], environment: {} },
+    { name: 'examples', projects: ['examples'], environment: withGpu },
+    ...(chromium ? [{ name: 'browser', projects: ['browser'], environment: {} }] : []),
+  ],
 ]
 
-const outcomes: Outcome[] = []
-for (const run of runs) outcomes.push(await execute(run))
+const outcomes = (await Promise.all(lanes.map(executeAll))).flat()
 process.exitCode = report(outcomes) ? 0 : 1
+
+async function executeAll(runs: readonly Run[]): Promise<Outcome[]> {
+  const done: Outcome[] = []
+  for (const run of runs) done.push(await execute(run))
+  return done
+}
 
 async function execute({ name, projects, environment }: Run): Promise<Outcome> {
   const file = join(repository, `node_modules/.cache/attn/tests/${name}.json`)

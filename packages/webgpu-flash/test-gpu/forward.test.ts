@@ -3,26 +3,12 @@
 import { afterAll, describe } from 'vitest'
 import { describeForward } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
-import { createFlashAttention } from '../src/index.ts'
 import type { FlashAttention } from '../src/index.ts'
+import { deviceKinds } from './devices.ts'
 
 const gpu = await acquireGpu()
 
-async function withAdapterLimits(): Promise<FlashAttention> {
-  return createFlashAttention({ gpu: gpu! })
-}
-
-async function withDefaultLimits(): Promise<FlashAttention> {
-  const adapter = await gpu!.requestAdapter()
-  return createFlashAttention({ device: await adapter!.requestDevice() })
-}
-
-const devices = [
-  ['webgpu with all its adapter offers', withAdapterLimits],
-  ['webgpu at default limits', withDefaultLimits],
-] as const
-
-describe.skipIf(!gpu).each(devices)('%s', (name, create) => {
+describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (name, create) => {
   let flash: Promise<FlashAttention> | undefined
   const library = (): Promise<FlashAttention> => (flash ??= create())
 
