@@ -3,6 +3,7 @@
 // Compilers hoist little out of loops with barriers, and never turn f32(query - key) into a sum.
 import { operands } from '@attn/core'
 import type { ExpressionNode } from '@attn/core'
+import { constantValue } from './constant-value.ts'
 import type { DataLayout } from './data-layout.ts'
 import { countUses, nodeText, wgslType } from './expression.ts'
 import type { HelperName } from './helpers.ts'
@@ -146,7 +147,9 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
   ): string => {
     const text = (operand: ExpressionNode): string => textIn(scope, operand, uses, names, score)
     if (node.kind === 'coordinate' && node.name === 'score') return score
-    if (operands(node).length === 0) return nodeText(node, text, layout, helpers)
+    if (operands(node).length === 0 || constantValue(node) !== undefined) {
+      return nodeText(node, text, layout, helpers)
+    }
     const place = placeOf(node)
     const earlier = place === 'head' ? scope !== 'head' : place !== 'pair' && scope === 'pair'
     if (earlier) {

@@ -1,14 +1,9 @@
 // Gradients of CPU tensors in one call: uploads, plans, runs, downloads.
 import { attentionShape, checkParameters, resolveOptions, toFloat64Array } from '@attn/core'
-import type {
-  AttentionGradients,
-  AttentionOptions,
-  AttentionResult,
-  Table,
-  Tensor,
-} from '@attn/core'
+import type { AttentionGradients, AttentionResult, Table, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
+import type { CallOptions } from '../plan/rope-options.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 
 /** What the call needs of the library. */
@@ -27,7 +22,7 @@ export async function attentionBackward(
   value: Tensor,
   forward: AttentionResult,
   dOutput: Tensor,
-  options: AttentionOptions = {},
+  options: CallOptions = {},
 ): Promise<AttentionGradients> {
   const caller = 'flash.attentionBackward'
   const shape = attentionShape(caller, query, key, value)

@@ -17,6 +17,7 @@ import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { backwardShapes, backwardTensorNames } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { createCallCache } from './call-cache.ts'
+import type { PlanRope } from './plan-rope.ts'
 import { compileKernel, forgetPipeline } from './pipelines.ts'
 
 /** A backward pass on a device. */
@@ -41,7 +42,11 @@ export interface BoundBackward {
 const storageUsage = 0x80
 
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
-export function bindBackward(host: PlanHost, plan: BackwardPlan): BoundBackward {
+export function bindBackward(
+  host: PlanHost,
+  plan: BackwardPlan,
+  rope: PlanRope | undefined,
+): BoundBackward {
   const { device, buffers, errors, capabilities } = host
   const { forward, storage, tables } = plan
   const { shape, dtype, attention } = forward
@@ -152,7 +157,8 @@ export function bindBackward(host: PlanHost, plan: BackwardPlan): BoundBackward 
           : {}),
       }
     },
-    encode: (caller, call, encoder, tensors, timestampWrites) => {
+    encode: (caller, call, encoder, given, timestampWrites) => {
+      const tensors = { ...given, ...rope?.inputs(call), ...rope?.gradients(call) }
       const key = callKey(tensors)
       const prepared = calls.get(key, () => prepareBackward(caller, host, plan, tensors))
       const { query, key: keys, value, output, logSumExp, dOutput } = tensors
@@ -170,6 +176,7 @@ export function bindBackward(host: PlanHost, plan: BackwardPlan): BoundBackward 
         label: 'attn backward',
         ...(timestampWrites ? { timestampWrites } : {}),
       })
+      rope?.encode(caller, call, pass, given)
       for (const { pipeline, layout, bindings, block, workgroups } of prepared.steps) {
         const bound = bindings.map(({ name, range }) => {
           const buffer = bufferOf(name, tensors)
@@ -182,6 +189,7 @@ export function bindBackward(host: PlanHost, plan: BackwardPlan): BoundBackward 
         pass.setBindGroup(0, device.createBindGroup({ layout, entries }))
         pass.dispatchWorkgroups(...workgroups)
       }
+      rope?.encodeBack(caller, call, pass, given)
       pass.end()
       copySums(encoder, dTables)
     },

@@ -3,6 +3,7 @@ import { checkParameters } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardPlan } from '../plan/backward-plan.ts'
 import type { PlanHost } from './attention-plan.ts'
+import type { PlanRope } from './plan-rope.ts'
 import { bindBackward } from './backward.ts'
 import { checkBackwardTensors } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
@@ -39,15 +40,17 @@ export interface OwnedPlanBackward extends PlanBackward {
 /**
  * Binds the backward half of a plan.
  *
+ * @param rope - The plan's rotation, where it has one.
  * @param checkUsable - Throws where the plan cannot be used any more.
  */
 export function bindPlanBackward(
   host: PlanHost,
   plan: BackwardPlan | undefined,
+  rope: PlanRope | undefined,
   checkUsable: (caller: string) => void,
 ): OwnedPlanBackward {
   const { device, buffers, errors, capabilities } = host
-  const bound = plan && bindBackward(host, plan)
+  const bound = plan && bindBackward(host, plan, rope)
   const planned = (caller: string) => {
     if (!plan || !bound) {
       throw new TypeError(`${caller}: the plan must be made with training: true`)

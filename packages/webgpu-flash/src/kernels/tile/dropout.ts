@@ -1,6 +1,7 @@
 // Dropout in kernels: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
 // 2011) counted by (query, key, plane), exactly as core/attention/dropout.ts defines it, so that every
 // tiling drops the same pairs. Four pairs at a time, since registers hold scores in fours.
+import { multiplyHighFunction } from '../multiply-high.ts'
 
 /** Fields of the uniform block, for kernels with dropout. */
 export const dropoutFields = [
@@ -14,14 +15,7 @@ export const dropoutFields = [
  * WGSL of `dropoutWeights(plane, query, key)`: what the probabilities of four pairs are multiplied by.
  * A plane is batch * heads + head; positions are absolute.
  */
-export const dropoutFunctions: string = /* wgsl */ `// WGSL has no 64-bit product: its upper half is summed from products of 16-bit halves.
-fn multiplyHigh(x: vec4<u32>, y: u32) -> vec4<u32> {
-  let xHigh = x >> vec4<u32>(16u);
-  let xLow = x & vec4<u32>(0xffffu);
-  let middle = xHigh * (y & 0xffffu) + ((xLow * (y & 0xffffu)) >> vec4<u32>(16u));
-  let carry = (middle & vec4<u32>(0xffffu)) + xLow * (y >> 16u);
-  return xHigh * (y >> 16u) + (middle >> vec4<u32>(16u)) + (carry >> vec4<u32>(16u));
-}
+export const dropoutFunctions: string = /* wgsl */ `${multiplyHighFunction}
 
 fn dropoutWeights(plane: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
   var a = query;
