@@ -61,14 +61,20 @@ async function execute({ name, projects, environment }: Run): Promise<Outcome> {
     ],
     {
       cwd: repository,
-      stdio: 'inherit',
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment, ATTN_TEST_SUMMARY: file },
     },
   )
+  console.log(`${name} tests are running`)
+  // Two runs at once: what each says is shown when it is done, so that they do not mix.
+  const output: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk))
   const code = await new Promise<number | null>((resolve) => {
-    child.on('exit', resolve)
+    child.on('close', resolve)
     child.on('error', () => resolve(null))
   })
+  console.log(`\n─── ${name} ───\n${Buffer.concat(output).toString()}`)
   const summary: TestSummary = existsSync(file)
     ? (JSON.parse(readFileSync(file, 'utf8')) as TestSummary)
     : { passed: 0, failed: [`${name}: Vitest ended without a result`], skipped: [] }
