@@ -48,6 +48,8 @@ function readCommit(): Pick<Environment, 'commit' | 'uncommittedChanges'> {
     const commit = git('rev-parse', '--short=12', 'HEAD')
     return { commit, uncommittedChanges: git('status', '--porcelain') !== '' }
   } catch {
-    return {}
+    // Sources that were copied to another machine without their history can be named this way.
+    const commit = process.env['ATTN_COMMIT']
+    return commit ? { commit } : {}
   }
 }
