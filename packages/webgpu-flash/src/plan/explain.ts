@@ -1,18 +1,37 @@
-// What a plan will do and why, as data and as text: the tiles it visits, the operations and the
-// bytes, and the memory it holds beyond the tensors it is given.
+// What a plan will do and why, as data: the tiles it visits, the operations and the bytes, and the
+// memory it holds beyond the tensors it is given.
+import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { BackwardPlan } from './backward-plan.ts'
 import { explainBackward } from './explain-backward.ts'
 import type { BackwardExplanation } from './explain-backward.ts'
+import { contiguousTensors, forwardDispatches } from './forward-dispatches.ts'
+import { partBytes, passesOf } from './passes.ts'
+import type { PassChoice } from './passes.ts'
 import type { ForwardPlan } from './plan.ts'
+import type { SplitRows } from './split-rows.ts'
+import type { SparsityCandidate } from '@attn/core'
 import { matrixMemory } from './matrix-tile.ts'
 import { tileBytes } from './tiles.ts'
 import { explainRope } from './rope-options.ts'
 import type { RopeExplanation } from './rope-options.ts'
 import type { ForwardTile } from './tiles.ts'
 
+/** What a plan was made for. */
+export interface PlannedCall extends AttentionShape {
+  readonly dtype: DType
+  /** Name of the mask, where there is one. */
+  readonly mask?: string
+  /** Names of the score modifiers, in the order in which they apply. */
+  readonly scoreModifiers: readonly string[]
+  readonly dropout: boolean
+  readonly sinks: boolean
+}
+
 /** The account of one plan. Plain data. */
 export interface PlanExplanation {
+  /** What the plan was made for. */
+  readonly call: PlannedCall
   /** The kernel chosen. */
   readonly variant: 'tiled' | 'subgroup-matrix'
   /** Why this kernel and tile. */
@@ -27,10 +46,22 @@ export interface PlanExplanation {
     readonly partial: number
     readonly skipped: number
   }
+  /** How a mask that proposes orders of the tokens is computed; undefined for others. */
+  readonly passes?: {
+    /** What was compared, in words, with the tiles each visits over all heads and sequences. */
+    readonly candidates: readonly SparsityCandidate[]
+    /** The name of the one that is run. */
+    readonly chosen: string
+    readonly reason: string
+  }
+  /** Rows of tiles so long that several workgroups share each, and the parts that these take. */
+  readonly longRows: { readonly rows: number; readonly parts: number }
   /** What is turned before attention, and how; undefined without `rope`. */
   readonly rope?: RopeExplanation
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
   readonly floatingPointOperations: number
+  /** Parts that the work is cut into for the device's limits, with contiguous tensors. */
+  readonly dispatches: number
   /** Bytes that cross from GPU memory to workgroups if nothing is cached, and back. */
   readonly bytes: { readonly read: number; readonly written: number }
   /** Bytes the plan's buffers hold: outputs, and what it needs besides. */
@@ -39,9 +70,13 @@ export interface PlanExplanation {
     readonly logSumExp: number
     readonly blockMap: number
     readonly tables: number
+    /** Results of the parts of long rows, before they are merged. */
+    readonly parts: number
     /** Queries and keys turned by `rope`, from the first call on. */
     readonly rotated: number
   }
+  /** Bytes of the scores of all pairs, which attention that stores them would need. */
+  readonly scoreBytes: number
   /** The backward pass, of a plan made with `training: true`. */
   readonly backward?: BackwardExplanation
 }
@@ -59,7 +94,7 @@ function variant(
   }
   const matricesWhy =
     dtype === 'float32'
-      ? 'float32 has no matrices with float32 operands'
+      ? 'subgroup matrices multiply float16'
       : subgroupMatrices.length === 0
         ? 'the adapter offers no subgroup matrices'
         : attention.dropout || attention.sinks
@@ -71,73 +106,97 @@ function variant(
   }
 }
 
+function explainPasses({
+  sparsity: { candidates },
+  chosen,
+  reason,
+}: PassChoice): NonNullable<PlanExplanation['passes']> {
+  return { candidates, chosen: candidates[chosen]!.name, reason }
+}
+
+function explainLongRows(passes: readonly ForwardPlan[]): PlanExplanation['longRows'] {
+  const count = (of: (split: SplitRows) => number): number =>
+    passes.reduce((sum, { splitRows, shape: { batch, heads } }) => {
+      return sum + (splitRows ? of(splitRows) * batch * heads : 0)
+    }, 0)
+  return { rows: count(({ rows }) => rows), parts: count(({ parts }) => parts) }
+}
+
 /** Accounts for a plan. */
 export function explainPlan(
   plan: ForwardPlan,
   capabilities: Capabilities,
   backwardPlan?: BackwardPlan,
 ): PlanExplanation {
-  const { shape, tile, packedMap, blockMap } = plan
+  const passes = passesOf(plan)
+  const first = passes[0]!
+  const { tile } = first
+  const { shape } = plan
   const { batch, heads, queryLength, keyLength, headDim, valueDim } = shape
   const queryTiles = Math.ceil(queryLength / tile.queries)
   const total = batch * heads * queryTiles * Math.ceil(keyLength / tile.keys)
-  // Heads and sequences without maps of their own share one.
-  const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
-  const visited = packedMap ? packedMap.visited * copies : total
   const tailTile = keyLength % tile.keys === 0 ? 0 : batch * heads * queryTiles
-  const full = packedMap ? packedMap.full * copies : total - tailTile
+  const sum = (count: (pass: ForwardPlan) => number): number =>
+    passes.reduce((all, pass) => all + count(pass), 0)
+  // Heads and sequences without maps of their own share one.
+  const ofPlanes = ({ blockMap }: ForwardPlan, tiles: number): number =>
+    (tiles * batch * heads) / (blockMap!.batch * blockMap!.heads)
+  const visited = first.packedMap ? sum((pass) => ofPlanes(pass, pass.packedMap!.visited)) : total
+  const full = first.packedMap
+    ? sum((pass) => ofPlanes(pass, pass.packedMap!.full))
+    : total - tailTile
+  const merges = passes.length - 1
   const elementBytes = plan.dtype === 'float16' ? 2 : 4
   const rows = batch * heads * queryLength
-  const memory = plan.matrix
-    ? matrixMemory(plan.matrix, headDim, valueDim).bytes
+  const memory = first.matrix
+    ? matrixMemory(first.matrix, headDim, valueDim).bytes
     : tileBytes(tile, valueDim)
   const rope = explainRope(plan, capabilities)
   const queryReads = visited * tile.queries * headDim
+  const contiguous = contiguousTensors(plan, capabilities)
+  const { limits } = capabilities
+  const { dispatches } = forwardDispatches('plan.explain', plan, contiguous, limits)
   return {
-    ...variant(plan, capabilities),
+    call: plannedCall(plan),
+    ...variant(first, capabilities),
     tile,
     workgroupMemoryBytes: memory,
     blocks: { total, visited, full, partial: visited - full, skipped: total - visited },
     floatingPointOperations: visited * tile.queries * tile.keys * 2 * (headDim + valueDim),
+    dispatches: dispatches.length,
     bytes: {
-      read: (queryReads + visited * tile.keys * (headDim + valueDim)) * elementBytes,
-      written: rows * (valueDim * elementBytes + 4),
+      read:
+        (queryReads + visited * tile.keys * (headDim + valueDim)) * elementBytes +
+        merges * rows * (valueDim * elementBytes + 4),
+      written: passes.length * rows * (valueDim * elementBytes + 4),
     },
+    ...(plan.passChoice ? { passes: explainPasses(plan.passChoice) } : {}),
+    longRows: explainLongRows(passes),
     ...(backwardPlan ? { backward: explainBackward(backwardPlan) } : {}),
     memoryBytes: {
       output: rows * valueDim * elementBytes,
       logSumExp: rows * 4,
-      blockMap: packedMap ? packedMap.words.byteLength : 0,
+      blockMap: sum(
+        ({ packedMap, splitRows }) =>
+          (packedMap?.words.byteLength ?? 0) + (splitRows?.words.byteLength ?? 0),
+      ),
+      parts: sum((pass) => partBytes(pass).output + partBytes(pass).logSumExp),
       tables: plan.data.words.byteLength,
       rotated: rope?.bytes ?? 0,
     },
+    scoreBytes: rows * keyLength * elementBytes,
     ...(rope ? { rope } : {}),
   }
 }
 
-const units = ['', 'k', 'M', 'G', 'T', 'P'] as const
-
-function short(value: number, base = 1000): string {
-  const power = Math.min(
-    units.length - 1,
-    Math.max(0, Math.floor(Math.log(Math.max(value, 1)) / Math.log(base))),
-  )
-  const scaled = value / base ** power
-  return `${power === 0 ? scaled : scaled.toPrecision(3)} ${units[power]}`
-}
-
-/** The account as a few lines for people. */
-export function formatExplanation(explanation: PlanExplanation): string {
-  const { tile, blocks, bytes, memoryBytes, rope } = explanation
-  const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
-  return [
-    `variant    ${explanation.variant}: ${explanation.reason}`,
-    `tile       ${tile.queries} queries x ${tile.keys} keys, ${tile.threadRows * tile.threadColumns} threads, ${short(explanation.workgroupMemoryBytes, 1024)}iB of workgroup memory`,
-    `blocks     ${blocks.visited} of ${blocks.total} visited (${share} %), ${blocks.full} of them full, ${blocks.skipped} skipped`,
-    `work       ${short(explanation.floatingPointOperations)}FLOP, ${short(bytes.read)}B read and ${short(bytes.written)}B written without caches`,
-    `memory     output ${short(memoryBytes.output)}B, log-sum-exp ${short(memoryBytes.logSumExp)}B, block map ${short(memoryBytes.blockMap)}B, tables ${short(memoryBytes.tables)}B`,
-    ...(rope
-      ? [`rope       ${rope.turned.join(' and ')}, ${short(rope.bytes)}B: ${rope.reason}`]
-      : []),
-  ].join('\n')
+function plannedCall({ shape, dtype, attention }: ForwardPlan): PlannedCall {
+  const { mask, scoreModifiers, dropout, sinks } = attention
+  return {
+    ...shape,
+    dtype,
+    ...(mask ? { mask: mask.name } : {}),
+    scoreModifiers: scoreModifiers.map(({ name }) => name),
+    dropout: dropout !== undefined,
+    sinks: sinks !== undefined,
+  }
 }
