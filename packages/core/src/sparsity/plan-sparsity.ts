@@ -35,6 +35,8 @@ export interface SparsityPlan {
   readonly candidates: readonly SparsityCandidate[]
   /** Number of the way chosen. */
   readonly chosen: number
+  /** The map of the whole mask in natural order. */
+  readonly natural: BlockMap
 }
 
 /** What an order of the tokens costs on top, where it saves next to nothing: reads are less regular. */
@@ -121,7 +123,7 @@ export function planSparsity(
   }))
   const costs = candidates.map(({ cost }) => cost)
   const chosen = costs.indexOf(Math.min(...costs))
-  return { passes: ways[chosen]!.passes, candidates, chosen }
+  return { passes: ways[chosen]!.passes, candidates, chosen, natural: natural.blockMap }
 }
 
 const naturalOrders: TokenOrders = {}

@@ -24,6 +24,8 @@ export interface ScoreRules {
   readonly hasMask: boolean
   /** How scores are changed, where there are modifiers. */
   readonly change: ScoreChange | undefined
+  /** Functions `(score, batch, head, query, queryIndex, key)` that change scores instead of `change`. */
+  readonly pairwise?: readonly string[]
 }
 
 /** Generates `visible` from the mask, and what changes scores from the chain of modifiers. */
@@ -43,4 +45,26 @@ export function scoreRules(
   if (change) functions.push(change.code)
   const code = [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n')
   return { code, hasMask: mask !== undefined, change }
+}
+
+/** The same for tiles whose tokens are no neighbours: what changes scores is asked for every pair. */
+export function pairwiseRules(
+  mask: Mask | undefined,
+  modifiers: readonly ScoreModifier[],
+  layout: DataLayout,
+): ScoreRules {
+  const functions = [
+    ...(mask ? [expressionFunction('visible', mask.expression.node, layout, false)] : []),
+    ...modifiers.map(({ expression }, index) =>
+      expressionFunction(`modified${index}`, expression.node, layout, true),
+    ),
+  ]
+  const helpers = new Set(functions.flatMap((one) => [...one.helpers]))
+  const code = [helperText(helpers), ...functions.map((one) => one.code)]
+  return {
+    code: code.filter((part) => part !== '').join('\n\n'),
+    hasMask: mask !== undefined,
+    change: undefined,
+    pairwise: modifiers.map((_, index) => `modified${index}`),
+  }
 }

@@ -15,11 +15,7 @@ import { onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts
 import { scoreProduct } from './tile/score-product.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
 import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
-import {
-  applyOrderedDropout,
-  applyOrderedRules,
-  orderedPositions,
-} from './tile/ordered-rules.ts'
+import { applyOrderedDropout, applyOrderedRules, orderedPositions } from './tile/ordered-rules.ts'
 import type { TileSource } from './tile/source.ts'
 import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
 import type { WeightedSum } from './tile/weighted-sum.ts'
@@ -232,7 +228,8 @@ function epilogue(config: ForwardConfig): string {
   const valueColumns = outputVectors(config)
   const list = (type: string, name: (i: number) => string, count: number): string =>
     `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
-  const token = (slot: string): string => (config.tokens === undefined ? slot : `queryToken(${slot})`)
+  const token = (slot: string): string =>
+    config.tokens === undefined ? slot : `queryToken(${slot})`
   const previous = `if (params.mergeWithOutput != 0u) {
   // Read before the barrier, since column 0 writes them after it.
   for (var i = 0u; i < ${rows}u; i++) {

@@ -49,12 +49,14 @@ export interface BoundRange {
  *
  * @param anyRow - Whether query tiles are taken in an order of their own, so that a few of them may
  *   lie anywhere.
+ * @param anyKey - The same for keys.
  */
 export function touched(
   shape: AttentionShape,
   tile: { readonly queries: number; readonly keys: number },
   dispatch: Omit<Dispatch, 'merge'>,
   anyRow = false,
+  anyKey = false,
 ): { readonly rows: Range; readonly keys: Range; readonly keyHeads: Range } {
   const group = shape.heads / shape.kvHeads
   const { heads, queryTiles, keyTiles } = dispatch
@@ -65,10 +67,12 @@ export function touched(
           start: queryTiles.start * tile.queries,
           end: Math.min(queryTiles.end * tile.queries, shape.queryLength),
         },
-    keys: {
-      start: keyTiles.start * tile.keys,
-      end: Math.min(keyTiles.end * tile.keys, shape.keyLength),
-    },
+    keys: anyKey
+      ? { start: 0, end: shape.keyLength }
+      : {
+          start: keyTiles.start * tile.keys,
+          end: Math.min(keyTiles.end * tile.keys, shape.keyLength),
+        },
     keyHeads: {
       start: Math.floor(heads.start / group),
       end: Math.floor((heads.end - 1) / group) + 1,
@@ -109,6 +113,10 @@ export interface DispatchProblem {
   readonly limits: DispatchLimits
   /** See {@link touched}. Default: false. */
   readonly anyRow?: boolean
+  readonly anyKey?: boolean
+  /** Tiles along each axis. Default: those of as many slots as there are tokens. */
+  readonly queryTiles?: number
+  readonly keyTiles?: number
   /** Floating-point operations of a box. */
   work(box: Omit<Dispatch, 'merge'>): number
 }
@@ -121,9 +129,9 @@ type Axis = 'batches' | 'heads' | 'queryTiles' | 'keyTiles'
  * @throws UnsupportedError when not even a single pair of tiles fits the limits.
  */
 export function splitDispatches(caller: string, problem: DispatchProblem): Dispatch[] {
-  const { shape, tile, tensors, limits, anyRow = false } = problem
+  const { shape, tile, tensors, limits, anyRow = false, anyKey = false } = problem
   const over = (box: Dispatch, follows: BoundTensor['follows']): boolean => {
-    const { rows, keys, keyHeads } = touched(shape, tile, box, anyRow)
+    const { rows, keys, keyHeads } = touched(shape, tile, box, anyRow, anyKey)
     const [heads, range] = follows === 'queries' ? [box.heads, rows] : [keyHeads, keys]
     const alignment = limits.minStorageBufferOffsetAlignment
     return tensors.some(
@@ -142,7 +150,7 @@ export function splitDispatches(caller: string, problem: DispatchProblem): Dispa
       batches: overQueries || overKeys || tooMuch,
       heads: overQueries || overKeys || tooMuch,
       queryTiles: (overQueries && !anyRow) || tooMuch,
-      keyTiles: overKeys || tooMuch,
+      keyTiles: (overKeys && !anyKey) || tooMuch,
     }
     const axis = (Object.keys(helps) as Axis[]).find((name) => {
       const length = box[name].end - box[name].start
@@ -169,8 +177,11 @@ export function splitDispatches(caller: string, problem: DispatchProblem): Dispa
   cut({
     batches: { start: 0, end: shape.batch },
     heads: { start: 0, end: shape.heads },
-    queryTiles: { start: 0, end: Math.ceil(shape.queryLength / tile.queries) },
-    keyTiles: { start: 0, end: Math.ceil(shape.keyLength / tile.keys) },
+    queryTiles: {
+      start: 0,
+      end: problem.queryTiles ?? Math.ceil(shape.queryLength / tile.queries),
+    },
+    keyTiles: { start: 0, end: problem.keyTiles ?? Math.ceil(shape.keyLength / tile.keys) },
     merge: false,
   })
   return result

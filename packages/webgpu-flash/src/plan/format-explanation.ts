@@ -33,7 +33,9 @@ function callText({ call }: PlanExplanation): string {
   ]
   return [
     call.batch === 1 ? '1 sequence' : `${count(call.batch)} sequences`,
-    kvHeads === heads ? plural(heads, 'head') : `${plural(heads, 'head')} on ${plural(kvHeads, 'key head')}`,
+    kvHeads === heads
+      ? plural(heads, 'head')
+      : `${plural(heads, 'head')} on ${plural(kvHeads, 'key head')}`,
     `${count(call.queryLength)} queries x ${count(call.keyLength)} keys`,
     headDim === valueDim ? `dim ${headDim}` : `dims ${headDim} and ${valueDim}`,
     call.dtype,
@@ -61,6 +63,7 @@ function callText({ call }: PlanExplanation): string {
  */
 export function formatExplanation(explanation: PlanExplanation): string {
   const { variant, reason, tile, blocks, bytes, memoryBytes, rope, backward } = explanation
+  const { passes, longRows } = explanation
   const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
   const lines: [string, string][] = [
     ['attention', callText(explanation)],
@@ -86,6 +89,13 @@ export function formatExplanation(explanation: PlanExplanation): string {
       `output ${bytesText(memoryBytes.output)}, log-sum-exp ${bytesText(memoryBytes.logSumExp)}, block map ${bytesText(memoryBytes.blockMap)}, tables ${bytesText(memoryBytes.tables)}; scores, never stored: ${bytesText(explanation.scoreBytes)}`,
     ],
   ]
+  if (passes) {
+    const all = passes.candidates.map(({ name, tiles }) => `${name}, ${count(tiles)} tiles`)
+    lines.push(['passes', `${passes.chosen}: ${passes.reason} (${all.join(' | ')})`])
+  }
+  if (longRows.rows > 0) {
+    lines.push(['long rows', `${count(longRows.rows)} cut into ${count(longRows.parts)} parts`])
+  }
   if (rope) {
     lines.push(['rope', `${rope.turned.join(' and ')}, ${bytesText(rope.bytes)}: ${rope.reason}`])
   }

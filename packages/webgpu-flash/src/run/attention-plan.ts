@@ -9,7 +9,8 @@ import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardPlan } from '../plan/backward-plan.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
-import { forwardCode, outputStrides } from '../plan/plan.ts'
+import { passesOf } from '../plan/passes.ts'
+import { outputStrides } from '../plan/plan.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
@@ -20,13 +21,14 @@ import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './plan-backward.ts'
 import type { PlanBackward } from './plan-backward.ts'
 import { bindPasses } from './bound-pass.ts'
+import { passTexts } from './forward-text.ts'
 import { forwardCallKey, prepareForward } from './prepare-forward.ts'
 
 /** A plan on a device. */
 export interface AttentionPlan extends PlanBackward {
   /** What the plan will do and why. */
   explain(): PlanExplanation
-  /** The WGSL for contiguous tensors. */
+  /** The WGSL for contiguous tensors: of every kernel, where there are several. */
   readonly code: string
   /** Compiles the kernels without blocking; the first call would compile them otherwise. */
   compile(): Promise<void>
@@ -84,13 +86,15 @@ export function bindPlan(
     nativeFloat16,
     vector: dims % 4 === 0,
   })
-  const contiguousCode = (): string =>
-    forwardCode(plan, {
-      query: contiguousAccess(shape.headDim),
-      key: contiguousAccess(shape.headDim),
-      value: contiguousAccess(shape.valueDim),
-      output: contiguousAccess(shape.valueDim),
-    })
+  const contiguousTexts = (): string[] =>
+    passesOf(plan).flatMap((pass) =>
+      passTexts(pass, {
+        query: contiguousAccess(shape.headDim),
+        key: contiguousAccess(shape.headDim),
+        value: contiguousAccess(shape.valueDim),
+        output: contiguousAccess(shape.valueDim),
+      }),
+    )
 
   const createOutput = (): GpuTensor => {
     const { batch, heads, queryLength, valueDim } = shape
@@ -202,11 +206,13 @@ export function bindPlan(
     },
     explain: () => explainPlan(plan, capabilities, backwardPlan),
     get code() {
-      return contiguousCode()
+      return contiguousTexts().join('\n')
     },
     compile: async () => {
       checkUsable('plan.compile')
-      await errors.outcome('plan.compile', compileForward(device, contiguousCode()))
+      for (const text of contiguousTexts()) {
+        await errors.outcome('plan.compile', compileForward(device, text))
+      }
       await errors.outcome('plan.compile', training.compile())
     },
     createOutputs: () =>

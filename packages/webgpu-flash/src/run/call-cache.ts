@@ -12,13 +12,21 @@ export interface PreparedDispatch<Name extends string> {
   readonly workgroups: readonly [x: number, y: number, z: number]
 }
 
-/** A call, ready to be encoded. */
-export interface PreparedCall<Name extends string> {
+/** Dispatches of one kernel. */
+export interface PreparedStage<Name extends string> {
   readonly pipeline: GPUComputePipeline
-  /** Never rewritten, so that what is encoded already keeps its numbers. */
-  readonly uniforms: GPUBuffer
   readonly blockMap: GPUBuffer
   readonly dispatches: readonly PreparedDispatch<Name>[]
+  /** Buffers of the plan's own that are bound whole in place of tensors. Default: none. */
+  readonly replaced?: Readonly<Partial<Record<Name, GPUBuffer>>>
+}
+
+/** A call, ready to be encoded. */
+export interface PreparedCall<Name extends string> {
+  /** Never rewritten, so that what is encoded already keeps its numbers. */
+  readonly uniforms: GPUBuffer
+  /** In the order they run in. */
+  readonly stages: readonly PreparedStage<Name>[]
 }
 
 /** What every prepared call has. */

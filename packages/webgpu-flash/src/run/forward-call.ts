@@ -31,13 +31,14 @@ export type BindingRanges = Readonly<Record<ForwardTensorName, BoundRange>>
 
 /** The part of each tensor that a dispatch binds; see {@link touched} for `anyRow`. */
 export function bindingRanges(
-  { shape, tile }: ForwardPlan,
+  { shape, tile, orders }: ForwardPlan,
   tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
   dispatch: Dispatch,
   alignment: number,
   anyRow: boolean,
 ): BindingRanges {
-  const { rows, keys, keyHeads } = touched(shape, tile, dispatch, anyRow)
+  const anyKey = orders?.keyOrder !== undefined
+  const { rows, keys, keyHeads } = touched(shape, tile, dispatch, anyRow, anyKey)
   const part = (name: ForwardTensorName): BoundRange => {
     const [heads, range] =
       tensors[name].follows === 'queries' ? [dispatch.heads, rows] : [keyHeads, keys]

@@ -1,47 +1,22 @@
 // A forward call made ready to be encoded: cut into dispatches, its kernel compiled, its uniform
 // blocks uploaded. All of it holds for every call with the same strides, offsets and parameters.
-import type { BufferPool } from '../device/buffers.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { forwardFields, packParameters, withOptionalFields } from '../kernels/parameters.ts'
-import type { BoundRange } from '../plan/dispatch.ts'
+import { mergedRows } from '../kernels/merge-parts.wgsl.ts'
+import type { BoundRange, Dispatch } from '../plan/dispatch.ts'
 import { forwardDispatches } from '../plan/forward-dispatches.ts'
-import { packBlockMap } from '../plan/pack-block-map.ts'
-import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
+import type { ForwardAccesses } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
-import type { PreparedCall } from './call-cache.ts'
+import type { BoundPass } from './bound-pass.ts'
+import type { PreparedCall, PreparedStage } from './call-cache.ts'
 import { bindingRanges, boundTensors, parameterFields, parameterWords } from './forward-call.ts'
+import type { BindingRanges } from './forward-call.ts'
 import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
-import { forwardText } from './forward-text.ts'
+import { forwardText, mergeText, partsText } from './forward-text.ts'
 import { forwardPipeline } from './pipelines.ts'
 
 const uniformUsage = 0x40 | 0x08
-
-/** The block map on the GPU, once for each order of its rows that calls ask for. */
-export interface BlockMapBuffers {
-  /** Rows longest first, or in order, as calls need whose heads are too large to bind at once. */
-  get(order: 'longest first' | 'ascending'): GPUBuffer
-  destroy(): void
-}
-
-/** Uploads a plan's block map as calls ask for it. */
-export function blockMapBuffers(
-  { blockMap, packedMap }: ForwardPlan,
-  upload: (label: string, words: Uint32Array) => GPUBuffer,
-  buffers: BufferPool,
-): BlockMapBuffers {
-  const usual = upload('block map', packedMap?.words ?? new Uint32Array(4))
-  let ascending: GPUBuffer | undefined
-  return {
-    get: (order) => {
-      if (order === 'longest first' || !blockMap) return usual
-      return (ascending ??= upload('ordered block map', packBlockMap(blockMap, order).words))
-    },
-    destroy: () => {
-      for (const buffer of [usual, ascending]) if (buffer) buffers.release(buffer)
-    },
-  }
-}
 
 /** All that calls to one plan may differ in. */
 export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string {
@@ -60,15 +35,57 @@ export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string 
  */
 export function prepareForward(
   caller: string,
-  { device, buffers, capabilities }: PlanHost,
-  plan: ForwardPlan,
+  host: PlanHost,
+  passes: readonly BoundPass[],
   tensors: ForwardInputs & ForwardOutputs,
-  blockMaps: BlockMapBuffers,
 ): PreparedCall<ForwardTensorName> {
-  const { attention, data } = plan
+  const { device, buffers } = host
+  const stages = passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  const { words, blocks } = joinBlocks(
+    stages.flatMap((stage) => stage.dispatches.map((dispatch) => dispatch.words)),
+    device.limits.minUniformBufferOffsetAlignment,
+  )
+  let next = 0
+  return {
+    uniforms: buffers.upload('parameters', words, uniformUsage),
+    stages: stages.map(({ code, dispatches, ...stage }) => ({
+      ...stage,
+      pipeline: forwardPipeline(device, code),
+      dispatches: dispatches.map(({ ranges, workgroups }) => ({
+        ranges,
+        workgroups,
+        block: blocks[next++]!,
+      })),
+    })),
+  }
+}
+
+/** A stage before its kernel is compiled and its uniform blocks are uploaded. */
+interface Stage extends Omit<PreparedStage<ForwardTensorName>, 'pipeline' | 'dispatches'> {
+  readonly code: string
+  readonly dispatches: readonly {
+    readonly ranges: BindingRanges
+    readonly words: Uint32Array
+    readonly workgroups: readonly [x: number, y: number, z: number]
+  }[]
+}
+
+/** The stages of one pass: its rows, then parts of its long rows, and what merges these. */
+function prepareStages(
+  caller: string,
+  { capabilities }: PlanHost,
+  { plan, blockMaps, parts: partBuffers }: BoundPass,
+  tensors: ForwardInputs & ForwardOutputs,
+): Stage[] {
+  const { attention, data, splitRows } = plan
   const bound = boundTensors(tensors)
   const { limits } = capabilities
-  const { dispatches, anyRow } = forwardDispatches(caller, plan, Object.values(bound), limits)
+  const { dispatches, anyRow, parts } = forwardDispatches(
+    caller,
+    plan,
+    Object.values(bound),
+    limits,
+  )
   const access = (name: ForwardTensorName) => accessOf(tensors[name], capabilities.shaderFloat16)
   const accesses: ForwardAccesses = {
     query: access('query'),
@@ -81,30 +98,73 @@ export function prepareForward(
     dropout: attention.dropout !== undefined,
   })
   const parameters = parameterWords(plan, tensors.parameters ?? {})
-  const parts = dispatches.map((dispatch) => {
-    const alignment = limits.minStorageBufferOffsetAlignment
-    const ranges = bindingRanges(plan, bound, dispatch, alignment, anyRow)
-    const values = parameterFields(plan, tensors, accesses, ranges, dispatch)
-    return { ranges, words: packParameters(fields, values, data.descriptors, parameters) }
-  })
-  const { words, blocks } = joinBlocks(
-    parts.map((part) => part.words),
-    device.limits.minUniformBufferOffsetAlignment,
-  )
-  return {
-    pipeline: forwardPipeline(device, forwardText(plan, accesses)),
-    uniforms: buffers.upload('parameters', words, uniformUsage),
-    blockMap: blockMaps.get(anyRow ? 'longest first' : 'ascending'),
-    dispatches: dispatches.map(({ queryTiles, heads, batches }, index) => ({
-      ranges: parts[index]!.ranges,
-      block: blocks[index]!,
-      workgroups: [
-        queryTiles.end - queryTiles.start,
-        heads.end - heads.start,
-        batches.end - batches.start,
-      ],
-    })),
+  const prepared = (
+    all: readonly Dispatch[],
+    columns: (dispatch: Dispatch) => number,
+    override: Readonly<Record<string, number>> = {},
+  ): Stage['dispatches'] =>
+    all.map((dispatch) => {
+      const alignment = limits.minStorageBufferOffsetAlignment
+      const ranges = bindingRanges(plan, bound, dispatch, alignment, anyRow)
+      const values = {
+        ...parameterFields(plan, tensors, accesses, ranges, dispatch),
+        ...override,
+      }
+      const { heads, batches } = dispatch
+      return {
+        ranges,
+        words: packParameters(fields, values, data.descriptors, parameters),
+        workgroups: [
+          columns(dispatch),
+          heads.end - heads.start,
+          batches.end - batches.start,
+        ] as const,
+      }
+    })
+  const rowsOf = ({ queryTiles }: Dispatch): number => queryTiles.end - queryTiles.start
+  const stages: Stage[] = [
+    {
+      code: forwardText(plan, accesses),
+      blockMap: blockMaps.get(anyRow ? 'longest first' : 'ascending'),
+      dispatches: prepared(dispatches, rowsOf),
+    },
+  ]
+  if (splitRows && partBuffers && parts.length > 0) {
+    const map = { mapQueryTiles: splitRows.parts, mapOrderBase: splitRows.orderBase }
+    const rowVectors = Math.ceil(plan.shape.valueDim / 4)
+    const headVectors = splitRows.parts * plan.tile.queries * rowVectors
+    const partOutput = {
+      outputOffset: 0,
+      outputBatch: plan.shape.heads * headVectors,
+      outputHead: headVectors,
+      outputRow: rowVectors,
+      logSumExpOffset: 0,
+    }
+    const { blockMap, output, logSumExp } = partBuffers
+    stages.push(
+      {
+        code: partsText(plan, accesses),
+        blockMap,
+        dispatches: prepared(parts, rowsOf, {
+          ...map,
+          ...partOutput,
+          mapRunsBase: splitRows.runsBase,
+        }),
+        replaced: { output, logSumExp },
+      },
+      {
+        code: mergeText(plan, accesses),
+        blockMap,
+        dispatches: prepared(
+          parts.filter(({ queryTiles }) => queryTiles.start === 0),
+          () => (splitRows.rows * plan.tile.queries) / mergedRows,
+          { ...map, mapRunsBase: splitRows.firstPartsBase },
+        ),
+        replaced: { query: output, key: logSumExp, value: logSumExp },
+      },
+    )
   }
+  return stages.filter((stage) => stage.dispatches.length > 0)
 }
 
 /** Blocks one after the other, each at an offset that may be bound. */

@@ -14,12 +14,15 @@ export interface TileSource {
   readonly last: string
   /** Width in elements. */
   readonly dims: number
+  /** Function from slots to tokens, where rows stand in an order of their own. */
+  readonly token?: string
 }
 
 /** Text that loads one vector of dims of one row of the tile; rows past the last repeat it. */
-function loadText({ name, first, last }: TileSource, row: string, vector: string): string {
+function loadText({ name, first, last, token }: TileSource, row: string, vector: string): string {
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-  return `load${capital}(${name}Base + min(${first} + ${row}, ${last}) * params.${name}Row, ${vector})`
+  const place = token ? `${token}(${first} + ${row})` : `${first} + ${row}`
+  return `load${capital}(${name}Base + min(${place}, ${last}) * params.${name}Row, ${vector})`
 }
 
 /** Which tokens share a vector: rows of the score tile their neighbours, columns those of `columnText`. */

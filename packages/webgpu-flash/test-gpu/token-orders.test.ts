@@ -1,0 +1,169 @@
+// Sparse masks in passes, tokens in orders of their own, and long rows cut into parts: all of it must
+// give what the dense masked reference gives.
+import { afterAll, describe, expect, it } from 'vitest'
+import { mask, scoreModifier, standardAttention, tensor, toFloat64Array } from '@attn/core'
+import type { AttentionOptions, Mask, OrderProposal, Tensor } from '@attn/core'
+import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
+import type { FlashAttention } from '../src/index.ts'
+import { deviceKinds } from './devices.ts'
+
+const gpu = await acquireGpu()
+
+function inputs(heads: number, queries: number, keys: number, dim: number): Tensor[] {
+  let state = 1
+  const random = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 31 - 1
+  }
+  const make = (length: number): Tensor =>
+    tensor(Float32Array.from({ length: heads * length * dim }, random), [1, heads, length, dim])
+  return [make(queries), make(keys), make(keys)]
+}
+
+const proposing = (whole: Mask, ...orders: readonly OrderProposal[]): Mask => ({ ...whole, orders })
+
+const strided = (l: number): Mask =>
+  proposing(
+    mask('strided', ({ query, key }) =>
+      key
+        .le(query)
+        .and(key.ge(query.sub(l)))
+        .or(key.le(query).and(query.sub(key).mod(l).eq(0))),
+    ),
+    { kind: 'residues', stride: l },
+  )
+const column = (l: number): Mask =>
+  proposing(
+    mask('column', ({ query, key }) => query.sub(key).mod(l).eq(0)),
+    { kind: 'residues', stride: l },
+  )
+const fixed = (l: number, c: number): Mask =>
+  proposing(
+    mask('fixed', ({ query, key }) =>
+      key.le(query).and(
+        query
+          .floorDiv(l)
+          .eq(key.floorDiv(l))
+          .or(key.mod(l).ge(l - c)),
+      ),
+    ),
+    { kind: 'periodicKeys', period: l, first: l - c, count: c },
+  )
+/** The second pass sees nothing in the first rows, and only some heads have it. */
+const perHead = proposing(
+  mask('perHead', ({ head, query, key }) =>
+    key
+      .le(query)
+      .and(key.gt(query.sub(9)))
+      .or(
+        head
+          .eq(1)
+          .and(query.sub(key).mod(16).eq(0))
+          .and(key.lt(query.sub(40))),
+      ),
+  ),
+  { kind: 'residues', stride: 16 },
+)
+const lastGlobal = mask('lastGlobal', ({ query, key, head }) =>
+  query
+    .sub(key)
+    .abs()
+    .le(8)
+    .or(query.ge(700).and(query.lt(704)))
+    .or(head.eq(1).and(query.eq(3))),
+)
+
+interface Case {
+  readonly name: string
+  readonly mask: Mask
+  readonly queries: number
+  readonly keys?: number
+  readonly options?: AttentionOptions
+  readonly passes?: number
+  readonly longRows?: number
+}
+
+const bias = scoreModifier('bias', (score, { query, key }) =>
+  score.sub(query.sub(key).abs().toFloat().mul(0.01)),
+)
+const cases: readonly Case[] = [
+  { name: 'strided', mask: strided(8), queries: 512, passes: 2 },
+  { name: 'strided, ragged', mask: strided(15), queries: 1001, passes: 2 },
+  { name: 'strided, fewer queries', mask: strided(8), queries: 300, keys: 613, passes: 2 },
+  { name: 'residues alone', mask: column(12), queries: 640, passes: 1 },
+  { name: 'fixed', mask: fixed(64, 4), queries: 1024, passes: 2 },
+  { name: 'fixed, ragged', mask: fixed(60, 5), queries: 1001, passes: 2 },
+  { name: 'a pass that few rows have', mask: perHead, queries: 1000, passes: 2 },
+  {
+    name: 'with padding, sinks, dropout and a score modifier',
+    mask: strided(8),
+    queries: 512,
+    options: {
+      keyLengths: [450],
+      queryOffset: 0,
+      sinks: [0.5, -1],
+      dropout: { rate: 0.25, seed: 7 },
+      scoreModifiers: [bias],
+    },
+    passes: 2,
+  },
+  { name: 'a few long rows', mask: lastGlobal, queries: 2600, longRows: 4 },
+  {
+    name: 'long rows with sinks, padding and dropout',
+    mask: lastGlobal,
+    queries: 2600,
+    options: {
+      sinks: [0.5, 3],
+      keyLengths: [2500],
+      queryOffset: 0,
+      dropout: { rate: 0.25, seed: 7 },
+    },
+    longRows: 4,
+  },
+]
+
+describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
+  let made: Promise<FlashAttention> | undefined
+  const library = (): Promise<FlashAttention> => (made ??= create())
+  afterAll(async () => (await made)?.destroy())
+
+  it.each(cases)(
+    '$name',
+    async ({ mask: pattern, queries, keys = queries, options, ...expected }) => {
+      const flash = await library()
+      const [query, key, value] = inputs(2, queries, keys, 20) as [Tensor, Tensor, Tensor]
+      const all = { ...options, mask: pattern }
+      const plan = flash.plan({
+        ...all,
+        heads: 2,
+        queryLength: queries,
+        keyLength: keys,
+        headDim: 20,
+      })
+      const { passes, longRows } = plan.explain()
+      const chosen = passes?.candidates.find(({ name }) => name === passes.chosen)
+      plan.destroy()
+      expect({
+        passes: chosen?.passes,
+        inOrder: passes && passes.chosen === passes.candidates[0]!.name,
+        longRows: longRows.rows,
+      }).toEqual({
+        passes: expected.passes,
+        inOrder: expected.passes && false,
+        longRows: expected.longRows ?? 0,
+      })
+
+      const result = await flash.attention(query, key, value, all)
+      const right = standardAttention(query, key, value, all)
+      for (const name of ['output', 'logSumExp'] as const) {
+        const [got, wanted] = [toFloat64Array(result[name]), toFloat64Array(right[name])]
+        let worst = 0
+        wanted.forEach((number, index) => {
+          const difference = number === got[index] ? 0 : Math.abs(number - got[index]!)
+          worst = Math.max(worst, Number.isNaN(difference) ? Infinity : difference)
+        })
+        expect(worst, name).toBeLessThan(1e-5)
+      }
+    },
+  )
+})
