@@ -2,18 +2,27 @@
 // The attn command. Exit codes: 0 all right, 1 a wrong result or a failure, 2 wrong arguments.
 import { Command, CommanderError } from 'commander'
 import { ownVersion } from './cli/environment.ts'
+import { createCompareCommand } from './cli/compare-command.ts'
+import { createPeersCommand } from './cli/peers-command.ts'
+import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
+import { createSparseCommand } from './cli/sparse-command.ts'
+import { createTrainCommand } from './cli/train-command.ts'
 
+const setExitCode = (code: number): void => {
+  process.exitCode = code
+}
 const program = new Command('attn')
   .description('Efficient attention for TypeScript: exact, sparse and position-aware.')
   .version(ownVersion())
-  .addCommand(
-    createRunCommand((code) => {
-      process.exitCode = code
-    }),
-  )
+  .addCommand(createRunCommand(setExitCode))
+  .addCommand(createPositionsCommand(setExitCode))
+  .addCommand(createSparseCommand(setExitCode))
+  .addCommand(createTrainCommand(setExitCode))
+  .addCommand(createPeersCommand(setExitCode))
+  .addCommand(createCompareCommand(setExitCode))
   .exitOverride()
-  .showHelpAfterError('(attn --help and attn run --help say what there is)')
+  .showHelpAfterError('(attn --help, attn run --help and attn train --help say what there is)')
 for (const command of program.commands) command.copyInheritedSettings(program)
 
 try {

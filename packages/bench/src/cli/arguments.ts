@@ -1,4 +1,4 @@
-// Reads the options of `attn run` from words. Each function throws commander's InvalidArgumentError,
+// Reads the options of the commands from words. Each function throws commander's InvalidArgumentError,
 // which names the option by itself.
 import { InvalidArgumentError } from 'commander'
 
@@ -22,6 +22,24 @@ export function parsePositive(word: string): number {
   const value = Number(word)
   if (!(value > 0) || !Number.isFinite(value)) {
     throw new InvalidArgumentError(`must be a positive number, got ${word}`)
+  }
+  return value
+}
+
+/** A share: from 0 up to, not including, 1. */
+export function parseRate(word: string): number {
+  const value = Number(word)
+  if (word.trim() === '' || !(value >= 0 && value < 1)) {
+    throw new InvalidArgumentError(`must be a number from 0 to less than 1, got ${word}`)
+  }
+  return value
+}
+
+/** A whole number of 32 bits. */
+export function parseSeed(word: string): number {
+  const value = Number(word)
+  if (!/^\d+$/.test(word.trim()) || value >= 2 ** 32) {
+    throw new InvalidArgumentError(`must be a whole number of 32 bits, got ${word}`)
   }
   return value
 }

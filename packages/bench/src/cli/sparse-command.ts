@@ -1,0 +1,85 @@
+// `attn sparse`: sparse patterns against causal flash attention, over lengths.
+import { writeFileSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { createProgressBar } from '../report/progress.ts'
+import { formatLength } from '../report/format.ts'
+import { allRowsVerified } from '../sparse/report.ts'
+import { runSparse } from '../sparse/run-sparse.ts'
+import { formatSparse } from '../sparse/summary.ts'
+import { drawSparse } from '../sparse/svg.ts'
+import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { readEnvironment } from './environment.ts'
+
+interface SparseArguments {
+  readonly device: 'auto' | 'gpu' | 'software'
+  readonly lengths: readonly number[]
+  readonly heads: number
+  readonly headDim: number
+  readonly window: number
+  readonly stride?: number
+  readonly toggles?: true
+  readonly rounds: number
+  readonly seconds: number
+  readonly json?: string
+  readonly svg?: string
+}
+
+/** Defines the command; `setExitCode` gets 1 when a result is wrong. */
+export function createSparseCommand(setExitCode: (code: number) => void): Command {
+  return new Command('sparse')
+    .description('verify and time sparse patterns against causal flash attention')
+    .addOption(
+      new Option('--device <kind>', 'what to run on')
+        .choices(['auto', 'gpu', 'software'])
+        .default('auto'),
+    )
+    .option('--lengths <list>', 'multiples of 64', parseLengths, [
+      4096,
+      16384,
+      65536,
+      262144,
+      2 ** 20,
+    ])
+    .option('--heads <count>', 'heads', parseLength, 8)
+    .option('--head-dim <size>', 'dims of a head, a multiple of 4', parseLength, 64)
+    .option('--window <keys>', 'keys that each query of the window sees', parseLength, 1024)
+    .option('--stride <l>', 'l of strided and fixed (default: the root of the length)', parseLength)
+    .option('--toggles', "measure with Dawn's safety checks off, as no browser can")
+    .option('--rounds <count>', 'timings of each, in turn', parseLength, 7)
+    .option(
+      '--seconds <limit>',
+      'causal attention runs on fewer heads where it would take longer',
+      parsePositive,
+      1,
+    )
+    .option('--json <file>', 'write everything, each sample too, to a JSON file')
+    .option('--svg <file>', 'draw times and quotients as charts')
+    .action(async (options: SparseArguments) => {
+      setExitCode((await execute(options)) ? 0 : 1)
+    })
+}
+
+async function execute(options: SparseArguments): Promise<boolean> {
+  const { device, lengths, heads, headDim, window, stride, toggles = false } = options
+  const progress = createProgressBar(process.stderr)
+  const report = await runSparse({
+    device,
+    toggles,
+    lengths,
+    heads,
+    headDim,
+    window,
+    seconds: options.seconds,
+    ...(stride === undefined ? {} : { stride }),
+    contest: { rounds: options.rounds },
+    environment: readEnvironment(),
+    onLength: (length, done) =>
+      progress.update({ done, total: lengths.length, label: `length ${formatLength(length)}` }),
+  }).finally(progress.clear)
+  process.stdout.write(`${formatSparse(report)}\n`)
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+  if (options.svg !== undefined) writeFileSync(options.svg, drawSparse(report))
+  return allRowsVerified(report)
+}

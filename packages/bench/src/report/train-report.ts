@@ -1,0 +1,163 @@
+// What `attn train` leaves: the JSON file, the loss curve as a picture, and a few lines for people.
+import { linePlot } from '@attn/positions'
+import type { PlotSeries } from '@attn/positions'
+import type { DeviceReport } from '../device/find-device.ts'
+import { median } from '../measure/statistics.ts'
+import type { TrainingConfiguration } from '../train/configuration.ts'
+import { threeDigits } from './format.ts'
+import type { Environment } from './run-report.ts'
+
+/** One model, trained. */
+export interface TrainingRun {
+  /** Who computed attention. */
+  readonly description: string
+  /** Loss of each step in nats a character, before its update. */
+  readonly losses: readonly number[]
+  /** Wall-clock time of each step. */
+  readonly milliseconds: readonly number[]
+}
+
+/** Everything `attn train` found out. Plain data. */
+export interface TrainReport {
+  readonly schema: 'attn-train/1'
+  /** Time of the run, ISO 8601. */
+  readonly created: string
+  readonly environment: Environment
+  readonly device: DeviceReport
+  readonly configuration: TrainingConfiguration
+  readonly text: {
+    readonly name: string
+    readonly digest: string
+    readonly characters: number
+    readonly vocabulary: number
+  }
+  /** Steps in all. */
+  readonly steps: number
+  /** Steps made before, by the run that was resumed. */
+  readonly firstStep: number
+  /** Their losses. */
+  readonly earlierLosses: readonly number[]
+  readonly run: TrainingRun
+  readonly comparison?: {
+    /** The same model, start and batches, with jax-js's dense attention. */
+    readonly dense: TrainingRun
+    /** The same once more, from weights one rounding away. */
+    readonly nudged: TrainingRun
+  }
+}
+
+/** How far two loss curves are apart. */
+export interface CurveDifference {
+  /** Largest difference of the losses of a step. */
+  readonly largest: number
+  /** The step, counted from 1. */
+  readonly step: number
+}
+
+/** The largest distance of two curves of the same length. */
+export function curveDifference(left: TrainingRun, right: TrainingRun): CurveDifference {
+  const differences = left.losses.map((loss, step) => Math.abs(loss - right.losses[step]!))
+  const largest = Math.max(...differences)
+  return { largest, step: differences.indexOf(largest) + 1 }
+}
+
+/** Differences below this are rounding whatever the noise is: float32 losses of a few nats. */
+const smallestTolerance = 1e-4
+
+/**
+ * Whether the curve is the dense one within noise: at most ten times as far from it as the dense one
+ * from itself after a nudge of one rounding. Undefined where nothing was compared.
+ */
+export function withinNoise({ run, comparison }: TrainReport): boolean | undefined {
+  if (!comparison) return undefined
+  const noise = curveDifference(comparison.dense, comparison.nudged).largest
+  return curveDifference(run, comparison.dense).largest <= Math.max(10 * noise, smallestTolerance)
+}
+
+/** The lines before training. */
+export function formatTrainHeader(
+  device: DeviceReport,
+  configuration: TrainingConfiguration,
+  text: string,
+): string {
+  const { layers, heads, width, context, batch, mask, positions, dropout } = configuration
+  return [
+    `${device.name}: ${device.backend}`,
+    `learns ${text}`,
+    `${layers} layers of width ${width}, ${heads} heads, ${batch} x ${context} characters a step, ` +
+      `mask ${mask}, positions ${positions}${dropout > 0 ? `, dropout ${dropout}` : ''}`,
+  ].join('\n')
+}
+
+/** The lines after training. */
+export function formatTraining(report: TrainReport): string {
+  const { run, comparison, earlierLosses, steps, firstStep } = report
+  const first = earlierLosses[0] ?? run.losses[0]!
+  const lines = [
+    `loss ${first.toFixed(3)} -> ${run.losses.at(-1)!.toFixed(3)} nats a character in ${steps} steps` +
+      (firstStep > 0 ? `, of which ${firstStep} before` : ''),
+    describeTime(run),
+  ]
+  if (comparison) {
+    const { largest, step } = curveDifference(run, comparison.dense)
+    const noise = curveDifference(comparison.dense, comparison.nudged).largest
+    const verdict = withinNoise(report) ? 'within noise' : 'BEYOND NOISE'
+    lines.push(
+      describeTime(comparison.dense),
+      `largest difference of the two curves: ${largest.toExponential(1)} nats, at step ${firstStep + step}`,
+      `the dense curve from itself, begun one rounding away: ${noise.toExponential(1)}: ${verdict}`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function describeTime({ description, milliseconds }: TrainingRun): string {
+  return `${threeDigits(median(milliseconds))} ms a step with ${description}`
+}
+
+/** The report as the text of a JSON file. */
+export function trainingToJson(report: TrainReport): string {
+  return `${JSON.stringify(report, null, 2)}\n`
+}
+
+/** The loss curves as an SVG document. */
+export function drawLosses({
+  run,
+  comparison,
+  earlierLosses,
+  firstStep,
+  ...rest
+}: TrainReport): string {
+  const curve = (label: string, losses: readonly number[], first: number): PlotSeries => ({
+    label,
+    x: losses.map((_, step) => first + step + 1),
+    y: losses,
+  })
+  const { device, text, configuration } = rest
+  return linePlot({
+    title: `A decoder learns ${text.name} on ${device.name}`,
+    description: 'Loss in nats a character, step by step.',
+    panels: [
+      {
+        title: `mask ${configuration.mask}, positions ${configuration.positions}`,
+        xLabel: 'step',
+        yLabel: 'loss',
+        series: [
+          curve(
+            run.description,
+            [...earlierLosses, ...run.losses],
+            firstStep - earlierLosses.length,
+          ),
+          ...(comparison
+            ? [
+                {
+                  ...curve(comparison.dense.description, comparison.dense.losses, firstStep),
+                  draw: 'dashes' as const,
+                },
+              ]
+            : []),
+        ],
+      },
+    ],
+  })
+}

@@ -1,0 +1,79 @@
+// Attention between the segments on the GPU: `@attn/webgpu-flash` on the device that jax-js computes on.
+// jax-js lends the buffers of its arrays (`gpuBuffer`); what is written here goes into new arrays of its
+// own. Both submit to the same queue, in order, so nothing is copied and nobody waits.
+import { numpy as np } from '@jax-js/jax'
+import { gpuTensor } from '@attn/webgpu-flash'
+import type { AttentionPlan, FlashAttention, GpuTensor } from '@attn/webgpu-flash'
+import { headStrides, swapHeads } from './attention.ts'
+import type { AttentionCall, SegmentAttention } from './attention.ts'
+import type { TrainingConfiguration } from './configuration.ts'
+import { attentionOptions } from './pattern.ts'
+
+/**
+ * Attention on the GPU.
+ *
+ * @param flash - On jax-js's device; destroyed with the result.
+ */
+export function createGpuAttention(
+  configuration: TrainingConfiguration,
+  flash: FlashAttention,
+): SegmentAttention {
+  const { batch, heads, width, context, dropout } = configuration
+  const shape = [batch, context, heads, width / heads]
+  const planFor = (call: AttentionCall): AttentionPlan =>
+    flash.plan({
+      batch,
+      heads,
+      queryLength: context,
+      headDim: width / heads,
+      training: true,
+      ...attentionOptions(configuration, call),
+    })
+  // A plan holds the seed of dropout; without dropout one serves all calls.
+  const common = dropout > 0 ? undefined : planFor({ step: 0, layer: 0 })
+  return {
+    description: 'flash attention of @attn/webgpu-flash in the buffers of jax-js',
+    async attend(call, queryArray, keyArray, valueArray) {
+      const plan = common ?? planFor(call)
+      const arrays = [queryArray, keyArray, valueArray]
+      const [query, key, value] = await Promise.all(arrays.map(borrow))
+      const inputs = { query: query!, key: key!, value: value! }
+      const outputArray = np.zeros(shape)
+      const output = await borrow(outputArray)
+      const logSumExp = flash.empty([batch, heads, context])
+      plan.forward({ ...inputs, output, logSumExp })
+      const kept = outputArray.ref
+      return {
+        output: outputArray,
+        async pullback(dOutputArray) {
+          const dOutput = await borrow(dOutputArray)
+          const gradients = [np.zeros(shape), np.zeros(shape), np.zeros(shape)] as const
+          const [dQuery, dKey, dValue] = await Promise.all(gradients.map(borrow))
+          plan.backward({
+            ...inputs,
+            output,
+            logSumExp,
+            dOutput,
+            dQuery: dQuery!,
+            dKey: dKey!,
+            dValue: dValue!,
+          })
+          for (const array of [...arrays, kept, dOutputArray]) array.dispose()
+          flash.release(logSumExp)
+          if (plan !== common) plan.destroy()
+          return [...gradients]
+        },
+      }
+    },
+    destroy: () => {
+      common?.destroy()
+      flash.destroy()
+    },
+  }
+}
+
+/** A view `[B, H, L, D]` of an array `[B, L, H, D]`, valid as long as the array is. */
+async function borrow(array: np.Array): Promise<GpuTensor> {
+  const { shape } = array
+  return gpuTensor(await array.ref.gpuBuffer(), swapHeads(shape), { strides: headStrides(shape) })
+}

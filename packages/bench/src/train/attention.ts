@@ -1,0 +1,82 @@
+// What stands between the segments of the model: attention of jax-js arrays with a pullback, as `vjp`
+// would give one, computed by somebody else than jax-js. This one is the CPU reference of @attn/core;
+// arrays of jax-js's Wasm backend go through typed arrays, since it does not lend its memory.
+import { flashAttention, flashAttentionBackward, tensor, toContiguous } from '@attn/core'
+import type { Tensor } from '@attn/core'
+import { numpy as np } from '@jax-js/jax'
+import type { TrainingConfiguration } from './configuration.ts'
+import { attentionOptions } from './pattern.ts'
+
+/** Which attention of a run is computed: dropout is another one each time. */
+export interface AttentionCall {
+  readonly step: number
+  readonly layer: number
+}
+
+/** Gradients of query, key and value, each `[B, L, H, D]`. */
+export type AttentionInputGradients = [dQuery: np.Array, dKey: np.Array, dValue: np.Array]
+
+/** An output and how to go back from it. */
+export interface AttendedSegment {
+  /** `[B, L, H, D]`. */
+  readonly output: np.Array
+  /** Takes over the gradient of the output; to be called once, which frees what was kept for it. */
+  pullback(dOutput: np.Array): Promise<AttentionInputGradients>
+}
+
+/** Attention between segments. */
+export interface SegmentAttention {
+  /** For people: who computes it and how arrays get there. */
+  readonly description: string
+  /** Takes over query, key and value, each `[B, L, H, D]`. */
+  attend(
+    call: AttentionCall,
+    query: np.Array,
+    key: np.Array,
+    value: np.Array,
+  ): Promise<AttendedSegment>
+  destroy(): void
+}
+
+/** Attention on the CPU, exact and slow. */
+export function createCpuAttention(configuration: TrainingConfiguration): SegmentAttention {
+  return {
+    description: 'flash attention of @attn/core in JavaScript; arrays are copied',
+    async attend(call, queryArray, keyArray, valueArray) {
+      const options = attentionOptions(configuration, call)
+      const [query, key, value] = await Promise.all([queryArray, keyArray, valueArray].map(receive))
+      const forward = flashAttention(query!, key!, value!, options)
+      return {
+        output: send(forward.output),
+        async pullback(dOutputArray) {
+          const dOutput = await receive(dOutputArray)
+          const gradients = flashAttentionBackward(query!, key!, value!, forward, dOutput, options)
+          return [send(gradients.dQuery), send(gradients.dKey), send(gradients.dValue)]
+        },
+      }
+    },
+    destroy: () => {},
+  }
+}
+
+/** Strides of `[B, L, H, D]` in the order of the axes `[B, H, L, D]`: no copy is needed. */
+export function headStrides([, length, heads, dim]: readonly number[]): number[] {
+  return [length! * heads! * dim!, dim!, heads! * dim!, 1]
+}
+
+/** The shape `[B, H, L, D]` of an array `[B, L, H, D]`, and the reverse. */
+export function swapHeads([batch, length, heads, dim]: readonly number[]): number[] {
+  return [batch!, heads!, length!, dim!]
+}
+
+async function receive(array: np.Array): Promise<Tensor> {
+  const { shape } = array
+  const data = (await array.data()) as Float32Array
+  return tensor(data, swapHeads(shape), { strides: headStrides(shape) })
+}
+
+function send(result: Tensor): np.Array {
+  const swapped = { ...result, shape: swapHeads(result.shape), strides: swapHeads(result.strides) }
+  const { storage, shape } = toContiguous(swapped)
+  return np.array(storage as Float32Array<ArrayBuffer>, { shape: [...shape] })
+}

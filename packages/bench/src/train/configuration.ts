@@ -1,0 +1,79 @@
+// What `attn train` trains and how: everything that decides the loss curve, as plain data. It goes
+// into the checkpoint and into the report as it is.
+import type { DeviceKind } from '../device/find-device.ts'
+import { maskNames } from './pattern.ts'
+import type { MaskName } from './pattern.ts'
+
+/** Everything that decides the loss curve, beside the text. */
+export interface TrainingConfiguration {
+  readonly layers: number
+  /** H: heads of each layer. */
+  readonly heads: number
+  /** Size of the residual stream; heads of `width / heads` dims. */
+  readonly width: number
+  /** L: tokens a sequence has. */
+  readonly context: number
+  /** B: sequences in a step. */
+  readonly batch: number
+  readonly mask: MaskName
+  /** Keys of the window, stride of `strided`, and so on; chosen by the context where undefined. */
+  readonly extent?: number
+  /** ALiBi changes the scores, inside attention; sinusoidal embeddings are added before it. */
+  readonly positions: 'alibi' | 'sinusoidal'
+  /** Share of the attention probabilities that are dropped. */
+  readonly dropout: number
+  readonly learningRate: number
+  /** Of initial weights, batches and dropout. */
+  readonly seed: number
+}
+
+/** What is trained where nothing else is asked for: less where there is no GPU. */
+export function defaultConfiguration(kind: DeviceKind): TrainingConfiguration {
+  const common = {
+    mask: 'causal',
+    positions: 'alibi',
+    dropout: 0,
+    seed: 1,
+    learningRate: 0.003,
+  } as const
+  return kind === 'gpu'
+    ? { ...common, layers: 4, heads: 4, width: 256, context: 256, batch: 16 }
+    : { ...common, layers: 2, heads: 2, width: 32, context: 64, batch: 4 }
+}
+
+/** Steps where nothing else is asked for. */
+export function defaultSteps(kind: DeviceKind): number {
+  return kind === 'gpu' ? 200 : 100
+}
+
+/**
+ * Checks a configuration.
+ *
+ * @throws RangeError for sizes and values that make no sense.
+ */
+export function checkConfiguration(configuration: TrainingConfiguration): void {
+  const { layers, heads, width, context, batch, extent = 1, seed } = configuration
+  for (const [name, size] of Object.entries({ layers, heads, width, context, batch, extent })) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new RangeError(`attn train: ${name} must be a positive integer, got ${size}`)
+    }
+  }
+  if (width % heads !== 0 || width % 2 !== 0) {
+    throw new RangeError(
+      `attn train: width must be even and a multiple of heads, got width=${width} heads=${heads}`,
+    )
+  }
+  const { mask, dropout, learningRate } = configuration
+  if (!maskNames.includes(mask)) {
+    throw new RangeError(`attn train: mask must be one of ${maskNames.join(', ')}, got ${mask}`)
+  }
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new RangeError(`attn train: dropout must lie in 0 <= rate < 1, got ${dropout}`)
+  }
+  if (!(learningRate > 0 && learningRate < Infinity)) {
+    throw new RangeError(`attn train: learningRate must be positive, got ${learningRate}`)
+  }
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new RangeError(`attn train: seed must be a whole number of 32 bits, got ${seed}`)
+  }
+}

@@ -1,0 +1,35 @@
+// The arrays that a model gets beside its weights: the batch of a step, and position embeddings.
+import { sinusoidal } from '@attn/positions'
+import { numpy as np } from '@jax-js/jax'
+import type { TrainingConfiguration } from './configuration.ts'
+import type { Batch } from './text.ts'
+
+/** Arrays of one configuration on jax-js's default device. */
+export interface ModelArrays {
+  /** `[L, C]`: sinusoidal embeddings, or zeros where attention sees positions itself. */
+  readonly positions: np.Array
+  /** Tokens of a batch, each `[B, L]`. */
+  batch(batch: Batch): { tokens: np.Array; targets: np.Array }
+  dispose(): void
+}
+
+/** Makes what does not change from step to step. */
+export function modelArrays(configuration: TrainingConfiguration): ModelArrays {
+  const { batch, context, width } = configuration
+  const embedded = configuration.positions === 'sinusoidal'
+  const positions = embedded
+    ? np.array(
+        sinusoidal({ dim: width, positions: context }).storage as Float32Array<ArrayBuffer>,
+        {
+          shape: [context, width],
+        },
+      )
+    : np.zeros([context, width])
+  const tokenArray = (tokens: Int32Array<ArrayBuffer>): np.Array =>
+    np.array(tokens, { shape: [batch, context] })
+  return {
+    positions,
+    batch: ({ inputs, targets }) => ({ tokens: tokenArray(inputs), targets: tokenArray(targets) }),
+    dispose: () => positions.dispose(),
+  }
+}

@@ -1,0 +1,110 @@
+// The gradient of the model in segments: jax-js differentiates each piece by `vjp`, attention between
+// them is somebody else's, and the chain rule that joins them is written out here. Each backward piece
+// computes its forward piece again (Chen et al., arXiv 1604.06174), so that only the residual stream
+// and attention's output are kept, and the whole piece is one function that jax-js compiles once.
+import type { numpy as np } from '@jax-js/jax'
+import { jit, tree, valueAndGrad, vjp } from '@jax-js/jax'
+import type { SegmentAttention } from './attention.ts'
+import type { TrainingConfiguration } from './configuration.ts'
+import { embed, finish, project, readLoss } from './model.ts'
+import type { FinishWeights, ModelWeights, ProjectWeights, ReadoutWeights } from './model.ts'
+import { modelArrays } from './model-arrays.ts'
+import type { Batch } from './text.ts'
+
+/** A model that can be trained. */
+export interface TrainableModel {
+  /** For people: who computes attention. */
+  readonly description: string
+  /** Loss `[]` and its gradients by all weights, which stay the caller's. */
+  gradients(
+    weights: ModelWeights,
+    batch: Batch,
+    step: number,
+  ): Promise<{ loss: np.Array; gradients: ModelWeights }>
+  destroy(): void
+}
+
+/** The model with an attention of one's own between the segments, which is destroyed with it. */
+export function createSegmentedModel(
+  configuration: TrainingConfiguration,
+  attention: SegmentAttention,
+): TrainableModel {
+  const arrays = modelArrays(configuration)
+  const segments = compileSegments(configuration.heads)
+  return {
+    description: attention.description,
+    async gradients(weights, batch, step) {
+      const { tokens, targets } = arrays.batch(batch)
+      let stream = segments.embed(weights.embedding.ref, tokens.ref).add(arrays.positions.ref)
+      const tape = []
+      for (const [layer, { project, finish }] of weights.layers.entries()) {
+        const inputs = segments.project(tree.ref(project), stream.ref)
+        const attended = await attention.attend({ step, layer }, ...inputs)
+        tape.push({ project, finish, stream, attended })
+        stream = segments.finish(tree.ref(finish), stream.ref, attended.output.ref)
+      }
+      const readout = segments.readout(tree.ref(weights.readout), stream, targets)
+      let dStream = readout.dStream
+      const layers: ModelWeights['layers'] = []
+      for (const { project, finish, stream: kept, attended } of tape.toReversed()) {
+        const [dFinish, dThrough, dOutput] = segments.finishBackward(
+          tree.ref(finish),
+          kept.ref,
+          attended.output,
+          dStream,
+        )
+        const dInputs = await attended.pullback(dOutput)
+        const [dProject, dInto] = segments.projectBackward(tree.ref(project), kept, dInputs)
+        layers.unshift({ project: dProject, finish: dFinish })
+        dStream = dThrough.add(dInto)
+      }
+      const embedding = segments.embedBackward(weights.embedding.ref, tokens, dStream)
+      return { loss: readout.loss, gradients: { embedding, layers, readout: readout.dWeights } }
+    },
+    destroy() {
+      arrays.dispose()
+      attention.destroy()
+      for (const segment of Object.values(segments)) segment.dispose()
+    },
+  }
+}
+
+function compileSegments(heads: number) {
+  const projectHeads = (weights: ProjectWeights, stream: np.Array) =>
+    project(weights, stream, heads)
+  return {
+    embed: jit(embed),
+    project: jit(projectHeads),
+    finish: jit(finish),
+    readout: jit((weights: ReadoutWeights, stream: np.Array, targets: np.Array) => {
+      const differentiate = valueAndGrad(readLoss, { argnums: [0, 1] })
+      const [loss, [dWeights, dStream]] = differentiate(weights, stream, targets)
+      return { loss, dWeights, dStream }
+    }),
+    finishBackward: jit(
+      (weights: FinishWeights, stream: np.Array, found: np.Array, dStream: np.Array) => {
+        const [output, pullback] = vjp(finish, [weights, stream, found])
+        output.dispose()
+        const gradients = pullback(dStream)
+        pullback.dispose()
+        return gradients
+      },
+    ),
+    projectBackward: jit(
+      (weights: ProjectWeights, stream: np.Array, gradients: [np.Array, np.Array, np.Array]) => {
+        const [outputs, pullback] = vjp(projectHeads, [weights, stream])
+        tree.dispose(outputs)
+        const result = pullback(gradients)
+        pullback.dispose()
+        return result
+      },
+    ),
+    embedBackward: jit((embedding: np.Array, tokens: np.Array, dStream: np.Array) => {
+      const [stream, pullback] = vjp((matrix: np.Array) => embed(matrix, tokens), [embedding])
+      stream.dispose()
+      const [gradient] = pullback(dStream)
+      pullback.dispose()
+      return gradient
+    }),
+  }
+}

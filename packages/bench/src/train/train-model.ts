@@ -1,0 +1,65 @@
+// The training loop: draw a batch, differentiate, update, and tell how it goes.
+import type { TrainingConfiguration } from './configuration.ts'
+import type { WeightSpecification } from './model.ts'
+import { createOptimizer } from './optimizer.ts'
+import type { TrainingState } from './optimizer.ts'
+import type { TrainableModel } from './segments.ts'
+import { disposeState, placeState } from './state.ts'
+import type { StateNumbers } from './state.ts'
+import { drawBatch } from './text.ts'
+import type { Corpus } from './text.ts'
+
+/** One run of the loop. */
+export interface TrainModelOptions {
+  readonly model: TrainableModel
+  readonly configuration: TrainingConfiguration
+  readonly corpus: Corpus
+  readonly specifications: readonly WeightSpecification[]
+  readonly start: StateNumbers
+  /** Steps in all, those before `start` counted. */
+  readonly steps: number
+  readonly onStep?: (done: number, loss: number) => void
+  /** Told after each step; the state is the loop's and may only be read until it resolves. */
+  readonly onState?: (state: TrainingState, losses: readonly number[]) => Promise<void>
+}
+
+/** How it went. */
+export interface TrainedModel {
+  /** Loss of each step, before its update. */
+  readonly losses: readonly number[]
+  /** Wall-clock time of each step; the first ones compile. */
+  readonly milliseconds: readonly number[]
+}
+
+/**
+ * Trains a model.
+ *
+ * @throws Error when the loss is not a finite number.
+ */
+export async function trainModel(options: TrainModelOptions): Promise<TrainedModel> {
+  const { model, configuration, corpus, specifications, start, steps } = options
+  const optimizer = createOptimizer(configuration.learningRate)
+  const losses: number[] = []
+  const milliseconds: number[] = []
+  let state = placeState(start, specifications)
+  try {
+    while (state.step < steps) {
+      const began = performance.now()
+      const batch = drawBatch(corpus.tokens, { ...configuration, step: state.step })
+      const { loss, gradients } = await model.gradients(state.weights, batch, state.step)
+      state = optimizer.step(state, gradients)
+      const number = (await loss.data())[0]!
+      if (!Number.isFinite(number)) {
+        throw new Error(`attn train: the loss of step ${state.step} is ${number}`)
+      }
+      losses.push(number)
+      milliseconds.push(performance.now() - began)
+      options.onStep?.(state.step, number)
+      await options.onState?.(state, losses)
+    }
+    return { losses, milliseconds }
+  } finally {
+    disposeState(state)
+    optimizer.dispose()
+  }
+}

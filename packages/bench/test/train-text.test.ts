@@ -1,0 +1,78 @@
+// The text of `attn train`: characters to tokens and back, and the batches of a step.
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { corpusOf, decode, drawBatch, encode, readCorpus, vocabularyOf } from '../src/train/text.ts'
+
+describe('tokens', () => {
+  test('are places among the characters in the order of their codes', () => {
+    const vocabulary = vocabularyOf('banana\n')
+    expect(vocabulary).toEqual(['\n', 'a', 'b', 'n'])
+    expect([...encode('nab', vocabulary)]).toEqual([3, 1, 2])
+  })
+
+  test('decode to the text they were made from', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const vocabulary = vocabularyOf(text)
+        expect(decode(encode(text, vocabulary), vocabulary)).toBe(text)
+      }),
+    )
+  })
+
+  test('of unknown characters do not exist', () => {
+    expect(() => encode('cab', ['a', 'b'])).toThrow(
+      new RangeError('encode: the vocabulary has no "c"'),
+    )
+    expect(decode([0, 7], ['a', 'b'])).toBe('a\ufffd')
+  })
+})
+
+describe('a corpus', () => {
+  test('does not depend on how the system ends its lines', () => {
+    const [unix, windows] = [corpusOf('unix', 'a\nb\n'), corpusOf('windows', 'a\r\nb\r\n')]
+    expect(windows.tokens).toEqual(unix.tokens)
+    expect(windows.digest).toBe(unix.digest)
+    expect(corpusOf('other', 'a\nc\n').digest).not.toBe(unix.digest)
+  })
+
+  test('is found on this machine without naming a file', () => {
+    const { name, tokens, vocabulary } = readCorpus()
+    expect(name).toMatch(/\.d\.ts of \S+ \d+\.\d+\.\d+$/)
+    expect(decode(tokens.subarray(0, 20_000), vocabulary)).toMatch(/(interface|declare) /)
+    expect(tokens.length).toBeGreaterThan(100_000)
+  })
+})
+
+describe('a batch', () => {
+  const tokens = Uint16Array.from({ length: 100 }, (_, place) => place)
+  const options = { batch: 3, context: 8, seed: 5, step: 2 }
+
+  test('is pieces of the text, and the same one token later', () => {
+    const { inputs, targets } = drawBatch(tokens, options)
+    expect(inputs).toHaveLength(24)
+    for (let row = 0; row < 3; row++) {
+      const first = inputs[8 * row]!
+      expect([...inputs.subarray(8 * row, 8 * row + 8)]).toEqual([
+        ...tokens.subarray(first, first + 8),
+      ])
+    }
+    expect([...targets]).toEqual([...inputs].map((token) => token + 1))
+  })
+
+  test('depends on seed and step alone', () => {
+    expect(drawBatch(tokens, options)).toEqual(drawBatch(tokens, options))
+    const others = [
+      drawBatch(tokens, { ...options, step: 3 }),
+      drawBatch(tokens, { ...options, seed: 6 }),
+    ]
+    for (const other of others) expect(other).not.toEqual(drawBatch(tokens, options))
+  })
+
+  test('needs a text longer than a piece', () => {
+    const exact = drawBatch(tokens, { ...options, context: 99 })
+    expect(exact.targets.at(-1)).toBe(99)
+    expect(() => drawBatch(tokens, { ...options, context: 100 })).toThrow(
+      'attn train: the text must be longer than the context of 100, got 100',
+    )
+  })
+})
