@@ -35,6 +35,8 @@ export interface BufferPool {
    */
   forget(buffer: GPUBuffer): void
   releaseAll(): void
+  /** Runs `make`; where it throws, the buffers that it made are freed. */
+  undoOnThrow<T>(make: () => T): T
 }
 
 // Numbers of GPUBufferUsage, which is not a global everywhere at import time.
@@ -47,6 +49,8 @@ export function createBufferPool(device: GPUDevice): BufferPool {
   const alive = new Set<GPUBuffer>()
   let allocatedBytes = 0
   let peakBytes = 0
+  /** What `undoOnThrow` has to free. */
+  let made: GPUBuffer[] | undefined
   const createBuffer = (descriptor: GPUBufferDescriptor): GPUBuffer => {
     try {
       return device.createBuffer(descriptor)
@@ -73,6 +77,7 @@ export function createBufferPool(device: GPUDevice): BufferPool {
     }
     const buffer = createBuffer({ label: `attn ${label}`, size, usage, mappedAtCreation })
     alive.add(buffer)
+    made?.push(buffer)
     allocatedBytes += size
     peakBytes = Math.max(peakBytes, allocatedBytes)
     return buffer
@@ -104,5 +109,18 @@ export function createBufferPool(device: GPUDevice): BufferPool {
     release,
     forget: (buffer) => void strike(buffer),
     releaseAll: () => [...alive].forEach(release),
+    undoOnThrow: (make) => {
+      const [outer, own]: [GPUBuffer[] | undefined, GPUBuffer[]] = [made, []]
+      made = own
+      try {
+        return make()
+      } catch (error) {
+        own.forEach(release)
+        throw error
+      } finally {
+        made = outer
+        outer?.push(...own)
+      }
+    },
   }
 }

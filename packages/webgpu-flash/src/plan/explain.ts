@@ -155,7 +155,10 @@ export function explainPlan(
   const queryReads = visited * tile.queries * headDim
   const contiguous = contiguousTensors(plan, capabilities)
   const { limits } = capabilities
-  const { dispatches } = forwardDispatches('plan.explain', plan, contiguous, limits)
+  const dispatches = (pass: ForwardPlan): number => {
+    const cut = forwardDispatches('plan.explain', pass, contiguous, limits)
+    return cut.dispatches.length + cut.parts.length
+  }
   return {
     call: plannedCall(plan),
     ...variant(first, capabilities),
@@ -163,7 +166,7 @@ export function explainPlan(
     workgroupMemoryBytes: memory,
     blocks: { total, visited, full, partial: visited - full, skipped: total - visited },
     floatingPointOperations: visited * tile.queries * tile.keys * 2 * (headDim + valueDim),
-    dispatches: dispatches.length,
+    dispatches: sum(dispatches),
     bytes: {
       read:
         (queryReads + visited * tile.keys * (headDim + valueDim)) * elementBytes +

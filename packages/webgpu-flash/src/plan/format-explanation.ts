@@ -62,8 +62,8 @@ function callText({ call }: PlanExplanation): string {
  * ```
  */
 export function formatExplanation(explanation: PlanExplanation): string {
-  const { variant, reason, tile, blocks, bytes, memoryBytes, rope, backward } = explanation
-  const { passes, longRows } = explanation
+  const { variant, reason, tile, blocks, bytes, memoryBytes } = explanation
+  const { passes, longRows, rope, backward } = explanation
   const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
   const lines: [string, string][] = [
     ['attention', callText(explanation)],
@@ -90,11 +90,18 @@ export function formatExplanation(explanation: PlanExplanation): string {
     ],
   ]
   if (passes) {
-    const all = passes.candidates.map(({ name, tiles }) => `${name}, ${count(tiles)} tiles`)
-    lines.push(['passes', `${passes.chosen}: ${passes.reason} (${all.join(' | ')})`])
+    const compared = passes.candidates.map(({ name, tiles }) => `${name} ${count(tiles)}`)
+    lines.push(
+      ['orders', `${passes.chosen}: ${passes.reason}`],
+      ['', `tiles compared: ${compared.join(', ')}`],
+    )
   }
-  if (longRows.rows > 0) {
-    lines.push(['long rows', `${count(longRows.rows)} cut into ${count(longRows.parts)} parts`])
+  if (longRows.parts > 0) {
+    const { rows, parts } = longRows
+    lines.push([
+      'long rows',
+      `${plural(rows, 'row')} of tiles in ${plural(parts, 'part')}, merged; ${bytesText(memoryBytes.parts)}`,
+    ])
   }
   if (rope) {
     lines.push(['rope', `${rope.turned.join(' and ')}, ${bytesText(rope.bytes)}: ${rope.reason}`])

@@ -118,6 +118,10 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
   if (dtype !== 'float32' && dtype !== 'float16') {
     throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
   }
+  const { workBudget = defaultWorkBudget } = options
+  if (!(workBudget > 0)) {
+    throw new RangeError(`flash.plan: workBudget must be a positive number, got ${workBudget}`)
+  }
   const attention = resolveOptions('flash.plan', shape, options)
   const matrix = options.tile ? undefined : matrixTileFor(shape, dtype, attention, capabilities)
   const tile =
@@ -153,7 +157,7 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     layout,
     data: packData(layout, headWords(attention)),
     rules: scoreRules(mask, scoreModifiers, layout),
-    workBudget: options.workBudget ?? defaultWorkBudget,
+    workBudget,
     passChoice,
   }
   return withPasses(plan, passChoice, scoreModifiers, capabilities)

@@ -7,6 +7,7 @@ import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardPlan } from '../plan/backward-plan.ts'
+import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { passesOf } from '../plan/passes.ts'
@@ -71,6 +72,7 @@ export function bindPlan(
   const nativeFloat16 = capabilities.shaderFloat16
   const upload = (label: string, words: Uint32Array): GPUBuffer =>
     errors.guard('flash.plan', (call) => {
+      checkBindable('flash.plan', label, words.byteLength, capabilities.limits)
       const buffer = buffers.upload(label, words, storageUsage)
       call.writes(buffer)
       return buffer

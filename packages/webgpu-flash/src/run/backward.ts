@@ -7,6 +7,7 @@ import type { GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardPlan } from '../plan/backward-plan.ts'
+import { checkBindable } from '../plan/check-bindable.ts'
 import { backwardWorkspace } from '../plan/explain-backward.ts'
 import { outputStrides } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
@@ -52,6 +53,7 @@ export function bindBackward(
   const { shape, dtype, attention } = forward
   const nativeFloat16 = capabilities.shaderFloat16
   const workspace = backwardWorkspace(plan)
+  checkBindable('flash.plan', 'backward tables', plan.words.byteLength, capabilities.limits)
   const own = errors.guard('flash.plan', (call) => {
     const made = {
       data: buffers.upload('backward tables', plan.words, storageUsage),

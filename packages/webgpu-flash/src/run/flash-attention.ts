@@ -152,9 +152,10 @@ export async function createFlashAttention(
     errors.checkAlive('flash.plan')
     const forward = planForward(planOptions, capabilities)
     const { training = false, backwardTiles = {} } = planOptions
-    return training
-      ? bindPlan(host, forward, planBackward('flash.plan', forward, backwardTiles, capabilities))
-      : bindPlan(host, forward)
+    const backward = training
+      ? planBackward('flash.plan', forward, backwardTiles, capabilities)
+      : undefined
+    return buffers.undoOnThrow(() => bindPlan(host, forward, backward))
   }
   const written = (caller: string, make: () => GpuTensor): GpuTensor =>
     errors.guard(caller, (call) => {
