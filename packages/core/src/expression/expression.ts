@@ -108,7 +108,7 @@ export function boolean(value: BooleanLike): BooleanExpression {
     return booleanExpression(freeze({ kind: 'constant', type: 'boolean', value: value ? 1 : 0 }))
   }
   if (value?.node?.type !== 'boolean') throw kindError('boolean', value)
-  return value as BooleanExpression
+  return value
 }
 
 function asInteger(value: { readonly node: ExpressionNode }): IntegerExpression {

@@ -172,7 +172,7 @@ export function relation(name: string, rows: readonly ArrayLike<number>[]): Rela
   const offsets = new Int32Array(rows.length + 1)
   sorted.forEach((row, index) => (offsets[index + 1] = offsets[index]! + row.length))
   const members = new Int32Array(offsets[rows.length]!)
-  sorted.forEach((row, index) => members.set(row, offsets[index]!))
+  sorted.forEach((row, index) => members.set(row, offsets[index]))
   const data: Relation = { kind: 'relation', name, offsets, members }
   return {
     relation: data,

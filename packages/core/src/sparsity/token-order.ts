@@ -37,7 +37,7 @@ function tokenOrder(
   build: (slot: IntegerExpression) => IntegerExpression,
   leftOut: readonly StridedInterval[] = [],
 ): TokenOrder {
-  const expression = build(coordinate('slot') as IntegerExpression)
+  const expression = build(coordinate('slot'))
   return Object.freeze({ kind: 'tokenOrder', name, length, slots, expression, leftOut })
 }
 

@@ -29,7 +29,7 @@ export function float16Bits(value: number): number {
     return sign | ((rebased + 0xfff + ((rebased >>> 13) & 1)) >>> 13)
   }
   // Subnormal: a multiple of 2^-24; adding and removing 0.5 rounds to that grid, ties to even.
-  floatView[0] = Math.abs(floatView[0]!) + 0.5
+  floatView[0] = Math.abs(floatView[0]) + 0.5
   return sign | (bitsView[0]! - 0x3f000000)
 }
 

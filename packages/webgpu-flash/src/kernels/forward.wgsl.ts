@@ -109,7 +109,7 @@ function outputNames(config: ForwardConfig, i: number): string[] {
 }
 
 function mainBody(config: ForwardConfig): string {
-  const { tile, headDim } = config
+  const { tile } = config
   const grid = gridOf(config)
   const rows = ownRows(grid)
   return `let column = thread % ${tile.threadColumns}u;

@@ -57,10 +57,3 @@ export function eachScore(grid: ThreadGrid, name: string, line: (score: string) 
     unroll(ownColumnVectors(grid), (j) => line(`${name}${i}_${j}`)),
   )
 }
-
-/** Runs `body` for every `unit` below `units`, spread over the threads of the workgroup. */
-export function distribute(units: number, threads: number, body: string): string {
-  const indented = body.replace(/^(?=.)/gm, '  ')
-  if (units === threads) return `{\n  let unit = thread;\n${indented}\n}`
-  return `for (var unit = thread; unit < ${units}u; unit += ${threads}u) {\n${indented}\n}`
-}
