@@ -74,7 +74,7 @@ interface SubgroupMatrixConfig {
   readonly K: number
 }
 
-function readSubgroupMatrices(device: GPUDevice, info: GPUAdapterInfo): SubgroupMatrix[] {
+function readSubgroupMatrices(device: GPUDevice, info: object): SubgroupMatrix[] {
   if (!device.features.has(subgroupMatrixFeature)) return []
   const { subgroupMatrixConfigs = [] } = info as {
     readonly subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[]
@@ -96,16 +96,11 @@ function readSubgroupMatrices(device: GPUDevice, info: GPUAdapterInfo): Subgroup
  */
 export function readCapabilities(
   device: GPUDevice,
-  info: GPUAdapterInfo = device.adapterInfo,
+  info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {},
 ): Capabilities {
-  const {
-    vendor,
-    architecture,
-    device: name,
-    description,
-    subgroupMinSize,
-    subgroupMaxSize,
-  } = info
+  // Browsers may say less of themselves than the standard has fields for.
+  const { vendor = '', architecture = '', device: name = '', description = '' } = info
+  const { subgroupMinSize = 4, subgroupMaxSize = 128 } = info
   const limits = Object.fromEntries(
     Object.keys(defaultLimits).map((limit) => [limit, device.limits[limit as keyof DeviceLimits]]),
   ) as unknown as DeviceLimits
