@@ -7,6 +7,7 @@
 export { median, summarize } from './measure/statistics.ts'
 export type { Summary } from './measure/statistics.ts'
 export { cpuStopwatch, measure } from './measure/measure.ts'
+export { measureInTurns } from './measure/measure-in-turns.ts'
 export type { Clock, MeasureOptions, Measurement, Stopwatch } from './measure/measure.ts'
 export { createGpuStopwatch } from './measure/gpu-stopwatch.ts'
 export type { EncodeWork, GpuStopwatch } from './measure/gpu-stopwatch.ts'
@@ -41,6 +42,19 @@ export { defaultProblem } from './suites/problem.ts'
 export type { Method, Problem } from './suites/problem.ts'
 export type { LengthResult, Measured, Outcome, Progress, Skipped } from './suites/outcome.ts'
 export type { Verification } from './verify/expectation.ts'
+
+export { comparePositions } from './suites/positions.ts'
+export type { PositionsOptions } from './suites/positions.ts'
+export { defaultPositionProblem, positionMethods } from './positions/problem.ts'
+export type { PositionMethod, PositionProblem } from './positions/problem.ts'
+export { positionsVerified } from './report/positions-report.ts'
+export type {
+  PositionLengthResult,
+  PositionOutcome,
+  PositionsReport,
+} from './report/positions-report.ts'
+export { formatPositions, formatPositionsHeader } from './report/positions-summary.ts'
+export { drawPositions } from './report/positions-plot.ts'
 
 export { allVerified, parseRunReport, toJson } from './report/run-report.ts'
 export type {

@@ -1,9 +1,10 @@
 // `attn positions`: the options, and what is left at the end.
 import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
-import type { PositionProblem } from '../positions/problem.ts'
+import { positionMethods } from '../positions/problem.ts'
+import type { PositionMethod, PositionProblem } from '../positions/problem.ts'
 import { drawPositions } from '../report/positions-plot.ts'
 import { positionsVerified } from '../report/positions-report.ts'
 import { formatPositions, formatPositionsHeader } from '../report/positions-summary.ts'
@@ -19,6 +20,7 @@ interface PositionsArguments {
   readonly heads?: number
   readonly headDim?: number
   readonly dtype?: DType
+  readonly methods?: readonly PositionMethod[]
   readonly samples?: number
   readonly json?: string
   readonly svg?: string
@@ -38,12 +40,27 @@ export function createPositionsCommand(setExitCode: (code: number) => void): Com
     .option('--heads <count>', 'heads (default: 16 on a GPU, else 2)', parseLength)
     .option('--head-dim <size>', 'dims of a head, a multiple of 4 (default: 64)', parseLength)
     .addOption(new Option('--dtype <type>', 'element type').choices(['float32', 'float16']))
+    .option(
+      '--methods <list>',
+      `some of ${positionMethods.join(', ')} (default: all)`,
+      parseMethods,
+    )
     .option('--samples <count>', 'timings per figure (default: 10, 5 without a GPU)', parseLength)
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
     .option('--svg <file>', 'draw overheads and times')
     .action(async (options: PositionsArguments) => {
       setExitCode((await execute(options)) ? 0 : 1)
     })
+}
+
+function parseMethods(words: string): PositionMethod[] {
+  return words.split(',').map((word) => {
+    const method = positionMethods.find((name) => name === word.trim())
+    if (!method) {
+      throw new InvalidArgumentError(`must be some of ${positionMethods.join(', ')}, got ${word}`)
+    }
+    return method
+  })
 }
 
 async function execute(options: PositionsArguments): Promise<boolean> {
@@ -56,6 +73,7 @@ async function execute(options: PositionsArguments): Promise<boolean> {
   const report = await comparePositions({
     device: options.device,
     problem: problemOf(options),
+    ...(options.methods ? { methods: options.methods } : {}),
     ...(options.samples === undefined ? {} : { measure: { samples: options.samples } }),
     environment,
     onDevice: (device, problem) =>

@@ -26,7 +26,7 @@ export interface GpuInputs {
  */
 export async function createGpuInputs(
   device: GPUDevice,
-  { batch, heads, headDim, dtype }: Problem,
+  { batch, heads, headDim, dtype }: Pick<Problem, 'batch' | 'heads' | 'headDim' | 'dtype'>,
   length: number,
 ): Promise<GpuInputs> {
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage

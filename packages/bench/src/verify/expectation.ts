@@ -38,7 +38,7 @@ export interface Verification {
 }
 
 /** Distance between 1 and the next number. */
-const resolution = { float32: 2 ** -23, float16: 2 ** -10 } as const
+export const resolution: Readonly<Record<DType, number>> = { float32: 2 ** -23, float16: 2 ** -10 }
 
 /**
  * Computes what the sampled rows ought to be, with the CPU reference in float64.
@@ -107,7 +107,7 @@ export function verifyRows(
 }
 
 /** The largest absolute difference; Infinity where a number is missing or NaN. */
-function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+export function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let largest = 0
   for (let index = 0; index < expected.length; index++) {
     const difference = Math.abs((actual[index] ?? Number.NaN) - expected[index]!)

@@ -13,6 +13,8 @@ export interface RowInputs {
   readonly value: Float32Array
   readonly scale: number
   readonly visible: (key: number) => boolean
+  /** Added to the scaled score. Default: nothing. */
+  readonly bias?: (key: number) => number
 }
 
 const toFloat16 = (value: number): number => float16Value(float16Bits(value))
@@ -22,7 +24,7 @@ const toFloat16 = (value: number): number => float16Value(float16Bits(value))
  * rounded to `dtype`.
  */
 export function plainRow(inputs: RowInputs, dtype: DType): Float32Array<ArrayBuffer> {
-  const { query, key, value, scale, visible } = inputs
+  const { query, key, value, scale, visible, bias } = inputs
   const { fround } = Math
   const store = dtype === 'float16' ? toFloat16 : fround
   const dims = query.length
@@ -32,7 +34,8 @@ export function plainRow(inputs: RowInputs, dtype: DType): Float32Array<ArrayBuf
     if (!visible(j)) continue
     let product = 0
     for (let d = 0; d < dims; d++) product = fround(product + query[d]! * key[j * dims + d]!)
-    scores[j] = store(product * scale)
+    const score = store(product * scale)
+    scores[j] = bias ? store(score + store(bias(j))) : score
   }
   const maximum = scores.reduce((most, score) => Math.max(most, score), -Infinity)
   let sum = 0
