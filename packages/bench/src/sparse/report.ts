@@ -1,0 +1,65 @@
+// What `attn sparse` finds out: plain data, as it is written to JSON.
+import type { DeviceReport } from '../device/find-device.ts'
+import type { Environment } from '../report/run-report.ts'
+import type { Verification } from '../verify/expectation.ts'
+import type { Summary } from '../measure/statistics.ts'
+import type { PatternName } from './patterns.ts'
+
+/** Something timed at one length, in milliseconds of one run over all heads. */
+export interface SparseTime extends Summary {
+  readonly samples: readonly number[]
+  /** Heads that were run; a time over fewer is multiplied. */
+  readonly headsMeasured: number
+}
+
+/** One pattern at one length. */
+export interface SparseResult {
+  readonly name: PatternName
+  readonly label: string
+  readonly time: SparseTime
+  readonly verification: Verification
+  /** Milliseconds that planning took on the CPU. */
+  readonly planMilliseconds: number
+  /** Tiles visited as a part of those that causal flash attention visits. */
+  readonly workRatio: number
+  /** Visible pairs as a part of those that causal attention sees. */
+  readonly pairRatio: number
+  /** Its time as a part of that of causal flash attention. */
+  readonly timeRatio: number
+  /** `timeRatio / workRatio`: 1 where a tile takes as long as in causal attention. */
+  readonly timePerWork: number
+  readonly timePerPair: number
+  /** How the plan explains itself. */
+  readonly explanation: unknown
+}
+
+/** All patterns at one length. */
+export interface SparseLength {
+  readonly length: number
+  readonly causal: SparseTime
+  /** Causal attention that writes its scores down, where they fit. */
+  readonly standard?: SparseTime
+  readonly results: readonly SparseResult[]
+}
+
+/** Everything `attn sparse` found out. */
+export interface SparseReport {
+  readonly schema: 'attn-sparse/1'
+  /** Time of the run, ISO 8601. */
+  readonly created: string
+  readonly environment: Environment
+  readonly device: DeviceReport
+  readonly problem: {
+    readonly dtype: 'float32'
+    readonly batch: 1
+    readonly heads: number
+    readonly headDim: number
+    readonly lengths: readonly number[]
+  }
+  readonly results: readonly SparseLength[]
+}
+
+/** Whether every row that was compared with the reference passed. */
+export function allRowsVerified({ results }: SparseReport): boolean {
+  return results.every((length) => length.results.every(({ verification }) => verification.passed))
+}

@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest'
+import { standardAttention, tensor } from '@attn/core'
+import { maskStatistics } from '@attn/masks'
+import { normalArray } from '../src/inputs/normal.ts'
+import { contest } from '../src/sparse/contest.ts'
+import { baselineAt, patternsAt } from '../src/sparse/patterns.ts'
+import type { SparseReport } from '../src/sparse/report.ts'
+import { sampleRows, streams, verifySampledRows } from '../src/sparse/sampled-rows.ts'
+import { formatSparse } from '../src/sparse/summary.ts'
+import { drawSparse } from '../src/sparse/svg.ts'
+
+describe('patternsAt', () => {
+  it.each([
+    [512, {}],
+    [1024, { stride: 64, window: 100 }],
+    [1088, { stride: 100 }],
+  ])('counts the pairs of each, length %i', (length, options) => {
+    for (const { mask, pairs, label } of patternsAt(length, options)) {
+      expect([label, pairs]).toEqual([label, maskStatistics(mask, length).pairs])
+    }
+    expect(baselineAt(length).pairs).toBe(maskStatistics(baselineAt(length).mask, length).pairs)
+  })
+
+  it('has the parameters of the papers at 65,536 tokens', () => {
+    expect(patternsAt(65_536).map(({ label }) => label)).toEqual([
+      'window 1024',
+      'BigBird, blocks of 64',
+      'strided, l = 256',
+      'fixed, l = 256, c = 32',
+    ])
+  })
+
+  it('refuses lengths with a short block', () => {
+    expect(() => patternsAt(1000)).toThrow('lengths must be multiples of 64, got 1000')
+  })
+})
+
+describe('verifySampledRows', () => {
+  const problem = { heads: 2, length: 192, headDim: 8, mask: patternsAt(192)[2]!.mask }
+  const rows = sampleRows(2, 192)
+  const shape = [1, 2, 192, 8]
+  const input = (stream: number) =>
+    tensor(Float64Array.from(normalArray(stream, 2 * 192 * 8)), shape)
+  const { output } = standardAttention(
+    input(streams.query),
+    input(streams.key),
+    input(streams.value),
+    { mask: problem.mask },
+  )
+  const right = rows.map(({ head, row }) =>
+    Float32Array.from(
+      (output.storage as Float64Array).subarray((head * 192 + row) * 8, (head * 192 + row + 1) * 8),
+    ),
+  )
+
+  it('passes what the reference computes from the same inputs', () => {
+    expect(new Set(rows.map(({ head }) => head))).toEqual(new Set([0, 1]))
+    expect(verifySampledRows(rows, right, problem)).toMatchObject({
+      rows: rows.length,
+      passed: true,
+    })
+  })
+
+  it('fails a row that is off, or missing', () => {
+    const off = right.map((row, index) => (index === 3 ? row.map((x) => x + 1e-5) : row))
+    expect(verifySampledRows(rows, off, problem).passed).toBe(false)
+    const missing = right.map((row, index) => (index === 0 ? new Float32Array(8).fill(NaN) : row))
+    expect(verifySampledRows(rows, missing, problem)).toMatchObject({
+      error: Infinity,
+      passed: false,
+    })
+  })
+})
+
+describe('contest', () => {
+  it('takes turns, and as many runs of each as fill a sample', async () => {
+    const turns: [string, number][] = []
+    const contestant = (name: string, each: number) => ({
+      stopwatch: {
+        clock: 'wall-clock' as const,
+        time: async (iterations: number) => {
+          turns.push([name, iterations])
+          return each * iterations
+        },
+      },
+    })
+    const samples = await contest([contestant('slow', 40), contestant('fast', 1)], {
+      rounds: 3,
+      warmUpMilliseconds: 100,
+      sampleMilliseconds: 10,
+    })
+    expect(samples).toEqual([
+      [40, 40, 40],
+      [1, 1, 1],
+    ])
+    expect(turns.slice(-2)).toEqual([
+      ['slow', 1],
+      ['fast', 10],
+    ])
+  })
+})
+
+describe('the report', () => {
+  const time = (median: number) => ({
+    median,
+    minimum: median,
+    maximum: median,
+    samples: [median],
+    headsMeasured: 2,
+  })
+  const report: SparseReport = {
+    schema: 'attn-sparse/1',
+    created: '2026-01-01T00:00:00.000Z',
+    environment: { attn: '1.0.0', runtime: 'Node 24', platform: 'Linux' },
+    device: {
+      kind: 'gpu',
+      name: 'a GPU',
+      description: 'a driver',
+      vendor: '',
+      architecture: '',
+      backend: 'Dawn',
+      features: [],
+      limits: {},
+    },
+    problem: { dtype: 'float32', batch: 1, heads: 4, headDim: 64, lengths: [4096] },
+    results: [
+      {
+        length: 4096,
+        causal: time(8),
+        results: [
+          {
+            name: 'strided',
+            label: 'strided, l = 64',
+            time: time(1),
+            verification: { rows: 8, error: 1, plainError: 1, allowedError: 2, passed: true },
+            planMilliseconds: 3,
+            workRatio: 0.1,
+            pairRatio: 0.05,
+            timeRatio: 0.125,
+            timePerWork: 1.25,
+            timePerPair: 2.5,
+            explanation: {},
+          },
+        ],
+      },
+    ],
+  }
+
+  it('says how much faster, and for what share of the work', () => {
+    const line = formatSparse(report)
+      .split('\n')
+      .find((text) => text.includes('strided, l = 64'))!
+    expect(line.trim().split(/\s{2,}/)).toEqual([
+      '4k',
+      'strided, l = 64',
+      '1.00',
+      '8.00*',
+      '8.00x',
+      '5.00',
+      '10.0',
+      '12.5',
+      '2.50',
+      '1.25',
+      '0.500',
+    ])
+  })
+
+  it('is drawn as two charts', () => {
+    const svg = drawSparse(report)
+    expect(svg.match(/<g /g)).toHaveLength(2)
+    expect(svg).toContain('time / share of causal tiles')
+    expect(svg).not.toContain('NaN')
+    expect(() => drawSparse({ ...report, results: [] })).toThrow(RangeError)
+  })
+})
