@@ -2,9 +2,10 @@
 // every machine where somebody builds for the web; where they are not, those of jax-js are, which this
 // package depends on. Batches are drawn by counter, so that a run can be taken up anywhere.
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { hash } from '../inputs/normal.ts'
 
 /** A text as tokens. */
@@ -47,11 +48,6 @@ export function encode(text: string, vocabulary: Vocabulary): Uint16Array {
   })
 }
 
-/** The text of some tokens. */
-export function decode(tokens: ArrayLike<number>, vocabulary: Vocabulary): string {
-  return Array.from(tokens, (token) => vocabulary[token] ?? '\ufffd').join('')
-}
-
 /** A corpus from a text. Line ends become `\n`, so that it is the same on every system. */
 export function corpusOf(name: string, text: string): Corpus {
   const unified = text.replaceAll('\r\n', '\n')
@@ -65,36 +61,45 @@ export function corpusOf(name: string, text: string): Corpus {
  * declarations of jax-js.
  *
  * @param file - A UTF-8 text. Default: what this machine has, as above.
+ * @param folders - Where TypeScript may be installed. Default: beside this package, and where the
+ *   program was started.
  */
-export function readCorpus(file?: string): Corpus {
+export function readCorpus(
+  file?: string,
+  folders: readonly string[] = [fileURLToPath(new URL('.', import.meta.url)), process.cwd()],
+): Corpus {
   if (file !== undefined) return corpusOf(basename(file), readFileSync(file, 'utf8'))
-  const here = createRequire(import.meta.url)
-  const caller = createRequire(join(process.cwd(), 'package.json'))
-  for (const resolver of [here, caller]) {
+  for (const folder of folders) {
+    const manifest = resolveFrom(join(folder, 'any'), 'typescript/package.json')
+    if (manifest === undefined) continue
     // TypeScript 7 keeps its declarations in a package for each platform.
-    for (const name of ['typescript', 'typescript-5.9']) {
-      const found = tryCorpus(
-        () => dirname(resolver.resolve(`${name}/package.json`)),
-        'lib/lib.es5.d.ts',
-      )
+    const platform = `@typescript/typescript-${process.platform}-${process.arch}/package.json`
+    for (const each of [manifest, resolveFrom(manifest, platform)]) {
+      const found = each && declarationsOf(dirname(each), 'lib/lib.es5.d.ts')
       if (found) return found
     }
   }
-  const declarations = here.resolve('@jax-js/jax')
-  const found = tryCorpus(() => join(dirname(declarations), '..'), 'dist/index.d.ts')
+  const jax = createRequire(import.meta.url).resolve('@jax-js/jax')
+  const found = declarationsOf(dirname(dirname(jax)), 'dist/index.d.ts')
   if (!found) throw new Error('attn train: found no declarations to learn; name a file with --text')
   return found
 }
 
-function tryCorpus(findFolder: () => string, path: string): Corpus | undefined {
+function resolveFrom(place: string, name: string): string | undefined {
   try {
-    const folder = findFolder()
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
-    const text = readFileSync(join(folder, path), 'utf8')
-    return corpusOf(`${basename(path)} of ${manifest.name} ${manifest.version}`, text)
+    return createRequire(place).resolve(name)
   } catch {
     return undefined
   }
+}
+
+function declarationsOf(folder: string, path: string): Corpus | undefined {
+  const file = join(folder, path)
+  if (!existsSync(file)) return undefined
+  const { name, version } = JSON.parse(
+    readFileSync(join(folder, 'package.json'), 'utf8'),
+  ) as Manifest
+  return corpusOf(`${basename(path)} of ${name} ${version}`, readFileSync(file, 'utf8'))
 }
 
 interface Manifest {

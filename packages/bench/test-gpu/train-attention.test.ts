@@ -1,0 +1,76 @@
+// Attention between the segments on the GPU, in the buffers of jax-js, against the same on the CPU.
+import { defaultDevice, getWebGPUDevice, init, numpy as np } from '@jax-js/jax'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFlashAttention } from '@attn/webgpu-flash'
+import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
+import { normalArray } from '../src/inputs/normal.ts'
+import { createCpuAttention } from '../src/train/attention.ts'
+import type { SegmentAttention } from '../src/train/attention.ts'
+import { createGpuAttention } from '../src/train/attention-gpu.ts'
+import type { TrainingConfiguration } from '../src/train/configuration.ts'
+
+const gpu = await acquireGpu()
+
+const configuration: TrainingConfiguration = {
+  layers: 1,
+  heads: 2,
+  width: 16,
+  context: 64,
+  batch: 2,
+  mask: 'strided',
+  positions: 'alibi',
+  dropout: 0,
+  learningRate: 0.003,
+  seed: 3,
+}
+const shape = [2, 64, 2, 8]
+const count = 2 * 64 * 2 * 8
+const call = { step: 5, layer: 0 }
+
+/** Output and the three gradients of the same random inputs. */
+async function run(attention: SegmentAttention): Promise<Float32Array[]> {
+  const random = (stream: number): np.Array => np.array(normalArray(stream, count), { shape })
+  const attended = await attention.attend(call, random(1), random(2), random(3))
+  const results = [attended.output, ...(await attended.pullback(random(4)))]
+  return Promise.all(results.map(async (array) => (await array.data()) as Float32Array))
+}
+
+function largestDifference(left: readonly Float32Array[], right: readonly Float32Array[]): number {
+  const differences = left.flatMap((values, index) =>
+    Array.from(values, (value, place) => Math.abs(value - right[index]![place]!)),
+  )
+  return Math.max(...differences)
+}
+
+describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
+  beforeAll(async () => {
+    // Where jax-js looks for WebGPU; browsers have it there.
+    if (!globalThis.navigator.gpu) {
+      Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu, configurable: true })
+    }
+    await init('webgpu', 'wasm')
+    defaultDevice('webgpu')
+  })
+  afterAll(() => getWebGPUDevice().destroy())
+
+  test.each([{ dropout: 0 }, { dropout: 0.4 }])(
+    'is what the CPU computes, with its gradients: %o',
+    async (change) => {
+      const changed = { ...configuration, ...change }
+      const flash = await createFlashAttention({ device: getWebGPUDevice() })
+      const attention = createGpuAttention(changed, flash)
+      const own = await run(attention)
+      await flash.finished()
+      const { allocatedBytes } = flash.memory
+      // A second call takes over buffers of the first, which jax-js hands out again.
+      expect(await run(attention)).toEqual(own)
+      // Nothing is kept of a call once its pullback has run, apart from the plan's own buffers.
+      expect(flash.memory.allocatedBytes).toBe(allocatedBytes)
+      attention.destroy()
+      const expected = await run(createCpuAttention(changed))
+      expect(own.map(({ length }) => length)).toEqual([count, count, count, count])
+      expect(largestDifference(own, expected)).toBeLessThan(2e-5)
+      expect(largestDifference(own.toReversed(), expected)).toBeGreaterThan(1)
+    },
+  )
+})
