@@ -1,0 +1,73 @@
+// Where peers are installed: a folder of their own in the user's cache, outside every project and its
+// lockfile. What a project has installed anyway is found as well.
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** The folder: `attn/peers` under `$XDG_CACHE_HOME`, or under `~/.cache`. */
+export function peersFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'attn', 'peers')
+}
+
+const places = (folder: string): NodeJS.Require[] => [
+  createRequire(join(folder, 'package.json')),
+  createRequire(import.meta.url),
+]
+
+/** Path of the main file of a package, first as installed in `folder`, then as this package sees it. */
+export function resolvePeer(folder: string, name: string): string | undefined {
+  for (const require of places(folder)) {
+    try {
+      return require.resolve(name)
+    } catch {
+      // Not there; perhaps in the next place.
+    }
+  }
+  return undefined
+}
+
+/** Version of a package that {@link resolvePeer} finds; empty where it finds none. */
+export function versionOfPeer(folder: string, name: string): string {
+  const main = resolvePeer(folder, name)
+  if (main === undefined) return ''
+  // Upwards, for packages need not export their manifest.
+  for (let place = dirname(main); dirname(place) !== place; place = dirname(place)) {
+    try {
+      const text = readFileSync(join(place, 'package.json'), 'utf8')
+      const manifest = JSON.parse(text) as { name?: string; version?: string }
+      if (manifest.name === name) return manifest.version ?? ''
+    } catch {
+      // No manifest here.
+    }
+  }
+  return ''
+}
+
+/**
+ * Installs packages with npm, without running their install scripts: what these would fetch is for
+ * other devices than WebGPU's.
+ *
+ * @param packages - `name@version` each.
+ * @throws Error when npm fails, with what it printed.
+ */
+export async function installPeers(folder: string, packages: readonly string[]): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const manifest = join(folder, 'package.json')
+  if (!existsSync(manifest)) writeFileSync(manifest, '{ "private": true }\n')
+  const options = [
+    '--prefix',
+    folder,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--save-exact',
+  ]
+  const windows = process.platform === 'win32'
+  await promisify(execFile)(windows ? 'npm.cmd' : 'npm', ['install', ...options, ...packages], {
+    cwd: folder,
+    shell: windows,
+  })
+}
