@@ -1,6 +1,7 @@
 // Whatever goes wrong comes as a typed error, from the call that caused it.
 import { describe, expect, test } from 'vitest'
 import { UnsupportedError } from '@attn/core'
+import type { Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { fill } from '../../core/test/conformance/index.ts'
 import {
@@ -86,6 +87,22 @@ describe.skipIf(!gpu)('errors of the GPU', () => {
     const tooLarge = [maxBufferSize / 4 + 1]
     expect(() => flash.empty(tooLarge)).toThrow(UnsupportedError)
     expect(() => flash.empty(tooLarge)).toThrow(`maxBufferSize=${maxBufferSize}`)
+    expect(flash.memory.allocatedBytes).toBe(0)
+    flash.destroy()
+  })
+
+  test('shapes and tensors that are none', async () => {
+    const flash = await library()
+    expect(() => flash.empty([2, -1])).toThrow(
+      new RangeError('flash.empty: shape must be whole numbers, got [2, -1]'),
+    )
+    const values = new Float32Array(4) as unknown as Tensor
+    expect(() => flash.upload(values)).toThrow(
+      new TypeError('flash.upload: source must be a tensor; tensor(values, shape) makes one'),
+    )
+    await expect(flash.attention(input, input, fill(2, [1, 1, 21, 8]))).rejects.toThrow(
+      'flash.attention: key and value lengths must match, got 20 and 21',
+    )
     expect(flash.memory.allocatedBytes).toBe(0)
     flash.destroy()
   })

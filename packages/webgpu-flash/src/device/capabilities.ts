@@ -4,12 +4,16 @@
 export interface DeviceLimits {
   /** Bytes of workgroup memory. */
   readonly maxComputeWorkgroupStorageSize: number
+  /** Threads of a workgroup, over all its dimensions and along x. */
   readonly maxComputeInvocationsPerWorkgroup: number
   readonly maxComputeWorkgroupSizeX: number
+  /** Workgroups of a dispatch along each dimension. */
   readonly maxComputeWorkgroupsPerDimension: number
   /** Bytes one binding may span. */
   readonly maxStorageBufferBindingSize: number
+  /** Bytes of one buffer. */
   readonly maxBufferSize: number
+  /** Bytes that a binding's offset is a multiple of. */
   readonly minStorageBufferOffsetAlignment: number
 }
 
@@ -25,6 +29,7 @@ export interface SubgroupMatrix {
 
 /** What a device can do. */
 export interface Capabilities {
+  /** What the adapter says of itself; empty where it says nothing. */
   readonly adapter: {
     readonly vendor: string
     readonly architecture: string
@@ -37,6 +42,7 @@ export interface Capabilities {
   readonly subgroups: { readonly minimum: number; readonly maximum: number } | undefined
   /** Products of matrices a subgroup can do; empty where it can do none. */
   readonly subgroupMatrices: readonly SubgroupMatrix[]
+  /** Whether passes may write timestamps. */
   readonly timestampQuery: boolean
   readonly limits: DeviceLimits
 }

@@ -35,15 +35,15 @@ import type { PackedBlockMap } from './pack-block-map.ts'
 
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
 export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
-  /** B. Default: 1. */
+  /** B: sequences. Default: 1. */
   readonly batch?: number
   /** H: query heads. */
   readonly heads: number
-  /** Hkv. Default: `heads`. */
+  /** Hkv: key and value heads; H / Hkv neighbouring query heads share one. Default: `heads`. */
   readonly kvHeads?: number
-  /** L. */
+  /** L: queries of a sequence. */
   readonly queryLength: number
-  /** S. Default: `queryLength`. */
+  /** S: keys of a sequence. Default: `queryLength`. */
   readonly keyLength?: number
   /** D, 1 to 256. */
   readonly headDim: number

@@ -47,23 +47,34 @@ export interface FlashAttentionOptions {
   readonly powerPreference?: GPUPowerPreference
 }
 
-/** Flash attention on one device. */
+/**
+ * Flash attention on one device. Every method throws `DeviceLostError` once the device is lost, or
+ * `destroy` was called.
+ */
 export interface FlashAttention {
+  /** The device it runs on: for your own buffers, encoders and passes. */
   readonly device: GPUDevice
+  /** What the device can do, as plain data. */
   readonly capabilities: Capabilities
   /** GPU memory the library holds: tensors made by it, and plans. */
   readonly memory: MemoryUse
+  /** Makes `memory.peakBytes` count from now on. */
   resetPeakMemory(): void
   /**
    * Plans attention for these sizes: chooses the kernel, finds the tiles to visit, uploads tables.
+   * Compiles nothing yet.
    *
-   * @throws RangeError or TypeError for options that cannot be met.
+   * @throws RangeError or TypeError for options that do not fit, each with the rule and what came;
+   *   UnsupportedError for what this device cannot do, with the limit.
    */
   plan(options: PlanOptions): AttentionPlan
   /**
    * Exact attention of CPU tensors: uploads, plans, runs, downloads.
    * query `[B, H, L, D]`, key `[B, Hkv, S, D]`, value `[B, Hkv, S, Dv]`, any strides; float64 is
-   * computed in float32.
+   * computed in float32. Outputs have the dtype of the inputs, logSumExp is float32.
+   *
+   * @throws (as a rejection) RangeError or TypeError for tensors and options that do not fit, and
+   *   what the GPU does to the call: GpuOutOfMemoryError, DeviceLostError and so on.
    */
   attention(
     query: Tensor,
@@ -104,24 +115,39 @@ export interface FlashAttention {
    * @throws RangeError or TypeError as `rotate` does.
    */
   rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
-  /** Copies a CPU tensor to the GPU, row-major. */
+  /**
+   * Copies a CPU tensor to the GPU, row-major; float64 becomes float32.
+   *
+   * @throws TypeError for other things than tensors, UnsupportedError for more than a buffer holds.
+   */
   upload(source: Tensor): GpuTensor
-  /** A new tensor of zeros. */
+  /**
+   * A new tensor of zeros. Default dtype: float32.
+   *
+   * @throws RangeError for a shape that is none, UnsupportedError for more than a buffer holds.
+   */
   empty(shape: readonly number[], dtype?: DType): GpuTensor
-  /** Copies a GPU tensor back; waits for what writes it, and rejects with its error. */
+  /**
+   * Copies a GPU tensor back, row-major; its buffer needs usage COPY_SRC. Waits for what fills it,
+   * and rejects with the error of that call, or of what that call depended on.
+   */
   download(source: GpuTensor): Promise<Tensor>
-  /** Frees a tensor that the library made. */
+  /** Frees tensors that the library made, at once; leaves others alone. */
   release(...tensors: readonly GpuTensor[]): void
-  /** Waits for all work; rejects with the typed error of the first call that failed. */
+  /** Waits for all work; rejects with the first error that no `download` has told of. */
   finished(): Promise<void>
-  /** Frees all buffers (and the device, where the library requested it). */
+  /**
+   * Frees all buffers, and the device where the library requested it. What is under way rejects with
+   * `DeviceLostError`. In Node, the process may end.
+   */
   destroy(): void
 }
 
 /**
  * Prepares flash attention on a device, the caller's or one it finds.
  *
- * @throws UnsupportedError when there is no WebGPU or no adapter.
+ * @throws (as a rejection) UnsupportedError when there is no WebGPU or no adapter; the message says
+ *   what to install or update.
  *
  * @example
  * ```ts
@@ -223,6 +249,9 @@ export async function createFlashAttention(
       rotateTensor(host, 'flash.rotateBack', gradient, rotary, rotateOptions, -1),
     upload,
     empty: (shape, dtype = 'float32') => {
+      if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
+        throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
+      }
       const count = elementCount(shape)
       return written('flash.empty', () => ({
         dtype,

@@ -8,6 +8,9 @@ import type { PlanHost } from './attention-plan.ts'
 
 /** Copies a CPU tensor to a new buffer, row-major; float64 becomes float32. */
 export function uploadTensor(buffers: BufferPool, label: string, source: Tensor): GpuTensor {
+  if (!Array.isArray(source?.shape) || !ArrayBuffer.isView(source.storage)) {
+    throw new TypeError('flash.upload: source must be a tensor; tensor(values, shape) makes one')
+  }
   const dense = source.dtype === 'float64' ? cast(source, 'float32') : toContiguous(source)
   const count = elementCount(dense.shape)
   const dtype = dense.dtype === 'float16' ? 'float16' : 'float32'
