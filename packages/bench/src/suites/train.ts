@@ -14,6 +14,7 @@ import { createSegmentedModel } from '../train/segments.ts'
 import type { TrainableModel } from '../train/segments.ts'
 import { initialState, nudged, readState } from '../train/state.ts'
 import { trainModel } from '../train/train-model.ts'
+import type { TrainModelOptions } from '../train/train-model.ts'
 import type { Corpus } from '../train/text.ts'
 import type { Progress } from './outcome.ts'
 
@@ -67,27 +68,27 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       round: number,
       model: TrainableModel,
       from: typeof start,
-      onState?: Parameters<typeof trainModel>[0]['onState'],
+      onState?: TrainModelOptions['onState'],
     ): Promise<TrainingRun> => {
       try {
-        const run = await trainModel(({
-	model,
-	configuration,
-	corpus,
-	specifications,
-	start: from,
-	steps,
-	onStep: (step, loss) => {
-		const done = round * (steps - start.step) + step - start.step;
-		const total = rounds * (steps - start.step);
-		options.onProgress?.({
-			done,
-			total,
-			label: `${name}, loss ${loss.toFixed(3)}`
-		});
-	},
-	...onState ? { onState } : {}
-}))
+        const run = await trainModel({
+          model,
+          configuration,
+          corpus,
+          specifications,
+          start: from,
+          steps,
+          onStep: (step, loss) => {
+            const done = round * (steps - start.step) + step - start.step
+            const total = rounds * (steps - start.step)
+            options.onProgress?.({
+              done,
+              total,
+              label: `${name}, loss ${loss.toFixed(3)}`,
+            })
+          },
+          ...(onState ? { onState } : {}),
+        })
         return { description: model.description, ...run }
       } finally {
         model.destroy()

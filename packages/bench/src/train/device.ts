@@ -20,7 +20,7 @@ export interface TrainingDevice {
 
 /**
  * Opens a device and makes it jax-js's default one. A GPU imitated in software is taken only when
- * asked for: Wasm on the same processor is faster.
+ * asked for: Wasm on the same processor is faster. Once a process, as jax-js keeps the device it has.
  *
  * @throws UnsupportedError when there is none of the kind asked for.
  */
