@@ -56,6 +56,16 @@ export type {
 export { formatPositions, formatPositionsHeader } from './report/positions-summary.ts'
 export { drawPositions } from './report/positions-plot.ts'
 
+export { runSparse } from './sparse/run-sparse.ts'
+export type { SparseOptions } from './sparse/run-sparse.ts'
+export { patternNames } from './sparse/patterns.ts'
+export type { PatternName, PatternOptions } from './sparse/patterns.ts'
+export type { ContestOptions } from './sparse/contest.ts'
+export { allRowsVerified } from './sparse/report.ts'
+export type { SparseLength, SparseReport, SparseResult, SparseTime } from './sparse/report.ts'
+export { formatSparse } from './sparse/summary.ts'
+export { drawSparse } from './sparse/svg.ts'
+
 export { allVerified, parseRunReport, toJson } from './report/run-report.ts'
 export type {
   ConfigurationResult,
