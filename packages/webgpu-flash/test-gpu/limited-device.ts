@@ -8,7 +8,7 @@ export interface LimitedDevice {
   count(method: keyof GPUDevice): number
 }
 
-/** Lowers limits of a device. */
+/** Lowers limits of a device, to those that `limits` holds when they are read. */
 export function limitDevice(
   device: GPUDevice,
   limits: Readonly<Record<string, number>> = {},
