@@ -5,11 +5,12 @@ import { ownVersion } from '../cli/environment.ts'
 import type { AttnPeer } from './attn.ts'
 import { resolvePeer, versionOfPeer } from './installed.ts'
 import type { InputFiles, OpenedPeer, PeerMessage, PeerReply } from './messages.ts'
-import type { Peer, PeerInputs, PeerShape, PreparedPeer } from './peer.ts'
+import type { PeerInputs, PeerShape } from './peer.ts'
 import { peerEntry } from './registry.ts'
+import { servePeer } from './serve-peer.ts'
+import type { PeerServer } from './serve-peer.ts'
 
-const prepared = new Map<string, PreparedPeer>()
-let peer: Peer | undefined
+let server: PeerServer | undefined
 
 process.on('message', (message: PeerMessage) => {
   void answer(message)
@@ -24,35 +25,9 @@ process.on('unhandledRejection', (error) => {
 process.on('disconnect', () => process.exit(0))
 
 async function answer(message: PeerMessage): Promise<unknown> {
-  switch (message.name) {
-    case 'open':
-      return open(message)
-    case 'prepare': {
-      const { variant, shape, files } = message
-      release(variant)
-      prepared.set(variant, await peer!.prepare(shape, variant, readInputs(files, shape)))
-      return {}
-    }
-    case 'rows': {
-      const output = await preparedOf(message.variant).output()
-      return {
-        rows: message.blocks.map(({ first, count }) => [...output.subarray(first, first + count)]),
-      }
-    }
-    case 'time': {
-      const { run } = preparedOf(message.variant)
-      const started = performance.now()
-      await run(message.chain)
-      return { milliseconds: performance.now() - started }
-    }
-    case 'timeOnGpu':
-      return { milliseconds: (await preparedOf(message.variant).timeOnGpu?.()) ?? -1 }
-    case 'ceilings':
-      return (peer as AttnPeer).ceilings(message.dtypes)
-    case 'release':
-      release(message.variant)
-      return {}
-  }
+  if (message.name === 'open') return open(message)
+  if (!server) throw new Error('the peer was not opened')
+  return server(message)
 }
 
 async function open({
@@ -60,7 +35,7 @@ async function open({
   software,
   folder,
 }: Extract<PeerMessage, { name: 'open' }>): Promise<OpenedPeer> {
-  peer = peerEntry(process.argv[2]!).create!({
+  const peer = peerEntry(process.argv[2]!).create!({
     flags,
     software,
     resolve: (name) => resolvePeer(folder, name),
@@ -68,6 +43,7 @@ async function open({
     ownVersion: ownVersion(),
   })
   const missing = await peer.available()
+  server = servePeer(peer, readInputs)
   const { version, variants } = peer
   const device = 'device' in peer ? (peer as AttnPeer).device : undefined
   return {
@@ -76,17 +52,6 @@ async function open({
     ...(missing === undefined ? {} : { missing }),
     ...(device ? { device } : {}),
   }
-}
-
-function preparedOf(variant: string): PreparedPeer {
-  const found = prepared.get(variant)
-  if (!found) throw new Error(`${variant} was not prepared`)
-  return found
-}
-
-function release(variant: string): void {
-  prepared.get(variant)?.release()
-  prepared.delete(variant)
 }
 
 function readInputs(files: InputFiles, shape: PeerShape): PeerInputs {
