@@ -31,6 +31,39 @@ export interface ScoreChange {
   pair(score: string, pastQuery: number, pastKey: number, steady: boolean): string
 }
 
+/** A score that a thread holds: the variable, and where its pair is past the thread's first. */
+export interface HeldScore {
+  readonly score: string
+  readonly pastQuery: number
+  readonly pastKey: number
+}
+
+/** Statements that change all scores a thread holds of a tile; one look-up does for all where it can. */
+export function changeStatements(change: ScoreChange, held: readonly HeldScore[]): string {
+  const unique = (values: readonly number[]): number[] => [...new Set(values)]
+  const queries = unique(held.map(({ pastQuery }) => pastQuery))
+  const keys = unique(held.map(({ pastKey }) => pastKey))
+  const steady = change.steady(Math.max(...queries), Math.max(...keys))
+  const pairs = (isSteady: boolean): string[] =>
+    held.map(
+      ({ score, pastQuery, pastKey }) =>
+        `${score} = ${change.pair(score, pastQuery, pastKey, isSteady)};`,
+    )
+  const inside = (lines: readonly string[]): string => lines.map((line) => `  ${line}`).join('\n')
+  return [
+    change.tile,
+    ...queries.map((past) => change.query(past)),
+    ...keys.map((past) => change.key(past)),
+    ...(steady
+      ? [
+          `if (${steady.condition}) {\n${inside([steady.lookUp, ...pairs(true)])}\n} else {\n${inside(pairs(false))}\n}`,
+        ]
+      : pairs(false)),
+  ]
+    .filter((line) => line !== '')
+    .join('\n')
+}
+
 const structs: Readonly<Partial<Record<Scope, string>>> = {
   head: 'HeadValues',
   query: 'QueryValues',

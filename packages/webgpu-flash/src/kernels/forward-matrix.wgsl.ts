@@ -6,6 +6,7 @@
 // is moved only when a row's maximum has outgrown it by far (lazy rescaling), which is rare: until
 // then the probabilities are merely a little larger than 1, and float16 holds up to 65504.
 import { loadFunction, storeFunction } from '../codegen/access.ts'
+import { changeStatements } from '../codegen/score-change.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../plan/matrix-tile.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
@@ -171,21 +172,11 @@ function softmax(config: ForwardMatrixConfig): string {
     each((j) => unroll(4, (k) => line(`score${j}.${'xyzw'[k]}`, 4 * j + k)))
   const all = Array.from({ length: vectors }, (_, j) => `score${j}`)
   const { change } = rules
+  const held = all.flatMap((name, j) =>
+    [0, 1, 2, 3].map((k) => ({ score: `${name}.${'xyzw'[k]}`, pastQuery: 0, pastKey: 4 * j + k })),
+  )
   const changed = change
-    ? `{
-  let keyPosition = i32(firstKey + column);
-${indent(
-  [
-    change.tile,
-    change.query(0),
-    pairs((_, past) => change.key(past)),
-    pairs((score, past) => `${score} = ${change.pair(score, 0, past, false)};`),
-  ]
-    .filter((part) => part.trim() !== '')
-    .join('\n'),
-  2,
-)}
-}`
+    ? `{\n${indent(`let keyPosition = i32(firstKey + column);\n${changeStatements(change, held)}`, 2)}\n}`
     : ''
   const key = (past: number): string => `firstKey + column + ${past}u`
   const visible = (past: number): string =>

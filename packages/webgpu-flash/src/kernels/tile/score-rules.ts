@@ -2,6 +2,7 @@
 // that are not full the mask. Works on registers, for any grid whose columns are keys.
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
+import { changeStatements } from '../../codegen/score-change.ts'
 import type { ScoreChange } from '../../codegen/score-change.ts'
 import { columnOffset, columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
@@ -56,30 +57,18 @@ export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRule
 
 /** Gives the registers `name{i}_{j}` to the score modifiers; expects `change.head` before it. */
 function changeScores(grid: ThreadGrid, name: string, change: ScoreChange): string {
-  const rows = ownRows(grid)
-  const vectors = ownColumnVectors(grid)
-  const pairs = (steady: boolean): string =>
-    unroll(rows, (i) =>
-      unroll(vectors, (j) =>
-        unroll(4, (k) => {
-          const score = `${name}${i}_${j}.${lane(k)}`
-          return `${score} = ${change.pair(score, i, columnOffset(grid, j, k), steady)};`
-        }),
-      ),
-    )
-  const steady = change.steady(rows - 1, columnOffset(grid, vectors - 1, 3))
+  const pairs = Array.from({ length: ownRows(grid) }, (_, i) =>
+    Array.from({ length: 4 * ownColumnVectors(grid) }, (_each, column) => {
+      const [j, k] = [column >> 2, column & 3]
+      return {
+        score: `${name}${i}_${j}.${lane(k)}`,
+        pastQuery: i,
+        pastKey: columnOffset(grid, j, k),
+      }
+    }),
+  )
   return block(
-    [
-      'let keyPosition = i32(firstKey + column);',
-      change.tile,
-      unroll(rows, (i) => change.query(i)).trim(),
-      unroll(vectors, (j) => unroll(4, (k) => change.key(columnOffset(grid, j, k)))).trim(),
-      steady
-        ? `if (${steady.condition}) {\n${indent(`${steady.lookUp}\n${pairs(true)}`, 2)}\n} else {\n${indent(pairs(false), 2)}\n}`
-        : pairs(false),
-    ]
-      .filter((part) => part !== '')
-      .join('\n'),
+    `let keyPosition = i32(firstKey + column);\n${changeStatements(change, pairs.flat())}`,
   )
 }
 
