@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type DefaultTheme } from 'vitepress'
+import { resultFiles } from './results.ts'
 
 const guide: DefaultTheme.SidebarItem[] = [
   {
@@ -43,6 +44,8 @@ function apiPages(): DefaultTheme.SidebarItem[] {
   return JSON.parse(readFileSync(file, 'utf8')) as DefaultTheme.SidebarItem[]
 }
 
+const measured = resultFiles().length > 0
+
 export default defineConfig({
   title: 'attn',
   description:
@@ -50,7 +53,7 @@ export default defineConfig({
   lang: 'en',
   cleanUrls: true,
   lastUpdated: false,
-  srcExclude: ['README.md'],
+  srcExclude: ['**/README.md', ...(measured ? [] : ['benchmarks.md'])],
   head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
   markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
   transformPageData: (page) => {
@@ -64,6 +67,7 @@ export default defineConfig({
     nav: [
       { text: 'Guide', link: '/guide/getting-started', activeMatch: '/guide/' },
       { text: 'API', link: '/api/', activeMatch: '/api/' },
+      ...(measured ? [{ text: 'Benchmarks', link: '/benchmarks' }] : []),
     ],
     sidebar: { '/guide/': guide, '/api/': apiPages() },
     outline: [2, 3],

@@ -2,6 +2,9 @@
 import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
+import BenchmarkMethod from './components/BenchmarkMethod.vue'
+import BenchmarkRuns from './components/BenchmarkRuns.vue'
+import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import HeroMask from './components/HeroMask.vue'
 import LoopOrders from './components/LoopOrders.vue'
 import MaskTiles from './components/MaskTiles.vue'
@@ -12,6 +15,9 @@ const theme: Theme = {
   extends: DefaultTheme,
   Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': () => h(HeroMask) }),
   enhanceApp({ app }) {
+    app.component('BenchmarkMethod', BenchmarkMethod)
+    app.component('BenchmarkRuns', BenchmarkRuns)
+    app.component('BenchmarkSetting', BenchmarkSetting)
     app.component('LoopOrders', LoopOrders)
     app.component('MaskTiles', MaskTiles)
   },

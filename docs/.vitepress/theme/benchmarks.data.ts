@@ -1,0 +1,75 @@
+// Read when the site is built: the result files, checked, without what the page does not show, and
+// the account of the method that the README of the bench package gives.
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createMarkdownRenderer } from 'vitepress'
+import type { PositionsReport } from '../../../packages/bench/src/report/positions-report.ts'
+import { parseRunReport } from '../../../packages/bench/src/report/run-report.ts'
+import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
+import { resultFiles } from '../results.ts'
+import { viewPositions } from './positions-view.ts'
+import type { ReportView } from './report-view.ts'
+import { summarizeRun, type RunSummary } from './run-summary.ts'
+import { viewSparse } from './sparse-view.ts'
+
+interface Benchmarks {
+  readonly runs: readonly RunSummary[]
+  /** Reports of other commands. */
+  readonly views: readonly ReportView[]
+  /** HTML. */
+  readonly method: string
+}
+
+declare const data: Benchmarks
+export { data }
+
+/** @public VitePress calls it. */
+export default {
+  watch: ['../../results/*.json', '../../../packages/bench/README.md'],
+  async load(): Promise<Benchmarks> {
+    const found = resultFiles().map(readResult)
+    const runs = found.filter((result) => 'configurations' in result).toSorted(inReadingOrder)
+    const views = found.filter((result) => 'charts' in result)
+    return { runs, views, method: await readMethod() }
+  },
+}
+
+function readResult(file: string): RunSummary | ReportView {
+  const name = basename(file, '.json')
+  const text = readFileSync(file, 'utf8')
+  try {
+    const report = JSON.parse(text) as { schema?: string; results?: unknown } | null
+    if (report?.schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
+    const results = report?.results
+    if (report?.schema === 'attn-positions/1' && Array.isArray(results)) {
+      return viewPositions(name, report as PositionsReport)
+    }
+    if (report?.schema === 'attn-sparse/1' && Array.isArray(results)) {
+      return viewSparse(name, report as SparseReport)
+    }
+    throw new TypeError(`no report of a schema that the page knows, got ${report?.schema}`)
+  } catch (error) {
+    throw new Error(`docs/results/${name}.json cannot be drawn: ${String(error)}`, { cause: error })
+  }
+}
+
+/** float32 before float16, small heads before large ones. */
+function inReadingOrder(left: RunSummary, right: RunSummary): number {
+  const [first, second] = [left.problem, right.problem]
+  return (
+    second.dtype.localeCompare(first.dtype) ||
+    first.headDim - second.headDim ||
+    left.name.localeCompare(right.name)
+  )
+}
+
+async function readMethod(): Promise<string> {
+  const docs = fileURLToPath(new URL('../../', import.meta.url))
+  const readme = readFileSync(new URL('../../../packages/bench/README.md', import.meta.url), 'utf8')
+  const heading = '\n## What it measures, and how\n'
+  const [, section] = readme.split(heading)
+  if (section === undefined) throw new Error(`packages/bench/README.md lacks a section${heading}`)
+  const markdown = await createMarkdownRenderer(docs)
+  return markdown.render(section.split('\n## ')[0]!)
+}

@@ -1,0 +1,55 @@
+// A report of `attn positions` or `attn sparse` as the benchmarks page shows it.
+import type { Origin } from './benchmark-setting.ts'
+import type { ChartSeries } from './chart-series.ts'
+
+export interface ChartView {
+  readonly heading: string
+  readonly unit: 'milliseconds' | 'percent' | 'tokens' | 'ratio'
+  readonly series: readonly ChartSeries[]
+}
+
+export interface TableView {
+  readonly caption: string
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+export interface ReportView extends Origin {
+  /** Of the file, without its ending. */
+  readonly name: string
+  readonly paragraphs: readonly string[]
+  readonly charts: readonly ChartView[]
+  readonly table: TableView
+  readonly notes: string
+}
+
+interface Timed {
+  readonly time: {
+    readonly minimum: number
+    readonly maximum: number
+    readonly samples: readonly number[]
+  }
+  readonly verification: {
+    readonly error: number
+    readonly allowedError: number
+    readonly passed: boolean
+  }
+}
+
+/** How steady the times are and how exact the results. */
+export function notesOf(figures: readonly Timed[]): string {
+  const counts = figures.map(({ time }) => time.samples.length)
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)]
+  const spread = Math.max(...figures.map(({ time }) => time.maximum / time.minimum - 1))
+  const [worst] = figures
+    .map(({ verification }) => verification)
+    .toSorted((left, right) => right.error / right.allowedError - left.error / left.allowedError)
+  if (!worst || !Number.isFinite(spread)) throw new TypeError('notesOf: the report has no figures')
+  const wrong = figures.filter(({ verification }) => !verification.passed).length
+  return (
+    `Medians of ${fewest === most ? most : `${fewest} to ${most}`} samples; the slowest sample of a ` +
+    `figure took at most ${(100 * spread).toPrecision(2)} % longer than its fastest. Largest error ` +
+    `against the float64 reference: ${worst.error.toExponential(1)} of ` +
+    `${worst.allowedError.toExponential(1)} allowed${wrong > 0 ? `; ${wrong} figures WRONG` : ''}.`
+  )
+}

@@ -1,0 +1,98 @@
+// What `attn sparse` found out: what share of causal attention's time a pattern takes.
+import { formatLength, threeDigits } from '../../../packages/bench/src/report/format.ts'
+import type {
+  SparseReport,
+  SparseResult,
+  SparseTime,
+} from '../../../packages/bench/src/sparse/report.ts'
+import { describeDevice, flagsSentence } from './benchmark-setting.ts'
+import type { ChartSeries } from './chart-series.ts'
+import { notesOf, type ReportView } from './report-view.ts'
+
+const patterns = {
+  window: { label: 'window', color: 'green', marker: 'triangle' },
+  bigBird: { label: 'BigBird', color: 'pink', marker: 'diamond' },
+  strided: { label: 'strided', color: 'orange', marker: 'square' },
+  fixed: { label: 'fixed', color: 'amber', marker: 'circle' },
+} as const
+
+export function viewSparse(name: string, report: SparseReport): ReportView {
+  const { created, environment, device, problem, results } = report
+  const { batch, heads, headDim, dtype } = problem
+  const ofPatterns = (valueOf: (result: SparseResult) => number): ChartSeries[] =>
+    Object.entries(patterns)
+      .map(([pattern, look]) => ({
+        ...look,
+        second: false,
+        points: results.flatMap(({ length, results: found }) =>
+          found
+            .filter((result) => result.name === pattern)
+            .map((result) => ({ length, value: valueOf(result) })),
+        ),
+      }))
+      .filter(({ points }) => points.length > 0)
+  const dense = (
+    label: string,
+    color: ChartSeries['color'],
+    timeOf: (length: SparseReport['results'][number]) => SparseTime | undefined,
+  ): ChartSeries => ({
+    label,
+    color,
+    marker: 'circle',
+    second: false,
+    points: results.flatMap((each) => {
+      const time = timeOf(each)
+      return time ? [{ length: each.length, value: time.median }] : []
+    }),
+  })
+  const time = (measured: SparseTime): string =>
+    measured.headsMeasured < heads
+      ? `${threeDigits(measured.median)} (from ${measured.headsMeasured} of ${heads} heads)`
+      : threeDigits(measured.median)
+  const percent = (part: number): string => `${threeDigits(100 * part)} %`
+  return {
+    name,
+    title: 'Sparse patterns',
+    created,
+    environment,
+    devices: [describeDevice(device)],
+    paragraphs: [
+      `Sparse patterns against causal flash attention. ${dtype}, batch ${batch}, ${heads} heads of dim ${headDim}. ` +
+        'Time per tile is the share of the time divided by the share of the tiles: 1 where a tile ' +
+        `takes as long as in causal attention.${flagsSentence(device)}`,
+    ],
+    charts: [
+      {
+        heading: 'Time',
+        unit: 'milliseconds',
+        series: [
+          dense('causal flash', 'blue', ({ causal }) => causal),
+          dense('causal standard', 'grey', ({ standard }) => standard),
+          ...ofPatterns((result) => result.time.median),
+        ].filter(({ points }) => points.length > 0),
+      },
+      {
+        heading: 'Time per tile',
+        unit: 'ratio',
+        series: ofPatterns((result) => result.timePerWork),
+      },
+    ],
+    table: {
+      caption: 'Sparse patterns',
+      columns: ['length', 'pattern', 'ms', 'causal ms', 'time', 'tiles', 'pairs', 'time per tile'],
+      rows: results.flatMap(({ length, causal, results: found }) =>
+        found.map((result) => [
+          formatLength(length),
+          result.label,
+          time(result.time),
+          time(causal),
+          percent(result.timeRatio),
+          percent(result.workRatio),
+          percent(result.pairRatio),
+          threeDigits(result.timePerWork),
+        ]),
+      ),
+    },
+    notes: notesOf(results.flatMap(({ results: found }) => found)),
+  }
+}
