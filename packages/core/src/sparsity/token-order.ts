@@ -19,7 +19,7 @@ export interface TokenOrder {
   readonly name: string
   /** Tokens of the sequence. */
   readonly length: number
-  /** Slots: a token each, or a gap, which makes parts begin where tiles do. */
+  /** Slots: a token each, or a gap, which makes parts begin where tiles do. Nothing stands past them. */
   readonly slots: number
   /**
    * The token in a slot, by its row in the tensor: an expression of the coordinate `slot`. A gap has a

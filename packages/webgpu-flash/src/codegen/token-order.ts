@@ -3,14 +3,25 @@
 import type { ExpressionNode, TokenOrder, TokenOrders } from '@attn/core'
 import { UnsupportedError } from '@attn/core'
 
-/** WGSL of `queryToken(slot)` and `keyToken(slot)`. */
-export function tokenFunctions({ queryOrder, keyOrder }: TokenOrders): string {
-  return [tokenFunction('queryToken', queryOrder), tokenFunction('keyToken', keyOrder)].join('\n\n')
+/** WGSL of `queryToken(slot)` and `keyToken(slot)`, for slots of whole tiles. */
+export function tokenFunctions(
+  { queryOrder, keyOrder }: TokenOrders,
+  tile: { readonly queries: number; readonly keys: number },
+): string {
+  return [
+    tokenFunction('queryToken', queryOrder, tile.queries),
+    tokenFunction('keyToken', keyOrder, tile.keys),
+  ].join('\n\n')
 }
 
-function tokenFunction(name: string, order: TokenOrder | undefined): string {
+function tokenFunction(name: string, order: TokenOrder | undefined, tileSize: number): string {
   const token = order ? unsignedText(order.expression.node) : 'slot'
-  return `fn ${name}(slot: u32) -> u32 {\n  return ${token};\n}`
+  // The last tile may reach past the last slot, where the expression begins anew.
+  const end =
+    order && order.slots % tileSize !== 0
+      ? `  if (slot >= ${order.slots}u) { return 0xffffffffu; }\n`
+      : ''
+  return `fn ${name}(slot: u32) -> u32 {\n${end}  return ${token};\n}`
 }
 
 function unsignedText(node: ExpressionNode): string {

@@ -238,7 +238,7 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts 
     ...accesses,
     rules: plan.rules,
     blockMap: plan.blockMap !== undefined,
-    tokens: plan.orders && tokenFunctions(plan.orders),
+    tokens: plan.orders && tokenFunctions(plan.orders, plan.tile),
     sinks: plan.attention.sinks !== undefined,
     dropout: plan.attention.dropout !== undefined,
     descriptorWords: plan.layout.descriptorWords,
@@ -260,7 +260,7 @@ export function mergePartsCode(
     tileQueries: tile.queries,
     valueDim: shape.valueDim,
     output,
-    tokens: tokenFunctions(orders ?? {}),
+    tokens: tokenFunctions(orders ?? {}, tile),
     fields: withOptionalFields(forwardFields, {
       sinks: attention.sinks !== undefined,
       dropout: attention.dropout !== undefined,

@@ -42,6 +42,16 @@ describe('passes of a plan', () => {
     expect(codeOf(column)).toContain('min(keyToken(firstKey + ')
   })
 
+  it('hold nothing past the last slot', () => {
+    const classes: Mask = {
+      ...mask('classes', ({ query, key }) => query.sub(key).mod(81).eq(0)),
+      orders: [{ kind: 'residues', stride: 81 }],
+    }
+    const [pass] = planOf({ mask: classes, queryLength: 900 }).passes!
+    expect(pass!.orders?.keyOrder?.slots).toBe(81 * 16)
+    expect(codeOf(pass!)).toContain('if (slot >= 1296u) { return 0xffffffffu; }')
+  })
+
   it('leave the kernel in natural order as it is', () => {
     const [window] = planOf({ mask: strided }).passes!
     expect(codeOf(window!)).not.toContain('Token')

@@ -1,0 +1,60 @@
+// The patterns of @attn/masks that propose token orders, through the planner and the kernels, against
+// the dense masked reference; and `attn sparse` itself.
+import { describe, expect, it } from 'vitest'
+import { standardAttention, tensor, toFloat64Array } from '@attn/core'
+import type { Mask } from '@attn/core'
+import { and, axial, causal, dilatedWindow, fixed, strided } from '@attn/masks'
+import { createFlashAttention } from '@attn/webgpu-flash'
+import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
+import { normalArray } from '../src/inputs/normal.ts'
+import { allRowsVerified } from '../src/sparse/report.ts'
+import { runSparse } from '../src/sparse/run-sparse.ts'
+
+const gpu = await acquireGpu()
+
+const patterns: readonly (readonly [name: string, mask: Mask, length: number])[] = [
+  ['strided', strided(16).merged(), 1024],
+  ['strided, ragged', strided(13).merged(), 1003],
+  ['strided, three heads in one', strided(9, { heads: 3 }).merged(), 900],
+  ['strided, a head each', strided(16).multiHead(), 1024],
+  ['fixed', fixed(64, { summary: 4 }).merged(), 1024],
+  ['fixed, ragged', fixed(50, { summary: 3 }).merged(), 997],
+  ['fixed, summaries of their own', fixed(64, { summary: 4, subBlocks: 2 }).merged(), 1024],
+  ['axial, causal', and(causal(), axial(16).merged()), 1024],
+  ['dilated window', dilatedWindow({ left: 12, right: 3, dilation: 15 }), 1000],
+]
+
+describe.skipIf(!gpu)('patterns with token orders', () => {
+  it.each(patterns)('%s is what the reference computes', async (_, mask, length) => {
+    const flash = await createFlashAttention({ gpu: gpu! })
+    const input = (stream: number) =>
+      tensor(normalArray(stream, 2 * length * 16), [1, 2, length, 16])
+    const [query, key, value] = [input(1), input(2), input(3)]
+    const plan = flash.plan({ heads: 2, queryLength: length, headDim: 16, mask })
+    const { passes } = plan.explain()
+    expect(passes!.chosen).not.toBe('one pass in natural order')
+    const got = toFloat64Array((await flash.attention(query, key, value, { mask })).output)
+    const right = toFloat64Array(standardAttention(query, key, value, { mask }).output)
+    const worst = right.reduce((most, x, i) => Math.max(most, Math.abs(x - got[i]!)), 0)
+    expect(worst).toBeLessThan(1e-5)
+    flash.destroy()
+  })
+
+  it('are measured by attn sparse', async () => {
+    const report = await runSparse({
+      lengths: [256],
+      heads: 2,
+      headDim: 8,
+      window: 64,
+      stride: 16,
+      toggles: true,
+      contest: { rounds: 2, warmUpMilliseconds: 1, sampleMilliseconds: 1 },
+      environment: { attn: '0', runtime: 'test', platform: 'test' },
+    })
+    const [{ results, standard }] = report.results as [(typeof report.results)[number]]
+    expect(allRowsVerified(report)).toBe(true)
+    expect(results.map(({ name }) => name)).toEqual(['window', 'bigBird', 'strided', 'fixed'])
+    expect(results.every(({ time }) => time.samples.length === 2 && time.median > 0)).toBe(true)
+    expect(standard!.samples).toHaveLength(2)
+  })
+})
