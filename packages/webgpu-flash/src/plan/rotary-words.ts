@@ -64,9 +64,9 @@ export function frequencyWords({ inverseFrequencies }: RotaryEmbedding): Uint32A
     const turns = inverseFrequencies[pair]! / (2 * Math.PI)
     const whole = Math.floor(turns)
     const shifted = (turns - whole) * 2 ** 32
-    const high = Math.floor(shifted)
+    const high = wordBelow(shifted)
     words[pair] = high
-    words[padded + pair] = Math.floor((shifted - high) * 2 ** 32)
+    words[padded + pair] = wordBelow((shifted - high) * 2 ** 32)
     words[2 * padded + pair] = whole
   }
   return words
@@ -104,6 +104,9 @@ export function offsetWords(
   return { words, batchStep: offsets.length === 1 ? 0 : 1, rowStep: 0, growth: 1 }
 }
 
+/** The word below; a number just below 0 is a whole turn past -1, which is one more than fits. */
+const wordBelow = (value: number): number => Math.min(Math.floor(value), 2 ** 32 - 1)
+
 /** @param reach - How many positions follow each. */
 function fixedPoint(
   caller: string,
@@ -118,7 +121,7 @@ function fixedPoint(
     }
     const whole = Math.floor(position)
     words[2 * index] = whole
-    words[2 * index + 1] = Math.floor((position - whole) * 2 ** 32)
+    words[2 * index + 1] = wordBelow((position - whole) * 2 ** 32)
   }
   return words
 }
