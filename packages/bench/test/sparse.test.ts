@@ -123,6 +123,7 @@ describe('the report', () => {
       limits: {},
     },
     problem: { dtype: 'float32', batch: 1, heads: 4, headDim: 64, lengths: [4096] },
+    skipped: [{ length: 2 ** 20, reason: 'too large' }],
     results: [
       {
         length: 4096,
@@ -163,6 +164,10 @@ describe('the report', () => {
       '1.25',
       '0.500',
     ])
+  })
+
+  it('names the lengths that were too large', () => {
+    expect(formatSparse(report)).toContain('skipped 1024k: too large')
   })
 
   it('is drawn as two charts', () => {

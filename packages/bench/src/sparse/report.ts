@@ -57,6 +57,8 @@ export interface SparseReport {
     readonly lengths: readonly number[]
   }
   readonly results: readonly SparseLength[]
+  /** Lengths that the device had no room for. */
+  readonly skipped: readonly { readonly length: number; readonly reason: string }[]
 }
 
 /** Whether every row that was compared with the reference passed. */

@@ -1,13 +1,13 @@
 // `attn sparse`: at each length, every pattern and causal flash attention on the same inputs, verified
 // on sampled rows in float64 and timed in turn.
+import { UnsupportedError } from '@attn/core'
 import type { Mask } from '@attn/core'
-import { createFlashAttention, gpuTensor } from '@attn/webgpu-flash'
+import { createFlashAttention, GpuOutOfMemoryError, gpuTensor } from '@attn/webgpu-flash'
 import type { AttentionPlan, FlashAttention } from '@attn/webgpu-flash'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
-import { withErrorScopes } from '../device/error-scope.ts'
+import { GpuWorkError, withErrorScopes } from '../device/error-scope.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind } from '../device/find-device.ts'
-import { UnsupportedError } from '@attn/core'
 import { fillNormal } from '../inputs/fill-normal.ts'
 import { readRanges } from '../inputs/read-back.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
@@ -82,12 +82,18 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
     }
     const flash = await createFlashAttention({ device: found.device })
     const results: SparseLength[] = []
+    const skipped: SparseReport['skipped'][number][] = []
     try {
       let last: SparseLength | undefined
       for (const [index, length] of lengths.toSorted((a, b) => a - b).entries()) {
         options.onLength?.(length, index)
-        last = await runLength(flash, options, length, last)
-        results.push(last)
+        try {
+          last = await runLength(flash, options, length, last)
+          results.push(last)
+        } catch (error) {
+          if (!isTooLarge(error)) throw error
+          skipped.push({ length, reason: (error as Error).message })
+        }
       }
     } finally {
       flash.destroy()
@@ -99,10 +105,19 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
       device: found.report,
       problem: { dtype: 'float32', batch: 1, heads, headDim, lengths },
       results,
+      skipped,
     }
   } finally {
     found.release()
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (
+    error instanceof UnsupportedError ||
+    error instanceof GpuOutOfMemoryError ||
+    (error instanceof GpuWorkError && (error.outOfMemory || error.message.startsWith('inputs')))
+  )
 }
 
 async function runLength(

@@ -6,7 +6,13 @@ import type { Column } from '../report/table.ts'
 import type { SparseReport } from './report.ts'
 
 /** Device, problem, a line for each length and pattern, and what was verified. */
-export function formatSparse({ device, problem, results, environment }: SparseReport): string {
+export function formatSparse({
+  device,
+  problem,
+  results,
+  skipped,
+  environment,
+}: SparseReport): string {
   const columns: Column[] = [
     { group: '', title: 'length' },
     { group: '', title: 'pattern' },
@@ -50,6 +56,7 @@ export function formatSparse({ device, problem, results, environment }: SparseRe
     formatTable(columns, rows),
     '',
     'tiles are those of the plan; the last column compares sampled rows with float64',
+    ...skipped.map(({ length, reason }) => `skipped ${formatLength(length)}: ${reason}`),
     ...(fewer ? ['* measured on fewer heads and multiplied'] : []),
   ].join('\n')
 }
