@@ -273,7 +273,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('rope, %s', (_, create) => {
       bytes: rotated,
     })
     expect(memoryBytes.rotated).toBe(rotated)
-    expect(formatExplanation(plan.explain())).toMatch(/^rope +query and key, 21\.8 kB: turned once/m)
+    expect(formatExplanation(plan.explain())).toMatch(/^rope +query and key, .+: turned once/m)
     const first = plan.forward({ query: q, key: k, value: v })
     const after = flash.memory.allocatedBytes
     expect(after - before).toBeGreaterThan(rotated)
