@@ -121,6 +121,13 @@ export interface DispatchProblem {
   work(box: Omit<Dispatch, 'merge'>): number
 }
 
+/** More workgroups than any GPU runs at once. */
+export const workgroupsAtOnce = 2048
+
+function workgroupsOf({ batches, heads, queryTiles }: Omit<Dispatch, 'merge'>): number {
+  return [batches, heads, queryTiles].reduce((all, { start, end }) => all * (end - start), 1)
+}
+
 type Axis = 'batches' | 'heads' | 'queryTiles' | 'keyTiles'
 
 /**
@@ -146,6 +153,11 @@ export function splitDispatches(caller: string, problem: DispatchProblem): Dispa
     const overQueries = over(box, 'queries')
     const overKeys = over(box, 'keys')
     const tooMuch = problem.work(box) > limits.workBudget
+    // Fewer workgroups than a GPU runs at once would leave it idle: rather are parts merged.
+    const rather = workgroupsOf(box) < 2 * workgroupsAtOnce ? 'keyTiles' : undefined
+    if (tooMuch && !overQueries && !overKeys && rather && box[rather].end - box[rather].start > 1) {
+      return rather
+    }
     const helps: Readonly<Record<Axis, boolean>> = {
       batches: overQueries || overKeys || tooMuch,
       heads: overQueries || overKeys || tooMuch,

@@ -1,6 +1,7 @@
 // Rows of tiles that are much longer than the others (a global token beside windows) would set the
 // time: their tiles are spread over several workgroups, whose results a second kernel merges.
 import type { BlockMap } from '@attn/core'
+import { workgroupsAtOnce } from './dispatch.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
 
 /** The longest rows of each map, cut into parts. All maps have as many rows cut into as many parts. */
@@ -20,8 +21,6 @@ export interface SplitRows {
 
 /** A part is worth a workgroup of its own from so many tiles on. */
 const smallestPart = 32
-/** Parts are short enough when this many would be all the work: more than any GPU runs at once. */
-const workgroupsAtOnce = 2048
 /** A row is long if it is so many times as long as the mean. */
 const longTimesMean = 4
 
@@ -38,6 +37,7 @@ export function splitLongRows(
   const { queryBlocks } = map
   const maps = map.batch * map.heads
   const total = (packed.visited * planes) / maps
+  // Parts are short enough when so many of them would be all the work.
   const target = Math.max(smallestPart, Math.ceil(total / workgroupsAtOnce))
   const mean = packed.visited / packed.rowTiles.length
   const isLong = (tiles: number): boolean => tiles > Math.max(2 * target, longTimesMean * mean)

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { mask } from '@attn/core'
+import { defaultCapabilities } from '../../src/device/capabilities.ts'
+import { contiguousTensors, forwardDispatches } from '../../src/plan/forward-dispatches.ts'
+import { planForward } from '../../src/plan/plan.ts'
+
+const causal = mask('causal', ({ query, key }) => key.le(query))
+const limits = { ...defaultCapabilities.limits, maxStorageBufferBindingSize: 2 ** 31 - 4 }
+const capabilities = { ...defaultCapabilities, limits }
+
+describe('dispatches cut by the work', () => {
+  it.each([
+    ['causal', { heads: 8, queryLength: 65_536, mask: causal }],
+    ['dense', { heads: 16, queryLength: 32_768 }],
+    [
+      'few rows, many keys',
+      { batch: 64, heads: 32, kvHeads: 1, queryLength: 64, keyLength: 65_536 },
+    ],
+  ])('leave each enough workgroups to fill a GPU: %s', (_, options) => {
+    const plan = planForward({ ...options, headDim: 64 }, capabilities)
+    const tensors = contiguousTensors(plan, capabilities)
+    const { dispatches } = forwardDispatches('test', plan, tensors, limits)
+    expect(dispatches.length).toBeGreaterThan(1)
+    const { queries } = plan.tile
+    const all = (plan.shape.batch * plan.shape.heads * plan.shape.queryLength) / queries
+    for (const { batches, heads, queryTiles } of dispatches) {
+      const workgroups = [batches, heads, queryTiles].reduce((n, r) => n * (r.end - r.start), 1)
+      expect(workgroups).toBeGreaterThanOrEqual(Math.min(2048, all))
+    }
+  })
+})
