@@ -6,7 +6,27 @@ import type { ForwardPlan } from './plan.ts'
 import { checkRotary, offsetWords, positionWords } from './rotary-words.ts'
 import type { PositionWords, RotaryPositions } from './rotary-words.ts'
 
-/** Rotation of queries and keys, each by itself. */
+/**
+ * Rotation of queries and keys, each by itself.
+ *
+ * @example
+ * ```ts
+ * import { createFlashAttention } from '@attn/webgpu-flash'
+ *
+ * const flash = await createFlashAttention()
+ * const rotary = {
+ *   inverseFrequencies: [1, 0.1, 0.01, 0.001], attentionFactor: 1, layout: 'half' as const, rotaryDim: 8,
+ * }
+ * // Keys are turned once, when they are appended: here to a cache [1, 2, 16, 8] that holds 5.
+ * const cache = flash.empty([1, 2, 16, 8])
+ * const place = { ...cache, shape: [1, 2, 1, 8], offset: 5 * 8 }
+ * flash.rotate(flash.empty([1, 2, 1, 8]), rotary, { positions: 5, output: place })
+ * const sizes = { heads: 2, queryLength: 1, keyLength: 6, headDim: 8 }
+ * const plan = flash.plan({ ...sizes, rope: { query: rotary } })
+ * plan.explain().rope?.turned // => ['query']
+ * flash.destroy()
+ * ```
+ */
 export interface RopeSides {
   /** Turns the queries. Left out, they are taken as they come. */
   readonly query?: RotaryEmbedding
