@@ -1,0 +1,73 @@
+// The shader text of the backward kernels, kept so that a reviewer sees what a change makes of it;
+// `vitest -u` writes the files anew.
+import { describe, expect, it } from 'vitest'
+import { floatTable, mask, scoreModifier, softcap } from '@attn/core'
+import type { Access } from '../../src/codegen/access.ts'
+import { defaultCapabilities } from '../../src/device/capabilities.ts'
+import { planBackward } from '../../src/plan/backward-plan.ts'
+import { planForward } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan.ts'
+import { keyKernel, queryKernel, rowsKernel } from '../../src/run/backward-kernels.ts'
+
+const tile = {
+  rows: 32,
+  columns: 32,
+  threadRows: 8,
+  threadColumns: 8,
+  dimChunk: 8,
+  sourceChunk: 32,
+}
+const base: PlanOptions = { heads: 4, queryLength: 256, headDim: 64 }
+const causal = mask('causal', ({ query, key }) => key.le(query))
+const slopes = floatTable('slopes', [0.5, 0.25, 0.125, 0.0625], [4], { trainable: true })
+const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
+  score.sub(slopes.at(head).mul(query.sub(key))),
+)
+
+function code(options: Partial<PlanOptions> = {}): Record<'rows' | 'key' | 'query', string> {
+  const forward = planForward({ ...base, ...options }, defaultCapabilities)
+  const tiles = { query: tile, key: tile }
+  const plan = planBackward('flash.plan', forward, tiles, defaultCapabilities)
+  const of = (dims: number): Access => ({
+    dtype: forward.dtype,
+    nativeFloat16: false,
+    vector: dims % 4 === 0,
+  })
+  const [head, value] = [of(forward.shape.headDim), of(forward.shape.valueDim)]
+  const ofHead = { query: head, key: head, dQuery: head, dKey: head }
+  const ofValue = { value, output: value, dOutput: value, dValue: value }
+  const accesses = { ...ofHead, ...ofValue }
+  return {
+    rows: rowsKernel(plan, accesses).code,
+    key: keyKernel(plan, accesses).code,
+    query: queryKernel(plan, accesses).code,
+  }
+}
+
+describe('the backward kernels', () => {
+  it.each([
+    ['rows', code().rows],
+    ['key-value', code().key],
+    ['query-causal', code({ mask: causal }).query],
+    ['query-table-softcap', code({ scoreModifiers: [alibi, softcap(5)] }).query],
+  ])('%s', async (name, text) => {
+    await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
+  })
+
+  it('hold only what the call needs', () => {
+    for (const text of [code().key, code().query]) {
+      expect(text).not.toMatch(/fn visible|fn modified|fn mapPlane|dropoutWeights|tableGradients/)
+    }
+    expect(code({ dropout: { rate: 0.5, seed: 1 } }).key).toContain('dropoutWeights(')
+    expect(code({ scoreModifiers: [alibi] }).query).toMatch(/fn tableShare0[^]*tableGradients\[/)
+    expect(code({ scoreModifiers: [alibi] }).key).not.toContain('tableShare0')
+  })
+
+  it('do not depend on lengths, the scale or the seed, so that one pipeline serves them all', () => {
+    const dropout = { rate: 0.1, seed: 1 }
+    const first = code({ mask: causal, dropout })
+    const other = { queryLength: 77, keyLength: 1000, batch: 3, keyLengths: [9, 8, 7] }
+    const changed = { rate: 0.2, seed: 99 }
+    expect(code({ mask: causal, ...other, scale: 0.5, dropout: changed })).toEqual(first)
+  })
+})
