@@ -14,6 +14,7 @@ import statistics
 import sys
 
 import torch
+import torch._dynamo
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 torch.backends.cuda.matmul.allow_tf32 = False
