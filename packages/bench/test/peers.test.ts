@@ -101,6 +101,15 @@ describe('contest', () => {
     expect(oursAgree({ rows } as unknown as PeersReport)).toBe(true)
   })
 
+  test('what takes longer than its budget is timed once', async () => {
+    const ours = [contestant('attn', pretend(200, [1])), contestant('jax-js', pretend(2, [1]))]
+    const rows = await contest(ours, shape!, peerCase, { ...options, budgetMilliseconds: 1000 })
+    expect(rows.map(({ outcome }) => outcome)).toMatchObject([
+      { time: { median: 200, samples: [200] } },
+      { time: { median: 2, samples: [2, 2, 2] } },
+    ])
+  })
+
   test.each(['prepare', 'rows', 'time'])('a peer that fails at %s is a line', async (name) => {
     const rows = await run(
       contestant('attn', pretend(2, [1])),

@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
+import type { DawnFlags } from '../device/dawn-flags.ts'
 import { installPeers, peersFolder } from '../peers/installed.ts'
 import type { PeerMask } from '../peers/peer.ts'
 import { peerEntries, peerEntry } from '../peers/registry.ts'
@@ -28,7 +30,7 @@ interface PeersArguments {
   readonly dtypes?: readonly DType[]
   readonly masks?: readonly PeerMask[]
   readonly window?: number
-  readonly toggles: boolean
+  readonly flags: 'both' | DawnFlags['name']
   readonly rounds: number
   readonly warmUp: number
   readonly memory: number
@@ -76,7 +78,11 @@ export function createPeersCommand(setExitCode: (code: number) => void): Command
     .option('--dtypes <list>', 'float32,float16', parseWords(['float32', 'float16']))
     .option('--masks <list>', 'full,causal,window', parseWords(['full', 'causal', 'window']))
     .option('--window <keys>', 'keys that each query of the window sees', parseLength)
-    .option('--no-toggles', "leave out the column without Dawn's safety checks")
+    .addOption(
+      new Option('--flags <which>', "a browser's, or without Dawn's safety checks")
+        .choices(['both', 'browser-equivalent', 'unchecked'])
+        .default('both'),
+    )
     .option('--rounds <count>', 'turns of everyone per problem', parseLength, 5)
     .option('--warm-up <seconds>', 'per problem, all together', parsePositive, 1)
     .option(
@@ -110,7 +116,9 @@ async function execute(options: PeersArguments): Promise<boolean> {
   const report = await runPeers({
     device: options.device,
     peers: options.peers,
-    toggles: options.toggles,
+    flags: [browserEquivalent, unchecked].filter(
+      ({ name }) => options.flags === 'both' || options.flags === name,
+    ),
     problem: problemOf(options),
     contest: {
       rounds: options.rounds,

@@ -19,6 +19,7 @@ interface JaxOptions {
 interface Jax {
   init(device: string): Promise<readonly string[]>
   defaultDevice(device: string): void
+  getWebGPUDevice(): GPUDevice
   readonly numpy: {
     array(data: Float32Array, options: { shape: readonly number[]; dtype: string }): JaxArray
   }
@@ -53,6 +54,7 @@ export function jaxPeer({ flags, software, resolve, versionOf }: PeerSetting): P
     },
     async prepare(shape, _variant, inputs) {
       const { numpy, nn } = jax!
+      const device = jax!.getWebGPUDevice()
       const { batch, heads, queryLength, keyLength, headDim, dtype, mask, window } = shape
       const load = (data: Float32Array, length: number): JaxArray => {
         const swapped = swapHeads(data, batch, heads, length, headDim)
@@ -74,6 +76,7 @@ export function jaxPeer({ flags, software, resolve, versionOf }: PeerSetting): P
           let result = query.ref
           for (let call = 0; call < chain; call++) result = attend(result)
           await result.blockUntilReady()
+          await device.queue.onSubmittedWorkDone()
           result.dispose()
         },
         async output() {

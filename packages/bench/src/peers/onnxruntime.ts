@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { chains } from '../measure/chain-difference.ts'
 import { provideGpu } from './node-gpu.ts'
 import { onnxAttention, onnxInput, onnxOutputs } from './onnx-attention.ts'
 import { swapHeads } from './peer.ts'
@@ -93,7 +94,9 @@ async function prepare(
     return created
   }
   const feeds = { [onnxInput]: new Tensor('float32', new Float32Array(1), [1]) }
-  await sessionOf(1)
+  // Both chains, so that making them is not timed.
+  await sessionOf(chains.short)
+  await sessionOf(chains.long)
   return {
     async run(chain) {
       await (await sessionOf(chain)).run(feeds, [onnxOutputs.corner])

@@ -52,7 +52,8 @@ export function startPeer(entry: PeerEntry, timeoutMilliseconds: number): PeerPr
   if (python) {
     createInterface({ input: child.stdout! }).on('line', (line) => {
       // Libraries print what they like; a reply is a line of JSON.
-      if (line.startsWith('{')) take(JSON.parse(line) as PeerReply)
+      const reply = parseReply(line)
+      if (reply) take(reply)
     })
     // A write to a process that has ended is reported by its end.
     child.stdin!.on('error', () => {})
@@ -82,6 +83,15 @@ export function startPeer(entry: PeerEntry, timeoutMilliseconds: number): PeerPr
       ended ??= 'ended'
       child.kill('SIGKILL')
     },
+  }
+}
+
+function parseReply(line: string): PeerReply | undefined {
+  try {
+    const value = JSON.parse(line) as PeerReply | null
+    return typeof value === 'object' && value ? value : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -5,6 +5,7 @@ in an error. Only an NVIDIA GPU is timed: elsewhere the device would be another 
 """
 
 import json
+import math
 import sys
 import time
 import warnings
@@ -91,7 +92,9 @@ class Prepared:
 
     def rows(self, blocks):
         output = self.call(1).float().contiguous().view(-1).cpu()
-        return [output[b["first"] : b["first"] + b["count"]].tolist() for b in blocks]
+        rows = [output[b["first"] : b["first"] + b["count"]].tolist() for b in blocks]
+        # JSON has no NaN; what is missing counts as wrong.
+        return [[x if math.isfinite(x) else None for x in row] for row in rows]
 
 
 def main():

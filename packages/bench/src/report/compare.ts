@@ -176,7 +176,7 @@ export function formatComparison({ rows, unpaired, warnings, tolerance }: Compar
   const slower = ours.filter(({ regressed }) => regressed).length
   return [
     ...warnings.map((warning) => `warning: ${warning}`),
-    formatTable(columns, cells).trimStart(),
+    formatTable(columns, cells).replace(/^\n/, ''),
     ...(unpaired.length > 0 ? [`in one of the files only: ${unpaired.length} configurations`] : []),
     `${slower} of ${ours.length} configurations of attn are slower by more than ` +
       `${threeDigits(100 * tolerance)} %; median ratio ${threeDigits(median(ours.map(({ ratio }) => ratio)))}`,

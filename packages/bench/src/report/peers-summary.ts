@@ -15,6 +15,9 @@ const headings: Readonly<Record<Exclude<PeerFlags, 'native'>, string>> = {
   unchecked: 'without safety checks, or native',
 }
 
+/** Runtimes say where in their sources they gave up; the JSON file has it all. */
+const longestReason = 160
+
 /** Device, ceilings, versions, and who is missing. */
 export function formatPeersHeader(report: Omit<PeersReport, 'rows'>): string {
   const { device, environment, ceilings, versions, missing } = report
@@ -118,7 +121,8 @@ function formatCeiling(
 function formatRemarks(rows: readonly PeerRow[]): string[] {
   const remarks = rows.flatMap((row) => {
     const { outcome } = row
-    if (outcome.status === 'skipped') return [`  ${nameOf(row)}: ${outcome.reason}`]
+    if (outcome.status === 'skipped')
+      return [`  ${nameOf(row)}: ${outcome.reason.slice(0, longestReason)}`]
     const { agreement } = outcome
     if (agreement.agrees) return []
     const other = agreement.with === 'attn' ? 'attn' : 'the CPU reference'

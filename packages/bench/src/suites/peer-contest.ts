@@ -25,7 +25,7 @@ export interface ContestOptions {
   readonly rounds: number
   /** All together; a GPU at rest takes about a second of work to reach its full clock rate. */
   readonly warmUpMilliseconds: number
-  /** That the rounds of one contestant may take; there is one round in any case. */
+  /** That the rounds of one contestant may take; one pair of chains is timed in any case. */
   readonly budgetMilliseconds: number
 }
 
@@ -74,7 +74,7 @@ export async function contest(
       const { process, variant } = contestant
       await process.ask('prepare', { variant, shape, files: peerCase.files })
       const { rows } = await process.ask('rows', { variant, blocks: peerCase.blocks })
-      return { contestant, agreement: compare(contestant, rows), times: [], gpuTimes: [] }
+      return { contestant, agreement: compare(contestant, rows), gpuTimes: [] }
     })
     const share = options.warmUpMilliseconds / contestants.length
     const warm = made && (await attempt(contestant, () => warmUp(contestant, share, options)))
@@ -114,17 +114,19 @@ async function warmUp(
   contestant: Contestant,
   milliseconds: number,
   { rounds, budgetMilliseconds }: ContestOptions,
-): Promise<{ pairs: number; rounds: number }> {
-  // The first pair may compile.
-  await askPair(contestant)
+): Promise<Pick<Ready, 'pairs' | 'rounds' | 'times'>> {
+  // The first call compiles.
+  await ask(contestant, chains.short)
   const started = performance.now()
   let pair: ChainPair
   do pair = await askPair(contestant)
   while (performance.now() - started < milliseconds)
   const each = Math.max(pair.short + pair.long, 0.01)
+  // So slow that once is enough: clock rates and the like are lost in it.
+  if (each > budgetMilliseconds) return { pairs: 1, rounds: 0, times: [[pair]] }
   const pairs = Math.min(Math.max(Math.ceil(roundMilliseconds / each), 1), mostPairs)
   const affordable = Math.max(Math.floor(budgetMilliseconds / (each * pairs)), 1)
-  return { pairs, rounds: Math.min(rounds, affordable) }
+  return { pairs, rounds: Math.min(rounds, affordable), times: [] }
 }
 
 async function takeTurn({ contestant, pairs, times, gpuTimes }: Ready): Promise<void> {

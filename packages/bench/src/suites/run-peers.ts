@@ -29,8 +29,8 @@ export interface PeersOptions {
   readonly device?: 'auto' | 'gpu' | 'software'
   /** Peers beside ours; all that can run take part. */
   readonly peers: readonly PeerName[]
-  /** Whether to measure once more without Dawn's safety checks. Default: true. */
-  readonly toggles?: boolean
+  /** Under which of Dawn's flags. Default: those of a browser, and without its safety checks. */
+  readonly flags?: readonly DawnFlags[]
   /** Sizes other than those that suit the device. */
   readonly problem?: Partial<PeerProblem>
   readonly contest: ContestOptions
@@ -80,13 +80,12 @@ export async function runPeers(options: PeersOptions): Promise<PeersReport> {
     return { entry, flags: entry.takesFlags ? flags.name : 'native', process, opened }
   }
   try {
-    const ours = await open(peerEntry('attn'), browserEquivalent, options.device === 'software')
+    const { flags: flagSets = [browserEquivalent, unchecked] } = options
+    const ours = await open(peerEntry('attn'), flagSets[0]!, options.device === 'software')
     const device = deviceOf(ours, options.device ?? 'auto')
     const problem = { ...defaultPeerProblem(device.kind), ...options.problem }
     const shapes = peerShapes(problem)
     const software = device.kind === 'software'
-    const flagSets =
-      options.toggles === false ? [browserEquivalent] : [browserEquivalent, unchecked]
     const others = await Promise.all(
       flagSets.flatMap((flags, index) => [
         ...(index > 0 ? [open(ours.entry, flags, software)] : []),
@@ -214,8 +213,8 @@ function takesTooLong(
   if (last?.outcome.status !== 'measured') return undefined
   const scale = peerOperations(shape) / peerOperations(last.shape)
   const milliseconds = last.outcome.time.median * scale
-  // Two pairs of chains of 1 and 9 is the least that is run.
-  return 20 * milliseconds > patience * budgetMilliseconds
+  // One pair of chains of 1 and 9 after one call is the least that is run.
+  return 11 * milliseconds > patience * budgetMilliseconds
     ? `would take about ${(milliseconds / 1000).toPrecision(2)} s a call`
     : undefined
 }
