@@ -108,9 +108,11 @@ export function followDiagonal(
   period: DiagonalPeriod,
   look: (rectangle: TileRectangle) => RowRuns,
 ): RowRuns {
-  const above = look({ top: 0, bottom: period.rows, left: 0, right: wholeColumns })
+  // A short plane can end within the first period.
+  const first = Math.min(period.rows, wholeRows)
+  const above = look({ top: 0, bottom: first, left: 0, right: wholeColumns })
   const onTheLeft = look({
-    top: period.rows,
+    top: first,
     bottom: wholeRows,
     left: 0,
     right: Math.min(period.columns, wholeColumns),
@@ -121,11 +123,11 @@ export function followDiagonal(
 
   const result = appendRows()
   for (let row = 0; row < wholeRows; row++) {
-    if (row < period.rows) {
+    if (row < first) {
       result.copy(above, row)
     } else {
-      result.copy(onTheLeft, row - period.rows)
-      result.repeat(row - period.rows, period.columns, wholeColumns)
+      result.copy(onTheLeft, row - first)
+      result.repeat(row - first, period.columns, wholeColumns)
     }
     result.copy(lastColumn, row)
     result.endRow()

@@ -54,6 +54,23 @@ describe('planSparsity', () => {
     expect(plan.candidates[0]!.tiles).toBe(6 * ((64 * 65) / 2))
   })
 
+  it.each([16, 20, 24, 32, 48])('plans %i tokens, of which no period is whole', (length) => {
+    const fifth: Mask = {
+      ...mask('fifth', ({ query, key, head }) =>
+        key.le(query).and(
+          head
+            .eq(0)
+            .and(key.ge(query.sub(5)))
+            .or(query.sub(key).mod(5).eq(0)),
+        ),
+      ),
+      orders: [{ kind: 'residues', stride: 5 }],
+    }
+    const short = { batch: 1, heads: 2, queryLength: length, keyLength: length }
+    const plan = planSparsity(fifth, short, { queryBlockSize: 64, keyBlockSize: 32 })
+    expect(plan.candidates[plan.chosen]!.tiles).toBeGreaterThan(0)
+  })
+
   it('splits into disjoint passes that see what the mask sees', () => {
     const visible = compile(merged.expression)
     const passes = planSparsity(merged, shape, sizes).passes.map(({ mask }) =>
