@@ -114,6 +114,10 @@ export function formatExplanation(explanation: PlanExplanation): string {
         '',
         `${workText(backward.floatingPointOperations)}; dQ in tiles of ${query.tile.rows} x ${query.tile.columns}, dK and dV of ${key.tile.rows} x ${key.tile.columns}; gradients ${bytesText(backward.memoryBytes.gradients)}`,
       ],
+      [
+        '',
+        `memory linear in the lengths: ${bytesText(backward.memoryBytes.softmaxRows)} for rows, ${bytesText(backward.memoryBytes.tables)} of maps and tables, ${bytesText(backward.memoryBytes.tableSums)} of sums for tables' gradients`,
+      ],
     )
   }
   return lines.map(([name, text]) => `${name.padEnd(11)}${text}`).join('\n')
