@@ -61,13 +61,19 @@ describe('checkBackwardTile', () => {
     sourceChunk: 16,
   }
 
-  it.each([
+  const refusals: readonly (readonly [
+    string,
+    Partial<typeof tile> & { limit?: number },
+    string,
+  ])[] = [
     ['rows that threads cannot share', { rows: 48 }, 'do not divide'],
     ['a chunk that is no power of two', { dimChunk: 24 }, 'do not divide'],
     ['a chunk that does not divide the columns', { sourceChunk: 12 }, 'do not divide'],
     ['too much memory', { rows: 128, columns: 64 }, 'maxComputeWorkgroupStorageSize=16384'],
     ['too many threads', { limit: 50 }, 'maxComputeInvocationsPerWorkgroup=50'],
-  ])('refuses %s', (_, { limit = 256, ...change }: { limit?: number }, message) => {
+  ]
+
+  it.each(refusals)('refuses %s', (_, { limit = 256, ...change }, message) => {
     const own = { ...limits, maxComputeInvocationsPerWorkgroup: limit }
     const check = (): void => checkBackwardTile('test', { ...tile, ...change }, 64, 64, own)
     expect(check).toThrow(RangeError)
