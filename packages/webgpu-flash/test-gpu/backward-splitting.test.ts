@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { floatTable, mask, scoreModifier, softcap } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
-import type { BackwardTile, FlashAttention } from '../src/index.ts'
+import type { FlashAttention } from '../src/index.ts'
 import { limitDevice } from './limited-device.ts'
 import { expectClose, expectedGradients, runBackward } from './run-backward.ts'
 import type { BackwardProblem } from './run-backward.ts'
@@ -29,16 +29,6 @@ const single = { batch: 1, heads: 1, kvHeads: 1, queryLength: 300, keyLength: 33
 /** Work of one pair of tiles of the kernel of dK and dV. */
 const pair = 64 * 32 * 4 * (20 + 20)
 
-const large: BackwardTile = {
-  rows: 64,
-  columns: 32,
-  threadRows: 8,
-  threadColumns: 8,
-  dimChunk: 8,
-  sourceChunk: 8,
-  loadAhead: true,
-}
-
 const problems: readonly (readonly [string, BackwardProblem, Record<string, number>])[] = [
   ['rows and columns, by work', { ...single, workBudget: 3 * pair }, {}],
   ['every axis, by work', { ...sizes, workBudget: pair }, {}],
@@ -54,11 +44,6 @@ const problems: readonly (readonly [string, BackwardProblem, Record<string, numb
     'rows in order under a mask, by bindings',
     { ...single, mask: causal, kvHeads: 1, heads: 2 },
     { maxStorageBufferBindingSize: 12_288 },
-  ],
-  [
-    'with tiles of its own that load ahead',
-    { ...sizes, mask: causal, workBudget: 9 * pair, backwardTiles: { query: large, key: large } },
-    {},
   ],
   [
     'with dropout, sinks, a softcap and a table',

@@ -23,11 +23,9 @@ import {
   rowOrigin,
   scoreGradients,
 } from './tile/pair-gradient.ts'
-import { beginScoreProduct, scoreProduct } from './tile/score-product.ts'
-import type { ScoreProduct } from './tile/score-product.ts'
+import { scoreProduct } from './tile/score-product.ts'
 import type { TileSource } from './tile/source.ts'
-import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
-import type { WeightedSum } from './tile/weighted-sum.ts'
+import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
 export interface KeyGradientConfig extends GradientConfig {
@@ -117,7 +115,6 @@ ${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '')}`
 
 function tileBody(config: KeyGradientConfig): string {
   const { tile, memory, headDim, valueDim, rules, dropout } = config
-  const begun = tile.loadAhead ?? false
   const grid = gradientGrid(tile, 'keys')
   const key: TileSource = { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim }
   const query: TileSource = {
@@ -137,44 +134,22 @@ function tileBody(config: KeyGradientConfig): string {
     sourceRegion: 'sourceRegion',
     weightStride: memory.weightStride,
     chunk: tile.sourceChunk,
-    begun,
   }
-  const gradient: ScoreProduct = {
-    ...product,
-    name: 'gradient',
-    rows: { ...key, name: 'value', dims: valueDim },
-    columns: dOutput,
-    begun,
-  }
-  const ofValue: WeightedSum = {
-    ...sum,
-    name: 'dValue',
-    source: dOutput,
-    sourceStride: memory.valueStride,
-  }
-  const ofKey: WeightedSum = {
-    ...sum,
-    name: 'dKey',
-    source: query,
-    sourceStride: memory.headStride,
-  }
-  return [
-    'let firstQuery = columnTile * tileColumns;',
-    columnOrigin(grid),
-    scoreProduct(grid, { ...product, name: 'score', rows: key, columns: query }),
-    begun ? beginScoreProduct(grid, gradient) : '',
-    probabilities(grid, rules, false),
-    scoreProduct(grid, gradient),
-    begun ? beginWeightedSum(grid, ofValue) : '',
-    scoreGradients(grid, dropout),
-    applySlopes(grid, rules),
-    storeWeights(grid, 'score', 'weightRegion', memory.weightStride),
-    begun ? beginWeightedSum(grid, ofKey) : '',
-    weightedSum(grid, ofValue),
-    'workgroupBarrier();',
-    storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride),
-    weightedSum(grid, ofKey),
-  ]
-    .filter((part) => part !== '')
-    .join('\n')
+  return `let firstQuery = columnTile * tileColumns;
+${columnOrigin(grid)}
+${scoreProduct(grid, { ...product, name: 'score', rows: key, columns: query })}
+${probabilities(grid, rules, false)}
+${scoreProduct(grid, {
+  ...product,
+  name: 'gradient',
+  rows: { ...key, name: 'value', dims: valueDim },
+  columns: dOutput,
+})}
+${scoreGradients(grid, dropout)}
+${applySlopes(grid, rules)}
+${storeWeights(grid, 'score', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, { ...sum, name: 'dValue', source: dOutput, sourceStride: memory.valueStride })}
+workgroupBarrier();
+${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, { ...sum, name: 'dKey', source: query, sourceStride: memory.headStride })}`
 }

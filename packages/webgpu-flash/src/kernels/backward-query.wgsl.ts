@@ -22,13 +22,11 @@ import {
   rowOrigin,
   scoreGradients,
 } from './tile/pair-gradient.ts'
-import { beginScoreProduct, scoreProduct } from './tile/score-product.ts'
-import type { ScoreProduct } from './tile/score-product.ts'
+import { scoreProduct } from './tile/score-product.ts'
 import type { TileSource } from './tile/source.ts'
 import { addTableShares, startTableSums, storeTableSums, tableFields } from './tile/table-sums.ts'
 import type { TableSum } from './tile/table-sums.ts'
-import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
-import type { WeightedSum } from './tile/weighted-sum.ts'
+import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
 export interface QueryGradientConfig extends GradientConfig {
@@ -103,7 +101,6 @@ ${storeTableSums(grid, tables)}`
 
 function tileBody(config: QueryGradientConfig): string {
   const { tile, memory, headDim, valueDim, rules, dropout, tables } = config
-  const begun = tile.loadAhead ?? false
   const grid = gradientGrid(tile, 'queries')
   const query: TileSource = {
     name: 'query',
@@ -117,37 +114,27 @@ function tileBody(config: QueryGradientConfig): string {
     columnRegion: 'columnRegion',
     dimChunk: tile.dimChunk,
   }
-  const gradient: ScoreProduct = {
-    ...product,
-    name: 'gradient',
-    rows: { ...query, name: 'dOutput', dims: valueDim },
-    columns: { ...key, name: 'value', dims: valueDim },
-    begun,
-  }
-  const sum: WeightedSum = {
-    name: 'dQuery',
-    source: key,
-    weightRegion: 'weightRegion',
-    sourceRegion: 'sourceRegion',
-    weightStride: memory.weightStride,
-    sourceStride: memory.headStride,
-    chunk: tile.sourceChunk,
-    begun,
-  }
-  return [
-    'let firstKey = columnTile * tileColumns;',
-    columnOrigin(grid),
-    scoreProduct(grid, { ...product, name: 'score', rows: query, columns: key }),
-    begun ? beginScoreProduct(grid, gradient) : '',
-    probabilities(grid, rules, tables.length > 0),
-    scoreProduct(grid, gradient),
-    begun ? beginWeightedSum(grid, sum) : '',
-    scoreGradients(grid, dropout),
-    addTableShares(grid, tables),
-    applySlopes(grid, rules),
-    storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride),
-    weightedSum(grid, sum),
-  ]
-    .filter((part) => part !== '')
-    .join('\n')
+  return `let firstKey = columnTile * tileColumns;
+${columnOrigin(grid)}
+${scoreProduct(grid, { ...product, name: 'score', rows: query, columns: key })}
+${probabilities(grid, rules, tables.length > 0)}
+${scoreProduct(grid, {
+  ...product,
+  name: 'gradient',
+  rows: { ...query, name: 'dOutput', dims: valueDim },
+  columns: { ...key, name: 'value', dims: valueDim },
+})}
+${scoreGradients(grid, dropout)}
+${addTableShares(grid, tables)}
+${applySlopes(grid, rules)}
+${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}
+${weightedSum(grid, {
+  name: 'dQuery',
+  source: key,
+  weightRegion: 'weightRegion',
+  sourceRegion: 'sourceRegion',
+  weightStride: memory.weightStride,
+  sourceStride: memory.headStride,
+  chunk: tile.sourceChunk,
+})}`
 }

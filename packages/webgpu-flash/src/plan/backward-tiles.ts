@@ -17,11 +17,6 @@ export interface BackwardTile {
   readonly dimChunk: number
   /** Tokens of a weighted sum in workgroup memory at a time; divides `columns`. */
   readonly sourceChunk: number
-  /**
-   * Whether the first chunk of a product or sum is read while what comes before it is computed, at
-   * the price of registers. Default: false.
-   */
-  readonly loadAhead?: boolean
 }
 
 /** Where everything lies in workgroup memory, in vectors of 4 float32. */

@@ -328,6 +328,7 @@ fn main(
       gradient1_0 = select(score1_0 * (gradient1_0 - delta0), vec4<f32>(0.0), score1_0 == vec4<f32>(0.0));
       gradient2_0 = select(score2_0 * (gradient2_0 - delta0), vec4<f32>(0.0), score2_0 == vec4<f32>(0.0));
       gradient3_0 = select(score3_0 * (gradient3_0 - delta0), vec4<f32>(0.0), score3_0 == vec4<f32>(0.0));
+
       tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
       tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
       tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);

@@ -317,6 +317,8 @@ fn main(
       gradient1_0 = select(score1_0 * (gradient1_0 - vec4<f32>(softmaxRow1.y)), vec4<f32>(0.0), score1_0 == vec4<f32>(0.0));
       gradient2_0 = select(score2_0 * (gradient2_0 - vec4<f32>(softmaxRow2.y)), vec4<f32>(0.0), score2_0 == vec4<f32>(0.0));
       gradient3_0 = select(score3_0 * (gradient3_0 - vec4<f32>(softmaxRow3.y)), vec4<f32>(0.0), score3_0 == vec4<f32>(0.0));
+
+
       tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.x, gradient1_0.x, gradient2_0.x, gradient3_0.x);
       tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
       tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);

@@ -3,8 +3,8 @@
 import { unroll } from '../../codegen/snippets.ts'
 import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
-import { beginLoads, inChunks, stageTransposed, transposedStride } from './source.ts'
-import type { StagedLoad, TileSource } from './source.ts'
+import { inChunks, stageTransposed, transposedStride } from './source.ts'
+import type { TileSource } from './source.ts'
 
 /** One product of two tiles. */
 export interface ScoreProduct {
@@ -17,26 +17,11 @@ export interface ScoreProduct {
   readonly columnRegion: string
   /** Dims in workgroup memory at a time. */
   readonly dimChunk: number
-  /** Whether `beginScoreProduct` stands further up: then its loads overlap what comes between. */
-  readonly begun?: boolean
-}
-
-function stagedOperands(grid: ThreadGrid, product: ScoreProduct): StagedLoad[] {
-  const { rows, columns, dimChunk } = product
-  return [
-    stageTransposed(grid, columns, 'columns', product.columnRegion, dimChunk),
-    stageTransposed(grid, rows, 'rows', product.rowRegion, dimChunk),
-  ]
-}
-
-/** Starts to load the first dims of a product to come. */
-export function beginScoreProduct(grid: ThreadGrid, product: ScoreProduct): string {
-  return beginLoads(stagedOperands(grid, product))
 }
 
 /** WGSL of the product. A barrier must come before other use of the two regions. */
 export function scoreProduct(grid: ThreadGrid, product: ScoreProduct): string {
-  const { name, rows, dimChunk } = product
+  const { name, rows, columns, dimChunk } = product
   const chunks = Math.ceil(rows.dims / dimChunk)
   const rowVectors = ownRows(grid) / 4
   const columnVectors = ownColumnVectors(grid)
@@ -50,7 +35,10 @@ ${unroll(ownRows(grid), (i) =>
   ),
 )}
 }`
-  const staged = stagedOperands(grid, product)
+  const staged = [
+    stageTransposed(grid, columns, 'columns', product.columnRegion, dimChunk),
+    stageTransposed(grid, rows, 'rows', product.rowRegion, dimChunk),
+  ]
   return `${eachScore(grid, name, (score) => `var ${score} = vec4<f32>(0.0);`)}
-${inChunks(staged, chunks, dimChunk / 4, multiply, product.begun)}`
+${inChunks(staged, chunks, dimChunk / 4, multiply)}`
 }
