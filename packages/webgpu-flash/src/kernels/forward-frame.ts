@@ -1,5 +1,6 @@
 // What the forward kernels have in common: bindings, constants, and which rows of tiles they take.
 import { storageType } from '../codegen/access.ts'
+import { indent } from '../codegen/snippets.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
 
 /** Bindings of a forward kernel; the same for all, so that they share a layout. */
@@ -41,3 +42,23 @@ let queryTile = blockMap[params.mapOrderBase + mapRow + part];
 let firstPart = part == 0u || blockMap[params.mapOrderBase + mapRow + max(part, 1u) - 1u] != queryTile;
 let firstRun = blockMap[mapRow + part];
 let endRun = blockMap[mapRow + part + 1u];`
+
+/** Runs `body` for every key tile: those of the block map's runs, or all of them without a map. */
+export function tileLoop(blockMap: boolean, body: string): string {
+  if (!blockMap) {
+    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
+  let full = (keyTile + 1u) * tileKeys <= keyCount;
+${indent(body, 2)}
+}`
+  }
+  return `for (var run = firstRun; run < endRun; run++) {
+  let start = blockMap[params.mapRunsBase + 2u * run];
+  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+  let full = (packed & 1u) == 1u;
+  let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+  for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
+${indent(body, 4)}
+  }
+}`
+}

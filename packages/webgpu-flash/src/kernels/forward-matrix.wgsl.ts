@@ -10,7 +10,7 @@ import { changeStatements } from '../codegen/score-change.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../plan/matrix-tile.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
-import { bindings, mappedTile, sharedConstants } from './forward-frame.ts'
+import { bindings, mappedTile, sharedConstants, tileLoop } from './forward-frame.ts'
 import { forwardFields, parameterBlock } from './parameters.ts'
 
 /** All that decides the text of the kernel. */
@@ -115,28 +115,9 @@ ${unroll(valueDim / tile.matrix.columns, (c) => `var output${c} = Result();`)}
 var reference = smallestMaximum;
 var sum = 0.0;
 
-${tileLoop(config)}
+${tileLoop(config.blockMap, tileBody(config))}
 
 ${epilogue(config)}`
-}
-
-function tileLoop(config: ForwardMatrixConfig): string {
-  if (!config.blockMap) {
-    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
-for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
-  let full = (keyTile + 1u) * tileKeys <= keyCount;
-${indent(tileBody(config), 2)}
-}`
-  }
-  return `for (var run = firstRun; run < endRun; run++) {
-  let start = blockMap[params.mapRunsBase + 2u * run];
-  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-  let full = (packed & 1u) == 1u;
-  let endTile = min(start + (packed >> 1u), params.keyTileEnd);
-  for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
-${indent(tileBody(config), 4)}
-  }
-}`
 }
 
 function tileBody(config: ForwardMatrixConfig): string {

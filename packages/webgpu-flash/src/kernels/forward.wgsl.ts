@@ -5,7 +5,7 @@ import type { Access } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import { finishRowFunction } from './finish-row.ts'
-import { bindings, mappedPart, mappedTile, sharedConstants } from './forward-frame.ts'
+import { bindings, mappedPart, mappedTile, sharedConstants, tileLoop } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
 import type { OptionalFields } from './parameters.ts'
 import type { ForwardTile, TileMemory } from '../plan/tiles.ts'
@@ -137,7 +137,7 @@ ${unroll(rows, (i) =>
     .join('\n'),
 )}
 
-${tileLoop(config)}
+${tileLoop(config.blockMap, tileBody(config))}
 
 ${epilogue(config)}`
 }
@@ -165,25 +165,6 @@ function sources({
 // The first of several dispatches over the same rows counts it, and the first part of a row.
 const sinkLogit = ({ parts }: ForwardConfig): string =>
   `let sink = select(bitcast<f32>(data[params.sinkBase + head]), hidden, params.mergeWithOutput != 0u${parts ? ' || !firstPart' : ''});`
-
-function tileLoop(config: ForwardConfig): string {
-  if (!config.blockMap) {
-    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
-for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
-  let full = (keyTile + 1u) * tileKeys <= keyCount;
-${indent(tileBody(config), 2)}
-}`
-  }
-  return `for (var run = firstRun; run < endRun; run++) {
-  let start = blockMap[params.mapRunsBase + 2u * run];
-  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-  let full = (packed & 1u) == 1u;
-  let endTile = min(start + (packed >> 1u), params.keyTileEnd);
-  for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
-${indent(tileBody(config), 4)}
-  }
-}`
-}
 
 function tileBody(config: ForwardConfig): string {
   const { tile, memory } = config
