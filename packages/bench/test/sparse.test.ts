@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { standardAttention, tensor } from '@attn/core'
 import { maskStatistics } from '@attn/masks'
 import { normalArray } from '../src/inputs/normal.ts'
+import { extrapolate, headsWithin } from '../src/sparse/baseline.ts'
 import { contest } from '../src/sparse/contest.ts'
+import { measureFlex } from '../src/sparse/flex.ts'
 import { baselineAt, patternsAt } from '../src/sparse/patterns.ts'
-import type { SparseReport } from '../src/sparse/report.ts'
+import type { FlexReport, SparseReport } from '../src/sparse/report.ts'
 import { sampleRows, streams, verifySampledRows } from '../src/sparse/sampled-rows.ts'
 import { formatSparse } from '../src/sparse/summary.ts'
 import { drawSparse } from '../src/sparse/svg.ts'
@@ -28,6 +30,11 @@ describe('patternsAt', () => {
       'strided, l = 256',
       'fixed, l = 256, c = 32',
     ])
+  })
+
+  it('counts only what is asked for', () => {
+    const found = patternsAt(256, { names: ['fixed', 'window'] })
+    expect(found.map(({ name }) => name)).toEqual(['window', 'fixed'])
   })
 
   it('refuses lengths with a short block', () => {
@@ -69,6 +76,26 @@ describe('verifySampledRows', () => {
       error: Infinity,
       passed: false,
     })
+  })
+})
+
+describe('the baseline where it takes too long', () => {
+  const causal = { median: 8, minimum: 6, maximum: 10, samples: [8], headsMeasured: 4 }
+
+  it('grows with the pairs', () => {
+    const far = extrapolate({ length: 3, causal }, 7)
+    expect(far).toMatchObject({ extrapolatedFrom: 3, samples: [(8 * 28) / 6] })
+    expect(far.maximum / far.minimum).toBeCloseTo(10 / 6)
+  })
+
+  it.each([
+    [1, 8, 0, 8],
+    [1, 8, 900, 8],
+    [1, 8, 2000, 4],
+    [1, 8, 7999, 1],
+    [1, 8, 8001, 0],
+  ])('in %d s of %i heads taking %d ms, %i run', (seconds, heads, milliseconds, measured) => {
+    expect(headsWithin(seconds, heads, milliseconds)).toBe(measured)
   })
 })
 
@@ -164,6 +191,85 @@ describe('the report', () => {
       '1.25',
       '0.500',
     ])
+  })
+
+  it('marks a baseline that was not run', () => {
+    const [length] = report.results
+    const results = [{ ...length!, causal: { ...length!.causal, extrapolatedFrom: 1024 } }]
+    const text = formatSparse({ ...report, results })
+    expect(text).toContain(' 8.00~ ')
+    expect(text).toContain('~ not run: extrapolated by pairs from length 1k')
+  })
+
+  it('has FlexAttention beside ours', () => {
+    const flexTime = { minimum: 5, maximum: 5, samples: [5], emptyBlocks: 0, compileSeconds: 1 }
+    const flex: FlexReport = {
+      version: '2.11',
+      device: 'a GPU',
+      times: [
+        { ...flexTime, length: 4096, name: 'causal', median: 16, pairs: 1 },
+        { ...flexTime, length: 4096, name: 'strided', median: 5, pairs: 1 },
+      ],
+      notes: ['ended after 2 s'],
+    }
+    const text = formatSparse({ ...report, flex })
+    expect(text).toMatch(/strided, l = 64.* 5\.00 +5\.00x +0\.500/)
+    expect(text).toContain('causal at 4k: 8.00 ms, FlexAttention 16.0 ms: 2.00x')
+    expect(text).toContain('FlexAttention: ended after 2 s')
+  })
+
+  describe('measureFlex', () => {
+    const run = (code: string, seconds = 20) =>
+      measureFlex(report, { seconds, rounds: 3, command: [process.execPath, '-e', code] })
+    const print = (value: unknown): string =>
+      `console.log(${JSON.stringify(JSON.stringify(value))});`
+    const strided = {
+      length: 4096,
+      name: 'strided',
+      median: 5,
+      minimum: 5,
+      maximum: 5,
+      samples: [5],
+      pairs: patternsAt(4096)[2]!.pairs,
+      emptyBlocks: 0.5,
+      compileSeconds: 1,
+    }
+
+    it('asks for the masks of the report and takes a line for each', async () => {
+      const echo = `
+        const { heads, headDim, rounds, problems } = JSON.parse(process.argv[1])
+        console.log(JSON.stringify({ version: JSON.stringify([heads, headDim, rounds, problems]), device: 'd' }));`
+      const flex = await run(`${echo}console.log('a warning');${print(strided)}`)
+      expect(JSON.parse(flex.version)).toEqual([
+        4,
+        64,
+        3,
+        [{ length: 4096, window: 1024, stride: 64, summary: 8, names: ['causal', 'strided'] }],
+      ])
+      expect(flex).toMatchObject({ device: 'd', times: [strided], notes: [] })
+    })
+
+    it('notes what is missing, fails, or sees other pairs', async () => {
+      expect((await run(print({ missing: 'no torch' }))).notes).toEqual(['no torch'])
+      const failed = await run(
+        `${print({ ...strided, error: 'too large' })}${print({ ...strided, pairs: 1 })}`,
+      )
+      expect(failed.notes).toEqual([
+        'strided at 4k: too large',
+        expect.stringContaining('sees 1 pairs'),
+      ])
+      expect((await run('process.stderr.write("oh"); process.exit(3)')).notes).toEqual([
+        'ended with 3: oh',
+      ])
+      const none = await measureFlex(report, { seconds: 9, rounds: 1, command: ['no-such-python'] })
+      expect(none.notes).toEqual([expect.stringContaining('ENOENT')])
+    })
+
+    it('keeps what there is when the time is over', async () => {
+      const flex = await run(`${print(strided)}setTimeout(() => {}, 60_000)`, 1)
+      expect(flex.times).toHaveLength(1)
+      expect(flex.notes).toEqual(['ended after 1.00 s'])
+    })
   })
 
   it('names the lengths that were too large', () => {

@@ -26,6 +26,20 @@ export function parsePositive(word: string): number {
   return value
 }
 
+/** Words separated by commas, each one of `choices`. */
+export function parseChoices<Word extends string>(
+  choices: readonly Word[],
+): (words: string) => Word[] {
+  return (words) =>
+    words.split(',').map((word) => {
+      const found = choices.find((choice) => choice === word.trim())
+      if (found === undefined) {
+        throw new InvalidArgumentError(`must be some of ${choices.join(', ')}, got ${word}`)
+      }
+      return found
+    })
+}
+
 /** A share: from 0 up to, not including, 1. */
 export function parseRate(word: string): number {
   const value = Number(word)

@@ -1,7 +1,7 @@
 // `attn peers`: the options, and what goes to the terminal.
 import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import type { DawnFlags } from '../device/dawn-flags.ts'
 import { installPeers, peersFolder } from '../peers/installed.ts'
@@ -15,7 +15,7 @@ import { drawPeersChart } from '../report/peers-svg.ts'
 import { createProgressBar } from '../report/progress.ts'
 import type { PeerProblem } from '../suites/peer-shapes.ts'
 import { runPeers } from '../suites/run-peers.ts'
-import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { parseChoices, parseLength, parseLengths, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
 interface PeersArguments {
@@ -42,19 +42,9 @@ interface PeersArguments {
 
 const others = peerEntries.map(({ name }) => name).filter((name) => name !== 'attn')
 
-/** Words separated by commas, each one of `choices`; `none` stands for an empty list. */
-function parseWords<Word extends string>(choices: readonly Word[]): (words: string) => Word[] {
-  return (words) =>
-    words === 'none'
-      ? []
-      : words.split(',').map((word) => {
-          const found = choices.find((choice) => choice === word.trim())
-          if (found === undefined) {
-            throw new InvalidArgumentError(`Allowed are ${choices.join(', ')}, got ${word}`)
-          }
-          return found
-        })
-}
+/** Peers, or none. */
+const parsePeers = (words: string): PeerName[] =>
+  words === 'none' ? [] : parseChoices(others)(words)
 
 /** Lengths, or none. */
 const parseDecode = (words: string): number[] => (words === 'none' ? [] : parseLengths(words))
@@ -68,15 +58,15 @@ export function createPeersCommand(setExitCode: (code: number) => void): Command
         .choices(['auto', 'gpu', 'software'])
         .default('auto'),
     )
-    .option('--peers <list>', `of ${others.join(', ')}; or none`, parseWords(others), others)
+    .option('--peers <list>', `of ${others.join(', ')}; or none`, parsePeers, others)
     .option('--install', `install the peers with npm first, into ${peersFolder()}`)
     .option('--lengths <list>', 'sequence lengths, such as 1k,4k', parseLengths)
     .option('--decode <list>', 'keys for a single query, such as 4k,16k; or none', parseDecode)
     .option('--batch <count>', 'sequences (default: 1)', parseLength)
     .option('--heads <count>', 'heads (default: 16 on a GPU, else 4)', parseLength)
     .option('--head-dims <list>', 'dims of a head, such as 64,128', parseLengths)
-    .option('--dtypes <list>', 'float32,float16', parseWords(['float32', 'float16']))
-    .option('--masks <list>', 'full,causal,window', parseWords(['full', 'causal', 'window']))
+    .option('--dtypes <list>', 'float32,float16', parseChoices(['float32', 'float16']))
+    .option('--masks <list>', 'full,causal,window', parseChoices(['full', 'causal', 'window']))
     .option('--window <keys>', 'keys that each query of the window sees', parseLength)
     .addOption(
       new Option('--flags <which>', "a browser's, or without Dawn's safety checks")

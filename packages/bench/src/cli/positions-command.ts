@@ -1,7 +1,7 @@
 // `attn positions`: the options, and what is left at the end.
 import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
 import { positionMethods } from '../positions/problem.ts'
 import type { PositionMethod, PositionProblem } from '../positions/problem.ts'
@@ -10,7 +10,7 @@ import { positionsVerified } from '../report/positions-report.ts'
 import { formatPositions, formatPositionsHeader } from '../report/positions-summary.ts'
 import { createProgressBar } from '../report/progress.ts'
 import { comparePositions } from '../suites/positions.ts'
-import { parseLength, parseLengths } from './arguments.ts'
+import { parseChoices, parseLength, parseLengths } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
 interface PositionsArguments {
@@ -43,7 +43,7 @@ export function createPositionsCommand(setExitCode: (code: number) => void): Com
     .option(
       '--methods <list>',
       `some of ${positionMethods.join(', ')} (default: all)`,
-      parseMethods,
+      parseChoices(positionMethods),
     )
     .option('--samples <count>', 'timings per figure (default: 10, 5 without a GPU)', parseLength)
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
@@ -51,16 +51,6 @@ export function createPositionsCommand(setExitCode: (code: number) => void): Com
     .action(async (options: PositionsArguments) => {
       setExitCode((await execute(options)) ? 0 : 1)
     })
-}
-
-function parseMethods(words: string): PositionMethod[] {
-  return words.split(',').map((word) => {
-    const method = positionMethods.find((name) => name === word.trim())
-    if (!method) {
-      throw new InvalidArgumentError(`must be some of ${positionMethods.join(', ')}, got ${word}`)
-    }
-    return method
-  })
 }
 
 async function execute(options: PositionsArguments): Promise<boolean> {

@@ -3,11 +3,15 @@ import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { createProgressBar } from '../report/progress.ts'
 import { formatLength } from '../report/format.ts'
+import { measureFlex } from '../sparse/flex.ts'
+import { patternNames } from '../sparse/patterns.ts'
+import type { PatternName } from '../sparse/patterns.ts'
 import { allRowsVerified } from '../sparse/report.ts'
+import type { SparseReport } from '../sparse/report.ts'
 import { runSparse } from '../sparse/run-sparse.ts'
 import { formatSparse } from '../sparse/summary.ts'
 import { drawSparse } from '../sparse/svg.ts'
-import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { parseChoices, parseLength, parseLengths, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
 interface SparseArguments {
@@ -17,6 +21,9 @@ interface SparseArguments {
   readonly headDim: number
   readonly window: number
   readonly stride?: number
+  readonly patterns?: readonly PatternName[]
+  readonly flex?: true
+  readonly flexSeconds: number
   readonly toggles?: true
   readonly rounds: number
   readonly seconds: number
@@ -44,11 +51,21 @@ export function createSparseCommand(setExitCode: (code: number) => void): Comman
     .option('--head-dim <size>', 'dims of a head, a multiple of 4', parseLength, 64)
     .option('--window <keys>', 'keys that each query of the window sees', parseLength, 1024)
     .option('--stride <l>', 'l of strided and fixed (default: the root of the length)', parseLength)
+    .option(
+      '--patterns <list>',
+      `some of ${patternNames.join(', ')} (default: all)`,
+      parseChoices(patternNames),
+    )
+    .option(
+      '--flex',
+      "also measure PyTorch's FlexAttention, with a python3 that has torch and CUDA",
+    )
+    .option('--flex-seconds <limit>', 'end FlexAttention after so long', parsePositive, 120)
     .option('--toggles', "measure with Dawn's safety checks off, as no browser can")
     .option('--rounds <count>', 'timings of each, in turn', parseLength, 7)
     .option(
       '--seconds <limit>',
-      'causal attention runs on fewer heads where it would take longer',
+      'causal attention runs on fewer heads where it would take longer, or not at all',
       parsePositive,
       1,
     )
@@ -60,26 +77,47 @@ export function createSparseCommand(setExitCode: (code: number) => void): Comman
 }
 
 async function execute(options: SparseArguments): Promise<boolean> {
-  const { device, lengths, heads, headDim, window, stride, toggles = false } = options
+  const { device, lengths, heads, headDim, window, stride, patterns, rounds } = options
   const progress = createProgressBar(process.stderr)
-  const report = await runSparse({
+  const parameters = { window, ...(stride === undefined ? {} : { stride }) }
+  const measured = await runSparse({
     device,
-    toggles,
+    toggles: options.toggles ?? false,
     lengths,
     heads,
     headDim,
-    window,
     seconds: options.seconds,
-    ...(stride === undefined ? {} : { stride }),
-    contest: { rounds: options.rounds },
+    ...parameters,
+    ...(patterns ? { patterns } : {}),
+    contest: { rounds },
     environment: readEnvironment(),
     onLength: (length, done) =>
       progress.update({ done, total: lengths.length, label: `length ${formatLength(length)}` }),
   }).finally(progress.clear)
-  process.stdout.write(`${formatSparse(report)}\n`)
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  const write = (report: SparseReport): void => {
+    if (options.json !== undefined) {
+      writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    }
   }
+  // Ours is kept whatever becomes of FlexAttention, which may take its time.
+  write(measured)
+  const report = options.flex ? await addFlex(measured) : measured
+  process.stdout.write(`${formatSparse(report)}\n`)
+  write(report)
   if (options.svg !== undefined) writeFileSync(options.svg, drawSparse(report))
   return allRowsVerified(report)
+
+  async function addFlex(ours: SparseReport): Promise<SparseReport> {
+    const total = ours.results.reduce((sum, { results }) => sum + results.length + 1, 0)
+    const flex = await measureFlex(ours, {
+      seconds: options.flexSeconds,
+      rounds,
+      ...parameters,
+      onReport: (soFar) => {
+        progress.update({ done: soFar.times.length, total, label: 'FlexAttention' })
+        write({ ...ours, flex: soFar })
+      },
+    }).finally(progress.clear)
+    return { ...ours, flex }
+  }
 }

@@ -27,39 +27,47 @@ export interface PatternOptions {
   readonly stride?: number
 }
 
-/** Every pattern at a length, which is a multiple of 64 for BigBird. */
-export function patternsAt(length: number, options: PatternOptions = {}): SparsePattern[] {
-  const { window = 1024, stride: l = balancedStride(length) } = options
-  const c = Math.max(1, Math.round(l / 8))
-  const blocks = bigBird({ length })
-  return [
-    {
-      name: 'window',
+/** The numbers that make the patterns at a length. */
+export function parametersAt(
+  length: number,
+  { window = 1024, stride = balancedStride(length) }: PatternOptions = {},
+): { readonly window: number; readonly stride: number; readonly summary: number } {
+  return { window, stride, summary: Math.max(1, Math.round(stride / 8)) }
+}
+
+/** Patterns at a length, which is a multiple of 64 for BigBird; all of them unless `names` says which. */
+export function patternsAt(
+  length: number,
+  options: PatternOptions & { readonly names?: readonly PatternName[] } = {},
+): SparsePattern[] {
+  const { window, stride: l, summary: c } = parametersAt(length, options)
+  // Counting pairs at a million tokens takes a second: only of those that are asked for.
+  const create: Readonly<Record<PatternName, () => Omit<SparsePattern, 'name'>>> = {
+    window: () => ({
       label: `window ${window}`,
       mask: slidingWindow(window - 1),
       pairs: sumOver(length, (i) => Math.min(i + 1, window)),
+    }),
+    bigBird: () => {
+      const mask = bigBird({ length })
+      return { label: 'BigBird, blocks of 64', mask, pairs: pairsOfBlocks(mask, length) }
     },
-    {
-      name: 'bigBird',
-      label: 'BigBird, blocks of 64',
-      mask: blocks,
-      pairs: pairsOfBlocks(blocks, length),
-    },
-    {
-      name: 'strided',
+    strided: () => ({
       label: `strided, l = ${l}`,
       mask: strided(l).merged(),
       // The last l + 1 keys, then every l-th before.
       pairs: sumOver(length, (i) => Math.min(i, l) + 1 + Math.max(Math.floor(i / l) - 1, 0)),
-    },
-    {
-      name: 'fixed',
+    }),
+    fixed: () => ({
       label: `fixed, l = ${l}, c = ${c}`,
       mask: fixed(l, { summary: c }).merged(),
       // Its own block so far, and the last c keys of every block before.
       pairs: sumOver(length, (i) => (i % l) + 1 + Math.floor(i / l) * c),
-    },
-  ]
+    }),
+  }
+  return patternNames
+    .filter((name) => (options.names ?? patternNames).includes(name))
+    .map((name) => ({ name, ...create[name]() }))
 }
 
 /** What all are compared with. */

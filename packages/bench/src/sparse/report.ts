@@ -12,6 +12,12 @@ export interface SparseTime extends Summary {
   readonly headsMeasured: number
 }
 
+/** Causal flash attention's time. */
+export interface CausalTime extends SparseTime {
+  /** The length that it was measured at, where this one would have taken too long. */
+  readonly extrapolatedFrom?: number
+}
+
 /** One pattern at one length. */
 export interface SparseResult {
   readonly name: PatternName
@@ -36,10 +42,32 @@ export interface SparseResult {
 /** All patterns at one length. */
 export interface SparseLength {
   readonly length: number
-  readonly causal: SparseTime
+  readonly causal: CausalTime
   /** Causal attention that writes its scores down, where they fit. */
   readonly standard?: SparseTime
   readonly results: readonly SparseResult[]
+}
+
+/** FlexAttention with one mask at one length, in milliseconds of one run over all heads. */
+export interface FlexTime extends Summary {
+  readonly length: number
+  readonly name: PatternName | 'causal'
+  readonly samples: readonly number[]
+  /** Pairs that its mask lets through, in one head. */
+  readonly pairs: number
+  /** Part of its tiles of 128 by 128 that are empty. */
+  readonly emptyBlocks: number
+  readonly compileSeconds: number
+}
+
+/** What FlexAttention took, and where it could not run. */
+export interface FlexReport {
+  /** Of PyTorch; empty where there is none. */
+  readonly version: string
+  readonly device: string
+  readonly times: readonly FlexTime[]
+  /** Why something was not measured, for people. */
+  readonly notes: readonly string[]
 }
 
 /** Everything `attn sparse` found out. */
@@ -57,6 +85,8 @@ export interface SparseReport {
     readonly lengths: readonly number[]
   }
   readonly results: readonly SparseLength[]
+  /** PyTorch's FlexAttention on the same masks, where it was asked for. */
+  readonly flex?: FlexReport
   /** Lengths that the device had no room for. */
   readonly skipped: readonly { readonly length: number; readonly reason: string }[]
 }

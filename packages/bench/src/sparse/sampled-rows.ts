@@ -12,6 +12,9 @@ export interface SampledRow {
   readonly row: number
 }
 
+/** Rows that see more keys are not compared as long as another one is: they take seconds each. */
+const mostKeys = 2 ** 17
+
 /** The streams that `fillNormal` fills query, key and value from. */
 export const streams = { query: 1, key: 2, value: 3 } as const
 
@@ -44,11 +47,14 @@ export function verifySampledRows(
   const { mask, heads, length, headDim } = problem
   const visible = compile(mask.expression)
   const lengths = { batch: 0, heads, queryLength: length, keyLength: length }
-  let [error, plainError, largest] = [0, 0, 0]
+  let [error, plainError, largest, compared] = [0, 0, 0, 0]
   rows.forEach(({ head, row }, index) => {
     const keys: number[] = []
     const position = { ...lengths, head, query: row, queryIndex: row }
     for (let key = 0; key < length; key++) if (visible({ ...position, key })) keys.push(key)
+    const last = index === rows.length - 1
+    if (keys.length > mostKeys && !(last && compared === 0)) return
+    compared++
     const vectorsOf = (stream: number, tokens: readonly number[]): Float32Array<ArrayBuffer> => {
       const values = new Float32Array(tokens.length * headDim)
       tokens.forEach((token, place) => {
@@ -76,5 +82,5 @@ export function verifySampledRows(
     }
   })
   const allowedError = 2 * plainError + 2 ** -23 * largest
-  return { rows: rows.length, error, plainError, allowedError, passed: error <= allowedError }
+  return { rows: compared, error, plainError, allowedError, passed: error <= allowedError }
 }

@@ -3,7 +3,7 @@ import { formatLength, threeDigits } from '../report/format.ts'
 import { formatFlags } from '../report/summary.ts'
 import { formatTable } from '../report/table.ts'
 import type { Column } from '../report/table.ts'
-import type { SparseReport } from './report.ts'
+import type { CausalTime, FlexTime, SparseReport } from './report.ts'
 
 /** Device, problem, a line for each length and pattern, and what was verified. */
 export function formatSparse({
@@ -12,7 +12,11 @@ export function formatSparse({
   results,
   skipped,
   environment,
+  flex,
 }: SparseReport): string {
+  const hasFlex = flex !== undefined && flex.times.length > 0
+  const flexAt = (length: number, name: FlexTime['name']): FlexTime | undefined =>
+    flex?.times.find((time) => time.length === length && time.name === name)
   const columns: Column[] = [
     { group: '', title: 'length' },
     { group: '', title: 'pattern' },
@@ -25,26 +29,51 @@ export function formatSparse({
     { group: 'share of causal, %', title: 'time' },
     { group: 'time for its share of', title: 'pairs' },
     { group: 'time for its share of', title: 'tiles' },
+    ...(hasFlex
+      ? [
+          { group: 'FlexAttention', title: 'ms' },
+          { group: 'FlexAttention', title: 'times faster' },
+        ]
+      : []),
     { group: '', title: 'error / allowed' },
   ]
   const percent = (ratio: number): string => threeDigits(100 * ratio)
   const rows = results.flatMap(({ length, causal, standard, results: patterns }) =>
-    patterns.map((pattern) => [
-      formatLength(length),
-      pattern.label,
-      threeDigits(pattern.time.median),
-      threeDigits(causal.median) + (causal.headsMeasured < problem.heads ? '*' : ''),
-      `${threeDigits(1 / pattern.timeRatio)}x`,
-      standard ? `${threeDigits(standard.median / pattern.time.median)}x` : '',
-      percent(pattern.pairRatio),
-      percent(pattern.workRatio),
-      percent(pattern.timeRatio),
-      threeDigits(pattern.timePerPair),
-      threeDigits(pattern.timePerWork),
-      `${threeDigits(pattern.verification.error / pattern.verification.allowedError)}${pattern.verification.passed ? '' : ' WRONG'}`,
-    ]),
+    patterns.map((pattern) => {
+      const other = flexAt(length, pattern.name)
+      return [
+        formatLength(length),
+        pattern.label,
+        threeDigits(pattern.time.median),
+        threeDigits(causal.median) + markOf(causal, problem.heads),
+        `${threeDigits(1 / pattern.timeRatio)}x`,
+        standard ? `${threeDigits(standard.median / pattern.time.median)}x` : '',
+        percent(pattern.pairRatio),
+        percent(pattern.workRatio),
+        percent(pattern.timeRatio),
+        threeDigits(pattern.timePerPair),
+        threeDigits(pattern.timePerWork),
+        ...(hasFlex
+          ? [
+              other ? threeDigits(other.median) : '-',
+              other ? `${threeDigits(other.median / pattern.time.median)}x` : '',
+            ]
+          : []),
+        `${threeDigits(pattern.verification.error / pattern.verification.allowedError)}${pattern.verification.passed ? '' : ' WRONG'}`,
+      ]
+    }),
   )
-  const fewer = results.some(({ causal }) => causal.headsMeasured < problem.heads)
+  const marks = new Set(results.map(({ causal }) => markOf(causal, problem.heads)))
+  const far = results.find(({ causal }) => causal.extrapolatedFrom !== undefined)?.causal
+  const both = results.flatMap(({ length, causal }) => {
+    const other = flexAt(length, 'causal')
+    return other
+      ? [
+          `causal at ${formatLength(length)}: ${threeDigits(causal.median)} ms, FlexAttention ` +
+            `${threeDigits(other.median)} ms: ${threeDigits(other.median / causal.median)}x`,
+        ]
+      : []
+  })
   return [
     'Sparse patterns against causal flash attention',
     '',
@@ -57,6 +86,20 @@ export function formatSparse({
     '',
     'tiles are those of the plan; the last column compares sampled rows with float64',
     ...skipped.map(({ length, reason }) => `skipped ${formatLength(length)}: ${reason}`),
-    ...(fewer ? ['* measured on fewer heads and multiplied'] : []),
+    ...(marks.has('*') ? ['* measured on fewer heads and multiplied'] : []),
+    ...(marks.has('~')
+      ? [
+          `~ not run: extrapolated by pairs from length ${formatLength(far!.extrapolatedFrom!)}; so are the ratios`,
+        ]
+      : []),
+    ...(hasFlex ? [`FlexAttention: PyTorch ${flex.version} on ${flex.device}, after ours`] : []),
+    ...both,
+    ...(flex?.notes ?? []).map((note) => `FlexAttention: ${note}`),
   ].join('\n')
+}
+
+/** `~` for what was not measured, `*` for what was measured in part. */
+function markOf({ extrapolatedFrom, headsMeasured }: CausalTime, heads: number): string {
+  if (extrapolatedFrom !== undefined) return '~'
+  return headsMeasured < heads ? '*' : ''
 }
