@@ -8,8 +8,13 @@ import type { DataLayout } from '../codegen/data-layout.ts'
 import { gradientRules } from '../codegen/gradient-rules.ts'
 import type { GradientRules } from '../codegen/gradient-rules.ts'
 import type { Capabilities } from '../device/capabilities.ts'
-import { backwardMemory, checkBackwardTile, chooseBackwardTile } from './backward-tiles.ts'
-import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
+import {
+  backwardMemory,
+  backwardTileProblem,
+  checkBackwardTile,
+  chooseBackwardTile,
+} from './backward-tiles.ts'
+import type { BackwardMemory, BackwardTile, GradientRows } from './backward-tiles.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
 import { headWords } from './plan.ts'
@@ -17,6 +22,8 @@ import type { ForwardPlan } from './plan.ts'
 import { tableLookups, trainableTables } from './table-lookups.ts'
 import { tableStorage } from './table-storage.ts'
 import type { TableStorage } from './table-storage.ts'
+import type { WorkgroupLimits } from './tiles.ts'
+import type { TileOrigin } from './tuning.ts'
 
 /** Tiles to use instead of the planner's choice: for measuring. */
 export interface BackwardTiles {
@@ -30,6 +37,8 @@ export interface BackwardTiles {
 export interface GradientPass {
   readonly rowTokens: 'queries' | 'keys'
   readonly tile: BackwardTile
+  /** Where the tile comes from. */
+  readonly tileOrigin: TileOrigin
   readonly memory: BackwardMemory
   readonly rules: GradientRules
   /** Tiles along both axes. */
@@ -71,8 +80,10 @@ export function planBackward(
 ): BackwardPlan {
   const { shape, attention } = forward
   const { headDim, valueDim, queryLength, keyLength } = shape
-  const chosen = chooseBackwardTile(headDim, valueDim, limits)
-  const { query: queryTile = chosen, key: keyTile = chosen } = tiles
+  const [chosenQuery, chosenKey] = (['query', 'key'] as const).map((rows) =>
+    chooseTile(rows, forward, tiles[rows], limits),
+  ) as [ChosenTile, ChosenTile]
+  const [queryTile, keyTile] = [chosenQuery.tile, chosenKey.tile]
   checkBackwardTile(caller, queryTile, headDim, valueDim, limits)
   checkBackwardTile(caller, keyTile, headDim, valueDim, limits)
 
@@ -104,6 +115,7 @@ export function planBackward(
   const query: GradientPass = {
     rowTokens: 'queries',
     tile: queryTile,
+    tileOrigin: chosenQuery.origin,
     memory: backwardMemory(queryTile, headDim, valueDim),
     rules: gradientRules(mask, modifiers, lookups, layout),
     rowTiles: Math.ceil(queryLength / queryTile.rows),
@@ -116,6 +128,7 @@ export function planBackward(
   const key: GradientPass = {
     rowTokens: 'keys',
     tile: keyTile,
+    tileOrigin: chosenKey.origin,
     memory: backwardMemory(keyTile, headDim, valueDim),
     rules: gradientRules(mask, modifiers, [], layout),
     rowTiles: Math.ceil(keyLength / keyTile.rows),
@@ -142,6 +155,27 @@ export function planBackward(
     tables: trainableTables(attention),
     storage,
   }
+}
+
+interface ChosenTile {
+  readonly tile: BackwardTile
+  readonly origin: TileOrigin
+}
+
+/** The caller's tile, else the one measured on this device, else the model's choice. */
+function chooseTile(
+  rows: GradientRows,
+  { shape, tuned, tileOrigin }: ForwardPlan,
+  given: BackwardTile | undefined,
+  limits: WorkgroupLimits,
+): ChosenTile {
+  if (given) return { tile: given, origin: { kind: 'given' } }
+  const measured = tuned[rows]
+  if (measured && backwardTileProblem(measured.tile, shape, limits) === undefined) {
+    return { tile: measured.tile, origin: { kind: 'tuned', speedUp: measured.speedUp } }
+  }
+  const origin: TileOrigin = tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
+  return { tile: chooseBackwardTile(rows, shape, limits), origin }
 }
 
 function mapOf(

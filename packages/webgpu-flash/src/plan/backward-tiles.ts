@@ -1,7 +1,10 @@
 // How the backward kernels' tiles fit a device. Both kernels have one shape: a workgroup owns rows of
 // the gradient it sums (queries for dQ, keys for dK and dV) and visits columns of the other tokens,
 // making two score products and one or two weighted sums with each.
+import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../kernels/tile/source.ts'
+import { rankTiles } from './tile-cost.ts'
+import type { TileWork } from './tile-cost.ts'
 import { roundUp } from './tiles.ts'
 import type { WorkgroupLimits } from './tiles.ts'
 
@@ -70,8 +73,8 @@ export function backwardTileBytes(tile: BackwardTile, headDim: number, valueDim:
 const middle = { rows: 64, columns: 32, threadRows: 16, threadColumns: 8 } as const
 const wide = { rows: 32, columns: 64, threadRows: 8, threadColumns: 16 } as const
 
-/** Candidates from the fastest to the least demanding; the first that fits is taken. */
-const candidates: readonly BackwardTile[] = [
+/** Candidates, among which `tile-cost.ts` chooses. */
+const middleCandidates: readonly BackwardTile[] = [
   { ...middle, dimChunk: 32, sourceChunk: 32 },
   { ...middle, dimChunk: 16, sourceChunk: 16 },
   { ...middle, dimChunk: 8, sourceChunk: 8 },
@@ -84,18 +87,99 @@ const wideCandidates: readonly BackwardTile[] = [
   { ...wide, dimChunk: 8, sourceChunk: 4 },
 ]
 
-/** The tile for these head dims on a device with these limits. */
-export function chooseBackwardTile(
+/** For calls of few rows. */
+const shortCandidates: readonly BackwardTile[] = [
+  { rows: 16, columns: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, sourceChunk: 16 },
+  { rows: 16, columns: 64, threadRows: 4, threadColumns: 16, dimChunk: 8, sourceChunk: 8 },
+]
+
+/** Of which gradients a kernel's rows are: dQ, or dK and dV. */
+export type GradientRows = 'query' | 'key'
+
+/** The candidates of a kernel that fit, from the least estimated time to the largest. */
+export function rankedBackwardTiles(
+  rows: GradientRows,
+  shape: AttentionShape,
+  limits: WorkgroupLimits,
+): BackwardTile[] {
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const list = Math.max(headDim, valueDim) > 64 ? wideCandidates : middleCandidates
+  const fitting = [...list, ...shortCandidates].filter(
+    (tile) => backwardTileProblem(tile, shape, limits) === undefined,
+  )
+  const call =
+    rows === 'query'
+      ? { rowTokens: queryLength, columnTokens: keyLength, planes: batch * heads }
+      : { rowTokens: keyLength, columnTokens: queryLength, planes: batch * kvHeads }
+  return rankTiles(fitting, call, (tile) => tileWork(tile, rows, headDim, valueDim))
+}
+
+/** The products of a tile as the estimate of its time counts them. */
+function tileWork(
+  tile: BackwardTile,
+  kernel: GradientRows,
   headDim: number,
   valueDim: number,
+): TileWork {
+  const { rows, columns, threadRows, threadColumns, dimChunk, sourceChunk } = tile
+  const { headStride, valueStride } = backwardMemory(tile, headDim, valueDim)
+  const both = headDim + valueDim
+  const ofQuery = kernel === 'query'
+  return {
+    rows,
+    columns,
+    threadRows,
+    threadColumns,
+    productDims: both,
+    sumDims: ofQuery ? [4 * headStride] : [4 * headStride, 4 * valueStride],
+    scoreTiles: 2,
+    columnElements: ofQuery ? both + headDim : 2 * both,
+    rowElements: both,
+    chunks:
+      Math.ceil(headDim / dimChunk) +
+      Math.ceil(valueDim / dimChunk) +
+      ((ofQuery ? 1 : 2) * columns) / sourceChunk,
+    chunkElements: Math.max((rows + columns) * dimChunk, sourceChunk * Math.max(headDim, valueDim)),
+    bytes: backwardTileBytes(tile, headDim, valueDim),
+  }
+}
+
+/** The tile of a kernel on a device with these limits: of the least estimated time. */
+export function chooseBackwardTile(
+  rows: GradientRows,
+  shape: AttentionShape,
   limits: WorkgroupLimits,
 ): BackwardTile {
-  const list = Math.max(headDim, valueDim) > 64 ? wideCandidates : candidates
-  const fits = (tile: BackwardTile): boolean =>
-    backwardTileBytes(tile, headDim, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
-    tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
-  // The last fits the limits that every device has.
-  return list.find(fits) ?? list.at(-1)!
+  // The last candidate fits the limits that every device has.
+  return rankedBackwardTiles(rows, shape, limits)[0] ?? shortCandidates.at(-1)!
+}
+
+/** What keeps a device from running a tile, in words. */
+export function backwardTileProblem(
+  tile: BackwardTile,
+  { headDim, valueDim }: Pick<AttentionShape, 'headDim' | 'valueDim'>,
+  limits: WorkgroupLimits,
+): string | undefined {
+  const { rows, columns, threadRows, threadColumns, dimChunk, sourceChunk } = tile
+  const whole =
+    rows % 16 === 0 &&
+    columns % 16 === 0 &&
+    rows % (4 * threadRows) === 0 &&
+    columns % (4 * threadColumns) === 0 &&
+    dimChunk >= 8 &&
+    Number.isInteger(Math.log2(dimChunk)) &&
+    columns % sourceChunk === 0
+  if (!whole) return 'the sizes of the tile do not divide; see BackwardTile'
+  const bytes = backwardTileBytes(tile, headDim, valueDim)
+  const threads = threadRows * threadColumns
+  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = limits
+  if (bytes > maxComputeWorkgroupStorageSize) {
+    return `the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${maxComputeWorkgroupStorageSize}`
+  }
+  if (threads > maxComputeInvocationsPerWorkgroup) {
+    return `the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${maxComputeInvocationsPerWorkgroup}`
+  }
+  return undefined
 }
 
 /**
@@ -110,29 +194,6 @@ export function checkBackwardTile(
   valueDim: number,
   limits: WorkgroupLimits,
 ): void {
-  const { rows, columns, threadRows, threadColumns, dimChunk, sourceChunk } = tile
-  const whole =
-    rows % 16 === 0 &&
-    columns % 16 === 0 &&
-    rows % (4 * threadRows) === 0 &&
-    columns % (4 * threadColumns) === 0 &&
-    dimChunk >= 8 &&
-    Number.isInteger(Math.log2(dimChunk)) &&
-    columns % sourceChunk === 0
-  if (!whole) {
-    throw new RangeError(`${caller}: the sizes of the tile do not divide; see BackwardTile`)
-  }
-  const bytes = backwardTileBytes(tile, headDim, valueDim)
-  const threads = threadRows * threadColumns
-  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = limits
-  if (bytes > maxComputeWorkgroupStorageSize) {
-    throw new RangeError(
-      `${caller}: the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${maxComputeWorkgroupStorageSize}`,
-    )
-  }
-  if (threads > maxComputeInvocationsPerWorkgroup) {
-    throw new RangeError(
-      `${caller}: the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${maxComputeInvocationsPerWorkgroup}`,
-    )
-  }
+  const problem = backwardTileProblem(tile, { headDim, valueDim }, limits)
+  if (problem !== undefined) throw new RangeError(`${caller}: ${problem}`)
 }

@@ -1,10 +1,13 @@
 // The account of a backward pass: its tiles, operations, bytes and memory.
 import type { BackwardPlan, GradientPass } from './backward-plan.ts'
 import type { BackwardTile } from './backward-tiles.ts'
+import { describeOrigin } from './tuning.ts'
 
 /** The account of one of the two kernels. */
 export interface GradientExplanation {
   readonly tile: BackwardTile
+  /** Why this tile. */
+  readonly reason: string
   readonly workgroupMemoryBytes: number
   /** Tiles of the score matrix, over all heads and sequences. */
   readonly blocks: { readonly total: number; readonly visited: number }
@@ -49,13 +52,15 @@ export function backwardWorkspace({ forward, storage }: BackwardPlan): {
 
 function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanation {
   const { batch, heads } = plan.forward.shape
-  const { tile, memory, rowTiles, columnTiles, packedMap, blockMap, pairOperations } = pass
+  const { tile, tileOrigin, memory, rowTiles, columnTiles, packedMap, blockMap, pairOperations } =
+    pass
   const total = batch * heads * rowTiles * columnTiles
   // Heads and sequences without maps of their own share one.
   const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
   const visited = packedMap ? packedMap.visited * copies : total
   return {
     tile,
+    reason: describeOrigin(tileOrigin, 'the tile of the least estimated time that fits the device'),
     workgroupMemoryBytes: 16 * memory.vectors,
     blocks: { total, visited },
     floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,

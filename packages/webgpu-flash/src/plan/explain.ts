@@ -16,6 +16,7 @@ import { tileBytes } from './tiles.ts'
 import { explainRope } from './rope-options.ts'
 import type { RopeExplanation } from './rope-options.ts'
 import type { ForwardTile } from './tiles.ts'
+import { describeOrigin } from './tuning.ts'
 
 /** What a plan was made for. */
 export interface PlannedCall extends AttentionShape {
@@ -82,14 +83,17 @@ export interface PlanExplanation {
 }
 
 function variant(
-  { matrix, dtype, shape, attention }: ForwardPlan,
+  { matrix, dtype, shape, attention, tileOrigin }: ForwardPlan,
   { limits, subgroupMatrices }: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
   if (matrix) {
     const { rows, columns, depth } = matrix.matrix
     return {
       variant: 'subgroup-matrix',
-      reason: `float16 on matrices of ${rows}x${columns}x${depth} with float32 sums, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
+      reason: describeOrigin(
+        tileOrigin,
+        `float16 on matrices of ${rows}x${columns}x${depth} with float32 sums, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
+      ),
     }
   }
   const matricesWhy =
@@ -100,10 +104,8 @@ function variant(
         : attention.dropout || attention.sinks
           ? 'subgroup matrices are not used with dropout or sinks'
           : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
-  return {
-    variant: 'tiled',
-    reason: `plain WGSL (${matricesWhy}), the fastest tile measured that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`,
-  }
+  const ofModel = `plain WGSL (${matricesWhy}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`
+  return { variant: 'tiled', reason: describeOrigin(tileOrigin, ofModel) }
 }
 
 function explainPasses({

@@ -47,8 +47,7 @@ export function choosePasses(
   const { shape, dtype, attention, matrix } = plan
   const { mask } = attention
   if (!mask?.orders || mask.orders.length === 0) return undefined
-  const { queryLength, headDim, valueDim } = shape
-  const tile = matrix ? chooseTile(queryLength, headDim, valueDim, limits) : plan.tile
+  const tile = matrix ? chooseTile(shape, limits) : plan.tile
   const fits = headBytes(shape, dtype) <= limits.maxStorageBufferBindingSize
   const sparsity = planSparsity(mask, mapShape(plan), blockSizes(tile), fits ? mask.orders : [])
   const { chosen, candidates } = sparsity
@@ -101,9 +100,7 @@ export function withPasses(
 ): ForwardPlan {
   if (!choice || choice.chosen === 0) return withSplitRows(plan, capabilities)
   const { shape } = plan
-  const { queryLength, headDim, valueDim } = shape
-  const { limits } = capabilities
-  const tile = plan.matrix ? chooseTile(queryLength, headDim, valueDim, limits) : plan.tile
+  const tile = plan.matrix ? chooseTile(shape, capabilities.limits) : plan.tile
   const passes = choice.sparsity.passes.map((pass, index) => {
     const { mask, blockMap, queryOrder, keyOrder } = pass
     const ordered = queryOrder !== undefined || keyOrder !== undefined
@@ -111,7 +108,7 @@ export function withPasses(
       {
         ...plan,
         tile,
-        memory: tileMemory(tile, valueDim),
+        memory: tileMemory(tile, shape.valueDim),
         matrix: undefined,
         blockMap,
         packedMap: packBlockMap(blockMap),

@@ -23,15 +23,17 @@ import { floatWord, forwardFields, withOptionalFields } from '../kernels/paramet
 import type { BackwardTiles } from './backward-plan.ts'
 import { resolveRope } from './rope-options.ts'
 import type { ResolvedRope, RopeOption } from './rope-options.ts'
-import { chooseMatrixTile, matrixMemory } from './matrix-tile.ts'
+import { chooseForwardTile } from './choose-forward-tile.ts'
+import { matrixMemory } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
-import { chooseTile, roundUp, tileBytes, tileMemory } from './tiles.ts'
+import { roundUp, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
 import { blockSizes, choosePasses, mapShape, withPasses } from './passes.ts'
 import type { PassChoice } from './passes.ts'
 import type { SplitRows } from './split-rows.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
+import type { TileOrigin, TunedTiles, Tuning } from './tuning.ts'
 
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
 export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
@@ -75,6 +77,10 @@ export interface ForwardPlan {
   /** Undefined where neither queries nor keys are turned. */
   readonly rope: ResolvedRope | undefined
   readonly tile: ForwardTile
+  /** Where the tile comes from. */
+  readonly tileOrigin: TileOrigin
+  /** What was measured on this device for calls like this one. */
+  readonly tuned: TunedTiles
   readonly memory: TileMemory
   /** Set where the kernel is the one on subgroup matrices; `tile` then says the same in its words. */
   readonly matrix: MatrixTile | undefined
@@ -103,9 +109,14 @@ const defaultWorkBudget = 2 ** 38
 /**
  * Plans a forward pass.
  *
+ * @param tuning - Tiles measured on this device. Default: none, the model chooses.
  * @throws RangeError for sizes and values out of range, TypeError for things of the wrong kind.
  */
-export function planForward(options: PlanOptions, capabilities: Capabilities): ForwardPlan {
+export function planForward(
+  options: PlanOptions,
+  capabilities: Capabilities,
+  tuning?: Tuning,
+): ForwardPlan {
   const { heads, queryLength, headDim, dtype = 'float32' } = options
   const { batch = 1, kvHeads = heads, keyLength = queryLength, valueDim = headDim } = options
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
@@ -123,13 +134,16 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     throw new RangeError(`flash.plan: workBudget must be a positive number, got ${workBudget}`)
   }
   const attention = resolveOptions('flash.plan', shape, options)
-  const matrix = options.tile ? undefined : matrixTileFor(shape, dtype, attention, capabilities)
-  const tile =
-    options.tile ??
-    (matrix ? asForwardTile(matrix, headDim) : undefined) ??
-    chooseTile(queryLength, headDim, valueDim, capabilities.limits)
-  if (!matrix) checkTile(tile, valueDim, capabilities)
   const { mask } = attention
+  const answer = tuning?.find({ dtype, headDim, valueDim, queryLength, masked: Boolean(mask) })
+  const { tile, matrix, origin, tuned } = chooseForwardTile(
+    shape,
+    dtype,
+    attention,
+    capabilities,
+    options.tile,
+    answer,
+  )
   const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,
     expression: floatExpression(composeLookups(modifier.expression.node, heads)),
@@ -150,6 +164,8 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     attention,
     rope: resolveRope('flash.plan', options.rope, shape, attention.queryOffsets),
     tile,
+    tileOrigin: origin,
+    tuned,
     memory: tileMemory(tile, valueDim),
     matrix,
     blockMap,
@@ -161,46 +177,6 @@ export function planForward(options: PlanOptions, capabilities: Capabilities): F
     passChoice,
   }
   return withPasses(plan, passChoice, scoreModifiers, capabilities)
-}
-
-/** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */
-function matrixTileFor(
-  { queryLength, headDim, valueDim }: AttentionShape,
-  dtype: DType,
-  { dropout, sinks }: ResolvedAttention,
-  capabilities: Capabilities,
-): MatrixTile | undefined {
-  if (dtype !== 'float16' || queryLength < 16 || dropout || sinks) return undefined
-  return chooseMatrixTile(headDim, valueDim, capabilities)
-}
-
-function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
-  const { queries, keys, subgroups, subgroupSize } = matrix
-  const threads = { threadRows: subgroups, threadColumns: subgroupSize }
-  return { queries, keys, ...threads, dimChunk: headDim, valueChunk: keys }
-}
-
-function checkTile(tile: ForwardTile, valueDim: number, { limits }: Capabilities): void {
-  const bytes = tileBytes(tile, valueDim)
-  const threads = tile.threadRows * tile.threadColumns
-  const whole =
-    tile.queries % (4 * tile.threadRows) === 0 &&
-    tile.keys % (4 * tile.threadColumns) === 0 &&
-    tile.dimChunk >= 8 &&
-    Number.isInteger(Math.log2(tile.dimChunk)) &&
-    tile.keys % tile.valueChunk === 0
-  if (!whole)
-    throw new RangeError('flash.plan: the sizes of the tile do not divide; see ForwardTile')
-  if (bytes > limits.maxComputeWorkgroupStorageSize) {
-    throw new RangeError(
-      `flash.plan: the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${limits.maxComputeWorkgroupStorageSize}`,
-    )
-  }
-  if (threads > limits.maxComputeInvocationsPerWorkgroup) {
-    throw new RangeError(
-      `flash.plan: the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${limits.maxComputeInvocationsPerWorkgroup}`,
-    )
-  }
 }
 
 /** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */

@@ -1,7 +1,9 @@
 // How the forward kernel's tiles fit a device: candidate tiles, the workgroup memory each needs,
 // and the choice among them. Memory is counted in vectors of four float32 (16 bytes).
-
+import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../kernels/tile/source.ts'
+import { rankTiles } from './tile-cost.ts'
+import type { TileWork } from './tile-cost.ts'
 
 /** One way to cut the work: sizes in tokens, threads and dims. */
 export interface ForwardTile {
@@ -68,9 +70,9 @@ export interface WorkgroupLimits {
 }
 
 /**
- * Candidates from the fastest measured (on an NVIDIA H200) to the least demanding; the first that
- * fits is taken. Keeping all of Q in workgroup memory was slower in every case: the workgroups that
- * no longer run side by side cost more than reading Q again from the cache.
+ * Candidates, among which `tile-cost.ts` chooses. Keeping all of Q in workgroup memory was slower in
+ * every case on an NVIDIA H200: the workgroups that no longer run side by side cost more than reading
+ * Q again from the cache.
  */
 const narrowTiles: readonly ForwardTile[] = [
   { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 32 },
@@ -92,9 +94,16 @@ const wideTiles: readonly ForwardTile[] = [
   { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
 ]
 
-function candidates(headDim: number, valueDim: number): readonly ForwardTile[] {
-  if (valueDim > 128) return wideTiles
-  return Math.max(headDim, valueDim) > 64 ? middleTiles : narrowTiles
+/** For calls of few rows: a decoding step, short sequences, one head. */
+const shortTiles: readonly ForwardTile[] = [
+  { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 16 },
+  { queries: 16, keys: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, valueChunk: 16 },
+  { queries: 16, keys: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
+]
+
+function candidates(valueDim: number): readonly ForwardTile[] {
+  const tiles = valueDim > 128 ? wideTiles : [...narrowTiles, ...middleTiles]
+  return [...tiles, ...shortTiles]
 }
 
 /** Bytes of workgroup memory a tile needs. */
@@ -102,24 +111,51 @@ export function tileBytes(tile: ForwardTile, valueDim: number): number {
   return 16 * tileMemory(tile, valueDim).vectors
 }
 
+/** Whether a device with these limits can run a tile. */
+export function tileFits(tile: ForwardTile, valueDim: number, limits: WorkgroupLimits): boolean {
+  return (
+    tileBytes(tile, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
+    tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
+  )
+}
+
+/** The candidates that fit, from the least estimated time to the largest. */
+export function rankedTiles(shape: AttentionShape, limits: WorkgroupLimits): ForwardTile[] {
+  const { batch, heads, queryLength, keyLength, headDim, valueDim } = shape
+  const fitting = candidates(valueDim).filter((tile) => tileFits(tile, valueDim, limits))
+  const call = { rowTokens: queryLength, columnTokens: keyLength, planes: batch * heads }
+  return rankTiles(fitting, call, (tile) => tileWork(tile, headDim, valueDim))
+}
+
+/** The products of a tile as the estimate of its time counts them. */
+function tileWork(tile: ForwardTile, headDim: number, valueDim: number): TileWork {
+  const { queries, keys, threadRows, threadColumns, dimChunk, valueChunk } = tile
+  return {
+    rows: queries,
+    columns: keys,
+    threadRows,
+    threadColumns,
+    productDims: headDim,
+    sumDims: [4 * tileMemory(tile, valueDim).valueStride],
+    scoreTiles: 1,
+    columnElements: headDim + valueDim,
+    rowElements: headDim,
+    chunks: Math.ceil(headDim / dimChunk) + keys / valueChunk,
+    chunkElements: Math.max((queries + keys) * dimChunk, valueChunk * valueDim),
+    bytes: tileBytes(tile, valueDim),
+  }
+}
+
 /**
- * The tile for these sizes on a device with these limits.
+ * The tile for these sizes on a device with these limits: of the candidates that fit, the one of the
+ * least estimated time.
  *
  * @throws RangeError when nothing fits, which the limits WebGPU guarantees rule out for dims to 256.
  */
-export function chooseTile(
-  queryLength: number,
-  headDim: number,
-  valueDim: number,
-  limits: WorkgroupLimits,
-): ForwardTile {
-  for (const tile of candidates(headDim, valueDim)) {
-    const fits =
-      tileBytes(tile, valueDim) <= limits.maxComputeWorkgroupStorageSize &&
-      tile.threadRows * tile.threadColumns <= limits.maxComputeInvocationsPerWorkgroup
-    // Half a tile of rows that do not exist would be work for nothing.
-    if (fits && (tile.queries <= 64 || tile.queries < 2 * queryLength)) return tile
-  }
+export function chooseTile(shape: AttentionShape, limits: WorkgroupLimits): ForwardTile {
+  const [best] = rankedTiles(shape, limits)
+  if (best) return best
+  const { headDim, valueDim } = shape
   throw new RangeError(
     `flash.plan: headDim and valueDim must be at most 256, got ${headDim} and ${valueDim}`,
   )

@@ -12,6 +12,8 @@ const pairs = someDims.flatMap((some) =>
   Array.from({ length: 256 }, (_, i) => [some, i + 1] as const),
 )
 
+const longCall = { batch: 1, heads: 16, kvHeads: 16, queryLength: 4096, keyLength: 4096 }
+
 describe.each([16, 32, 48])('chooseBackwardTile with %i KiB of workgroup memory', (kibibytes) => {
   const limits = {
     maxComputeWorkgroupStorageSize: kibibytes * 1024,
@@ -20,14 +22,17 @@ describe.each([16, 32, 48])('chooseBackwardTile with %i KiB of workgroup memory'
 
   it('fits for every D and Dv to 256, with sizes that divide', () => {
     for (const [headDim, valueDim] of pairs) {
-      const tile = chooseBackwardTile(headDim, valueDim, limits)
-      expect(() => checkBackwardTile('test', tile, headDim, valueDim, limits)).not.toThrow()
+      const shape = { ...longCall, headDim, valueDim }
+      for (const rows of ['query', 'key'] as const) {
+        const tile = chooseBackwardTile(rows, shape, limits)
+        expect(() => checkBackwardTile('test', tile, headDim, valueDim, limits)).not.toThrow()
+      }
     }
   })
 
   it('keeps what is alive together apart', () => {
     for (const [headDim, valueDim] of pairs) {
-      const tile = chooseBackwardTile(headDim, valueDim, limits)
+      const tile = chooseBackwardTile('key', { ...longCall, headDim, valueDim }, limits)
       const memory = backwardMemory(tile, headDim, valueDim)
       const rowsEnd = memory.rows + tile.dimChunk * transposedStride(tile.rows)
       const columnsEnd = memory.columns + tile.dimChunk * transposedStride(tile.columns)
@@ -47,6 +52,28 @@ describe.each([16, 32, 48])('chooseBackwardTile with %i KiB of workgroup memory'
       expect(4 * memory.valueStride).toBeGreaterThanOrEqual(valueDim)
       expect(backwardTileBytes(tile, headDim, valueDim)).toBe(16 * memory.vectors)
     }
+  })
+})
+
+describe('chooseBackwardTile', () => {
+  const limits = { maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024 }
+  const chosen = (rows: 'query' | 'key', change: object): string => {
+    const shape = { ...longCall, headDim: 64, valueDim: 64, ...change }
+    const tile = chooseBackwardTile(rows, shape, limits)
+    return `${tile.rows}x${tile.columns} in ${tile.dimChunk}`
+  }
+
+  it('takes the largest chunks that fit, and more threads for wide heads', () => {
+    expect(chosen('query', {})).toBe('64x32 in 32')
+    expect(chosen('key', {})).toBe('64x32 in 32')
+    expect(chosen('query', { headDim: 128, valueDim: 128 })).toBe('32x64 in 32')
+    expect(chosen('key', { headDim: 128, valueDim: 128 })).toBe('32x64 in 32')
+  })
+
+  it('takes tiles of few rows where there are few: queries for dQ, keys for dK and dV', () => {
+    expect(chosen('query', { queryLength: 16 })).toBe('16x64 in 16')
+    expect(chosen('key', { queryLength: 16 })).toBe('64x32 in 32')
+    expect(chosen('key', { keyLength: 16 })).toBe('16x64 in 16')
   })
 })
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { transposedStride } from '../../src/kernels/tile/source.ts'
-import { chooseTile, tileBytes, tileMemory } from '../../src/plan/tiles.ts'
+import { chooseTile, rankedTiles, tileBytes, tileFits, tileMemory } from '../../src/plan/tiles.ts'
 import type { ForwardTile, TileMemory } from '../../src/plan/tiles.ts'
 
 /** Every pair of head dims there is would be 65,536: all of the one with some of the other. */
@@ -13,6 +13,8 @@ const pairs = someDims.flatMap((some) =>
   ]),
 )
 
+const longCall = { batch: 1, heads: 16, kvHeads: 16, queryLength: 4096, keyLength: 4096 }
+
 describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibibytes) => {
   const limits = {
     maxComputeWorkgroupStorageSize: kibibytes * 1024,
@@ -21,7 +23,7 @@ describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibib
 
   it('fits for every D and Dv to 256, with sizes that divide', () => {
     const wrong = pairs.flatMap(([headDim, valueDim]) => {
-      const tile = chooseTile(1000, headDim, valueDim, limits)
+      const tile = chooseTile({ ...longCall, headDim, valueDim }, limits)
       const problems = {
         memory: tileBytes(tile, valueDim) > limits.maxComputeWorkgroupStorageSize,
         threads: tile.threadRows * tile.threadColumns > limits.maxComputeInvocationsPerWorkgroup,
@@ -32,6 +34,74 @@ describe.each([16, 32, 48])('chooseTile with %i KiB of workgroup memory', (kibib
       return Object.values(problems).some(Boolean) ? [{ headDim, valueDim, ...problems }] : []
     })
     expect(wrong).toEqual([])
+  })
+})
+
+describe('chooseTile', () => {
+  const nvidia = {
+    maxComputeWorkgroupStorageSize: 49152,
+    maxComputeInvocationsPerWorkgroup: 1024,
+  }
+  const kibibytes = (count: number): typeof nvidia => ({
+    ...nvidia,
+    maxComputeWorkgroupStorageSize: count * 1024,
+  })
+  const named = ({ queries, keys, threadRows, threadColumns, dimChunk }: ForwardTile): string =>
+    `${queries}x${keys} by ${threadRows}x${threadColumns} in ${dimChunk}`
+  const ranked = (dim: number, limits = nvidia): string[] =>
+    rankedTiles({ ...longCall, headDim: dim, valueDim: dim }, limits).map(named)
+
+  it('has the order measured on an NVIDIA H200', () => {
+    expect(ranked(64)[0]).toBe('64x32 by 16x8 in 32')
+    expect(ranked(32)[0]).toBe('64x32 by 16x8 in 32')
+    expect(ranked(64, kibibytes(32))[0]).toBe('64x32 by 16x8 in 32')
+    expect(ranked(128).slice(0, 3)).toEqual([
+      '128x64 by 16x16 in 16',
+      '64x64 by 16x16 in 32',
+      '64x32 by 16x8 in 32',
+    ])
+    expect(ranked(128, kibibytes(32))[0]).toBe('64x32 by 16x8 in 32')
+    expect(ranked(256)[0]).toBe('32x64 by 8x16 in 16')
+  })
+
+  it('takes tiles of few rows for few rows', () => {
+    const rows = (queryLength: number, heads = 16): number =>
+      chooseTile({ ...longCall, heads, queryLength, headDim: 64, valueDim: 64 }, nvidia).queries
+    expect(rows(1)).toBe(16)
+    expect(rows(16)).toBe(16)
+    expect(rows(32)).toBeLessThanOrEqual(32)
+    expect(rows(4096)).toBe(64)
+    // One head of 512 rows would be eight workgroups of 64.
+    expect(rows(512, 1)).toBe(16)
+    expect(rows(512, 64)).toBe(64)
+  })
+
+  const sizes = fc.record({
+    batch: fc.integer({ min: 1, max: 64 }),
+    heads: fc.integer({ min: 1, max: 64 }),
+    kvHeads: fc.constant(1),
+    queryLength: fc.integer({ min: 1, max: 2 ** 20 }),
+    keyLength: fc.integer({ min: 1, max: 2 ** 20 }),
+    headDim: fc.integer({ min: 1, max: 256 }),
+    valueDim: fc.integer({ min: 1, max: 256 }),
+  })
+
+  it('ranks all that fits, the same each time', () => {
+    const memory = fc.integer({ min: 16384, max: 65536 })
+    const threads = fc.constantFrom(256, 512, 1024)
+    fc.assert(
+      fc.property(sizes, memory, threads, (shape, bytes, invocations) => {
+        const limits = {
+          maxComputeWorkgroupStorageSize: bytes,
+          maxComputeInvocationsPerWorkgroup: invocations,
+        }
+        const tiles = rankedTiles(shape, limits)
+        expect(tiles.length).toBeGreaterThan(0)
+        expect(tiles.every((tile) => tileFits(tile, shape.valueDim, limits))).toBe(true)
+        expect(rankedTiles(shape, limits)).toEqual(tiles)
+        expect(chooseTile(shape, limits)).toEqual(tiles[0])
+      }),
+    )
   })
 })
 
@@ -92,16 +162,6 @@ describe('tileMemory', () => {
       }),
       { numRuns: 300 },
     )
-  })
-
-  it('takes no tile of which more than half the rows would not exist', () => {
-    const limits = {
-      maxComputeWorkgroupStorageSize: 49152,
-      maxComputeInvocationsPerWorkgroup: 1024,
-    }
-    expect(chooseTile(4096, 128, 128, limits).queries).toBe(128)
-    expect(chooseTile(65, 128, 128, limits).queries).toBe(128)
-    expect(chooseTile(64, 128, 128, limits).queries).toBe(64)
   })
 
   it('holds whole columns of threads of V and every probability', () => {

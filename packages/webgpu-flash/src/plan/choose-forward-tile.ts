@@ -1,0 +1,105 @@
+// The kernel and tile of a forward pass: the caller's, else the one measured on this device, else the
+// model's choice.
+import type { AttentionShape, DType, ResolvedAttention } from '@attn/core'
+import type { Capabilities } from '../device/capabilities.ts'
+import { chooseMatrixTile } from './matrix-tile.ts'
+import type { MatrixTile } from './matrix-tile.ts'
+import { chooseTile, tileBytes } from './tiles.ts'
+import type { ForwardTile } from './tiles.ts'
+import type { TileOrigin, TunedTiles, TuningAnswer } from './tuning.ts'
+
+/** What was chosen. */
+export interface ForwardTileChoice {
+  readonly tile: ForwardTile
+  /** Undefined for the kernel in plain WGSL. */
+  readonly matrix: MatrixTile | undefined
+  readonly origin: TileOrigin
+  /** What is known of the backward pass of such calls. */
+  readonly tuned: TunedTiles
+}
+
+/**
+ * Chooses the kernel and tile of a call.
+ *
+ * @param given - The caller's tile.
+ * @param answer - What was measured on this device.
+ * @throws RangeError for a tile of the caller's that does not divide or fit.
+ */
+export function chooseForwardTile(
+  shape: AttentionShape,
+  dtype: DType,
+  attention: ResolvedAttention,
+  capabilities: Capabilities,
+  given: ForwardTile | undefined,
+  answer: TuningAnswer | undefined,
+): ForwardTileChoice {
+  const tuned = answer && !('ignored' in answer) ? answer : {}
+  if (given) {
+    checkTile(given, shape.valueDim, capabilities)
+    return { tile: given, matrix: undefined, origin: { kind: 'given' }, tuned }
+  }
+  const matrix = matrixTileFor(shape, dtype, attention, capabilities)
+  const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
+  const byModel = (ignored?: string): ForwardTileChoice => {
+    const origin: TileOrigin = { kind: 'model', ...(ignored === undefined ? {} : { ignored }) }
+    if (ofMatrix) return { ...ofMatrix, origin }
+    return { tile: chooseTile(shape, capabilities.limits), matrix: undefined, origin, tuned }
+  }
+  if (answer && 'ignored' in answer) return byModel(answer.ignored)
+  if (!tuned.forward) return byModel()
+  const { tile, speedUp } = tuned.forward
+  const origin: TileOrigin = { kind: 'tuned', speedUp }
+  if (tile === 'subgroup-matrix') {
+    return ofMatrix
+      ? { ...ofMatrix, origin }
+      : byModel('subgroup matrices were the fastest, which this call cannot use')
+  }
+  const problem = tileProblem(tile, shape.valueDim, capabilities)
+  return problem === undefined ? { tile, matrix: undefined, origin, tuned } : byModel(problem)
+}
+
+/** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */
+function matrixTileFor(
+  { queryLength, headDim, valueDim }: AttentionShape,
+  dtype: DType,
+  { dropout, sinks }: ResolvedAttention,
+  capabilities: Capabilities,
+): MatrixTile | undefined {
+  if (dtype !== 'float16' || queryLength < 16 || dropout || sinks) return undefined
+  return chooseMatrixTile(headDim, valueDim, capabilities)
+}
+
+function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
+  const { queries, keys, subgroups, subgroupSize } = matrix
+  const threads = { threadRows: subgroups, threadColumns: subgroupSize }
+  return { queries, keys, ...threads, dimChunk: headDim, valueChunk: keys }
+}
+
+/** What keeps a device from running a tile, in words. */
+function tileProblem(
+  tile: ForwardTile,
+  valueDim: number,
+  { limits }: Capabilities,
+): string | undefined {
+  const bytes = tileBytes(tile, valueDim)
+  const threads = tile.threadRows * tile.threadColumns
+  const whole =
+    tile.queries % (4 * tile.threadRows) === 0 &&
+    tile.keys % (4 * tile.threadColumns) === 0 &&
+    tile.dimChunk >= 8 &&
+    Number.isInteger(Math.log2(tile.dimChunk)) &&
+    tile.keys % tile.valueChunk === 0
+  if (!whole) return 'the sizes of the tile do not divide; see ForwardTile'
+  if (bytes > limits.maxComputeWorkgroupStorageSize) {
+    return `the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${limits.maxComputeWorkgroupStorageSize}`
+  }
+  if (threads > limits.maxComputeInvocationsPerWorkgroup) {
+    return `the tile needs ${threads} threads, the device has maxComputeInvocationsPerWorkgroup=${limits.maxComputeInvocationsPerWorkgroup}`
+  }
+  return undefined
+}
+
+function checkTile(tile: ForwardTile, valueDim: number, capabilities: Capabilities): void {
+  const problem = tileProblem(tile, valueDim, capabilities)
+  if (problem !== undefined) throw new RangeError(`flash.plan: ${problem}`)
+}
