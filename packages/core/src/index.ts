@@ -92,6 +92,7 @@ export type { TableDerivative } from './expression/differentiate.ts'
 export { compileBounds, truth } from './expression/bounds.ts'
 export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
 export type { StridedInterval } from './expression/strided-interval.ts'
+export { withOperands } from './expression/substitute.ts'
 export { translation } from './expression/translation.ts'
 
 export {
@@ -102,6 +103,8 @@ export {
 } from './attention/options.ts'
 export type { AttentionOptions, AttentionShape, ResolvedAttention } from './attention/options.ts'
 export type { AttentionResult } from './attention/result.ts'
+export type { PackedSequences, ResolvedSequences } from './attention/packed-sequences.ts'
+export type { SequenceCoordinates } from './attention/pack-expressions.ts'
 export type { DropoutOptions, ResolvedDropout } from './attention/dropout.ts'
 export { philox4x32 } from './attention/philox.ts'
 export type { FourWords } from './attention/philox.ts'

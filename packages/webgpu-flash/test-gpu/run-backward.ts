@@ -70,8 +70,18 @@ export async function runBackward(
 /** The same on the CPU in float64. */
 export function expectedGradients(problem: BackwardProblem): PlainGradients {
   const { query, key, value, dOutput } = backwardInputs(problem)
-  const { mask, scoreModifiers, dropout, sinks, keyLengths, queryOffset, parameters } = problem
-  const given = { mask, scoreModifiers, dropout, sinks, keyLengths, queryOffset, parameters }
+  const { mask, scoreModifiers, dropout, sinks, keyLengths, queryOffset } = problem
+  const { sequences, parameters } = problem
+  const given = {
+    mask,
+    scoreModifiers,
+    dropout,
+    sinks,
+    keyLengths,
+    queryOffset,
+    sequences,
+    parameters,
+  }
   const options = Object.fromEntries(
     Object.entries(given).filter(([, option]) => option !== undefined),
   ) as AttentionOptions

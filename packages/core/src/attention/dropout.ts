@@ -1,6 +1,7 @@
 // Dropout of attention probabilities (as in arXiv 1706.03762, section 5.4). Whether a pair is kept
 // depends on the seed and on the pair alone, never on the order of work: any tiling, and the backward
 // pass, and every backend, see the same mask without storing it.
+import type { SequenceCoordinates } from './pack-expressions.ts'
 import { philox4x32 } from './philox.ts'
 
 /** Random dropping of probabilities, in training. */
@@ -22,6 +23,8 @@ export interface ResolvedDropout {
   readonly scale: number
   /** The seed's low and high word. */
   readonly key: readonly [low: number, high: number]
+  /** What is counted where sequences are packed. Default: batch, query and key themselves. */
+  readonly within?: SequenceCoordinates
 }
 
 /**

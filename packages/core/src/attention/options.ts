@@ -8,6 +8,9 @@ import { dependencies } from '../expression/node.ts'
 import type { TensorLike } from '../tensor/tensor.ts'
 import { resolveDropout } from './dropout.ts'
 import type { DropoutOptions, ResolvedDropout } from './dropout.ts'
+import { packExpressions } from './pack-expressions.ts'
+import { cumulativeLengths, locateTokens } from './packed-sequences.ts'
+import type { PackedSequences, ResolvedSequences } from './packed-sequences.ts'
 import { resolveSinks } from './sinks.ts'
 import type { Sinks } from './sinks.ts'
 
@@ -19,6 +22,13 @@ export interface AttentionOptions extends Environment {
   readonly mask?: Mask
   /** Changes to the scaled scores, applied in order before the mask. Default: none. */
   readonly scoreModifiers?: readonly ScoreModifier[]
+  /**
+   * Sequences of different lengths end to end in one batch entry (FlashAttention's `cu_seqlens`),
+   * each a call of its own: masks, score modifiers and dropout see positions and lengths within the
+   * sequence, and `batch` is its number. `queryOffset` and `keyLengths` are then by sequence.
+   * Default: each batch entry is one sequence.
+   */
+  readonly sequences?: PackedSequences
   /**
    * Absolute position of the first query, one number or one for each sequence of the batch.
    * Default: key length (or `keyLengths[b]`) - query length, so that the queries are the last rows
@@ -62,15 +72,20 @@ export interface ResolvedAttention {
   readonly scale: number
   readonly mask: Mask | undefined
   readonly scoreModifiers: readonly ScoreModifier[]
-  /** Position of the first query, for each sequence. */
+  /** Position of the first query, for each batch entry. */
   readonly queryOffsets: Int32Array
-  /** Keys that count, for each sequence. */
+  /** Keys that count, for each batch entry. */
   readonly keyLengths: Int32Array
   readonly parameters: Readonly<Record<string, number>>
   /** undefined where nothing is dropped. */
   readonly dropout: ResolvedDropout | undefined
   /** One for each query head. */
   readonly sinks: Float64Array | undefined
+  /**
+   * Set where sequences are packed: `mask`, `scoreModifiers` and `dropout` are then written for
+   * packed tokens already.
+   */
+  readonly sequences?: ResolvedSequences
 }
 
 /**
@@ -175,44 +190,59 @@ export function resolveOptions(
       )
     }
   }
-  const keyLengths = perBatch(
-    caller,
-    'keyLengths',
-    shape.batch,
-    options.keyLengths,
-    () => shape.keyLength,
-  )
-  for (const length of keyLengths) {
-    if (length < 0 || length > shape.keyLength) {
-      throw new RangeError(`${caller}: keyLengths must lie in 0..${shape.keyLength}, got ${length}`)
+  const packed =
+    options.sequences === undefined
+      ? undefined
+      : cumulativeLengths(caller, shape, options.sequences)
+  const count = packed ? packed.queries.length - 1 : shape.batch
+  const lengthOf = (of: Int32Array | undefined, sequence: number, whole: number): number =>
+    of ? of[sequence + 1]! - of[sequence]! : whole
+  const keysOf = (sequence: number): number => lengthOf(packed?.keys, sequence, shape.keyLength)
+  const keyLengths = perSequence(caller, 'keyLengths', count, options.keyLengths, keysOf)
+  keyLengths.forEach((length, sequence) => {
+    const most = keysOf(sequence)
+    if (length < 0 || length > most) {
+      throw new RangeError(`${caller}: keyLengths must lie in 0..${most}, got ${length}`)
     }
-  }
-  const queryOffsets = perBatch(
+  })
+  const queryOffsets = perSequence(
     caller,
     'queryOffset',
-    shape.batch,
+    count,
     options.queryOffset,
-    (sequence) => keyLengths[sequence]! - shape.queryLength,
+    (sequence) => keyLengths[sequence]! - lengthOf(packed?.queries, sequence, shape.queryLength),
   )
   const dropout = resolveDropout(caller, options.dropout)
   const sinks = resolveSinks(caller, shape.heads, options.sinks)
-  return { scale, mask, scoreModifiers, queryOffsets, keyLengths, parameters, dropout, sinks }
+  const resolved = { scale, mask, scoreModifiers, parameters, dropout, sinks }
+  if (!packed) return { ...resolved, queryOffsets, keyLengths }
+  const sequences = locateTokens(packed, queryOffsets, keyLengths)
+  const expressions = packExpressions(sequences, mask, scoreModifiers)
+  return {
+    ...resolved,
+    mask: expressions.mask,
+    scoreModifiers: expressions.scoreModifiers,
+    dropout: dropout && { ...dropout, within: expressions.within },
+    queryOffsets: Int32Array.of(expressions.queryOffset),
+    keyLengths: Int32Array.of(shape.keyLength),
+    sequences,
+  }
 }
 
-function perBatch(
+function perSequence(
   caller: string,
   name: string,
-  batch: number,
+  count: number,
   given: number | ArrayLike<number> | undefined,
   fallback: (sequence: number) => number,
 ): Int32Array {
-  const values = new Int32Array(batch)
-  if (typeof given === 'object' && given.length !== batch) {
+  const values = new Int32Array(count)
+  if (typeof given === 'object' && given.length !== count) {
     throw new RangeError(
-      `${caller}: ${name} needs one number for each of ${batch} sequences, got ${given.length}`,
+      `${caller}: ${name} needs one number for each of ${count} sequences, got ${given.length}`,
     )
   }
-  for (let sequence = 0; sequence < batch; sequence++) {
+  for (let sequence = 0; sequence < count; sequence++) {
     const value =
       given === undefined
         ? fallback(sequence)

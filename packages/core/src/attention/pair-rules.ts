@@ -34,6 +34,13 @@ export function pairRules(shape: AttentionShape, resolved: ResolvedAttention): P
     heads: shape.heads,
     score: 0,
   }
+  const { within: counted } = dropout ?? {}
+  const within = counted && {
+    batch: compile(counted.batch),
+    query: compile(counted.query),
+    key: compile(counted.key),
+  }
+  const planeOf = (batch: number): number => batch * shape.heads + point.head
   let keys = 0
   return {
     atQuery(batch, head, queryIndex) {
@@ -52,7 +59,10 @@ export function pairRules(shape: AttentionShape, resolved: ResolvedAttention): P
     modify: modifyWith(modifiers, point),
     weight(key) {
       if (!dropout) return 1
-      return dropoutWeight(dropout, point.batch * shape.heads + point.head, point.query, key)
+      if (!within) return dropoutWeight(dropout, planeOf(point.batch), point.query, key)
+      point.key = key
+      const plane = planeOf(within.batch(point))
+      return dropoutWeight(dropout, plane, within.query(point), within.key(point))
     },
   }
 }

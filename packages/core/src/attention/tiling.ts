@@ -1,8 +1,9 @@
 // How the score matrix is cut into tiles, and which of them there are to visit: all of them, or
 // those of a block map (block-sparse FlashAttention, arXiv 2205.14135 algorithm 5).
 import { blockMapRow, checkBlockSizes } from '../sparsity/block-map.ts'
-import type { BlockMap } from '../sparsity/block-map.ts'
+import type { BlockMap, BlockSizes } from '../sparsity/block-map.ts'
 import type { AttentionShape, ResolvedAttention } from './options.ts'
+import type { ResolvedSequences } from './packed-sequences.ts'
 import type { TileEvent } from './trace.ts'
 
 /** What decides the order of work of a tiled algorithm, but not its result. */
@@ -13,7 +14,8 @@ export interface TilingOptions {
   readonly keyBlockSize?: number
   /**
    * Which tiles to visit; made for the same mask, lengths and query offset. Tiles that it lacks are
-   * hidden, tiles that it calls full skip the mask. Default: all tiles.
+   * hidden, tiles that it calls full skip the mask. Default: all tiles; of packed sequences, those
+   * that hold keys of a sequence which is in their queries.
    */
   readonly blockMap?: BlockMap
   /** Called for every tile loaded and stored. */
@@ -94,6 +96,20 @@ export function resolveTiling(
     return { batch, head, queryStart, rows, keyStart, columns, full }
   }
   const sizes = { queryBlockSize, keyBlockSize, queryBlocks, keyBlocks, region }
+  if (!map && resolved.sequences) {
+    const ranges = keyTilesOfSequences(resolved.sequences, queryBlocks, sizes)
+    return {
+      ...sizes,
+      keyTiles: (_batch, _head, queryBlock) => {
+        const { start, end } = ranges[queryBlock]!
+        return denseTiles(end, start)
+      },
+      queryTiles: (_batch, _head, keyBlock) =>
+        denseTiles(queryBlocks).filter(
+          ({ block }) => ranges[block]!.start <= keyBlock && keyBlock < ranges[block]!.end,
+        ),
+    }
+  }
   if (!map) {
     return {
       ...sizes,
@@ -117,6 +133,30 @@ export function resolveTiling(
         return run ? [{ block, full: run.full }] : []
       }),
   }
+}
+
+/** The key tiles that hold keys of the sequences in each row of tiles. */
+function keyTilesOfSequences(
+  sequences: ResolvedSequences,
+  queryBlocks: number,
+  { queryBlockSize, keyBlockSize }: BlockSizes,
+): readonly { readonly start: number; readonly end: number }[] {
+  const { cumulativeQueryLengths, cumulativeKeyLengths, keyLengths } = sequences
+  const ranges = Array.from({ length: queryBlocks }, () => ({ start: Infinity, end: 0 }))
+  keyLengths.forEach((keys, sequence) => {
+    const first = cumulativeQueryLengths[sequence]!
+    const last = cumulativeQueryLengths[sequence + 1]! - 1
+    if (keys === 0 || last < first) return
+    const firstKey = cumulativeKeyLengths[sequence]!
+    const end = Math.ceil((firstKey + keys) / keyBlockSize)
+    const lastBlock = Math.floor(last / queryBlockSize)
+    for (let block = Math.floor(first / queryBlockSize); block <= lastBlock; block++) {
+      const range = ranges[block]!
+      range.start = Math.min(range.start, Math.floor(firstKey / keyBlockSize))
+      range.end = Math.max(range.end, end)
+    }
+  })
+  return ranges
 }
 
 function denseTiles(end: number, start = 0, full = false): Tile[] {

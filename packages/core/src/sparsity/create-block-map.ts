@@ -2,6 +2,7 @@
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
 import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
+import type { PackedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import type { BoundsEvaluator } from '../expression/bounds.ts'
 import type { Mask } from '../expression/mask.ts'
@@ -30,6 +31,8 @@ export interface BlockMapShape {
   readonly queryLength: number
   /** S: keys in each sequence. */
   readonly keyLength: number
+  /** Sequences packed end to end, as in the options of attention. Default: none are packed. */
+  readonly sequences?: PackedSequences
   /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
   readonly queryOffset?: number | ArrayLike<number>
   /** Keys that count in each sequence; later ones are padding. Default: all. */
@@ -84,22 +87,23 @@ export function createBlockMap(
   const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
   checkAttentionShape('createBlockMap', lengths)
   checkBlockSizes('createBlockMap', sizes)
-  const { queryOffsets, keyLengths } = resolveOptions('createBlockMap', lengths, {
+  const resolved = resolveOptions('createBlockMap', lengths, {
     ...options,
     ...(mask && { mask }),
   })
+  const { mask: whole, queryOffsets, keyLengths } = resolved
 
   checkOrders(orders, queryLength, keyLength)
-  const visible = mask ? compileBounds(mask.expression, options) : () => always
-  const uses = mask ? dependencies(mask.expression.node).coordinates : new Set<Coordinate>()
+  const visible = whole ? compileBounds(whole.expression, options) : () => always
+  const uses = whole ? dependencies(whole.expression.node).coordinates : new Set<Coordinate>()
   const separateSequences =
     uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
   const mappedBatch = separateSequences ? batch : 1
   const mappedHeads = uses.has('head') ? heads : 1
   const [queryStep, keyStep] = [stepOf(queryOrder), stepOf(keyOrder)]
   const period =
-    mask && queryStep && keyStep
-      ? diagonalPeriod(mask.expression.node, sizes, queryLength / 2, queryStep, keyStep)
+    whole && queryStep && keyStep
+      ? diagonalPeriod(whole.expression.node, sizes, queryLength / 2, queryStep, keyStep)
       : undefined
   const querySlots = queryOrder?.slots ?? queryLength
   const keySlots = keyOrder?.slots ?? keyLength

@@ -47,7 +47,7 @@ const mergedRow = 2
 /**
  * Plans the passes of a mask by counting the tiles of every way to compute it: the parts of a union
  * are looked at one by one, and those that one order suits share a pass. A mask without proposals
- * costs no more than its block map.
+ * costs no more than its block map. Packed sequences stay in natural order.
  *
  * @param mask - Which keys each query sees; its `orders` are what is tried.
  * @param proposals - Orders to try. Default: `mask.orders`.
@@ -80,9 +80,10 @@ export function planSparsity(
   const ways: { readonly name: string; readonly passes: readonly SparsityPass[] }[] = []
   const natural = passOf(mask)
   ways.push({ name: 'one pass in natural order', passes: [natural] })
-  const arrangements: readonly TokenOrders[] = proposals.flatMap((proposal) =>
-    ordersOf(proposal, shape, sizes),
-  )
+  // Orders have the period of a mask, which begins anew with every packed sequence.
+  const arrangements: readonly TokenOrders[] = shape.sequences
+    ? []
+    : proposals.flatMap((proposal) => ordersOf(proposal, shape, sizes))
   /** The parts of a mask by the orders that suit each best, those in natural order first. */
   const groupByOrders = (whole: Mask): (readonly [TokenOrders, readonly Mask[]])[] => {
     const groups = new Map<TokenOrders, Mask[]>([[naturalOrders, []]])

@@ -2,7 +2,7 @@
 // between query and key alone, and settles on both sides, its values are written down once in a table
 // [heads, distances]. T5's bias (a bucket by distance, then a number by bucket and head) becomes a
 // single look-up by distance, whatever its buckets are.
-import { compile, dependencies, operands, translation } from '@attn/core'
+import { compile, dependencies, operands, translation, withOperands } from '@attn/core'
 import type { ExpressionNode, Table } from '@attn/core'
 import { placeOf, stepsOf } from './placement.ts'
 import { settling } from './settling.ts'
@@ -133,29 +133,4 @@ function offset(node: ExpressionNode, value: number): ExpressionNode {
   const constant: ExpressionNode = { kind: 'constant', type: 'integer', value }
   if (value === 0) return node
   return { kind: 'arithmetic', type: 'integer', operation: 'add', left: node, right: constant }
-}
-
-/** The node with other operands; the node itself where they are the same. */
-function withOperands(node: ExpressionNode, inputs: readonly ExpressionNode[]): ExpressionNode {
-  if (operands(node).every((operand, index) => operand === inputs[index])) return node
-  const [first, second, third] = inputs as [ExpressionNode, ExpressionNode, ExpressionNode]
-  switch (node.kind) {
-    case 'constant':
-    case 'coordinate':
-    case 'parameter':
-      return node
-    case 'unary':
-    case 'not':
-      return { ...node, operand: first }
-    case 'arithmetic':
-    case 'comparison':
-    case 'logical':
-      return { ...node, left: first, right: second }
-    case 'select':
-      return { ...node, condition: first, whenTrue: second, whenFalse: third }
-    case 'lookup':
-      return { ...node, indices: inputs }
-    case 'contains':
-      return { ...node, row: first, member: second }
-  }
 }

@@ -2,7 +2,7 @@
 // one storage buffer `data` (devices guarantee only eight storage buffers a shader), whose places
 // and shapes travel in the uniform block, so that a longer table needs no new pipeline.
 import { dependencies } from '@attn/core'
-import type { ExpressionNode, Parameter, Relation, Table } from '@attn/core'
+import type { ExpressionNode, Parameter, Relation, SequenceCoordinates, Table } from '@attn/core'
 import type { HelperName } from './helpers.ts'
 
 /** What the generated text and the buffer writer agree on. */
@@ -43,6 +43,11 @@ export interface PackedData {
 /** Text of one word of an array of vec4<u32> in the uniform block. */
 const uniformWord = (array: string, index: number): string =>
   `params.${array}[${index >> 2}].${'xyzw'[index & 3]}`
+
+/** What dropout reads where sequences are packed. */
+export function counterNodes(within: SequenceCoordinates | undefined): ExpressionNode[] {
+  return within ? [within.query.node, within.key.node, within.batch.node] : []
+}
 
 /** Lays out everything the expressions depend on. */
 export function dataLayout(nodes: readonly ExpressionNode[]): DataLayout {

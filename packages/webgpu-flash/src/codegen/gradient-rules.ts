@@ -1,10 +1,11 @@
 // What the backward kernels ask of mask and score modifiers: WGSL functions for who is visible, what
 // a score becomes and how steeply, and what of a pair's gradient belongs to which table entry.
 import { differentiate } from '@attn/core'
-import type { ExpressionNode, Mask, ScoreModifier } from '@attn/core'
+import type { ExpressionNode, Mask, ScoreModifier, SequenceCoordinates } from '@attn/core'
 import type { DataLayout } from './data-layout.ts'
 import { coordinateArguments, expressionFunction, helperText } from './expression.ts'
 import type { HelperName } from './helpers.ts'
+import { sequenceCounters } from './sequence-counters.ts'
 import type { TableLookup } from '../plan/table-lookups.ts'
 
 /** The functions, and which of them there are. */
@@ -17,17 +18,24 @@ export interface GradientRules {
   readonly hasMask: boolean
   readonly hasModifiers: boolean
   readonly hasSlopes: boolean
+  /** Whether dropout counts pairs by `countedWithin`, since sequences are packed. */
+  readonly countsWithin: boolean
 }
 
 const parameters = coordinateArguments.map((name) => `${name}: i32`).join(', ')
 const pass = coordinateArguments.join(', ')
 
-/** Generates the functions. */
+/**
+ * Generates the functions.
+ *
+ * @param within - What dropout counts where sequences are packed.
+ */
 export function gradientRules(
   mask: Mask | undefined,
   modifiers: readonly ScoreModifier[],
   lookups: readonly TableLookup[],
   layout: DataLayout,
+  within?: SequenceCoordinates,
 ): GradientRules {
   const helpers = new Set<HelperName>()
   const functions: string[] = []
@@ -56,11 +64,13 @@ export function gradientRules(
     }
     functions.push(tableShare(lookup, number, modifiers.length, isSteady))
   })
+  if (within) functions.push(sequenceCounters(within, layout, helpers))
   return {
     code: [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n'),
     hasMask: mask !== undefined,
     hasModifiers: modifiers.length > 0,
     hasSlopes,
+    countsWithin: within !== undefined,
   }
 }
 

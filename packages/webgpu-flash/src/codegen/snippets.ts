@@ -1,10 +1,11 @@
 // Small pieces that several kernels are composed of: unrolled statements over the registers a
 // thread owns, and the functions through which a kernel asks for masks and score changes.
-import type { Mask, ScoreModifier } from '@attn/core'
+import type { Mask, ScoreModifier, SequenceCoordinates } from '@attn/core'
 import { expressionFunction, helperText } from './expression.ts'
 import type { DataLayout } from './data-layout.ts'
 import type { HelperName } from './helpers.ts'
 import { scoreChange } from './score-change.ts'
+import { sequenceCounters } from './sequence-counters.ts'
 import type { ScoreChange } from './score-change.ts'
 
 /** One line for each index below `count`: registers have no loops, so loops over them are unrolled. */
@@ -24,15 +25,22 @@ export interface ScoreRules {
   readonly hasMask: boolean
   /** How scores are changed, where there are modifiers. */
   readonly change: ScoreChange | undefined
+  /** Whether dropout counts pairs by `countedWithin`, since sequences are packed. */
+  readonly countsWithin: boolean
   /** Functions `(score, batch, head, query, queryIndex, key)` that change scores instead of `change`. */
   readonly pairwise?: readonly string[]
 }
 
-/** Generates `visible` from the mask, and what changes scores from the chain of modifiers. */
+/**
+ * Generates `visible` from the mask, and what changes scores from the chain of modifiers.
+ *
+ * @param within - What dropout counts where sequences are packed.
+ */
 export function scoreRules(
   mask: Mask | undefined,
   modifiers: readonly ScoreModifier[],
   layout: DataLayout,
+  within?: SequenceCoordinates,
 ): ScoreRules {
   const helpers = new Set<HelperName>()
   const functions: string[] = []
@@ -43,8 +51,9 @@ export function scoreRules(
   }
   const change = modifiers.length > 0 ? scoreChange(modifiers, layout, helpers) : undefined
   if (change) functions.push(change.code)
+  if (within) functions.push(sequenceCounters(within, layout, helpers))
   const code = [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n')
-  return { code, hasMask: mask !== undefined, change }
+  return { code, hasMask: mask !== undefined, change, countsWithin: within !== undefined }
 }
 
 /** The same for tiles whose tokens are no neighbours: what changes scores is asked for every pair. */
@@ -65,6 +74,7 @@ export function pairwiseRules(
     code: code.filter((part) => part !== '').join('\n\n'),
     hasMask: mask !== undefined,
     change: undefined,
+    countsWithin: false,
     pairwise: modifiers.map((_, index) => `modified${index}`),
   }
 }

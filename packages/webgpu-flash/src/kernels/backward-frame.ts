@@ -132,7 +132,7 @@ ${gradientConstants}`,
       storeFunction(name, access, dims),
     ]),
     softmaxRowFunction,
-    config.dropout ? dropoutFunctions : '',
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     config.rules.code,
   ]
 }

@@ -145,7 +145,7 @@ ${scoreProduct(grid, {
   rows: { ...key, name: 'value', dims: valueDim },
   columns: dOutput,
 })}
-${scoreGradients(grid, dropout)}
+${scoreGradients(grid, dropout, rules)}
 ${applySlopes(grid, rules)}
 ${storeWeights(grid, 'score', 'weightRegion', memory.weightStride)}
 ${weightedSum(grid, { ...sum, name: 'dValue', source: dOutput, sourceStride: memory.valueStride })}

@@ -124,7 +124,7 @@ ${scoreProduct(grid, {
   rows: { ...query, name: 'dOutput', dims: valueDim },
   columns: { ...key, name: 'value', dims: valueDim },
 })}
-${scoreGradients(grid, dropout)}
+${scoreGradients(grid, dropout, rules)}
 ${addTableShares(grid, tables)}
 ${applySlopes(grid, rules)}
 ${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}

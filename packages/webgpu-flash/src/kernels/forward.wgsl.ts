@@ -62,7 +62,7 @@ export function forwardKernel(config: ForwardConfig): string {
     storeFunction('output', config.output, config.valueDim),
     config.tokens ?? '',
     config.rules.code,
-    config.dropout ? dropoutFunctions : '',
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     finishRowFunction(tile.threadColumns, outputVectors(config), config.parts),
     `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
 fn main(
@@ -196,7 +196,7 @@ ${onlineSoftmax(grid, {
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score') : applyOrderedDropout(grid, 'score')}\n` : ''}workgroupBarrier();
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, sum)}`
 }

@@ -3,7 +3,7 @@
 import { createBlockMap, floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
 import type { BlockMap, ResolvedAttention, Table } from '@attn/core'
 import { composeLookups } from '../codegen/compose-lookups.ts'
-import { dataLayout, packData } from '../codegen/data-layout.ts'
+import { counterNodes, dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout } from '../codegen/data-layout.ts'
 import { gradientRules } from '../codegen/gradient-rules.ts'
 import type { GradientRules } from '../codegen/gradient-rules.ts'
@@ -87,7 +87,8 @@ export function planBackward(
   checkBackwardTile(caller, queryTile, headDim, valueDim, limits)
   checkBackwardTile(caller, keyTile, headDim, valueDim, limits)
 
-  const { mask } = attention
+  const { mask, dropout } = attention
+  const within = dropout?.within
   const lookups = tableLookups(caller, shape, attention)
   const modifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,
@@ -98,6 +99,7 @@ export function planBackward(
     ...lookups
       .flatMap(({ indices, derivative }) => [...indices, derivative])
       .map(({ node }) => node),
+    ...counterNodes(within),
   ])
   const { words: tableWords, descriptors } = packData(layout, headWords(attention))
 
@@ -117,7 +119,7 @@ export function planBackward(
     tile: queryTile,
     tileOrigin: chosenQuery.origin,
     memory: backwardMemory(queryTile, headDim, valueDim),
-    rules: gradientRules(mask, modifiers, lookups, layout),
+    rules: gradientRules(mask, modifiers, lookups, layout, within),
     rowTiles: Math.ceil(queryLength / queryTile.rows),
     columnTiles: Math.ceil(keyLength / queryTile.columns),
     blockMap: queryMap,
@@ -130,7 +132,7 @@ export function planBackward(
     tile: keyTile,
     tileOrigin: chosenKey.origin,
     memory: backwardMemory(keyTile, headDim, valueDim),
-    rules: gradientRules(mask, modifiers, [], layout),
+    rules: gradientRules(mask, modifiers, [], layout, within),
     rowTiles: Math.ceil(keyLength / keyTile.rows),
     columnTiles: Math.ceil(queryLength / keyTile.columns),
     blockMap: transposed,

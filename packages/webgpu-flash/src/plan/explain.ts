@@ -27,6 +27,8 @@ export interface PlannedCall extends AttentionShape {
   readonly scoreModifiers: readonly string[]
   readonly dropout: boolean
   readonly sinks: boolean
+  /** How many sequences are packed end to end, where they are. */
+  readonly sequences?: number
 }
 
 /** The account of one plan. Plain data. */
@@ -195,7 +197,7 @@ export function explainPlan(
 }
 
 function plannedCall({ shape, dtype, attention }: ForwardPlan): PlannedCall {
-  const { mask, scoreModifiers, dropout, sinks } = attention
+  const { mask, scoreModifiers, dropout, sinks, sequences } = attention
   return {
     ...shape,
     dtype,
@@ -203,5 +205,6 @@ function plannedCall({ shape, dtype, attention }: ForwardPlan): PlannedCall {
     scoreModifiers: scoreModifiers.map(({ name }) => name),
     dropout: dropout !== undefined,
     sinks: sinks !== undefined,
+    ...(sequences ? { sequences: sequences.keyLengths.length } : {}),
   }
 }

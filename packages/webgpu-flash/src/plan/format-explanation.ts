@@ -32,7 +32,9 @@ function callText({ call }: PlanExplanation): string {
     ...(call.sinks ? ['sinks'] : []),
   ]
   return [
-    call.batch === 1 ? '1 sequence' : `${count(call.batch)} sequences`,
+    call.sequences === undefined
+      ? plural(call.batch, 'sequence')
+      : plural(call.sequences, 'packed sequence'),
     kvHeads === heads
       ? plural(heads, 'head')
       : `${plural(heads, 'head')} on ${plural(kvHeads, 'key head')}`,

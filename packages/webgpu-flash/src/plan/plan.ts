@@ -10,7 +10,7 @@ import type {
 } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { composeLookups } from '../codegen/compose-lookups.ts'
-import { dataLayout, packData } from '../codegen/data-layout.ts'
+import { counterNodes, dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../codegen/data-layout.ts'
 import { tokenFunctions } from '../codegen/token-order.ts'
 import { scoreRules } from '../codegen/snippets.ts'
@@ -149,7 +149,8 @@ export function planForward(
     expression: floatExpression(composeLookups(modifier.expression.node, heads)),
   }))
   const nodes = [mask, ...scoreModifiers].flatMap((part) => (part ? [part.expression.node] : []))
-  const layout = dataLayout(nodes)
+  const within = attention.dropout?.within
+  const layout = dataLayout([...nodes, ...counterNodes(within)])
   const padded = attention.keyLengths.some((length) => length < keyLength)
   const passChoice = choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
   const known = matrix ? undefined : passChoice?.sparsity.natural
@@ -162,7 +163,7 @@ export function planForward(
     shape,
     dtype,
     attention,
-    rope: resolveRope('flash.plan', options.rope, shape, attention.queryOffsets),
+    rope: resolveRope('flash.plan', options.rope, shape, attention),
     tile,
     tileOrigin: origin,
     tuned,
@@ -172,7 +173,7 @@ export function planForward(
     packedMap: blockMap && packBlockMap(blockMap),
     layout,
     data: packData(layout, headWords(attention)),
-    rules: scoreRules(mask, scoreModifiers, layout),
+    rules: scoreRules(mask, scoreModifiers, layout, within),
     workBudget,
     passChoice,
   }

@@ -1,6 +1,12 @@
 // `plan({ rope })`: which of queries and keys a plan turns before it attends, and where their rows
 // stand.
-import type { AttentionOptions, AttentionShape, DType, RotaryEmbedding } from '@attn/core'
+import type {
+  AttentionOptions,
+  AttentionShape,
+  DType,
+  ResolvedAttention,
+  RotaryEmbedding,
+} from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { ForwardPlan } from './plan.ts'
 import { checkRotary, offsetWords, positionWords } from './rotary-words.ts'
@@ -32,9 +38,12 @@ export interface RopeSides {
   readonly query?: RotaryEmbedding
   /** Turns the keys. Left out, they are taken as they come: from a cache that was turned on append. */
   readonly key?: RotaryEmbedding
-  /** Default: the query offset of each sequence, so that row i stands at `queryOffset + i`. */
+  /**
+   * Default: the query offset of each sequence, so that row i stands at `queryOffset + i`; where
+   * sequences are packed, i is the row within the sequence.
+   */
   readonly queryPositions?: RotaryPositions
-  /** Default: 0, so that a key stands at its row. */
+  /** Default: 0, so that a key stands at its row; the row within its sequence where these are packed. */
   readonly keyPositions?: RotaryPositions
 }
 
@@ -68,14 +77,14 @@ export function resolveRope(
   caller: string,
   rope: RopeOption | undefined,
   { batch, queryLength, keyLength, headDim }: AttentionShape,
-  queryOffsets: ArrayLike<number>,
+  { queryOffsets, sequences }: Pick<ResolvedAttention, 'queryOffsets' | 'sequences'>,
 ): ResolvedRope | undefined {
   if (rope === undefined) return undefined
   if (typeof rope !== 'object' || rope === null) {
     throw new TypeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
   }
   const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
-  const { query, key, queryPositions, keyPositions = 0 } = sides
+  const { query, key, queryPositions, keyPositions = sequences?.keyPositions ?? 0 } = sides
   if (!query && !key) {
     throw new RangeError(`${caller}: rope needs an embedding for query, key or both, got neither`)
   }
@@ -88,9 +97,14 @@ export function resolveRope(
     return { rotary, positions: positions() }
   }
   const ofQueries = (): PositionWords =>
-    queryPositions === undefined
+    queryPositions === undefined && !sequences
       ? offsetWords(`${caller}: rope.query`, queryOffsets, queryLength)
-      : positionWords(`${caller}: rope.query`, queryPositions, batch, queryLength)
+      : positionWords(
+          `${caller}: rope.query`,
+          queryPositions ?? sequences!.queryPositions,
+          batch,
+          queryLength,
+        )
   const ofKeys = (): PositionWords =>
     positionWords(`${caller}: rope.key`, keyPositions, batch, keyLength)
   return {

@@ -11,16 +11,35 @@ export const dropoutFields = [
   'dropoutKeyHigh',
 ] as const
 
+/** What is counted, of pairs that name themselves. */
+const pairCounters = `  var a = query;
+  var b = key;
+  var c = vec4<u32>(plane);`
+
+/** What is counted where `countedWithin` says what a pair of packed tokens is within its sequence. */
+const sequenceCounters = `  let pair0 = countedWithin(i32(query.x), i32(key.x));
+  let pair1 = countedWithin(i32(query.y), i32(key.y));
+  let pair2 = countedWithin(i32(query.z), i32(key.z));
+  let pair3 = countedWithin(i32(query.w), i32(key.w));
+  var a = vec4<u32>(pair0.x, pair1.x, pair2.x, pair3.x);
+  var b = vec4<u32>(pair0.y, pair1.y, pair2.y, pair3.y);
+  var c = vec4<u32>(plane) + params.heads * vec4<u32>(pair0.z, pair1.z, pair2.z, pair3.z);`
+
+/** How a kernel names the query of a pair to `dropoutWeights`: by its row where sequences are packed. */
+export function countedQuery(packed: boolean): string {
+  return packed ? 'queryIndex' : 'position'
+}
+
 /**
  * WGSL of `dropoutWeights(plane, query, key)`: what the probabilities of four pairs are multiplied by.
  * A plane is batch * heads + head; positions are absolute.
+ *
+ * @param packed - Whether sequences are packed: queries and keys are then rows of the tensors.
  */
-export const dropoutFunctions: string = /* wgsl */ `${multiplyHighFunction}
+export const dropoutFunctions = (packed: boolean): string => /* wgsl */ `${multiplyHighFunction}
 
 fn dropoutWeights(plane: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
-  var a = query;
-  var b = key;
-  var c = vec4<u32>(plane);
+${packed ? sequenceCounters : pairCounters}
   var d = vec4<u32>(0u);
   var keyLow = params.dropoutKeyLow;
   var keyHigh = params.dropoutKeyHigh;

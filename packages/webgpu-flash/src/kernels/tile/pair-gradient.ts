@@ -3,6 +3,7 @@
 // algorithm 2). Rows of the tile are queries where dQ is summed, and keys where dK and dV are.
 import { unroll } from '../../codegen/snippets.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import { countedQuery } from './dropout.ts'
 import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
@@ -122,7 +123,11 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
  * Turns `gradient{i}_{j}`, products of dO and V, into gradients of the modified scores, given their
  * probabilities `score{i}_{j}`; with dropout these are thinned after use, as dV needs them.
  */
-export function scoreGradients(grid: PairGrid, dropout: boolean): string {
+export function scoreGradients(
+  grid: PairGrid,
+  dropout: boolean,
+  { countsWithin }: GradientRules,
+): string {
   return unroll(ownRows(grid), (i) =>
     unroll(ownColumnVectors(grid), (j) => {
       const [probability, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
@@ -133,7 +138,7 @@ export function scoreGradients(grid: PairGrid, dropout: boolean): string {
         `${gradient} = select(${probability} * (${product} - ${ofQueries(grid, i, j).delta}), vec4<f32>(0.0), ${probability} == vec4<f32>(0.0));`,
       ]
       if (dropout) {
-        lines.unshift(`let ${kept} = ${dropoutText(grid, i, j)};`)
+        lines.unshift(`let ${kept} = ${dropoutText(grid, i, j, countedQuery(countsWithin))};`)
         lines.push(`${probability} *= ${kept};`)
       }
       return lines.join('\n')
@@ -141,9 +146,9 @@ export function scoreGradients(grid: PairGrid, dropout: boolean): string {
   )
 }
 
-function dropoutText(grid: PairGrid, i: number, j: number): string {
+function dropoutText(grid: PairGrid, i: number, j: number, counted: string): string {
   const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
-  const queries = steps.map(([query]) => `u32(position + ${query})`)
+  const queries = steps.map(([query]) => `u32(${counted} + ${query})`)
   const keys = steps.map(([, key]) => `keyIndex + ${key}u`)
   return `dropoutWeights(batch * params.heads + head, vec4<u32>(${queries.join(', ')}), vec4<u32>(${keys.join(', ')}))`
 }

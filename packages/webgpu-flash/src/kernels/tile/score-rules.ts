@@ -4,6 +4,7 @@ import type { ScoreRules } from '../../codegen/snippets.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { changeStatements } from '../../codegen/score-change.ts'
 import type { ScoreChange } from '../../codegen/score-change.ts'
+import { countedQuery } from './dropout.ts'
 import { columnOffset, columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
@@ -73,11 +74,12 @@ function changeScores(grid: ThreadGrid, name: string, change: ScoreChange): stri
 }
 
 /** Multiplies the registers `name{i}_{j}` by what dropout makes of their pairs. */
-export function applyDropout(grid: ThreadGrid, name: string): string {
+export function applyDropout(grid: ThreadGrid, name: string, packed: boolean): string {
+  const query = countedQuery(packed)
   return unroll(ownRows(grid), (i) =>
     unroll(ownColumnVectors(grid), (j) => {
       const keys = [0, 1, 2, 3].map((k) => `firstKey + ${columnText(grid, j, k)}`)
-      return `${name}${i}_${j} *= dropoutWeights(batch * params.heads + head, vec4<u32>(u32(position + ${i})), vec4<u32>(${keys.join(', ')}));`
+      return `${name}${i}_${j} *= dropoutWeights(batch * params.heads + head, vec4<u32>(u32(${query} + ${i})), vec4<u32>(${keys.join(', ')}));`
     }),
   )
 }

@@ -1,0 +1,132 @@
+// Sequences of different lengths end to end in one tensor, as in FlashAttention's varlen functions
+// (cu_seqlens): where each begins, and where its tokens stand. Nothing is padded.
+
+/**
+ * How sequences lie end to end along the length of one batch entry. Sequence s has the queries
+ * `cumulativeQueryLengths[s] .. cumulativeQueryLengths[s + 1] - 1` and the keys likewise; it attends
+ * to nothing but its own keys, as if it were a call of its own.
+ */
+export interface PackedSequences {
+  /**
+   * One number more than there are sequences: from 0 to the query length, never decreasing
+   * (`cu_seqlens_q`). A sequence may be empty.
+   */
+  readonly cumulativeQueryLengths: ArrayLike<number>
+  /** The same for keys (`cu_seqlens_k`). Default: `cumulativeQueryLengths`. */
+  readonly cumulativeKeyLengths?: ArrayLike<number>
+}
+
+/** Packed sequences with every default filled in. */
+export interface ResolvedSequences {
+  readonly cumulativeQueryLengths: Int32Array
+  readonly cumulativeKeyLengths: Int32Array
+  /** Position of the first query of each sequence. */
+  readonly queryOffsets: Int32Array
+  /** Keys that count, for each sequence. */
+  readonly keyLengths: Int32Array
+  /** Position of each query within its sequence. */
+  readonly queryPositions: Int32Array
+  /** Position of each key within its sequence. */
+  readonly keyPositions: Int32Array
+}
+
+/** The lengths of the tensors that sequences are packed in. */
+export interface PackedShape {
+  readonly batch: number
+  readonly queryLength: number
+  readonly keyLength: number
+}
+
+/** The two lists of the option, checked. */
+export function cumulativeLengths(
+  caller: string,
+  { batch, queryLength, keyLength }: PackedShape,
+  sequences: PackedSequences,
+): { readonly queries: Int32Array; readonly keys: Int32Array } {
+  if (typeof sequences !== 'object' || sequences === null) {
+    throw new TypeError(
+      `${caller}: sequences must be { cumulativeQueryLengths, cumulativeKeyLengths? }, got ${sequences === null ? 'null' : typeof sequences}`,
+    )
+  }
+  if (batch !== 1) {
+    throw new RangeError(
+      `${caller}: packed sequences lie in one batch entry, so batch must be 1, got ${batch}`,
+    )
+  }
+  const { cumulativeQueryLengths, cumulativeKeyLengths = cumulativeQueryLengths } = sequences
+  const queries = cumulative(
+    caller,
+    'cumulativeQueryLengths',
+    cumulativeQueryLengths,
+    'query',
+    queryLength,
+  )
+  const keys = cumulative(caller, 'cumulativeKeyLengths', cumulativeKeyLengths, 'key', keyLength)
+  if (keys.length !== queries.length) {
+    throw new RangeError(
+      `${caller}: cumulativeKeyLengths must be for as many sequences as cumulativeQueryLengths, got ${keys.length - 1} and ${queries.length - 1}`,
+    )
+  }
+  return { queries, keys }
+}
+
+function cumulative(
+  caller: string,
+  name: string,
+  given: ArrayLike<number>,
+  axis: string,
+  length: number,
+): Int32Array {
+  if (typeof given !== 'object' || given === null || typeof given.length !== 'number') {
+    throw new TypeError(
+      `${caller}: sequences.${name} must be a list of numbers, got ${typeof given}`,
+    )
+  }
+  if (given.length < 2 || given[0] !== 0) {
+    throw new RangeError(
+      `${caller}: sequences.${name} must begin with 0 and name the end of at least one sequence, got [${Array.from(given).slice(0, 2).join(', ')}]`,
+    )
+  }
+  const values = new Int32Array(given.length)
+  for (let index = 1; index < given.length; index++) {
+    const value = given[index]!
+    if (!Number.isInteger(value) || value < values[index - 1]!) {
+      throw new RangeError(
+        `${caller}: sequences.${name} must be integers that never decrease, got ${value} after ${values[index - 1]}`,
+      )
+    }
+    values[index] = value
+  }
+  if (given[given.length - 1] !== length) {
+    throw new RangeError(
+      `${caller}: sequences.${name} must end with the ${axis} length ${length}, got ${given[given.length - 1]}`,
+    )
+  }
+  return values
+}
+
+/** Where each token stands within its sequence. */
+export function locateTokens(
+  { queries, keys }: { readonly queries: Int32Array; readonly keys: Int32Array },
+  queryOffsets: Int32Array,
+  keyLengths: Int32Array,
+): ResolvedSequences {
+  const count = queries.length - 1
+  const queryPositions = new Int32Array(queries[count]!)
+  const keyPositions = new Int32Array(keys[count]!)
+  for (let sequence = 0; sequence < count; sequence++) {
+    const [queryStart, keyStart] = [queries[sequence]!, keys[sequence]!]
+    for (let query = queryStart; query < queries[sequence + 1]!; query++) {
+      queryPositions[query] = queryOffsets[sequence]! + query - queryStart
+    }
+    for (let key = keyStart; key < keys[sequence + 1]!; key++) keyPositions[key] = key - keyStart
+  }
+  return {
+    cumulativeQueryLengths: queries,
+    cumulativeKeyLengths: keys,
+    queryOffsets,
+    keyLengths,
+    queryPositions,
+    keyPositions,
+  }
+}
