@@ -52,6 +52,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('packed sequences, %s', (_, create)
   })
 
   test('backward, causal with trainable ALiBi', async () => {
+    expect.hasAssertions()
     const problem: BackwardProblem = {
       batch: 1,
       heads: 4,
