@@ -85,6 +85,7 @@ describe.skipIf(!gpu)('our side of attn peers', () => {
   const shape: PeerShape = {
     batch: 1,
     heads: 2,
+    kvHeads: 2,
     queryLength: 24,
     keyLength: 24,
     headDim: 16,

@@ -60,7 +60,15 @@ describe('compareReports', () => {
   })
 })
 
-const shape = { batch: 1, heads: 4, queryLength: 512, keyLength: 512, headDim: 64, window: 128 }
+const shape = {
+  batch: 1,
+  heads: 4,
+  kvHeads: 4,
+  queryLength: 512,
+  keyLength: 512,
+  headDim: 64,
+  window: 128,
+}
 const peerRow = (peer: string, median: number, gpuMedian?: number): PeerRow => ({
   shape: { ...shape, dtype: 'float32', mask: 'causal' },
   peer,

@@ -114,6 +114,7 @@ describe('onnxAttention', () => {
   const shape: PeerShape = {
     batch: 1,
     heads: 2,
+    kvHeads: 2,
     queryLength: 3,
     keyLength: 3,
     headDim: 4,
@@ -139,6 +140,22 @@ describe('onnxAttention', () => {
     const expected = toFloat16Array(swapHeads(numbers, 1, 2, 3, 4))
     expect(new Uint16Array(only(query, 9).buffer)).toEqual(expected)
     expect(expected[4]).toBe(toFloat16Array([12])[0])
+  })
+
+  test('a query that shares keys sees all but the last of them as the past', () => {
+    const cached = { ...shape, batch: 2, kvHeads: 1, queryLength: 1, mask: 'full' as const }
+    const model = onnxAttention(cached, { ...inputs, query: numbers.subarray(0, 16) }, 1)
+    expect(operators(model)).toContain('GroupQueryAttention')
+    const floats = (name: string): Uint16Array => {
+      const found = all(only(model, 7), 5).find((constant) => text(only(constant, 8)) === name)!
+      return new Uint16Array(only(found, 9).slice().buffer)
+    }
+    const past = [...numbers.subarray(0, 8), ...numbers.subarray(12, 20)]
+    expect(floats('key.past')).toEqual(toFloat16Array(Float32Array.from(past)))
+    const last = [...numbers.subarray(8, 12), ...numbers.subarray(20, 24)]
+    expect(floats('value')).toEqual(toFloat16Array(Float32Array.from(last)))
+    const several = { ...shape, kvHeads: 1, mask: 'full' as const }
+    expect(() => onnxAttention(several, inputs, 1)).toThrow('causal in ONNX Runtime')
   })
 
   test('refuses a mask over unlike lengths', () => {

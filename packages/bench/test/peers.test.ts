@@ -1,8 +1,9 @@
 // Problems, table, chart and processes of `attn peers`, without a GPU.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { standardAttention, tensor } from '@attn/core'
 import { peersFolder, resolvePeer, versionOfPeer } from '../src/peers/installed.ts'
 import { startPeer } from '../src/peers/peer-process.ts'
 import type { PeerProcess } from '../src/peers/peer-process.ts'
@@ -14,6 +15,7 @@ import { formatPeerRows } from '../src/report/peers-summary.ts'
 import { drawPeersChart } from '../src/report/peers-svg.ts'
 import { contest } from '../src/suites/peer-contest.ts'
 import type { Contestant } from '../src/suites/peer-contest.ts'
+import { createPeerInputs } from '../src/suites/peer-inputs.ts'
 import { defaultPeerProblem, formatPeerShape, peerBytes } from '../src/suites/peer-shapes.ts'
 import { peerOperations, peerShapes } from '../src/suites/peer-shapes.ts'
 
@@ -41,6 +43,43 @@ describe('peerShapes', () => {
     expect(pairs('causal')).toBe(136)
     expect(pairs('window')).toBe(4 * 16 - 6)
     expect(peerBytes(shape!)).toBe(4 * 4 * 16 * 64 * 4)
+  })
+
+  test('shares keys and values among heads', () => {
+    const grouped = { ...problem, lengths: [], heads: 4, kvHeads: 2 }
+    const [decode, ...rest] = peerShapes(grouped)
+    expect(rest).toEqual([])
+    expect(formatPeerShape(decode!)).toBe('float32, decode, B=1 H=4 Hkv=2 L=1 S=9 D=64')
+    expect(peerBytes(decode!)).toBe((2 * 4 + 2 * 2 * 9) * 64 * 4)
+    expect(() => peerShapes({ ...grouped, kvHeads: 3 })).toThrow('heads=4 kvHeads=3')
+  })
+
+  test('inputs repeat after a while, and every head has its own keys', () => {
+    // Two sequences of 2^21 numbers a head: more than are drawn.
+    const long = { ...problem, lengths: [], decodeLengths: [2 ** 14], headDims: [128] }
+    const [decode] = peerShapes({ ...long, heads: 4, kvHeads: 2, batch: 2 })
+    const store = createPeerInputs([decode!])
+    try {
+      const { files, blocks, verify } = store.caseOf(decode!)
+      const floats = (file: string) => new Float32Array(new Uint8Array(readFileSync(file)).buffer)
+      const key = floats(files.key)
+      expect(key).toHaveLength(2 * 2 * 2 ** 21)
+      const period = 2 ** 22 - 3
+      expect(key.slice(period, period + 9)).toEqual(key.slice(0, 9))
+      expect(key.slice(2 ** 22, 2 ** 22 + 9)).not.toEqual(key.slice(0, 9))
+      const [query, value] = [floats(files.query), floats(files.value)]
+      const rowOf = (head: number, kvHead: number): number[] => {
+        const own = (data: Float32Array) =>
+          tensor(data.slice(kvHead * 2 ** 21, (kvHead + 1) * 2 ** 21), [1, 1, 2 ** 14, 128])
+        const first = tensor(query.slice(head * 128, (head + 1) * 128), [1, 1, 1, 128])
+        return [...(standardAttention(first, own(key), own(value)).output.storage as Float32Array)]
+      }
+      expect(blocks.map(({ first }) => first / 128)).toEqual([0, 7])
+      expect(verify([rowOf(0, 0), rowOf(7, 3)]).passed).toBe(true)
+      expect(verify([rowOf(0, 0), rowOf(7, 1)]).passed).toBe(false)
+    } finally {
+      store.remove()
+    }
   })
 
   test('refuses sizes that are none', () => {
@@ -108,6 +147,15 @@ describe('contest', () => {
       { time: { median: 200, samples: [200] } },
       { time: { median: 2, samples: [2, 2, 2] } },
     ])
+  })
+
+  test('nobody is begun when the time is over', async () => {
+    const ours = [contestant('attn', pretend(2, [1]))]
+    const rows = await contest(ours, shape!, peerCase, { ...options, deadline: 0 })
+    expect(rows[0]!.outcome).toEqual({
+      status: 'skipped',
+      reason: 'left out: the time was over',
+    })
   })
 
   test.each(['prepare', 'rows', 'time'])('a peer that fails at %s is a line', async (name) => {

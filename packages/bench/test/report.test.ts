@@ -221,5 +221,13 @@ describe('progress bar', () => {
     expect(end).toBe('\r\u001b[2K')
   })
 
-  test('leaves files and pipes alone', () => expect(write(false)).toEqual([]))
+  test('writes a line to files and pipes every ten seconds', () => {
+    expect(write(false)).toEqual([])
+    const written: string[] = []
+    let now = 0
+    const bar = createProgressBar({ write: (text) => written.push(text) }, () => now)
+    for (now = 0; now <= 25_000; now += 5000) bar.update({ done: now, total: 4, label: 'flash' })
+    bar.clear()
+    expect(written).toEqual(['10000/4 flash\n', '20000/4 flash\n'])
+  })
 })

@@ -9,7 +9,7 @@ import type { PeerMask } from '../peers/peer.ts'
 import { peerEntries, peerEntry } from '../peers/registry.ts'
 import type { PeerName } from '../peers/registry.ts'
 import { oursAgree } from '../report/peers-report.ts'
-import type { PeersReport } from '../report/peers-report.ts'
+import type { PeerRow, PeersReport } from '../report/peers-report.ts'
 import { formatPeerRows, formatPeersHeader } from '../report/peers-summary.ts'
 import { drawPeersChart } from '../report/peers-svg.ts'
 import { createProgressBar } from '../report/progress.ts'
@@ -26,6 +26,7 @@ interface PeersArguments {
   readonly decode?: readonly number[]
   readonly batch?: number
   readonly heads?: number
+  readonly kvHeads?: number
   readonly headDims?: readonly number[]
   readonly dtypes?: readonly DType[]
   readonly masks?: readonly PeerMask[]
@@ -47,7 +48,7 @@ const parsePeers = (words: string): PeerName[] =>
   words === 'none' ? [] : parseChoices(others)(words)
 
 /** Lengths, or none. */
-const parseDecode = (words: string): number[] => (words === 'none' ? [] : parseLengths(words))
+const parseNone = (words: string): number[] => (words === 'none' ? [] : parseLengths(words))
 
 /** Defines the command; `setExitCode` gets 1 when one of our own results is wrong. */
 export function createPeersCommand(setExitCode: (code: number) => void): Command {
@@ -60,10 +61,11 @@ export function createPeersCommand(setExitCode: (code: number) => void): Command
     )
     .option('--peers <list>', `of ${others.join(', ')}; or none`, parsePeers, others)
     .option('--install', `install the peers with npm first, into ${peersFolder()}`)
-    .option('--lengths <list>', 'sequence lengths, such as 1k,4k', parseLengths)
-    .option('--decode <list>', 'keys for a single query, such as 4k,16k; or none', parseDecode)
+    .option('--lengths <list>', 'sequence lengths, such as 1k,4k; or none', parseNone)
+    .option('--decode <list>', 'keys for a single query, such as 4k,16k; or none', parseNone)
     .option('--batch <count>', 'sequences (default: 1)', parseLength)
     .option('--heads <count>', 'heads (default: 16 on a GPU, else 4)', parseLength)
+    .option('--kv-heads <count>', 'heads of keys and values (default: as many)', parseLength)
     .option('--head-dims <list>', 'dims of a head, such as 64,128', parseLengths)
     .option('--dtypes <list>', 'float32,float16', parseChoices(['float32', 'float16']))
     .option('--masks <list>', 'full,causal,window', parseChoices(['full', 'causal', 'window']))
@@ -82,7 +84,7 @@ export function createPeersCommand(setExitCode: (code: number) => void): Command
       2,
     )
     .option('--seconds <limit>', 'that the turns of one may take per problem', parsePositive, 1)
-    .option('--budget <seconds>', 'begin no further problem after so long', parsePositive, 3600)
+    .option('--budget <seconds>', 'begin nothing further after so long', parsePositive, 3600)
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
     .option('--svg <file>', 'draw the speeds as a chart')
     .action(async (options: PeersArguments) => {
@@ -103,6 +105,11 @@ async function execute(options: PeersArguments): Promise<boolean> {
     if (packages.length > 0) await installPeers(folder, packages)
   }
   let opened: Omit<PeersReport, 'rows'> | undefined
+  const measured: PeerRow[] = []
+  const write = (report: PeersReport): void => {
+    if (options.json === undefined) return
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
   const report = await runPeers({
     device: options.device,
     peers: options.peers,
@@ -123,12 +130,16 @@ async function execute(options: PeersArguments): Promise<boolean> {
       opened = header
       print(formatPeersHeader(header))
     },
-    onRows: (rows) => print(`\n${formatPeerRows(rows, opened!.ceilings)}`),
+    onRows(rows) {
+      measured.push(...rows)
+      print(`\n${formatPeerRows(rows, opened!.ceilings)}`)
+      // Kept whatever becomes of the problems that follow.
+      write({ ...opened!, rows: measured })
+    },
     onProgress: progress.update,
     onNote: print,
   }).finally(progress.clear)
-  if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  write(report)
   if (options.svg !== undefined) writeFileSync(options.svg, drawPeersChart(report))
   const written = [options.json, options.svg].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
@@ -136,12 +147,13 @@ async function execute(options: PeersArguments): Promise<boolean> {
 }
 
 function problemOf(options: PeersArguments): Partial<PeerProblem> {
-  const { lengths, decode, batch, heads, headDims, dtypes, masks, window } = options
+  const { lengths, decode, batch, heads, kvHeads, headDims, dtypes, masks, window } = options
   return {
     ...(lengths ? { lengths } : {}),
     ...(decode ? { decodeLengths: decode } : {}),
     ...(batch ? { batch } : {}),
     ...(heads ? { heads } : {}),
+    ...(kvHeads ? { kvHeads } : {}),
     ...(headDims ? { headDims } : {}),
     ...(dtypes ? { dtypes } : {}),
     ...(masks ? { masks } : {}),

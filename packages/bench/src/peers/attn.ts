@@ -74,21 +74,22 @@ async function prepare(
   inputs: PeerInputs,
 ): Promise<PreparedPeer> {
   const { device } = flash
-  const { batch, heads, queryLength, keyLength, headDim, dtype } = shape
-  const upload = (data: Float32Array<ArrayBuffer>, length: number): GpuTensor => {
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype } = shape
+  const upload = (data: Float32Array<ArrayBuffer>, ownHeads: number, length: number): GpuTensor => {
     const storage = dtype === 'float32' ? data : toFloat16Array(data)
-    return flash.upload(tensor(storage, [batch, heads, length, headDim]))
+    return flash.upload(tensor(storage, [batch, ownHeads, length, headDim]))
   }
   const tensors = {
-    query: upload(inputs.query, queryLength),
-    key: upload(inputs.key, keyLength),
-    value: upload(inputs.value, keyLength),
+    query: upload(inputs.query, heads, queryLength),
+    key: upload(inputs.key, kvHeads, keyLength),
+    value: upload(inputs.value, kvHeads, keyLength),
     output: flash.empty([batch, heads, queryLength, headDim], dtype),
     logSumExp: flash.empty([batch, heads, queryLength]),
   }
   const work = variant === 'flash' ? flashWork(flash, shape, tensors) : standardWork()
   async function standardWork(): Promise<Work> {
     if (shape.mask === 'window') throw new Error('standard attention has no window here')
+    if (kvHeads !== heads) throw new Error('standard attention has no grouped heads here')
     const buffers = {
       query: tensors.query.storage,
       key: tensors.key.storage,
@@ -135,9 +136,9 @@ async function flashWork(
   shape: PeerShape,
   tensors: Record<'query' | 'key' | 'value' | 'output' | 'logSumExp', GpuTensor>,
 ): Promise<Work> {
-  const { batch, heads, queryLength, keyLength, headDim, dtype } = shape
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype } = shape
   const mask = attentionMask(shape)
-  const sizes = { batch, heads, queryLength, keyLength, headDim, dtype }
+  const sizes = { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype }
   const plan = flash.plan({ ...sizes, ...(mask ? { mask } : {}) })
   await plan.compile()
   return {

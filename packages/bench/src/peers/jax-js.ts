@@ -55,16 +55,17 @@ export function jaxPeer({ flags, software, resolve, versionOf }: PeerSetting): P
     async prepare(shape, _variant, inputs) {
       const { numpy, nn } = jax!
       const device = jax!.getWebGPUDevice()
-      const { batch, heads, queryLength, keyLength, headDim, dtype, mask, window } = shape
-      const load = (data: Float32Array, length: number): JaxArray => {
-        const swapped = swapHeads(data, batch, heads, length, headDim)
-        const options = { shape: [batch, length, heads, headDim], dtype: 'float32' }
+      const { batch, heads, kvHeads, queryLength, keyLength } = shape
+      const { headDim, dtype, mask, window } = shape
+      const load = (data: Float32Array, ownHeads: number, length: number): JaxArray => {
+        const swapped = swapHeads(data, batch, ownHeads, length, headDim)
+        const options = { shape: [batch, length, ownHeads, headDim], dtype: 'float32' }
         const array = numpy.array(swapped, options)
         return dtype === 'float32' ? array : array.astype('float16')
       }
-      const query = load(inputs.query, queryLength)
-      const key = load(inputs.key, keyLength)
-      const value = load(inputs.value, keyLength)
+      const query = load(inputs.query, heads, queryLength)
+      const key = load(inputs.key, kvHeads, keyLength)
+      const value = load(inputs.value, kvHeads, keyLength)
       const options: JaxOptions = {
         ...(mask === 'full' ? {} : { isCausal: true }),
         ...(mask === 'window' ? { localWindowSize: [window - 1, 0] } : {}),

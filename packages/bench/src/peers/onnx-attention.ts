@@ -1,5 +1,5 @@
 // Attention as an ONNX model of ONNX Runtime's own operators: MultiHeadAttention, and where a mask is
-// wanted GroupQueryAttention, which is causal and knows windows. Keys and values are constants, the
+// wanted or heads share keys GroupQueryAttention, which is causal and knows windows. Keys and values are constants, the
 // query is a constant plus an input of one number, and only a corner of the result comes back: so a
 // run transfers next to nothing, and nothing can be computed ahead.
 import { toFloat16Array } from '@attn/core'
@@ -18,22 +18,44 @@ export const onnxOutputs = { corner: 'corner', whole: 'whole' } as const
 /**
  * A model of `chain` attention calls in a row.
  *
- * @throws RangeError for a masked problem whose queries and keys differ in number.
+ * @throws RangeError for a masked problem whose queries and keys differ in number, and for heads that
+ *   share keys where several queries see all of them.
  */
 export function onnxAttention(
   shape: PeerShape,
   inputs: PeerInputs,
   chain: number,
 ): Uint8Array<ArrayBuffer> {
-  const { batch, heads, queryLength, keyLength, headDim, dtype, mask, window } = shape
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype, mask, window } = shape
   if (mask !== 'full' && queryLength !== keyLength) {
     throw new RangeError('onnxAttention: a masked problem needs as many queries as keys')
   }
   const hidden = heads * headDim
-  const constant = (name: 'query' | 'key' | 'value', length: number): OnnxConstant => {
-    const swapped = swapHeads(inputs[name], batch, heads, length, headDim)
-    const data = new Uint8Array((dtype === 'float32' ? swapped : toFloat16Array(swapped)).buffer)
-    return { name, type: dtype, shape: [batch, length, hidden], data }
+  const grouped = mask === 'full' && kvHeads !== heads
+  if (grouped && queryLength !== 1) {
+    throw new RangeError('onnxAttention: heads that share keys are causal in ONNX Runtime')
+  }
+  const bytesOf = (data: Float32Array<ArrayBuffer>): Uint8Array =>
+    new Uint8Array((dtype === 'float32' ? data : toFloat16Array(data)).buffer)
+  const constant = (
+    name: 'query' | 'key' | 'value',
+    data: Float32Array,
+    ownHeads: number,
+    length: number,
+  ): OnnxConstant => ({
+    name,
+    type: dtype,
+    shape: [batch, length, ownHeads * headDim],
+    data: bytesOf(swapHeads(data, batch, ownHeads, length, headDim)),
+  })
+  // One query with a cache: all keys but the last are the past, which the operator copies.
+  const cache = (name: 'key' | 'value'): OnnxConstant[] => {
+    const { past, last } = splitLast(inputs[name], batch * kvHeads, keyLength, headDim)
+    const sizes = [batch, kvHeads, keyLength - 1, headDim]
+    return [
+      constant(name, last, kvHeads, 1),
+      { name: `${name}.past`, type: dtype, shape: sizes, data: bytesOf(past) },
+    ]
   }
   const integers = (
     name: string,
@@ -51,7 +73,7 @@ export function onnxAttention(
   })
   const ownType = dtype === 'float32' ? 1 : 10
   const call = (from: string, to: string): OnnxNode =>
-    mask === 'full'
+    mask === 'full' && !grouped
       ? {
           operator: 'MultiHeadAttention',
           domain: microsoft,
@@ -62,11 +84,19 @@ export function onnxAttention(
       : {
           operator: 'GroupQueryAttention',
           domain: microsoft,
-          inputs: [from, 'key', 'value', '', '', 'lastKeys', 'allKeys'],
+          inputs: [
+            from,
+            'key',
+            'value',
+            grouped ? 'key.past' : '',
+            grouped ? 'value.past' : '',
+            'lastKeys',
+            'allKeys',
+          ],
           outputs: [to, `${to}.presentKey`, `${to}.presentValue`],
           attributes: {
             num_heads: { int: heads },
-            kv_num_heads: { int: heads },
+            kv_num_heads: { int: kvHeads },
             ...(mask === 'window' ? { local_window_size: { int: window } } : {}),
           },
         }
@@ -78,12 +108,15 @@ export function onnxAttention(
       { name: onnxOutputs.whole, type: 'float32', shape: [batch, queryLength, hidden] },
     ],
     constants: [
-      constant('query', queryLength),
-      constant('key', keyLength),
-      constant('value', keyLength),
+      constant('query', inputs.query, heads, queryLength),
+      ...(grouped
+        ? [...cache('key'), ...cache('value')]
+        : (['key', 'value'] as const).map((name) =>
+            constant(name, inputs[name], kvHeads, keyLength),
+          )),
       integers('starts', 'int64', [0, 0, 0]),
       integers('ends', 'int64', [1, 1, 4]),
-      ...(mask === 'full'
+      ...(mask === 'full' && !grouped
         ? []
         : [
             integers(
@@ -104,4 +137,22 @@ export function onnxAttention(
     ],
     operatorSets: { '': 17, [microsoft]: 1 },
   })
+}
+
+/** Rows `[heads, length, D]` apart: all but the last of each head, and those. */
+function splitLast(
+  data: Float32Array,
+  heads: number,
+  length: number,
+  headDim: number,
+): { readonly past: Float32Array<ArrayBuffer>; readonly last: Float32Array<ArrayBuffer> } {
+  const before = (length - 1) * headDim
+  const past = new Float32Array(heads * before)
+  const last = new Float32Array(heads * headDim)
+  for (let head = 0; head < heads; head++) {
+    const first = head * length * headDim
+    past.set(data.subarray(first, first + before), head * before)
+    last.set(data.subarray(first + before, first + before + headDim), head * headDim)
+  }
+  return { past, last }
 }

@@ -6,10 +6,12 @@ import type { DawnFlags } from '../device/dawn-flags.ts'
 /** Which keys a query sees: all, those up to its own position, or the last few of those. */
 export type PeerMask = 'full' | 'causal' | 'window'
 
-/** One problem; every head has its own keys and values. */
+/** One problem. */
 export interface PeerShape {
   readonly batch: number
   readonly heads: number
+  /** Heads of keys and values; each is shared by `heads / kvHeads` neighbouring heads. */
+  readonly kvHeads: number
   readonly queryLength: number
   /** Equal to `queryLength`, unless the mask is `full`. */
   readonly keyLength: number
@@ -20,7 +22,7 @@ export interface PeerShape {
   readonly window: number
 }
 
-/** Inputs as float32, row-major `[B, H, length, D]`; values that the problem's dtype holds exactly. */
+/** Inputs as float32, row-major `[B, H or Hkv, length, D]`; values that the problem's dtype holds exactly. */
 export interface PeerInputs {
   readonly query: Float32Array<ArrayBuffer>
   readonly key: Float32Array<ArrayBuffer>

@@ -47,6 +47,7 @@ export function tensorflowPeer({ flags, software, resolve }: PeerSetting): Peer 
     async prepare(shape, _variant, inputs) {
       const tf = library!
       if (shape.dtype !== 'float32') throw new Error('has no float16')
+      if (shape.kvHeads !== shape.heads) throw new Error('has no grouped heads')
       const { batch, heads, queryLength, keyLength, headDim } = shape
       const load = (data: Float32Array, length: number): Tensor =>
         tf.tensor(data, [batch, heads, length, headDim])

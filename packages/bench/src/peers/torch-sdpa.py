@@ -46,16 +46,18 @@ class Prepared:
         self.kernel, self.attention = sdpa_kernel, functional.scaled_dot_product_attention
         dtype = getattr(torch, shape["dtype"])
 
-        def load(name, length):
-            sizes = (shape["batch"], shape["heads"], length, shape["headDim"])
+        def load(name, heads, length):
+            sizes = (shape["batch"], shape[heads], length, shape["headDim"])
             count = sizes[0] * sizes[1] * sizes[2] * sizes[3]
             data = torch.from_file(files[name], shared=False, size=count, dtype=torch.float32)
             return data.cuda().to(dtype).view(sizes)
 
-        self.query = load("query", shape["queryLength"])
-        self.key = load("key", shape["keyLength"])
-        self.value = load("value", shape["keyLength"])
+        self.query = load("query", "heads", shape["queryLength"])
+        self.key = load("key", "kvHeads", shape["keyLength"])
+        self.value = load("value", "kvHeads", shape["keyLength"])
         self.options = {}
+        if shape["kvHeads"] != shape["heads"]:
+            self.options["enable_gqa"] = True
         if shape["mask"] == "causal":
             self.options["is_causal"] = True
         elif shape["mask"] == "window":

@@ -55,9 +55,9 @@ async function open({
 }
 
 function readInputs(files: InputFiles, shape: PeerShape): PeerInputs {
-  const { batch, heads, queryLength, keyLength, headDim } = shape
-  const read = (file: string, length: number): Float32Array<ArrayBuffer> => {
-    const data = new Float32Array(batch * heads * length * headDim)
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim } = shape
+  const read = (file: string, rows: number): Float32Array<ArrayBuffer> => {
+    const data = new Float32Array(batch * rows * headDim)
     const descriptor = openSync(file, 'r')
     try {
       readSync(descriptor, data)
@@ -67,9 +67,9 @@ function readInputs(files: InputFiles, shape: PeerShape): PeerInputs {
     return data
   }
   return {
-    query: read(files.query, queryLength),
-    key: read(files.key, keyLength),
-    value: read(files.value, keyLength),
+    query: read(files.query, heads * queryLength),
+    key: read(files.key, kvHeads * keyLength),
+    value: read(files.value, kvHeads * keyLength),
   }
 }
 

@@ -27,6 +27,8 @@ export interface ContestOptions {
   readonly warmUpMilliseconds: number
   /** That the rounds of one contestant may take; one pair of chains is timed in any case. */
   readonly budgetMilliseconds: number
+  /** By `performance.now()`: nobody is made ready and no round begun after it. Default: never. */
+  readonly deadline?: number
 }
 
 /** A contestant that is ready, and its times so far. */
@@ -67,8 +69,10 @@ export async function contest(
   }
   const compare = createComparison(shape, peerCase)
   const ready: Ready[] = []
+  const { deadline = Infinity } = options
   for (const contestant of contestants) {
     const made = await attempt(contestant, async () => {
+      if (performance.now() > deadline) throw new Error('left out: the time was over')
       const reason = contestant.reasonAgainst(shape)
       if (reason !== undefined) throw new Error(reason)
       const { process, variant } = contestant
@@ -81,6 +85,8 @@ export async function contest(
     if (made && warm) ready.push({ ...made, ...warm })
   }
   for (let round = 0; round < options.rounds; round++) {
+    // One round has to be, for those who are ready.
+    if (round > 0 && performance.now() > deadline) break
     for (const each of ready) {
       if (round < each.rounds && !skipped.has(each.contestant)) {
         await attempt(each.contestant, () => takeTurn(each))

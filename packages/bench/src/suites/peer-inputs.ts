@@ -35,6 +35,22 @@ interface DTypeInputs {
   readonly files: InputFiles
 }
 
+/**
+ * Caches have hundreds of millions of numbers, which would take longer to draw than to attend to: they
+ * repeat after this many, which no size divides, so that heads differ all the same.
+ */
+const periodicAfter = 2 ** 22 - 3
+
+/** A beginning over and over, `count` numbers in all. */
+function repeat(beginning: Float32Array<ArrayBuffer>, count: number): Float32Array<ArrayBuffer> {
+  if (beginning.length === count) return beginning
+  const all = new Float32Array(count)
+  for (let first = 0; first < count; first += beginning.length) {
+    all.set(beginning.subarray(0, Math.min(beginning.length, count - first)), first)
+  }
+  return all
+}
+
 /** Prepares inputs for these problems, in a folder for temporary files. */
 export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
   const folder = mkdtempSync(join(tmpdir(), 'attn-peers-'))
@@ -42,16 +58,18 @@ export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
   const inputsOf = (dtype: DType): DTypeInputs => {
     const known = made.get(dtype)
     if (known) return known
-    const most = Math.max(
-      ...shapes
-        .filter((shape) => shape.dtype === dtype)
-        .map(({ batch, heads, keyLength, headDim }) => batch * heads * keyLength * headDim),
-    )
-    const create = (stream: number): Float32Array<ArrayBuffer> => {
-      const numbers = normalArray(stream, most)
-      return dtype === 'float32' ? numbers : fromFloat16Array(toFloat16Array(numbers))
+    const own = shapes.filter((shape) => shape.dtype === dtype)
+    const most = (elements: (shape: PeerShape) => number): number => Math.max(...own.map(elements))
+    const create = (stream: number, count: number): Float32Array<ArrayBuffer> => {
+      const numbers = normalArray(stream, Math.min(count, periodicAfter))
+      return repeat(
+        dtype === 'float32' ? numbers : fromFloat16Array(toFloat16Array(numbers)),
+        count,
+      )
     }
-    const data = { query: create(1), key: create(2), value: create(3) }
+    const queries = most((shape) => shape.batch * shape.heads * shape.queryLength * shape.headDim)
+    const keys = most((shape) => shape.batch * shape.kvHeads * shape.keyLength * shape.headDim)
+    const data = { query: create(1, queries), key: create(2, keys), value: create(3, keys) }
     const write = (name: keyof InputFiles): string => {
       const file = join(folder, `${name}.${dtype}`)
       writeFileSync(file, data[name])
@@ -65,7 +83,8 @@ export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
   return {
     caseOf(shape) {
       const { data, files } = inputsOf(shape.dtype)
-      const { batch, heads, queryLength, keyLength, headDim, dtype } = shape
+      const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype } = shape
+      const kvHeadOf = (head: number): number => Math.floor((head * kvHeads) / heads)
       const blocks = sampleBlocks(batch * heads, queryLength)
       const rowsOf = (
         array: Float32Array,
@@ -84,8 +103,8 @@ export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
           firstRow,
           rows,
           query: rowsOf(data.query, head, queryLength, firstRow, rows),
-          key: rowsOf(data.key, head, keyLength, 0, keyLength),
-          value: rowsOf(data.value, head, keyLength, 0, keyLength),
+          key: rowsOf(data.key, kvHeadOf(head), keyLength, 0, keyLength),
+          value: rowsOf(data.value, kvHeadOf(head), keyLength, 0, keyLength),
         })),
         keyLength,
         attentionMask(shape),

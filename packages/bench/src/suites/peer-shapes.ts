@@ -9,6 +9,8 @@ import { formatLength } from '../report/format.ts'
 export interface PeerProblem {
   readonly batch: number
   readonly heads: number
+  /** Heads of keys and values, which divide `heads`. Default: as many. */
+  readonly kvHeads?: number
   readonly headDims: readonly number[]
   readonly dtypes: readonly DType[]
   readonly masks: readonly PeerMask[]
@@ -45,18 +47,24 @@ export function defaultPeerProblem(kind: DeviceKind): PeerProblem {
 /**
  * All problems, small ones first.
  *
- * @throws RangeError for sizes that are no positive integers, head dims that four does not divide or
- *   that exceed 256.
+ * @throws RangeError for sizes that are no positive integers, heads that `kvHeads` does not divide,
+ *   head dims that four does not divide or that exceed 256.
  */
 export function peerShapes(problem: PeerProblem): PeerShape[] {
-  const { batch, heads, headDims, dtypes, masks, window, lengths, decodeLengths } = problem
-  const sizes = { batch, heads, window, headDims, lengths, decodeLengths }
+  const { batch, heads, kvHeads = heads, headDims, dtypes, masks } = problem
+  const { window, lengths, decodeLengths } = problem
+  const sizes = { batch, heads, kvHeads, window, headDims, lengths, decodeLengths }
   for (const [name, values] of Object.entries(sizes)) {
     for (const value of [values].flat()) {
       if (!Number.isInteger(value) || value < 1) {
         throw new RangeError(`attn peers: ${name} must be positive integers, got ${value}`)
       }
     }
+  }
+  if (heads % kvHeads !== 0) {
+    throw new RangeError(
+      `attn peers: kvHeads must divide heads, got heads=${heads} kvHeads=${kvHeads}`,
+    )
   }
   for (const headDim of headDims) {
     if (headDim % 4 !== 0 || headDim > 256) {
@@ -67,7 +75,7 @@ export function peerShapes(problem: PeerProblem): PeerShape[] {
   }
   const shapes = dtypes.flatMap((dtype) =>
     headDims.flatMap((headDim) => {
-      const shared = { batch, heads, headDim, dtype, window }
+      const shared = { batch, heads, kvHeads, headDim, dtype, window }
       return [
         ...lengths.flatMap((length) =>
           masks.map((mask) => ({ ...shared, queryLength: length, keyLength: length, mask })),
@@ -97,19 +105,20 @@ export function peerOperations(shape: PeerShape): number {
 
 /** Bytes of query, key, value and output: what has to cross the memory bus at least once. */
 export function peerBytes(shape: PeerShape): number {
-  const { batch, heads, queryLength, keyLength, headDim, dtype } = shape
-  const rows = 2 * queryLength + 2 * keyLength
-  return batch * heads * rows * headDim * (dtype === 'float32' ? 4 : 2)
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype } = shape
+  const rows = 2 * heads * queryLength + 2 * kvHeads * keyLength
+  return batch * rows * headDim * (dtype === 'float32' ? 4 : 2)
 }
 
 /** For people: `float32, causal, B=1 H=16 L=4k D=64`. */
 export function formatPeerShape(shape: PeerShape): string {
-  const { batch, heads, queryLength, keyLength, headDim, dtype, mask, window } = shape
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype, mask, window } = shape
   const kind =
     queryLength === 1 ? 'decode' : mask === 'window' ? `window ${formatLength(window)}` : mask
   const lengths =
     queryLength === keyLength
       ? `L=${formatLength(queryLength)}`
       : `L=${queryLength} S=${formatLength(keyLength)}`
-  return `${dtype}, ${kind}, B=${batch} H=${heads} ${lengths} D=${headDim}`
+  const grouped = kvHeads === heads ? '' : ` Hkv=${kvHeads}`
+  return `${dtype}, ${kind}, B=${batch} H=${heads}${grouped} ${lengths} D=${headDim}`
 }

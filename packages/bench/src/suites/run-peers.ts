@@ -36,7 +36,7 @@ export interface PeersOptions {
   readonly contest: ContestOptions
   /** Bytes of scores that unfused implementations may write down. */
   readonly memoryBytes: number
-  /** Seconds after which no further problem is begun. */
+  /** Seconds after which nothing further is begun. */
   readonly budgetSeconds: number
   /** Where peers are installed. */
   readonly folder: string
@@ -171,7 +171,11 @@ async function runShapes(
         continue
       }
       options.onProgress?.({ done, total: shapes.length, label: formatPeerShape(shape) })
-      const found = await contest(contestants, shape, inputs.caseOf(shape), options.contest)
+      const deadline = started + options.budgetSeconds * 1000
+      const found = await contest(contestants, shape, inputs.caseOf(shape), {
+        ...options.contest,
+        deadline,
+      })
       rows.push(...found)
       options.onRows?.(found)
     }
