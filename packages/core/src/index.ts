@@ -103,6 +103,7 @@ export {
 } from './attention/options.ts'
 export type { AttentionOptions, AttentionShape, ResolvedAttention } from './attention/options.ts'
 export type { AttentionResult } from './attention/result.ts'
+export { sequencePositions } from './attention/packed-sequences.ts'
 export type { PackedSequences, ResolvedSequences } from './attention/packed-sequences.ts'
 export type { SequenceCoordinates } from './attention/pack-expressions.ts'
 export type { DropoutOptions, ResolvedDropout } from './attention/dropout.ts'

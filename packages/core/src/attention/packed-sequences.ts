@@ -105,6 +105,29 @@ function cumulative(
   return values
 }
 
+/**
+ * Position of each packed token within its sequence: what embeddings and rotations by position want.
+ *
+ * @param cumulativeLengths - From 0, never decreasing, to the number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { sequencePositions } from '@attn/core'
+ * Array.from(sequencePositions([0, 3, 3, 5])) // => [0, 1, 2, 0, 1]
+ * ```
+ */
+export function sequencePositions(cumulativeLengths: ArrayLike<number>): Int32Array {
+  const count = cumulativeLengths.length - 1
+  const positions = new Int32Array(cumulativeLengths[count] ?? 0)
+  for (let sequence = 0; sequence < count; sequence++) {
+    const start = cumulativeLengths[sequence]!
+    for (let token = start; token < cumulativeLengths[sequence + 1]!; token++) {
+      positions[token] = token - start
+    }
+  }
+  return positions
+}
+
 /** Where each token stands within its sequence. */
 export function locateTokens(
   { queries, keys }: { readonly queries: Int32Array; readonly keys: Int32Array },
@@ -112,14 +135,11 @@ export function locateTokens(
   keyLengths: Int32Array,
 ): ResolvedSequences {
   const count = queries.length - 1
-  const queryPositions = new Int32Array(queries[count]!)
-  const keyPositions = new Int32Array(keys[count]!)
+  const queryPositions = sequencePositions(queries)
   for (let sequence = 0; sequence < count; sequence++) {
-    const [queryStart, keyStart] = [queries[sequence]!, keys[sequence]!]
-    for (let query = queryStart; query < queries[sequence + 1]!; query++) {
-      queryPositions[query] = queryOffsets[sequence]! + query - queryStart
+    for (let query = queries[sequence]!; query < queries[sequence + 1]!; query++) {
+      queryPositions[query]! += queryOffsets[sequence]!
     }
-    for (let key = keyStart; key < keys[sequence + 1]!; key++) keyPositions[key] = key - keyStart
   }
   return {
     cumulativeQueryLengths: queries,
@@ -127,6 +147,6 @@ export function locateTokens(
     queryOffsets,
     keyLengths,
     queryPositions,
-    keyPositions,
+    keyPositions: sequencePositions(keys),
   }
 }

@@ -13,7 +13,8 @@ import { checkRotary, offsetWords, positionWords } from './rotary-words.ts'
 import type { PositionWords, RotaryPositions } from './rotary-words.ts'
 
 /**
- * Rotation of queries and keys, each by itself.
+ * Rotation of queries and keys, each by itself. Positions that are given are by row of the tensor, also
+ * where sequences are packed.
  *
  * @example
  * ```ts
