@@ -1,13 +1,16 @@
 // The guard against regressions: what is paired, what fails, what is refused.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { compareReports, formatComparison, parseComparable } from '../src/report/compare.ts'
-import type { ComparableReport } from '../src/report/compare.ts'
+import { parseComparable } from '../src/report/comparable.ts'
+import type { ComparableReport } from '../src/report/comparable.ts'
+import { compareReports, formatComparison } from '../src/report/compare.ts'
 import type { PeerRow } from '../src/report/peers-report.ts'
+
+const results = fileURLToPath(new URL('../../../docs/results', import.meta.url))
 
 const row = (configuration: string, milliseconds: number, ours = true) => ({
   configuration,
@@ -128,9 +131,69 @@ describe('parseComparable', () => {
     expect(parseComparable(peersJson(5, 4), 'a.json').rows[0]!.milliseconds).toBe(4)
   })
 
+  test('reads attn sparse, without what was extrapolated', () => {
+    const pattern = { name: 'strided', label: 'strided, l = 64', time: { median: 2 } }
+    const text = JSON.stringify({
+      schema: 'attn-sparse/1',
+      device: { name: 'a GPU', kind: 'gpu', flags: { name: 'unchecked' } },
+      problem: { dtype: 'float32', heads: 8, headDim: 64 },
+      results: [
+        { length: 4096, causal: { median: 9 }, standard: { median: 20 }, results: [pattern] },
+        { length: 8192, causal: { median: 36, extrapolatedFrom: 4096 }, results: [] },
+      ],
+      flex: { times: [{ length: 4096, name: 'strided', median: 7 }] },
+    })
+    expect(parseComparable(text, 'a.json').rows).toEqual([
+      row('flash, unchecked, causal, float32, B=1 H=8 L=4k D=64', 9),
+      row('standard, unchecked, causal, float32, B=1 H=8 L=4k D=64', 20),
+      row('flash, unchecked, strided, l = 64, float32, B=1 H=8 L=4k D=64', 2),
+      row('FlexAttention, strided, l = 64, float32, B=1 H=8 L=4k D=64', 7, false),
+    ])
+  })
+
+  test('reads attn positions', () => {
+    const text = JSON.stringify({
+      schema: 'attn-positions/1',
+      device: { name: 'a GPU', kind: 'gpu' },
+      problem: { dtype: 'float32', batch: 1, heads: 8, headDim: 64 },
+      results: [{ length: 1024, outcomes: { none: { time: { median: 2 } } } }],
+    })
+    expect(parseComparable(text, 'a.json').rows).toEqual([
+      row('positions none, gpu, float32, causal, B=1 H=8 L=1k D=64', 2),
+    ])
+  })
+
+  test('reads attn train, by the median step', () => {
+    const sizes = { layers: 2, heads: 2, width: 32, context: 64, batch: 4 }
+    const text = JSON.stringify({
+      schema: 'attn-train/1',
+      device: { name: 'a GPU', kind: 'gpu' },
+      configuration: { ...sizes, mask: 'causal', positions: 'alibi', dropout: 0 },
+      run: { milliseconds: [90, 5, 7] },
+      comparison: { dense: { milliseconds: [8] } },
+    })
+    const model = '2 layers, B=4 H=2 L=64, width 32, causal, alibi, dropout 0'
+    expect(parseComparable(text, 'a.json').rows).toEqual([
+      row(`a step with flash attention, ${model}`, 7),
+      row(`a step with dense attention of jax-js, ${model}`, 8, false),
+    ])
+  })
+
+  test.each(readdirSync(results).filter((name) => name.endsWith('.json')))(
+    'reads %s of the documentation',
+    (name) => {
+      const { rows } = parseComparable(readFileSync(join(results, name), 'utf8'), name)
+      expect(rows.length).toBeGreaterThan(0)
+      expect(rows.every(({ milliseconds }) => milliseconds > 0)).toBe(true)
+      const names = rows.map(({ configuration }) => configuration)
+      expect(new Set(names).size).toBe(names.length)
+    },
+  )
+
   test.each([
     ['nonsense', 'a.json must be JSON'],
-    ['null', 'a.json must have schema attn-run/1, attn-peers/1, got undefined'],
+    ['null', 'a.json must have schema attn-run/1, attn-peers/1, attn-sparse/1, '],
+    ['{}', 'attn-train/1, got undefined'],
     ['{ "schema": "toString" }', 'got toString'],
     ['{ "schema": "attn-run/1" }', 'a.json lacks parts of attn-run/1'],
   ])('refuses %s', (text, message) => {

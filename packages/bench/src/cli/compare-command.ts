@@ -1,13 +1,14 @@
 // `attn compare`: a guard against regressions, for scripts as well: its exit code is the verdict.
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { compareReports, formatComparison, parseComparable } from '../report/compare.ts'
+import { parseComparable } from '../report/comparable.ts'
+import { compareReports, formatComparison } from '../report/compare.ts'
 import { parsePositive } from './arguments.ts'
 
 /** Defines the command; `setExitCode` gets 1 when something of ours is slower than tolerated. */
 export function createCompareCommand(setExitCode: (code: number) => void): Command {
   return new Command('compare')
-    .description('compare two JSON files of attn run or attn peers; 1 where attn got slower')
+    .description('compare two JSON files of the same command; exits with 1 where attn got slower')
     .argument('<before>', 'JSON file')
     .argument('<after>', 'JSON file of the same command')
     .option('--tolerance <percent>', 'by how much a time may grow', parsePositive, 10)

@@ -1,28 +1,9 @@
 // Two reports of the same kind, before and after: rows of the same configuration side by side. Only
 // our own implementations can fail a comparison; a peer that got slower is somebody else's matter.
-import type { PeersReport } from './peers-report.ts'
-import type { RunReport } from './run-report.ts'
 import { median } from '../measure/statistics.ts'
-import { formatPeerShape } from '../suites/peer-shapes.ts'
-import { formatLength, threeDigits } from './format.ts'
+import type { ComparableReport } from './comparable.ts'
+import { threeDigits } from './format.ts'
 import { formatTable } from './table.ts'
-
-/** One figure of a report. */
-export interface ComparableRow {
-  /** What was measured, in words; rows of the same words are paired. */
-  readonly configuration: string
-  /** Of one call or run. */
-  readonly milliseconds: number
-  /** Whether it is ours. */
-  readonly ours: boolean
-}
-
-/** A report, as far as a comparison needs it. */
-export interface ComparableReport {
-  readonly schema: string
-  readonly device: string
-  readonly rows: readonly ComparableRow[]
-}
 
 /** A pair of rows. */
 export interface ComparedRow {
@@ -44,70 +25,6 @@ export interface Comparison {
   /** What makes the comparison doubtful, for people. */
   readonly warnings: readonly string[]
   readonly tolerance: number
-}
-
-/** Reads each kind of report; reports of other commands are added here. */
-const readers: Readonly<Record<string, (report: unknown) => Omit<ComparableReport, 'schema'>>> = {
-  'attn-run/1': (report) => readRun(report as RunReport),
-  'attn-peers/1': (report) => readPeers(report as PeersReport),
-}
-
-function readRun({ configurations, problem }: RunReport): Omit<ComparableReport, 'schema'> {
-  const { dtype, batch, heads, headDim, causal, window } = problem
-  const rows = configurations.flatMap(({ device, results }) =>
-    results.flatMap(({ length, outcomes }) =>
-      Object.entries(outcomes).flatMap(([method, outcome]): ComparableRow[] => {
-        if (outcome.status === 'skipped') return []
-        const kind =
-          method === 'windowFlash' ? `window ${formatLength(window)}` : causal ? 'causal' : 'full'
-        const sizes = `B=${batch} H=${heads} L=${formatLength(length)} D=${headDim}`
-        const name = method === 'standard' ? 'standard' : 'flash'
-        const flags = device.flags?.name ?? device.kind
-        const configuration = `${name}, ${flags}, ${dtype}, ${kind}, ${sizes}`
-        return [{ configuration, milliseconds: outcome.time.median, ours: true }]
-      }),
-    ),
-  )
-  return { device: configurations[0]?.device.name ?? '', rows }
-}
-
-function readPeers({ device, rows }: PeersReport): Omit<ComparableReport, 'schema'> {
-  return {
-    device: device.name,
-    rows: rows.flatMap(({ shape, peer, variant, flags, outcome }): ComparableRow[] => {
-      if (outcome.status === 'skipped') return []
-      const configuration = `${peer} ${variant}, ${flags}, ${formatPeerShape(shape)}`
-      // The GPU's own clock is the steadier one, where there is one.
-      const { median: milliseconds } = outcome.gpuTime ?? outcome.time
-      return [{ configuration, milliseconds, ours: peer === 'attn' }]
-    }),
-  }
-}
-
-/**
- * Reads the text of a report that can be compared.
- *
- * @param name - Of the file, for messages.
- * @throws TypeError when it is not JSON, or not a report of a known kind.
- */
-export function parseComparable(text: string, name: string): ComparableReport {
-  let report: unknown
-  try {
-    report = JSON.parse(text)
-  } catch (error) {
-    throw new TypeError(`attn compare: ${name} must be JSON`, { cause: error })
-  }
-  const schema = String((report as { schema?: unknown } | null)?.schema)
-  const read = Object.hasOwn(readers, schema) ? readers[schema] : undefined
-  if (!read) {
-    const known = Object.keys(readers).join(', ')
-    throw new TypeError(`attn compare: ${name} must have schema ${known}, got ${schema}`)
-  }
-  try {
-    return { schema, ...read(report) }
-  } catch (error) {
-    throw new TypeError(`attn compare: ${name} lacks parts of ${schema}`, { cause: error })
-  }
 }
 
 /**
