@@ -48,7 +48,8 @@ export function loadFunction(name: string, access: Access, dims: number): string
   ].join('\n')
 }
 
-function convertVector(access: Access, text: string): string {
+/** Four elements as they are read (of a `vector` access) as vec4<f32>. */
+export function convertVector(access: Access, text: string): string {
   if (access.dtype === 'float32') return text
   if (access.nativeFloat16) return `vec4<f32>(${text})`
   return `unpackHalves(${text})`

@@ -2,9 +2,13 @@
 // memory it holds beyond the tensors it is given.
 import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
+import { elementBytes } from '../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
 import { explainBackward } from './explain-backward.ts'
 import type { BackwardExplanation } from './explain-backward.ts'
+import type { DecodingPlan } from './decode-dispatches.ts'
+import { explainDecode } from './explain-decode.ts'
+import type { DecodeExplanation } from './explain-decode.ts'
 import { contiguousTensors, forwardDispatches } from './forward-dispatches.ts'
 import { partBytes, passesOf } from './passes.ts'
 import type { PassChoice } from './passes.ts'
@@ -36,7 +40,7 @@ export interface PlanExplanation {
   /** What the plan was made for. */
   readonly call: PlannedCall
   /** The kernel chosen. */
-  readonly variant: 'tiled' | 'subgroup-matrix'
+  readonly variant: 'tiled' | 'subgroup-matrix' | 'decode'
   /** Why this kernel and tile. */
   readonly reason: string
   readonly tile: ForwardTile
@@ -59,6 +63,8 @@ export interface PlanExplanation {
   }
   /** Rows of tiles so long that several workgroups share each, and the parts that these take. */
   readonly longRows: { readonly rows: number; readonly parts: number }
+  /** How keys are spread over workgroups, where the kernel is that for few queries. */
+  readonly decode?: DecodeExplanation
   /** What is turned before attention, and how; undefined without `rope`. */
   readonly rope?: RopeExplanation
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
@@ -85,7 +91,7 @@ export interface PlanExplanation {
 }
 
 function variant(
-  { matrix, dtype, shape, attention, tileOrigin }: ForwardPlan,
+  { matrix, dtype, shape, attention, tileOrigin, decodeRefused }: ForwardPlan,
   { limits, subgroupMatrices }: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
   if (matrix) {
@@ -106,7 +112,8 @@ function variant(
         : attention.dropout || attention.sinks
           ? 'subgroup matrices are not used with dropout or sinks'
           : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
-  const ofModel = `plain WGSL (${matricesWhy}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`
+  const why = decodeRefused === undefined ? matricesWhy : `few queries, but ${decodeRefused}`
+  const ofModel = `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`
   return { variant: 'tiled', reason: describeOrigin(tileOrigin, ofModel) }
 }
 
@@ -132,10 +139,24 @@ export function explainPlan(
   capabilities: Capabilities,
   backwardPlan?: BackwardPlan,
 ): PlanExplanation {
+  const rope = explainRope(plan, capabilities)
+  const backward = backwardPlan ? { backward: explainBackward(backwardPlan) } : {}
+  const { shape } = plan
+  if (plan.decode) {
+    const { memoryBytes, ...decoded } = explainDecode(plan as DecodingPlan, capabilities)
+    return {
+      call: plannedCall(plan),
+      ...decoded,
+      ...backward,
+      memoryBytes: { ...memoryBytes, rotated: rope?.bytes ?? 0 },
+      scoreBytes:
+        shape.batch * shape.heads * shape.queryLength * shape.keyLength * elementBytes(plan.dtype),
+      ...(rope ? { rope } : {}),
+    }
+  }
   const passes = passesOf(plan)
   const first = passes[0]!
   const { tile } = first
-  const { shape } = plan
   const { batch, heads, queryLength, keyLength, headDim, valueDim } = shape
   const queryTiles = Math.ceil(queryLength / tile.queries)
   const total = batch * heads * queryTiles * Math.ceil(keyLength / tile.keys)
@@ -150,12 +171,11 @@ export function explainPlan(
     ? sum((pass) => ofPlanes(pass, pass.packedMap!.full))
     : total - tailTile
   const merges = passes.length - 1
-  const elementBytes = plan.dtype === 'float16' ? 2 : 4
+  const bytes = elementBytes(plan.dtype)
   const rows = batch * heads * queryLength
   const memory = first.matrix
     ? matrixMemory(first.matrix, headDim, valueDim).bytes
     : tileBytes(tile, valueDim)
-  const rope = explainRope(plan, capabilities)
   const queryReads = visited * tile.queries * headDim
   const contiguous = contiguousTensors(plan, capabilities)
   const { limits } = capabilities
@@ -173,15 +193,15 @@ export function explainPlan(
     dispatches: sum(dispatches),
     bytes: {
       read:
-        (queryReads + visited * tile.keys * (headDim + valueDim)) * elementBytes +
-        merges * rows * (valueDim * elementBytes + 4),
-      written: passes.length * rows * (valueDim * elementBytes + 4),
+        (queryReads + visited * tile.keys * (headDim + valueDim)) * bytes +
+        merges * rows * (valueDim * bytes + 4),
+      written: passes.length * rows * (valueDim * bytes + 4),
     },
     ...(plan.passChoice ? { passes: explainPasses(plan.passChoice) } : {}),
     longRows: explainLongRows(passes),
-    ...(backwardPlan ? { backward: explainBackward(backwardPlan) } : {}),
+    ...backward,
     memoryBytes: {
-      output: rows * valueDim * elementBytes,
+      output: rows * valueDim * bytes,
       logSumExp: rows * 4,
       blockMap: sum(
         ({ packedMap, splitRows }) =>
@@ -191,7 +211,7 @@ export function explainPlan(
       tables: plan.data.words.byteLength,
       rotated: rope?.bytes ?? 0,
     },
-    scoreBytes: rows * keyLength * elementBytes,
+    scoreBytes: rows * keyLength * bytes,
     ...(rope ? { rope } : {}),
   }
 }

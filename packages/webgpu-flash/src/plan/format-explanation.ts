@@ -65,7 +65,7 @@ function callText({ call }: PlanExplanation): string {
  */
 export function formatExplanation(explanation: PlanExplanation): string {
   const { variant, reason, tile, blocks, bytes, memoryBytes } = explanation
-  const { passes, longRows, rope, backward } = explanation
+  const { passes, longRows, decode, rope, backward } = explanation
   const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
   const lines: [string, string][] = [
     ['attention', callText(explanation)],
@@ -103,6 +103,12 @@ export function formatExplanation(explanation: PlanExplanation): string {
     lines.push([
       'long rows',
       `${plural(rows, 'row')} of tiles in ${plural(parts, 'part')}, merged; ${bytesText(memoryBytes.parts)}`,
+    ])
+  }
+  if (decode) {
+    lines.push([
+      'keys',
+      `${plural(decode.parts, 'part')} of ${count(decode.keysPerPart)} for ${count(decode.workgroups)} workgroups, each key read once for ${plural(decode.rowsPerKey, 'row')}; results of parts ${bytesText(memoryBytes.parts)}${decode.lengths === 'call' ? '; lengths come with each call' : ''}`,
     ])
   }
   if (rope) {

@@ -21,6 +21,9 @@ import { forwardMatrixKernel } from '../kernels/forward-matrix.wgsl.ts'
 import { mergePartsKernel } from '../kernels/merge-parts.wgsl.ts'
 import { floatWord, forwardFields, withOptionalFields } from '../kernels/parameters.ts'
 import type { BackwardTiles } from './backward-plan.ts'
+import { checkLengthsOption, decideDecode } from './decode-choice.ts'
+import type { DecodeDecision } from './decode-choice.ts'
+import type { DecodeTile } from './decode-tile.ts'
 import { resolveRope } from './rope-options.ts'
 import type { ResolvedRope, RopeOption } from './rope-options.ts'
 import { chooseForwardTile } from './choose-forward-tile.ts'
@@ -59,8 +62,16 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
    * (dynamic NTK, LongRoPE), cache keys unturned and make a plan with the new embedding.
    */
   readonly rope?: RopeOption
+  /**
+   * When it is known how many keys there are. `call`: `forward` is given `keyLengths` (and
+   * `queryOffset`, which follows them by default) each time, and `keyLength` is the most there may be,
+   * the capacity of a cache. One plan then serves while the cache grows. Default: `plan`.
+   */
+  readonly lengths?: 'plan' | 'call'
   /** A tile to use instead of the planner's choice: for measuring. */
   readonly tile?: ForwardTile
+  /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
+  readonly decodeTile?: Partial<DecodeTile>
   /** Whether to plan the backward pass too. Default: false. */
   readonly training?: boolean
   /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
@@ -70,7 +81,7 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
 }
 
 /** A plan as data. */
-export interface ForwardPlan {
+export interface ForwardPlan extends DecodeDecision {
   readonly shape: AttentionShape
   readonly dtype: DType
   readonly attention: ResolvedAttention
@@ -133,6 +144,7 @@ export function planForward(
   if (!(workBudget > 0)) {
     throw new RangeError(`flash.plan: workBudget must be a positive number, got ${workBudget}`)
   }
+  const lengthsPerCall = checkLengthsOption(options)
   const attention = resolveOptions('flash.plan', shape, options)
   const { mask } = attention
   const answer = tuning?.find({ dtype, headDim, valueDim, queryLength, masked: Boolean(mask) })
@@ -152,11 +164,18 @@ export function planForward(
   const within = attention.dropout?.within
   const layout = dataLayout([...nodes, ...counterNodes(within)])
   const padded = attention.keyLengths.some((length) => length < keyLength)
-  const passChoice = choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
-  const known = matrix ? undefined : passChoice?.sparsity.natural
+  const passChoice = lengthsPerCall
+    ? undefined
+    : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
+  const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
+  const decision = options.tile
+    ? {}
+    : decideDecode({ ...problem, tile: options.decodeTile }, passChoice, capabilities)
+  const { decode }: DecodeDecision = decision
+  const known = matrix || decode ? undefined : passChoice?.sparsity.natural
   const blockMap =
     known ??
-    (mask || padded
+    ((mask || padded) && !decode
       ? createBlockMap(mask, mapShape({ shape, attention }), blockSizes(tile))
       : undefined)
   const plan: ForwardPlan = {
@@ -168,7 +187,7 @@ export function planForward(
     tileOrigin: origin,
     tuned,
     memory: tileMemory(tile, valueDim),
-    matrix,
+    matrix: decode ? undefined : matrix,
     blockMap,
     packedMap: blockMap && packBlockMap(blockMap),
     layout,
@@ -176,6 +195,7 @@ export function planForward(
     rules: scoreRules(mask, scoreModifiers, layout, within),
     workBudget,
     passChoice,
+    ...decision,
   }
   return withPasses(plan, passChoice, scoreModifiers, capabilities)
 }

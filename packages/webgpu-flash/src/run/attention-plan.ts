@@ -16,13 +16,14 @@ import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { createPlanRope } from './plan-rope.ts'
-import { checkTensors, forwardTensorNames } from './forward-tensors.ts'
+import { callLengths, checkTensors, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './plan-backward.ts'
 import type { PlanBackward } from './plan-backward.ts'
 import { bindPasses } from './bound-pass.ts'
 import { passTexts } from './forward-text.ts'
+import { contiguousDecodeTexts } from './prepare-decode.ts'
 import { forwardCallKey, prepareForward } from './prepare-forward.ts'
 
 /**
@@ -104,14 +105,16 @@ export function bindPlan(
     vector: dims % 4 === 0,
   })
   const contiguousTexts = (): string[] =>
-    passesOf(plan).flatMap((pass) =>
-      passTexts(pass, {
-        query: contiguousAccess(shape.headDim),
-        key: contiguousAccess(shape.headDim),
-        value: contiguousAccess(shape.valueDim),
-        output: contiguousAccess(shape.valueDim),
-      }),
-    )
+    plan.decode
+      ? contiguousDecodeTexts(plan, nativeFloat16)
+      : passesOf(plan).flatMap((pass) =>
+          passTexts(pass, {
+            query: contiguousAccess(shape.headDim),
+            key: contiguousAccess(shape.headDim),
+            value: contiguousAccess(shape.valueDim),
+            output: contiguousAccess(shape.valueDim),
+          }),
+        )
 
   const createOutput = (): GpuTensor => {
     const { batch, heads, queryLength, valueDim } = shape
@@ -167,6 +170,7 @@ export function bindPlan(
     checkUsable(caller)
     checkTensors(caller, plan, tensors, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
+    callLengths(caller, plan, tensors)
   }
 
   const encode = (
@@ -180,7 +184,7 @@ export function bindPlan(
     const key = forwardCallKey(tensors)
     const prepared = calls.get(key, () => prepareForward(caller, host, passes, tensors))
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
-    call.reads(...prepared.stages.map(({ blockMap }) => blockMap), dataBuffer)
+    call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), dataBuffer)
     call.writes(tensors.output.storage, tensors.logSumExp.storage)
     call.onFailure(() => {
       prepared.stages.forEach(({ pipeline }) => forgetPipeline(device, pipeline))
@@ -203,7 +207,7 @@ export function bindPlan(
             const { storage } = tensors[name]
             return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
           }),
-          { buffer: blockMap },
+          blockMap,
           { buffer: dataBuffer },
         ]
         const entries = resources.map((resource, binding) => ({ binding, resource }))

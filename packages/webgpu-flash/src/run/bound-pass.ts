@@ -1,5 +1,6 @@
 // The passes of a plan on a device: their block maps, and memory for parts of long rows.
 import type { BufferPool } from '../device/buffers.ts'
+import { decodeScratch } from '../plan/decode-plan.ts'
 import { packBlockMap } from '../plan/pack-block-map.ts'
 import { partBytes, passesOf } from '../plan/passes.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
@@ -14,13 +15,13 @@ export interface BlockMapBuffers {
 export interface BoundPass {
   readonly plan: ForwardPlan
   readonly blockMaps: BlockMapBuffers
-  /** Where long rows are cut: their map, and the results of their parts. */
+  /** Where rows are cut: the map of long ones, and the results of their parts. */
   readonly parts:
     | {
-        readonly blockMap: GPUBuffer
+        readonly blockMap?: GPUBuffer
         /** Vectors of float32: `[B, H, parts, tile rows, ceil(Dv / 4)]`. */
         readonly output: GPUBuffer
-        /** `[B, H, parts, tile rows]` */
+        /** `[B, H, parts, tile rows]`; of decode kernels maximum and sum, `[B, H, L, parts, 2]`. */
         readonly logSumExp: GPUBuffer
       }
     | undefined
@@ -41,15 +42,23 @@ function bindPass(
   upload: (label: string, words: Uint32Array) => GPUBuffer,
   buffers: BufferPool,
 ): BoundPass {
-  const { blockMap, packedMap, splitRows } = plan
+  const { blockMap, packedMap, splitRows, decode, shape } = plan
   const usual = upload('block map', packedMap?.words ?? new Uint32Array(4))
   let ascending: GPUBuffer | undefined
   const bytes = partBytes(plan)
-  const parts = splitRows && {
-    blockMap: upload('map of long rows', splitRows.words),
-    output: buffers.allocate('parts of long rows', bytes.output),
-    logSumExp: buffers.allocate('log-sum-exp of parts', bytes.logSumExp),
-  }
+  const scratch = decode && decodeScratch(shape, decode)
+  const parts = splitRows
+    ? {
+        blockMap: upload('map of long rows', splitRows.words),
+        output: buffers.allocate('parts of long rows', bytes.output),
+        logSumExp: buffers.allocate('log-sum-exp of parts', bytes.logSumExp),
+      }
+    : scratch && scratch.output > 0
+      ? {
+          output: buffers.allocate('parts of rows', scratch.output),
+          logSumExp: buffers.allocate('maxima and sums of parts', scratch.softmax),
+        }
+      : undefined
   return {
     plan,
     blockMaps: {

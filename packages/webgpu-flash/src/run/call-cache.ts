@@ -15,7 +15,8 @@ export interface PreparedDispatch<Name extends string> {
 /** Dispatches of one kernel. */
 export interface PreparedStage<Name extends string> {
   readonly pipeline: GPUComputePipeline
-  readonly blockMap: GPUBuffer
+  /** Of decode kernels the lengths of the call. */
+  readonly blockMap: GPUBufferBinding
   readonly dispatches: readonly PreparedDispatch<Name>[]
   /** Buffers of the plan's own that are bound whole in place of tensors. Default: none. */
   readonly replaced?: Readonly<Partial<Record<Name, GPUBuffer>>>

@@ -1,5 +1,5 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
-import { extent } from '@attn/core'
+import { extent, resolveOptions } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
@@ -15,7 +15,51 @@ export interface ForwardInputs {
   readonly value: GpuTensor
   /** Values of the parameters that mask and score modifiers use. */
   readonly parameters?: Readonly<Record<string, number>>
+  /**
+   * Of plans with `lengths: 'call'`, and required there: keys that count, of each sequence or of all;
+   * what lies beyond is not read.
+   */
+  readonly keyLengths?: number | ArrayLike<number>
+  /** Of the same plans: position of the first query. Default: key length - query length. */
+  readonly queryOffset?: number | ArrayLike<number>
 }
+
+/** The lengths of a call, resolved: one of each sequence. */
+export interface CallLengths {
+  readonly keyLengths: Int32Array
+  readonly queryOffsets: Int32Array
+}
+
+/**
+ * Resolves a call's lengths; undefined where they are the plan's.
+ *
+ * @throws RangeError where they are missing, out of range or not for the call to give.
+ */
+export function callLengths(
+  caller: string,
+  { shape, decode }: ForwardPlan,
+  { keyLengths, queryOffset }: ForwardInputs,
+): CallLengths | undefined {
+  if (!decode?.lengthsPerCall) {
+    for (const [name, given] of Object.entries({ keyLengths, queryOffset })) {
+      if (given !== undefined) {
+        throw new RangeError(
+          `${caller}: ${name} belongs to the plan, got one for the call; plan with lengths: 'call'`,
+        )
+      }
+    }
+    return undefined
+  }
+  if (keyLengths === undefined) {
+    throw new RangeError(`${caller}: a plan with lengths: 'call' needs keyLengths, got none`)
+  }
+  const lengths = typeof keyLengths === 'number' ? filled(keyLengths, shape.batch) : keyLengths
+  const offsets = queryOffset === undefined ? {} : { queryOffset }
+  return resolveOptions(caller, shape, { keyLengths: lengths, ...offsets })
+}
+
+const filled = (value: number, count: number): number[] =>
+  Array.from({ length: count }, () => value)
 
 /** Tensors a forward pass writes, each in a buffer of its own. */
 export interface ForwardOutputs {

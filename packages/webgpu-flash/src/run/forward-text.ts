@@ -5,7 +5,8 @@ import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
 
 const knownTexts = new WeakMap<ForwardPlan, Map<string, string>>()
 
-function remembered(plan: ForwardPlan, key: string, make: () => string): string {
+/** The text that a plan has under a name, made at its first use. */
+export function remembered(plan: ForwardPlan, key: string, make: () => string): string {
   let texts = knownTexts.get(plan)
   if (!texts) knownTexts.set(plan, (texts = new Map()))
   let text = texts.get(key)

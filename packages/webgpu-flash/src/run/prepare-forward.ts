@@ -15,8 +15,10 @@ import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { forwardText, mergeText, partsText } from './forward-text.ts'
 import { forwardPipeline } from './pipelines.ts'
+import { prepareDecode } from './prepare-decode.ts'
 
 const uniformUsage = 0x40 | 0x08
+const storageUsage = 0x80
 
 /** All that calls to one plan may differ in. */
 export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string {
@@ -25,7 +27,10 @@ export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string 
     return `${offset}:${strides.join()}`
   })
   const values = Object.entries(tensors.parameters ?? {}).map((entry) => entry.join('='))
-  return [...views, ...values].join(';')
+  const lengths = [tensors.keyLengths, tensors.queryOffset].map((given) =>
+    typeof given === 'object' ? Array.from(given).join() : given,
+  )
+  return [...views, ...values, ...lengths].join(';')
 }
 
 /**
@@ -40,16 +45,31 @@ export function prepareForward(
   tensors: ForwardInputs & ForwardOutputs,
 ): PreparedCall<ForwardTensorName> {
   const { device, buffers } = host
-  const stages = passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits
+  const decoded = passes[0]?.plan.decode
+    ? prepareDecode(caller, host, passes[0], tensors)
+    : undefined
+  const stages =
+    decoded?.stages ?? passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  // The lengths of a call, if it has any, come first.
   const { words, blocks } = joinBlocks(
-    stages.flatMap((stage) => stage.dispatches.map((dispatch) => dispatch.words)),
-    device.limits.minUniformBufferOffsetAlignment,
+    [
+      decoded?.lengths ?? new Uint32Array(0),
+      ...stages.flatMap((stage) => stage.dispatches.map((dispatch) => dispatch.words)),
+    ],
+    Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment),
   )
-  let next = 0
+  const uniforms = buffers.upload(
+    'parameters',
+    words,
+    decoded ? uniformUsage | storageUsage : uniformUsage,
+  )
+  let next = 1
   return {
-    uniforms: buffers.upload('parameters', words, uniformUsage),
-    stages: stages.map(({ code, dispatches, ...stage }) => ({
+    uniforms,
+    stages: stages.map(({ code, dispatches, blockMap, ...stage }) => ({
       ...stage,
+      blockMap: blockMap ?? { buffer: uniforms, ...blocks[0]! },
       pipeline: forwardPipeline(device, code),
       dispatches: dispatches.map(({ ranges, workgroups }) => ({
         ranges,
@@ -61,7 +81,12 @@ export function prepareForward(
 }
 
 /** A stage before its kernel is compiled and its uniform blocks are uploaded. */
-interface Stage extends Omit<PreparedStage<ForwardTensorName>, 'pipeline' | 'dispatches'> {
+export interface Stage extends Omit<
+  PreparedStage<ForwardTensorName>,
+  'pipeline' | 'dispatches' | 'blockMap'
+> {
+  /** Undefined where the kernel reads the call's lengths instead. */
+  readonly blockMap: GPUBufferBinding | undefined
   readonly code: string
   readonly dispatches: readonly {
     readonly ranges: BindingRanges
@@ -125,7 +150,7 @@ function prepareStages(
   const stages: Stage[] = [
     {
       code: forwardText(plan, accesses),
-      blockMap: blockMaps.get(anyRow ? 'longest first' : 'ascending'),
+      blockMap: { buffer: blockMaps.get(anyRow ? 'longest first' : 'ascending') },
       dispatches: prepared(dispatches, rowsOf),
     },
   ]
@@ -144,7 +169,7 @@ function prepareStages(
     stages.push(
       {
         code: partsText(plan, accesses),
-        blockMap,
+        blockMap: { buffer: blockMap! },
         dispatches: prepared(parts, rowsOf, {
           ...map,
           ...partOutput,
@@ -154,7 +179,7 @@ function prepareStages(
       },
       {
         code: mergeText(plan, accesses),
-        blockMap,
+        blockMap: { buffer: blockMap! },
         dispatches: prepared(
           parts.filter(({ queryTiles }) => queryTiles.start === 0),
           () => (splitRows.rows * plan.tile.queries) / mergedRows,

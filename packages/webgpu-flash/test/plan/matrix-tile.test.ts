@@ -75,7 +75,7 @@ describe('a plan on subgroup matrices', () => {
     expect(variant({ dtype: 'float32' })).toBe('tiled')
     expect(variant({ dropout: { rate: 0.1, seed: 1 } })).toBe('tiled')
     expect(variant({ sinks: [0, 0] })).toBe('tiled')
-    expect(variant({ queryLength: 1 })).toBe('tiled')
+    expect(variant({ queryLength: 1 })).toBe('decode')
   })
 
   it('has WGSL as reviewed', async () => {

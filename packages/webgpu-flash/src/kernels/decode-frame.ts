@@ -1,0 +1,50 @@
+// What the decode kernel and the merge of its parts have in common: the lengths of a call, and how a
+// row ends.
+
+/** Words of a sequence among the lengths of a call. */
+export const lengthWords = 5
+
+/** Fields of the uniform block, beside those of the forward kernels. */
+export const decodeFields: readonly string[] = [
+  // Tiles of the rows that share keys.
+  'rowTiles',
+  // Parts of the keys, this dispatch's first one, and chunks of a part.
+  'parts',
+  'partBase',
+  'partChunks',
+]
+
+/**
+ * WGSL that reads the lengths of a sequence: query offset, key count, and the chunks of keys that any
+ * of its rows sees, which are neighbours from the first one on, or listed.
+ */
+export const lengthFunctions: string = /* wgsl */ `const lengthWords = ${lengthWords}u;
+
+fn chunkCount(batch: u32) -> u32 {
+  return lengths[lengthWords * batch + 2u];
+}
+
+fn chunkAt(batch: u32, index: u32) -> u32 {
+  let list = lengths[lengthWords * batch + 4u];
+  if (list != 0u) { return lengths[list + index]; }
+  return lengths[lengthWords * batch + 3u] + index;
+}`
+
+/** WGSL of `finishDecoded`: a vector of a row's output, and with the first its log-sum-exp. */
+export function finishDecodedFunction(sinks: boolean): string {
+  const sink = /* wgsl */ `  let sink = bitcast<f32>(data[params.sinkBase + head]);
+  let top = max(maximum, sink);
+  let share = exp(maximum - top);
+  let all = total * share + exp(sink - top);`
+  const noSink = '  let top = maximum;\n  let share = 1.0;\n  let all = total;'
+  return /* wgsl */ `fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>) {
+${sinks ? sink : noSink}
+  let seen = all > 0.0;
+  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryIndex * params.outputRow;
+  storeOutput(base, vector, sum * select(0.0, share / all, seen));
+  if (vector == 0u) {
+    let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryIndex;
+    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + log(all), seen);
+  }
+}`
+}

@@ -1,0 +1,91 @@
+// How the decode kernel spreads its work over a workgroup: threads that share a key, keys and query
+// rows a thread has in registers at once, and the workgroup memory that this takes.
+import type { DType } from '@attn/core'
+import type { Capabilities } from '../device/capabilities.ts'
+
+/** One way to spread the work. All powers of two. */
+export interface DecodeTile {
+  readonly threads: number
+  /** Threads that share a key, each with some of its dims. */
+  readonly lanes: number
+  /** Query rows of a workgroup: of all heads that share the keys. */
+  readonly rows: number
+  /** Keys a thread loads before it waits for the first; `rows * keysAhead` is a multiple of 4. */
+  readonly keysAhead: number
+  /** Workgroups to aim at: a call's keys are cut into as many ranges as that takes. */
+  readonly workgroups: number
+  /** Whether threads that share a key add up by shuffles in a subgroup. */
+  readonly shuffles: boolean
+}
+
+/** Keys that a workgroup takes at a time. */
+export function chunkKeys({ threads, lanes, keysAhead }: DecodeTile): number {
+  return (threads / lanes) * keysAhead
+}
+
+/** Vectors of 4 dims that each of the threads of a key has. */
+export function laneVectors(dims: number, lanes: number): number {
+  return Math.ceil(Math.ceil(dims / 4) / lanes)
+}
+
+/** Where everything lies in workgroup memory: vectors of 4 float32, and single ones. */
+export interface DecodeMemory {
+  /** Vectors between neighbouring threads: an odd number, so that they meet different banks. */
+  readonly stride: number
+  readonly vectors: number
+  /** Scores of a chunk, or maxima and sums of the threads that share a key. */
+  readonly scalars: number
+  readonly bytes: number
+}
+
+/** Lays out a workgroup's memory. */
+export function decodeMemory(tile: DecodeTile, valueDim: number, dropout: boolean): DecodeMemory {
+  const { threads, lanes, rows, keysAhead, shuffles } = tile
+  const scoreVectors = (rows * keysAhead) / 4
+  const stride = scoreVectors % 2 === 0 ? scoreVectors + 1 : scoreVectors
+  const slots = threads / lanes
+  const vectors = threads * Math.max(shuffles ? 0 : stride, laneVectors(valueDim, lanes))
+  // Dropout has a factor beside each score.
+  const scores = shuffles ? 0 : slots * rows * keysAhead * (dropout ? 2 : 1)
+  const scalars = Math.max(scores, 2 * slots * rows)
+  return { stride, vectors, scalars, bytes: 16 * vectors + 4 * scalars }
+}
+
+const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, least)))
+
+/**
+ * The tile for these sizes; undefined where none fits the device.
+ *
+ * @param rows - Query rows that share keys: H / Hkv times L.
+ */
+export function chooseDecodeTile(
+  { headDim, valueDim, rows }: { headDim: number; valueDim: number; rows: number },
+  dtype: DType,
+  dropout: boolean,
+  { limits }: Pick<Capabilities, 'limits'>,
+): DecodeTile | undefined {
+  const vectors = Math.ceil(Math.max(headDim, valueDim) / 4)
+  // A thread loads 16 bytes at a time: one vector of float32, two of float16.
+  const lanes = Math.min(32, powerOfTwo(dtype === 'float16' ? vectors / 2 : vectors))
+  const most = Math.max(1, 8 / powerOfTwo(laneVectors(Math.max(headDim, valueDim), lanes)))
+  const tileRows = Math.min(most, powerOfTwo(rows))
+  for (const threads of [128, 64, 32]) {
+    const keysAhead = tileRows >= 8 ? 2 : 4
+    const tile: DecodeTile = {
+      threads: Math.max(threads, lanes),
+      lanes,
+      rows: tileRows,
+      keysAhead,
+      workgroups: 2048,
+      shuffles: false,
+    }
+    const { bytes } = decodeMemory(tile, valueDim, dropout)
+    if (
+      bytes <= limits.maxComputeWorkgroupStorageSize &&
+      tile.threads <= limits.maxComputeInvocationsPerWorkgroup
+    ) {
+      return tile
+    }
+  }
+  return undefined
+}
