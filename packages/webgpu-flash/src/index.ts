@@ -24,6 +24,17 @@ export type { BackwardTiles } from './plan/backward-plan.ts'
 export type { BackwardExplanation, GradientExplanation } from './plan/explain-backward.ts'
 export type { BackwardTile } from './plan/backward-tiles.ts'
 export type { ForwardTile } from './plan/tiles.ts'
+export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
+export type {
+  MeasuredTile,
+  SkippedTile,
+  TunedDevice,
+  TunedKernel,
+  TuningClock,
+  TuningEntry,
+  TuningRecord,
+} from './tune/record.ts'
+export type { ForwardKernelTile } from './plan/tuning.ts'
 export {
   DeviceLostError,
   GpuInternalError,

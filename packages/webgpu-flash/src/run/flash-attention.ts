@@ -1,11 +1,5 @@
 // The library on a device: makes plans, runs them, and keeps the account of memory and errors.
-import {
-  attentionShape,
-  checkParameters,
-  contiguousStrides,
-  elementCount,
-  resolveOptions,
-} from '@attn/core'
+import { contiguousStrides, elementCount } from '@attn/core'
 import type {
   AttentionGradients,
   AttentionResult,
@@ -24,8 +18,13 @@ import type { GpuTensor } from '../gpu-tensor.ts'
 import { planBackward } from '../plan/backward-plan.ts'
 import { planForward } from '../plan/plan.ts'
 import type { PlanOptions } from '../plan/plan.ts'
+import type { Tuning } from '../plan/tuning.ts'
 import type { CallOptions } from '../plan/rope-options.ts'
+import { createImportedTuning } from '../tune/imported-tuning.ts'
+import type { TuningRecord } from '../tune/record.ts'
+import type { TuneOptions } from '../tune/tune.ts'
 import { attentionBackward } from './attention-backward.ts'
+import { attentionOnce } from './attention-once.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 import { rotateTensor } from './rotate-tensor.ts'
@@ -45,6 +44,8 @@ export interface FlashAttentionOptions {
   readonly gpu?: GPU
   /** Which adapter to prefer. Default: high-performance. */
   readonly powerPreference?: GPUPowerPreference
+  /** What `tune` found out about devices, of which this may be one; see `useTuning`. */
+  readonly tuning?: TuningRecord | readonly TuningRecord[]
 }
 
 /**
@@ -68,6 +69,23 @@ export interface FlashAttention {
    *   UnsupportedError for what this device cannot do, with the limit.
    */
   plan(options: PlanOptions): AttentionPlan
+  /**
+   * Measures the tiles that kernels can use for some shapes on this device, which should do nothing
+   * else meanwhile: about three seconds each. Plans stay as they are until `useTuning` is given the
+   * result, which is plain data: ship it as JSON, one record for each kind of device.
+   *
+   * @throws (as a rejection) RangeError or TypeError for shapes and numbers out of range,
+   *   UnsupportedError for shapes that this device cannot compute, the reason of an aborted `signal`.
+   */
+  tune(options: TuneOptions): Promise<TuningRecord>
+  /**
+   * Makes plans from now on take the tiles that were the fastest. Records of other devices, or of other
+   * versions of the kernels, are left aside: `explain().reason` says so. Results differ by rounding at
+   * most, as between any two tiles.
+   *
+   * @throws TypeError for what is not a record, with the field that is wrong.
+   */
+  useTuning(records: TuningRecord | readonly TuningRecord[]): void
   /**
    * Exact attention of CPU tensors: uploads, plans, runs, downloads.
    * query `[B, H, L, D]`, key `[B, Hkv, S, D]`, value `[B, Hkv, S, Dv]`, any strides; float64 is
@@ -147,7 +165,7 @@ export interface FlashAttention {
  * Prepares flash attention on a device, the caller's or one it finds.
  *
  * @throws (as a rejection) UnsupportedError when there is no WebGPU or no adapter; the message says
- *   what to install or update.
+ *   what to install or update. TypeError for tuning that is none.
  *
  * @example
  * ```ts
@@ -174,15 +192,26 @@ export async function createFlashAttention(
   const errors = watchErrors(device)
   const host = { device, buffers, errors, capabilities }
 
-  const plan = (planOptions: PlanOptions): AttentionPlan => {
+  const tuning = createImportedTuning(capabilities)
+  if (options.tuning) {
+    try {
+      tuning.add('createFlashAttention', options.tuning)
+    } catch (error) {
+      found?.destroy()
+      throw error
+    }
+  }
+
+  const planWith = (planOptions: PlanOptions, known?: Tuning): AttentionPlan => {
     errors.checkAlive('flash.plan')
-    const forward = planForward(planOptions, capabilities)
+    const forward = planForward(planOptions, capabilities, known)
     const { training = false, backwardTiles = {} } = planOptions
     const backward = training
       ? planBackward('flash.plan', forward, backwardTiles, capabilities)
       : undefined
     return buffers.undoOnThrow(() => bindPlan(host, forward, backward))
   }
+  const plan = (planOptions: PlanOptions): AttentionPlan => planWith(planOptions, tuning)
   const written = (caller: string, make: () => GpuTensor): GpuTensor =>
     errors.guard(caller, (call) => {
       const made = make()
@@ -196,40 +225,23 @@ export async function createFlashAttention(
     for (const { storage } of tensors) buffers.release(storage)
   }
 
-  const attention: FlashAttention['attention'] = async (query, key, value, callOptions = {}) => {
-    const shape = attentionShape('flash.attention', query, key, value)
-    const { parameters, ...rest } = callOptions
-    checkParameters('flash.attention', resolveOptions('flash.attention', shape, callOptions))
-    const dtype = query.dtype === 'float16' ? 'float16' : 'float32'
-    for (const [name, { dtype: other }] of Object.entries({ key, value })) {
-      if ((other === 'float16') !== (dtype === 'float16')) {
-        throw new TypeError(
-          `flash.attention: query and ${name} dtypes must match, got ${query.dtype} and ${other}`,
-        )
-      }
+  const empty: FlashAttention['empty'] = (shape, dtype = 'float32') => {
+    if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
     }
-    const bound = plan({ ...shape, ...rest, dtype })
-    const tensors: GpuTensor[] = []
-    const uploaded = (source: Tensor): GpuTensor => {
-      const copy = upload(source)
-      tensors.push(copy)
-      return copy
-    }
-    try {
-      const result = bound.forward({
-        query: uploaded(query),
-        key: uploaded(key),
-        value: uploaded(value),
-        ...(parameters ? { parameters } : {}),
-      })
-      const results = [result.output, result.logSumExp]
-      tensors.push(...results)
-      const [output, logSumExp] = await Promise.all(results.map(download))
-      return { output: output!, logSumExp: logSumExp! }
-    } finally {
-      release(...tensors)
-      bound.destroy()
-    }
+    const count = elementCount(shape)
+    return written('flash.empty', () => ({
+      dtype,
+      shape: [...shape],
+      strides: contiguousStrides(shape),
+      offset: 0,
+      storage: buffers.allocate('tensor', count * elementBytes(dtype)),
+    }))
+  }
+  const finished = async (): Promise<void> => {
+    errors.checkAlive('flash.finished')
+    await errors.outcome('flash.finished', device.queue.onSubmittedWorkDone())
+    await errors.settle('flash.finished')
   }
 
   return {
@@ -240,7 +252,15 @@ export async function createFlashAttention(
     },
     resetPeakMemory: () => buffers.resetPeak(),
     plan,
-    attention,
+    tune: async (tuneOptions) => {
+      errors.checkAlive('flash.tune')
+      // Few sites tune where they run: bundlers may leave it out of what is loaded first.
+      const { tune } = await import('../tune/tune.ts')
+      const model = { device, capabilities, plan: planWith, upload, empty, download, release }
+      return tune({ ...model, finished }, tuneOptions)
+    },
+    useTuning: (records) => tuning.add('flash.useTuning', records),
+    attention: async (...call) => attentionOnce({ plan, upload, download, release }, ...call),
     attentionBackward: async (...call) =>
       attentionBackward({ plan, upload, download, release }, ...call),
     rotate: (source, rotary, rotateOptions = {}) =>
@@ -248,26 +268,10 @@ export async function createFlashAttention(
     rotateBack: (gradient, rotary, rotateOptions = {}) =>
       rotateTensor(host, 'flash.rotateBack', gradient, rotary, rotateOptions, -1),
     upload,
-    empty: (shape, dtype = 'float32') => {
-      if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
-        throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
-      }
-      const count = elementCount(shape)
-      return written('flash.empty', () => ({
-        dtype,
-        shape: [...shape],
-        strides: contiguousStrides(shape),
-        offset: 0,
-        storage: buffers.allocate('tensor', count * elementBytes(dtype)),
-      }))
-    },
+    empty,
     download,
     release,
-    finished: async () => {
-      errors.checkAlive('flash.finished')
-      await errors.outcome('flash.finished', device.queue.onSubmittedWorkDone())
-      await errors.settle('flash.finished')
-    },
+    finished,
     destroy: () => {
       errors.close()
       buffers.releaseAll()

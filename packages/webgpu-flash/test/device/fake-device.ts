@@ -28,6 +28,7 @@ export function fakeDevice(limits: Readonly<Record<string, number>> = {}): FakeD
   })
   const device = {
     lost,
+    features: new Set<string>(),
     limits: { maxBufferSize: 2 ** 28, minUniformBufferOffsetAlignment: 256, ...limits },
     pushErrorScope: (filter: GPUErrorFilter) => void scopes.push(errors[filter]),
     popErrorScope: async () => {
