@@ -85,7 +85,10 @@ export interface ResolvedAttention {
    * Set where sequences are packed: `mask`, `scoreModifiers` and `dropout` are then written for
    * packed tokens already.
    */
-  readonly sequences?: ResolvedSequences
+  readonly sequences?: ResolvedSequences & {
+    /** The mask as it was given. */
+    readonly mask: Mask | undefined
+  }
 }
 
 /**
@@ -225,7 +228,7 @@ export function resolveOptions(
     dropout: dropout && { ...dropout, within: expressions.within },
     queryOffsets: Int32Array.of(expressions.queryOffset),
     keyLengths: Int32Array.of(shape.keyLength),
-    sequences,
+    sequences: { ...sequences, mask },
   }
 }
 

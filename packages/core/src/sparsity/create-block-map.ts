@@ -2,7 +2,7 @@
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
 import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
-import type { PackedSequences } from '../attention/packed-sequences.ts'
+import type { PackedSequences, ResolvedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import type { BoundsEvaluator } from '../expression/bounds.ts'
 import type { Mask } from '../expression/mask.ts'
@@ -12,6 +12,7 @@ import { always } from '../expression/strided-interval.ts'
 import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
 import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
+import { followSequences } from './follow-sequences.ts'
 import { leaveOutGaps } from './leave-out-gaps.ts'
 import type { DiagonalPeriod } from './follow-diagonal.ts'
 import { joinRows } from './row-runs.ts'
@@ -91,7 +92,7 @@ export function createBlockMap(
     ...options,
     ...(mask && { mask }),
   })
-  const { mask: whole, queryOffsets, keyLengths } = resolved
+  const { mask: whole, queryOffsets, keyLengths, sequences } = resolved
 
   checkOrders(orders, queryLength, keyLength)
   const visible = whole ? compileBounds(whole.expression, options) : () => always
@@ -101,9 +102,12 @@ export function createBlockMap(
   const mappedBatch = separateSequences ? batch : 1
   const mappedHeads = uses.has('head') ? heads : 1
   const [queryStep, keyStep] = [stepOf(queryOrder), stepOf(keyOrder)]
+  // Within packed sequences the mask as it was given repeats.
+  const repeating = sequences ? mask : whole
+  const followed = !sequences || (!queryOrder && !keyOrder)
   const period =
-    whole && queryStep && keyStep
-      ? diagonalPeriod(whole.expression.node, sizes, queryLength / 2, queryStep, keyStep)
+    repeating && followed && queryStep && keyStep
+      ? diagonalPeriod(repeating.expression.node, sizes, queryLength / 2, queryStep, keyStep)
       : undefined
   const querySlots = queryOrder?.slots ?? queryLength
   const keySlots = keyOrder?.slots ?? keyLength
@@ -122,7 +126,7 @@ export function createBlockMap(
         queryTokens: queryOrder && compileBounds(queryOrder.expression),
         keyTokens: keyOrder && compileBounds(keyOrder.expression),
       }
-      const rows = mapPlane(visible, plane, sizes, period)
+      const rows = mapPlane(visible, plane, sizes, period, sequences)
       planes.push(leaveOutGaps(rows, plane, sizes, keyLengths[sequence]!))
     }
   }
@@ -146,6 +150,7 @@ function mapPlane(
   plane: ScorePlane,
   sizes: BlockSizes,
   period: DiagonalPeriod | undefined,
+  sequences: ResolvedSequences | undefined,
 ): RowRuns {
   const { queryBlockSize, keyBlockSize } = sizes
   const extent = {
@@ -155,6 +160,7 @@ function mapPlane(
     wholeColumns: Math.floor(plane.keySlots / keyBlockSize),
   }
   const look = (rectangle: TileRectangle): RowRuns => subdivide(visible, plane, sizes, rectangle)
+  if (period && sequences) return followSequences(extent, sequences, sizes, period, look)
   if (period) return followDiagonal(extent, period, look)
   return look({ top: 0, bottom: extent.rows, left: 0, right: extent.columns })
 }

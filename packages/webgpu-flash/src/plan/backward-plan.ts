@@ -1,7 +1,7 @@
 // Planning the backward pass: what `plan({ training: true })` needs besides the forward plan, again
 // without touching a GPU.
-import { createBlockMap, floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
-import type { BlockMap, ResolvedAttention, Table } from '@attn/core'
+import { floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
+import type { BlockMap, Table } from '@attn/core'
 import { composeLookups } from '../codegen/compose-lookups.ts'
 import { counterNodes, dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout } from '../codegen/data-layout.ts'
@@ -17,6 +17,7 @@ import {
 import type { BackwardMemory, BackwardTile, GradientRows } from './backward-tiles.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
+import { planBlockMap } from './passes.ts'
 import { headWords } from './plan.ts'
 import type { ForwardPlan } from './plan.ts'
 import { tableLookups, trainableTables } from './table-lookups.ts'
@@ -189,14 +190,7 @@ function mapOf(
   if (blockMap.queryBlockSize === queryBlockSize && blockMap.keyBlockSize === keyBlockSize) {
     return blockMap
   }
-  const { batch, heads, queryLength, keyLength } = shape
-  const { mask, queryOffsets, keyLengths }: ResolvedAttention = attention
-  const lengths = { queryOffset: queryOffsets, keyLengths }
-  return createBlockMap(
-    mask,
-    { batch, heads, queryLength, keyLength, ...lengths },
-    { queryBlockSize, keyBlockSize },
-  )
+  return planBlockMap({ shape, attention }, { queryBlockSize, keyBlockSize })
 }
 
 /** The transposed map, as the map of a problem whose rows are keys. */

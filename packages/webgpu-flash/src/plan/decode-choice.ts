@@ -24,7 +24,7 @@ export function checkLengthsOption({ lengths = 'plan', ...options }: PlanOptions
     throw new TypeError(`flash.plan: lengths must be plan or call, got ${String(lengths)}`)
   }
   if (lengths === 'plan') return false
-  for (const name of ['keyLengths', 'queryOffset', 'tile'] as const) {
+  for (const name of ['keyLengths', 'queryOffset', 'sequences', 'tile'] as const) {
     if (options[name] !== undefined) {
       throw new RangeError(`flash.plan: ${name} cannot be given here with lengths 'call'`)
     }

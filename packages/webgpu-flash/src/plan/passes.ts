@@ -1,8 +1,9 @@
 // A sparse mask in passes: each sees pairs that no other does, its tokens stand in an order of their
 // own, and all merge by log-sum-exp in the output. Every pass is a plan of the same kernel.
-import { planSparsity } from '@attn/core'
+import { createBlockMap, planSparsity } from '@attn/core'
 import type {
   AttentionShape,
+  BlockMap,
   BlockMapShape,
   BlockSizes,
   DType,
@@ -77,13 +78,26 @@ function headBytes(
 }
 
 /** The shape that the block maps of a plan are made for. */
-export function mapShape({
-  shape,
-  attention,
-}: Pick<ForwardPlan, 'shape' | 'attention'>): BlockMapShape {
+function mapShape({ shape, attention }: Pick<ForwardPlan, 'shape' | 'attention'>): BlockMapShape {
   const { batch, heads, queryLength, keyLength } = shape
   const { queryOffsets, keyLengths } = attention
   return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
+}
+
+/** The block map of a plan: of the mask as it was given, which planning can see repeat. */
+export function planBlockMap(
+  plan: Pick<ForwardPlan, 'shape' | 'attention'>,
+  sizes: BlockSizes,
+): BlockMap {
+  const shape = mapShape(plan)
+  const { mask, sequences } = plan.attention
+  if (!sequences) return createBlockMap(mask, shape, sizes)
+  const { queryOffsets, keyLengths } = sequences
+  return createBlockMap(
+    sequences.mask,
+    { ...shape, sequences, queryOffset: queryOffsets, keyLengths },
+    sizes,
+  )
 }
 
 /** A tile as block maps know it. */

@@ -1,5 +1,5 @@
 // Planning: from sizes, expressions and limits to everything a run needs, without touching a GPU.
-import { checkAttentionShape, createBlockMap, floatExpression, resolveOptions } from '@attn/core'
+import { checkAttentionShape, floatExpression, resolveOptions } from '@attn/core'
 import type {
   AttentionOptions,
   AttentionShape,
@@ -31,7 +31,7 @@ import { matrixMemory } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
 import { roundUp, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
-import { blockSizes, choosePasses, mapShape, withPasses } from './passes.ts'
+import { blockSizes, choosePasses, planBlockMap, withPasses } from './passes.ts'
 import type { PassChoice } from './passes.ts'
 import type { SplitRows } from './split-rows.ts'
 import { packBlockMap } from './pack-block-map.ts'
@@ -176,7 +176,7 @@ export function planForward(
   const blockMap =
     known ??
     ((mask || padded) && !decode
-      ? createBlockMap(mask, mapShape({ shape, attention }), blockSizes(tile))
+      ? planBlockMap({ shape, attention }, blockSizes(tile))
       : undefined)
   const plan: ForwardPlan = {
     shape,
