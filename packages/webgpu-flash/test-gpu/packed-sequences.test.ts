@@ -105,6 +105,22 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('packed sequences, %s', (_, create)
     expectClose(await runBackward(flash, problem), expectedGradients(problem))
   })
 
+  test('a decoding step: one query each, keys of different counts in caches of one size', async () => {
+    const window = mask('window', ({ query, key }) => key.le(query).and(query.sub(key).lt(20)))
+    const [query, key] = [fill(1, [1, 4, 3, 16]), fill(2, [1, 2, 96, 16])]
+    const sequences = {
+      cumulativeQueryLengths: [0, 1, 2, 3],
+      cumulativeKeyLengths: [0, 32, 64, 96],
+    }
+    const options = { mask: window, scoreModifiers: [alibi], sequences, keyLengths: [5, 32, 0] }
+    const actual = await (await library()).attention(query, key, key, options)
+    const expected = standardAttention(query, key, key, options)
+    for (const part of ['output', 'logSumExp'] as const) {
+      const error = largestError(toFloat64Array(actual[part]), toFloat64Array(expected[part]))
+      expect(error).toBeLessThan(1e-5)
+    }
+  })
+
   test('rotary embeddings turn by the position within the sequence', async () => {
     const rotary = rotaryEmbedding(16)
     const [query, key] = [fill(1, [1, 2, 60, 16], 2), fill(2, [1, 2, 70, 16], 2)]

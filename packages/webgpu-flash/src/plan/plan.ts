@@ -175,9 +175,7 @@ export function planForward(
   const known = matrix || decode ? undefined : passChoice?.sparsity.natural
   const blockMap =
     known ??
-    ((mask || padded) && !decode
-      ? planBlockMap({ shape, attention }, blockSizes(tile))
-      : undefined)
+    ((mask || padded) && !decode ? planBlockMap({ shape, attention }, blockSizes(tile)) : undefined)
   const plan: ForwardPlan = {
     shape,
     dtype,

@@ -95,5 +95,8 @@ describe('plans of packed sequences', () => {
     expect(() => plan({ sequences: { cumulativeQueryLengths: [0, 600] } })).toThrow(
       'must end with the query length 700',
     )
+    expect(() => plan({ lengths: 'call', sequences })).toThrow(
+      "sequences cannot be given here with lengths 'call'",
+    )
   })
 })
