@@ -50,7 +50,7 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
     (value, field) =>
       fields(value, field, Object.fromEntries(names.map((key) => [key, size])))
   const forwardTile: Check = (value, field) => {
-    if (value !== 'subgroup-matrix') sizes(forwardTileSizes)(value, field)
+    if (value !== 'subgroup-matrix' && value !== 'decode') sizes(forwardTileSizes)(value, field)
   }
   const kernel =
     (tile: Check): Check =>
