@@ -13,8 +13,6 @@ export interface ForwardTileChoice {
   readonly tile: ForwardTile
   /** Undefined for the kernel in plain WGSL. */
   readonly matrix: MatrixTile | undefined
-  /** Whether few queries go to the decode kernel, where it can compute the call. */
-  readonly decodes: boolean
   readonly origin: TileOrigin
   /** What is known of the backward pass of such calls. */
   readonly tuned: TunedTiles
@@ -38,28 +36,26 @@ export function chooseForwardTile(
   const tuned = answer && !('ignored' in answer) ? answer : {}
   if (given) {
     checkTile(given, shape.valueDim, capabilities)
-    return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
+    return { tile: given, matrix: undefined, origin: { kind: 'given' }, tuned }
   }
   const matrix = matrixTileFor(shape, dtype, attention, capabilities)
   const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
-  const plain = { matrix: undefined, tuned }
   const byModel = (ignored?: string): ForwardTileChoice => {
     const origin: TileOrigin = { kind: 'model', ...(ignored === undefined ? {} : { ignored }) }
-    if (ofMatrix) return { ...ofMatrix, decodes: true, origin }
-    return { ...plain, tile: chooseTile(shape, capabilities.limits), decodes: true, origin }
+    if (ofMatrix) return { ...ofMatrix, origin }
+    return { tile: chooseTile(shape, capabilities.limits), matrix: undefined, origin, tuned }
   }
   if (answer && 'ignored' in answer) return byModel(answer.ignored)
   if (!tuned.forward) return byModel()
   const { tile, speedUp } = tuned.forward
   const origin: TileOrigin = { kind: 'tuned', speedUp }
-  if (tile === 'decode') return { ...byModel(), origin }
   if (tile === 'subgroup-matrix') {
     return ofMatrix
-      ? { ...ofMatrix, decodes: false, origin }
+      ? { ...ofMatrix, origin }
       : byModel('subgroup matrices were the fastest, which this call cannot use')
   }
   const problem = tileProblem(tile, shape.valueDim, capabilities)
-  return problem === undefined ? { ...plain, tile, decodes: false, origin } : byModel(problem)
+  return problem === undefined ? { tile, matrix: undefined, origin, tuned } : byModel(problem)
 }
 
 /** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */
@@ -70,7 +66,7 @@ function matrixTileFor(
   capabilities: Capabilities,
 ): MatrixTile | undefined {
   if (dtype !== 'float16' || queryLength < 16 || dropout || sinks) return undefined
-  return chooseMatrixTile(headDim, valueDim, capabilities)
+  return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
 }
 
 function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
@@ -92,7 +88,8 @@ function tileProblem(
     tile.keys % (4 * tile.threadColumns) === 0 &&
     tile.dimChunk >= 8 &&
     Number.isInteger(Math.log2(tile.dimChunk)) &&
-    tile.keys % tile.valueChunk === 0
+    tile.keys % tile.valueChunk === 0 &&
+    (!tile.probabilitiesInChunks || [1, 2, 4].includes(tile.keys / tile.valueChunk))
   if (!whole) return 'the sizes of the tile do not divide; see ForwardTile'
   if (bytes > limits.maxComputeWorkgroupStorageSize) {
     return `the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${limits.maxComputeWorkgroupStorageSize}`

@@ -29,10 +29,13 @@ const causal = mask('causal', ({ query, key }) => key.le(query))
 
 describe('chooseMatrixTile', () => {
   it('takes the largest product of float16 with float32 sums', () => {
-    expect(chooseMatrixTile(64, 64, withMatrices)).toMatchObject({
+    expect(chooseMatrixTile(4096, 64, 64, withMatrices)).toMatchObject({
       matrix: { rows: 16, columns: 16, depth: 16 },
       subgroupSize: 32,
-      queries: 64,
+      subgroups: 8,
+      rowBlocks: 1,
+      queries: 128,
+      keys: 16,
       lanesPerRow: 2,
     })
   })
@@ -43,25 +46,56 @@ describe('chooseMatrixTile', () => {
     ['subgroups of more than one size', { subgroups: { minimum: 8, maximum: 32 } }],
     ['no matrices', { subgroupMatrices: [] }],
     ['only float16 sums', { subgroupMatrices: [{ ...product, sums: 'f16' }] }],
-    ['too little workgroup memory', { limits: defaultCapabilities.limits }],
+    [
+      'too few invocations',
+      { limits: { ...defaultCapabilities.limits, maxComputeInvocationsPerWorkgroup: 64 } },
+    ],
   ])('says no where there is %s', (_, change) => {
-    expect(chooseMatrixTile(64, 64, { ...withMatrices, ...change })).toBeUndefined()
+    expect(chooseMatrixTile(4096, 64, 64, { ...withMatrices, ...change })).toBeUndefined()
   })
 
   it.each([
     [20, 64],
     [64, 4],
-    [128, 64],
-    [64, 128],
+    [144, 64],
+    [64, 256],
   ])('says no to widths %i and %i', (headDim, valueDim) => {
-    expect(chooseMatrixTile(headDim, valueDim, withMatrices)).toBeUndefined()
+    expect(chooseMatrixTile(4096, headDim, valueDim, withMatrices)).toBeUndefined()
   })
 
-  it('keeps rows in workgroup memory 16-byte aligned', () => {
-    const memory = matrixMemory(chooseMatrixTile(64, 48, withMatrices)!, 64, 48)
-    expect((8 * memory.operandStride) % 16).toBe(0)
-    expect((8 * memory.probabilityStride) % 16).toBe(0)
-    expect(memory.bytes).toBeLessThanOrEqual(49152)
+  it('takes fewer rows where there are fewer, where memory is short, and more keys for wide heads', () => {
+    expect(chooseMatrixTile(64, 64, 64, withMatrices)?.queries).toBe(64)
+    expect(chooseMatrixTile(65, 64, 64, withMatrices)?.queries).toBe(128)
+    const small = { ...withMatrices, limits: defaultCapabilities.limits }
+    expect(chooseMatrixTile(4096, 64, 64, small)).toMatchObject({ queries: 64, keys: 16 })
+    expect(chooseMatrixTile(4096, 128, 128, withMatrices)).toMatchObject({ queries: 128, keys: 32 })
+  })
+
+  it('gives a subgroup two blocks of rows where matrices have eight', () => {
+    const eight = { ...product, rows: 8, columns: 8, depth: 8 }
+    const tile = chooseMatrixTile(4096, 64, 64, { ...withMatrices, subgroupMatrices: [eight] })
+    expect(tile).toMatchObject({ rowBlocks: 2, queries: 128, lanesPerRow: 2 })
+  })
+
+  it('begins all rows and arrays in workgroup memory at multiples of 16 bytes', () => {
+    for (const [headDim, valueDim] of [
+      [64, 48],
+      [128, 128],
+      [16, 112],
+    ] as const) {
+      // prettier-ignore
+      const memory = matrixMemory(
+        chooseMatrixTile(4096, headDim, valueDim, withMatrices)!,
+        headDim,
+        valueDim,
+      )
+      const { keyStride, valueStride, probabilityStride, keyRows, valueRows, probabilities } =
+        memory
+      const halves = [keyStride, valueStride, probabilityStride, keyRows, valueRows, probabilities]
+      expect(halves.map((vectors) => (8 * vectors) % 16)).toEqual(halves.map(() => 0))
+      expect((4 * memory.outgrown) % 16).toBe(0)
+      expect(memory.bytes).toBeLessThanOrEqual(49152)
+    }
   })
 })
 
@@ -94,7 +128,7 @@ describe('a plan on subgroup matrices', () => {
     const device = await adapter!.requestDevice({
       requiredFeatures: ['shader-f16', 'subgroups', feature],
     })
-    for (const more of [{}, { mask: causal }, { valueDim: 32 }]) {
+    for (const more of [{}, { mask: causal }, { valueDim: 32 }, { headDim: 128 }]) {
       const code = forwardCode(planForward({ ...options, ...more }, withMatrices), accesses)
       const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
       expect(messages.map(({ message }) => message)).toEqual([])
