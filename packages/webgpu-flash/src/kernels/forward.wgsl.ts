@@ -17,7 +17,12 @@ import { dropoutFunctions } from './tile/dropout.ts'
 import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
 import { applyOrderedDropout, applyOrderedRules, orderedPositions } from './tile/ordered-rules.ts'
 import type { TileSource } from './tile/source.ts'
-import { beginWeightedSum, storeWeights, weightedSum } from './tile/weighted-sum.ts'
+import {
+  beginWeightedSum,
+  storeWeights,
+  weightedSum,
+  weightedSumInParts,
+} from './tile/weighted-sum.ts'
 import type { WeightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
@@ -181,7 +186,6 @@ function tileBody(config: ForwardConfig): string {
     begun: true,
   }
   return `let firstKey = keyTile * tileKeys;
-${beginWeightedSum(grid, sum)}
 ${scoreProduct(grid, {
   name: 'score',
   rows: query,
@@ -190,15 +194,20 @@ ${scoreProduct(grid, {
   columnRegion: 'keyRegion',
   dimChunk: tile.dimChunk,
 })}
+${beginWeightedSum(grid, sum)}
 ${config.tokens === undefined ? applyScoreRules(grid, 'score', config.rules) : applyOrderedRules(grid, 'score', config.rules)}
 ${onlineSoftmax(grid, {
   scores: 'score',
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}workgroupBarrier();
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${
+    tile.probabilitiesInChunks
+      ? weightedSumInParts(grid, sum, 'score')
+      : `workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, sum)}`
+  }`
 }
 
 /** Sums across columns, divides once, and writes O and log-sum-exp (or merges with what is there). */

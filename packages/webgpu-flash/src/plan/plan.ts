@@ -147,9 +147,8 @@ export function planForward(
   const lengthsPerCall = checkLengthsOption(options)
   const attention = resolveOptions('flash.plan', shape, options)
   const { mask } = attention
-  const call = { dtype, headDim, valueDim, queryLength, masked: mask !== undefined }
-  const answer = lengthsPerCall ? undefined : tuning?.find(call)
-  const { tile, matrix, decodes, origin, tuned } = chooseForwardTile(
+  const answer = tuning?.find({ dtype, headDim, valueDim, queryLength, masked: Boolean(mask) })
+  const { tile, matrix, origin, tuned } = chooseForwardTile(
     shape,
     dtype,
     attention,
@@ -169,9 +168,9 @@ export function planForward(
     ? undefined
     : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
   const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
-  const decision = decodes
-    ? decideDecode({ ...problem, tile: options.decodeTile }, passChoice, capabilities)
-    : {}
+  const decision = options.tile
+    ? {}
+    : decideDecode({ ...problem, tile: options.decodeTile }, passChoice, capabilities)
   const { decode }: DecodeDecision = decision
   const known = matrix || decode ? undefined : passChoice?.sparsity.natural
   const blockMap =
@@ -183,7 +182,7 @@ export function planForward(
     attention,
     rope: resolveRope('flash.plan', options.rope, shape, attention),
     tile,
-    tileOrigin: tuned.forward?.tile === 'decode' && !decode ? withoutDecode : origin,
+    tileOrigin: origin,
     tuned,
     memory: tileMemory(tile, valueDim),
     matrix: decode ? undefined : matrix,
@@ -197,11 +196,6 @@ export function planForward(
     ...decision,
   }
   return withPasses(plan, passChoice, scoreModifiers, capabilities)
-}
-
-const withoutDecode: TileOrigin = {
-  kind: 'model',
-  ignored: 'the decode kernel was the fastest, which this call cannot use',
 }
 
 /** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */

@@ -48,7 +48,7 @@ const threadRegisters = 40
 /** Bytes of a compute unit's workgroup memory: 64 to 228 KiB, which WebGPU does not tell. */
 const unitBytes = 128 * 1024
 /** Threads of a unit at which half the time is spent waiting: fitted. */
-const halfHidden = 120
+const halfHidden = 300
 /** Compute units, which WebGPU does not tell either: an H200 has 132, laptops 8 to 40. */
 const units = 64
 

@@ -18,6 +18,11 @@ export interface ForwardTile {
   readonly dimChunk: number
   /** Keys of V in workgroup memory at a time; divides `keys`. */
   readonly valueChunk: number
+  /**
+   * Whether no more probabilities than those of `valueChunk` keys are in workgroup memory at a time,
+   * which leaves room for larger tiles; `valueChunk` is then a half or a quarter of `keys`.
+   */
+  readonly probabilitiesInChunks?: boolean
 }
 
 /** Where everything lies in workgroup memory, in vectors of 4. */
@@ -46,7 +51,7 @@ export function tileMemory(tile: ForwardTile, valueDim: number): TileMemory {
     query: tile.dimChunk * transposedStride(tile.queries),
     key: tile.dimChunk * transposedStride(tile.keys),
     value: tile.valueChunk * valueStride,
-    probability: tile.keys * probabilityStride,
+    probability: (tile.probabilitiesInChunks ? tile.valueChunk : tile.keys) * probabilityStride,
     reduction: tile.threadColumns * queryVectors,
   }
   const operands = Math.max(size.query + size.key, size.value)
@@ -70,29 +75,34 @@ export interface WorkgroupLimits {
 }
 
 /**
- * Candidates, among which `tile-cost.ts` chooses. Keeping all of Q in workgroup memory was slower in
- * every case on an NVIDIA H200: the workgroups that no longer run side by side cost more than reading
- * Q again from the cache.
+ * Candidates, the fastest measured on an NVIDIA H200 for 16 KiB of workgroup memory and for more;
+ * `tile-cost.ts` chooses. What was slower there in every case: all of Q in workgroup memory, because
+ * the workgroups that no longer run side by side cost more than reading Q again from the cache; and
+ * all probabilities of a tile at once, for the same reason.
  */
 const narrowTiles: readonly ForwardTile[] = [
-  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 32 },
-  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 16, valueChunk: 16 },
-  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
+  { ...chunked(64, 64, 16, 8), dimChunk: 32, valueChunk: 16 },
+  { ...chunked(64, 64, 8, 16), dimChunk: 16, valueChunk: 16 },
 ]
 
-/** For widths above 64, where a tile's products outweigh its softmax. */
+/** For widths above 64, whose outputs need more threads to hold them. */
 const middleTiles: readonly ForwardTile[] = [
-  { queries: 128, keys: 64, threadRows: 16, threadColumns: 16, dimChunk: 16, valueChunk: 16 },
-  { queries: 64, keys: 64, threadRows: 16, threadColumns: 16, dimChunk: 32, valueChunk: 32 },
-  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 32, valueChunk: 16 },
-  { queries: 64, keys: 32, threadRows: 16, threadColumns: 8, dimChunk: 8, valueChunk: 8 },
+  { ...chunked(64, 64, 16, 16), dimChunk: 32, valueChunk: 16 },
+  { ...chunked(64, 64, 16, 16), dimChunk: 16, valueChunk: 16 },
 ]
 
-/** For values wider than 128, whose outputs need more threads to hold them. */
+/** For values wider than 128. */
 const wideTiles: readonly ForwardTile[] = [
-  { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
+  { ...chunked(64, 128, 16, 32), dimChunk: 16, valueChunk: 32 },
+  { ...chunked(64, 64, 16, 16), dimChunk: 32, valueChunk: 16 },
+  { ...chunked(32, 64, 8, 16), dimChunk: 32, valueChunk: 16 },
   { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
 ]
+
+/** A tile with the probabilities of a chunk at a time. */
+function chunked(queries: number, keys: number, threadRows: number, threadColumns: number) {
+  return { queries, keys, threadRows, threadColumns, probabilitiesInChunks: true }
+}
 
 /** For calls of few rows: a decoding step, short sequences, one head. */
 const shortTiles: readonly ForwardTile[] = [
@@ -101,8 +111,9 @@ const shortTiles: readonly ForwardTile[] = [
   { queries: 16, keys: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, valueChunk: 8 },
 ]
 
-function candidates(valueDim: number): readonly ForwardTile[] {
-  const tiles = valueDim > 128 ? wideTiles : [...narrowTiles, ...middleTiles]
+function candidates(headDim: number, valueDim: number): readonly ForwardTile[] {
+  const narrow = Math.max(headDim, valueDim) <= 64
+  const tiles = valueDim > 128 ? wideTiles : narrow ? narrowTiles : middleTiles
   return [...tiles, ...shortTiles]
 }
 
@@ -122,7 +133,7 @@ export function tileFits(tile: ForwardTile, valueDim: number, limits: WorkgroupL
 /** The candidates that fit, from the least estimated time to the largest. */
 export function rankedTiles(shape: AttentionShape, limits: WorkgroupLimits): ForwardTile[] {
   const { batch, heads, queryLength, keyLength, headDim, valueDim } = shape
-  const fitting = candidates(valueDim).filter((tile) => tileFits(tile, valueDim, limits))
+  const fitting = candidates(headDim, valueDim).filter((tile) => tileFits(tile, valueDim, limits))
   const call = { rowTokens: queryLength, columnTokens: keyLength, planes: batch * heads }
   return rankTiles(fitting, call, (tile) => tileWork(tile, headDim, valueDim))
 }

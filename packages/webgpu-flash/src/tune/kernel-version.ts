@@ -16,6 +16,7 @@ const tile = {
   dimChunk: 16,
   valueChunk: 16,
 }
+const chunkedTile = { ...tile, probabilitiesInChunks: true }
 const gradientTile = {
   rows: 64,
   columns: 32,
@@ -49,12 +50,14 @@ function kernelTexts(): string[] {
   const float16: Access = { dtype: 'float16', nativeFloat16: true, vector: true }
   const ofForward = ['query', 'key', 'value', 'output'] as const
   const forward = planForward(options, defaultCapabilities)
+  const chunked = planForward({ ...options, tile: chunkedTile }, defaultCapabilities)
   const tiles = { query: gradientTile, key: gradientTile }
   const backward = planBackward('flash.tune', forward, tiles, defaultCapabilities)
   const ofBackward = same([...ofForward, 'dQuery', 'dKey', 'dValue', 'dOutput'] as const, float32)
   const matrices = planForward({ ...sizes, dtype: 'float16' }, withMatrices)
   return [
     forwardCode(forward, same(ofForward, float32)),
+    forwardCode(chunked, same(ofForward, float32)),
     forwardCode(matrices, same(ofForward, float16)),
     queryKernel(backward, ofBackward).code,
     keyKernel(backward, ofBackward).code,

@@ -49,8 +49,15 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
     (names: readonly string[]): Check =>
     (value, field) =>
       fields(value, field, Object.fromEntries(names.map((key) => [key, size])))
+  const optional =
+    (check: Check): Check =>
+    (value, field) => {
+      if (value !== undefined) check(value, field)
+    }
   const forwardTile: Check = (value, field) => {
-    if (value !== 'subgroup-matrix' && value !== 'decode') sizes(forwardTileSizes)(value, field)
+    if (value === 'subgroup-matrix') return
+    sizes(forwardTileSizes)(value, field)
+    fields(value, field, { probabilitiesInChunks: optional(flag) })
   }
   const kernel =
     (tile: Check): Check =>
@@ -65,11 +72,6 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
         skipped: (items, at) =>
           list(items, at, (item, place) => fields(item, place, { tile, reason: text })),
       })
-    }
-  const optional =
-    (check: Check): Check =>
-    (value, field) => {
-      if (value !== undefined) check(value, field)
     }
   const gradient = kernel(sizes(backwardTileSizes))
   const entry: Check = (value, field) =>

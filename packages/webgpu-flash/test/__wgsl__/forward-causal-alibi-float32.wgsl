@@ -198,22 +198,6 @@ fn main(
     let endTile = min(start + (packed >> 1u), params.keyTileEnd);
     for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
       let firstKey = keyTile * tileKeys;
-      var valueRow0 = vec4<f32>(0.0);
-      var valueRow1 = vec4<f32>(0.0);
-      var valueRow2 = vec4<f32>(0.0);
-      var valueRow3 = vec4<f32>(0.0);
-      var valueRow4 = vec4<f32>(0.0);
-      var valueRow5 = vec4<f32>(0.0);
-      var valueRow6 = vec4<f32>(0.0);
-      var valueRow7 = vec4<f32>(0.0);
-      valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 16u, lastKey) * params.valueRow, thread % 16u);
-      valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 16u, lastKey) * params.valueRow, (thread + 64u) % 16u);
-      valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 16u, lastKey) * params.valueRow, (thread + 128u) % 16u);
-      valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 16u, lastKey) * params.valueRow, (thread + 192u) % 16u);
-      valueRow4 = loadValue(valueBase + min(firstKey + 0u + (thread + 256u) / 16u, lastKey) * params.valueRow, (thread + 256u) % 16u);
-      valueRow5 = loadValue(valueBase + min(firstKey + 0u + (thread + 320u) / 16u, lastKey) * params.valueRow, (thread + 320u) % 16u);
-      valueRow6 = loadValue(valueBase + min(firstKey + 0u + (thread + 384u) / 16u, lastKey) * params.valueRow, (thread + 384u) % 16u);
-      valueRow7 = loadValue(valueBase + min(firstKey + 0u + (thread + 448u) / 16u, lastKey) * params.valueRow, (thread + 448u) % 16u);
       var score0_0 = vec4<f32>(0.0);
       var score1_0 = vec4<f32>(0.0);
       var score2_0 = vec4<f32>(0.0);
@@ -278,6 +262,22 @@ fn main(
           }
         }
       }
+      var valueRow0 = vec4<f32>(0.0);
+      var valueRow1 = vec4<f32>(0.0);
+      var valueRow2 = vec4<f32>(0.0);
+      var valueRow3 = vec4<f32>(0.0);
+      var valueRow4 = vec4<f32>(0.0);
+      var valueRow5 = vec4<f32>(0.0);
+      var valueRow6 = vec4<f32>(0.0);
+      var valueRow7 = vec4<f32>(0.0);
+      valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 16u, lastKey) * params.valueRow, thread % 16u);
+      valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 16u, lastKey) * params.valueRow, (thread + 64u) % 16u);
+      valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 16u, lastKey) * params.valueRow, (thread + 128u) % 16u);
+      valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 16u, lastKey) * params.valueRow, (thread + 192u) % 16u);
+      valueRow4 = loadValue(valueBase + min(firstKey + 0u + (thread + 256u) / 16u, lastKey) * params.valueRow, (thread + 256u) % 16u);
+      valueRow5 = loadValue(valueBase + min(firstKey + 0u + (thread + 320u) / 16u, lastKey) * params.valueRow, (thread + 320u) % 16u);
+      valueRow6 = loadValue(valueBase + min(firstKey + 0u + (thread + 384u) / 16u, lastKey) * params.valueRow, (thread + 384u) % 16u);
+      valueRow7 = loadValue(valueBase + min(firstKey + 0u + (thread + 448u) / 16u, lastKey) * params.valueRow, (thread + 448u) % 16u);
       score0_0 *= scale;
       score1_0 *= scale;
       score2_0 *= scale;

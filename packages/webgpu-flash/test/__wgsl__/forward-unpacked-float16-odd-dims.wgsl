@@ -182,14 +182,6 @@ fn main(
   for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
     let full = (keyTile + 1u) * tileKeys <= keyCount;
     let firstKey = keyTile * tileKeys;
-    var valueRow0 = vec4<f32>(0.0);
-    var valueRow1 = vec4<f32>(0.0);
-    var valueRow2 = vec4<f32>(0.0);
-    var valueRow3 = vec4<f32>(0.0);
-    if (thread % 8u < 2u) { valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 8u, lastKey) * params.valueRow, thread % 8u); }
-    if ((thread + 64u) % 8u < 2u) { valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 8u, lastKey) * params.valueRow, (thread + 64u) % 8u); }
-    if ((thread + 128u) % 8u < 2u) { valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 8u, lastKey) * params.valueRow, (thread + 128u) % 8u); }
-    if ((thread + 192u) % 8u < 2u) { valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 8u, lastKey) * params.valueRow, (thread + 192u) % 8u); }
     var score0_0 = vec4<f32>(0.0);
     var score1_0 = vec4<f32>(0.0);
     var score2_0 = vec4<f32>(0.0);
@@ -282,6 +274,14 @@ fn main(
         }
       }
     }
+    var valueRow0 = vec4<f32>(0.0);
+    var valueRow1 = vec4<f32>(0.0);
+    var valueRow2 = vec4<f32>(0.0);
+    var valueRow3 = vec4<f32>(0.0);
+    if (thread % 8u < 2u) { valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 8u, lastKey) * params.valueRow, thread % 8u); }
+    if ((thread + 64u) % 8u < 2u) { valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 8u, lastKey) * params.valueRow, (thread + 64u) % 8u); }
+    if ((thread + 128u) % 8u < 2u) { valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 8u, lastKey) * params.valueRow, (thread + 128u) % 8u); }
+    if ((thread + 192u) % 8u < 2u) { valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 8u, lastKey) * params.valueRow, (thread + 192u) % 8u); }
     score0_0 *= scale;
     score1_0 *= scale;
     score2_0 *= scale;

@@ -50,6 +50,11 @@ describe('checkRecord', () => {
       'record.entries[0].forward.best.queries must be a positive integer, got "64u; }"',
     ],
     [
+      'entries.0.forward.best.probabilitiesInChunks',
+      'yes',
+      'record.entries[0].forward.best.probabilitiesInChunks must be true or false, got "yes"',
+    ],
+    [
       'entries.0.forward.speedUp',
       -1,
       'record.entries[0].forward.speedUp must be a positive number, got -1',

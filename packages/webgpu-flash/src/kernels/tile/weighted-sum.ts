@@ -6,22 +6,36 @@ import type { ThreadGrid } from './grid.ts'
 import { beginLoads, inChunks, stageRows } from './source.ts'
 import type { StagedLoad, TileSource } from './source.ts'
 
-/** Stores the score registers `name{i}_{j}` as weights: `[column][4 rows]`. */
+/**
+ * Stores the score registers `name{i}_{j}` as weights: `[column][4 rows]`.
+ *
+ * @param part - A half or a quarter of the columns, and which. Default: all of them.
+ */
 export function storeWeights(
   grid: ThreadGrid,
   name: string,
   region: string,
   stride: number,
+  part: WeightPart = { index: 0, count: 1 },
 ): string {
   const rowVectors = ownRows(grid) / 4
+  // A thread's vectors hold columns a quarter tile apart, so that a part is made of whole lanes.
+  const lanes = 4 / part.count
   return unroll(rowVectors, (h) =>
     unroll(ownColumnVectors(grid), (j) =>
-      unroll(4, (k) => {
-        const four = fourRows(h, (i) => `${name}${i}_${j}.${lane(k)}`)
+      unroll(lanes, (k) => {
+        const from = part.index * lanes + k
+        const four = fourRows(h, (i) => `${name}${i}_${j}.${lane(from)}`)
         return `tile[${region} + (${columnText(grid, j, k)}) * ${stride}u + row * ${rowVectors}u + ${h}u] = vec4<f32>(${four});`
       }),
     ),
   )
+}
+
+/** One of `count` (1, 2 or 4) equal parts of a tile's columns. */
+export interface WeightPart {
+  readonly index: number
+  readonly count: number
 }
 
 /** One weighted sum. */
@@ -52,12 +66,37 @@ export function beginWeightedSum(grid: ThreadGrid, sum: WeightedSum): string {
 
 /** WGSL of the sum. Barriers inside order it after the weights' stores. */
 export function weightedSum(grid: ThreadGrid, sum: WeightedSum): string {
-  const { name, chunk } = sum
+  const { chunk } = sum
   const chunks = grid.tileColumns / chunk
+  const column = chunks > 1 ? `(chunk * ${chunk}u + token)` : 'token'
+  const multiply = multiplyChunk(grid, sum, column)
+  return inChunks([stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
+}
+
+/**
+ * The same where workgroup memory holds the weights of one chunk at a time: they are stored from
+ * the registers `weights{i}_{j}` together with the chunk. The sum must have been begun.
+ */
+export function weightedSumInParts(grid: ThreadGrid, sum: WeightedSum, weights: string): string {
+  const { chunk } = sum
+  const source = stagedSource(grid, sum)
+  const count = grid.tileColumns / chunk
+  return unroll(
+    count,
+    (index) => `workgroupBarrier();
+${source.store}
+${storeWeights(grid, weights, sum.weightRegion, sum.weightStride, { index, count })}
+workgroupBarrier();
+${index + 1 < count ? `${source.fetch(`${(index + 1) * chunk}u`)}\n` : ''}${multiplyChunk(grid, sum, 'token')}`,
+  )
+}
+
+/** Adds one chunk: outer products of its weights, from `column` on, and its rows. */
+function multiplyChunk(grid: ThreadGrid, sum: WeightedSum, column: string): string {
+  const { name, chunk } = sum
   const rowVectors = ownRows(grid) / 4
   const dimVectors = sum.sourceStride / grid.threadColumns
-  const column = chunks > 1 ? `(chunk * ${chunk}u + token)` : 'token'
-  const multiply = `for (var token = 0u; token < ${chunk}u; token++) {
+  return `for (var token = 0u; token < ${chunk}u; token++) {
 ${unroll(rowVectors, (h) => `  let w${h} = tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u];`)}
 ${unroll(dimVectors, (c) => `  let x${c} = tile[${sum.sourceRegion} + token * ${sum.sourceStride}u + column + ${c * grid.threadColumns}u];`)}
 ${unroll(ownRows(grid), (i) =>
@@ -67,5 +106,4 @@ ${unroll(ownRows(grid), (i) =>
   ),
 )}
 }`
-  return inChunks([stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
 }
