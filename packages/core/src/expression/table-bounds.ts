@@ -1,6 +1,7 @@
 // The smallest and largest value of a table over a box of indices. A mask that another framework
 // hands over can have 4096 x 4096 entries, so the last two axes get a pyramid: each level holds the
-// extremes of 8 x 8 cells of the level below, built once and kept as long as the table lives.
+// extremes of 8 x 8 cells of the level below, built once and kept as long as the table lives. A list
+// that never decreases has its extremes at the ends.
 import type { Table } from './node.ts'
 import { assign, assignFloat, assignUnknown, isUnknown } from './strided-interval.ts'
 import type { MutableInterval, StridedInterval } from './strided-interval.ts'
@@ -64,6 +65,20 @@ function nextLevel(level: Level, slices: number): Level {
     }
   }
   return { rows, columns, lowest, highest }
+}
+
+const ascending = new WeakMap<Table, boolean>()
+
+/** Whether a list never decreases, such as the beginning of each token's sequence. */
+function isAscending(table: Table): boolean {
+  let known = ascending.get(table)
+  if (known === undefined) {
+    const { values, shape } = table
+    known = shape.length === 1
+    for (let i = 1; i < values.length && known; i++) known = values[i - 1]! <= values[i]!
+    ascending.set(table, known)
+  }
+  return known
 }
 
 function emptyLike(values: Values, length: number): Values {
@@ -189,7 +204,9 @@ export function tableBounds(table: Table): TableBounds {
     if (Number.isNaN(entries)) return assignUnknown(out)
     lowest = Infinity
     highest = -Infinity
-    if (entries <= smallBox) readEach(0, 0)
+    if (isAscending(table))
+      include(values[starts[0]!]!, values[starts[0]! + (entries - 1) * steps[0]!]!)
+    else if (entries <= smallBox) readEach(0, 0)
     else readSlices(0, 0)
     return table.type === 'float'
       ? assignFloat(out, lowest, highest)

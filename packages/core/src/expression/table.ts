@@ -77,10 +77,11 @@ export function integerTable(
   shape: readonly number[] = [values.length],
 ): IntegerTable {
   checkTable('integerTable', name, values.length, shape)
-  const stored = Int32Array.from(values)
-  const wrong = stored.findIndex((value, index) => value !== values[index])
-  if (wrong >= 0) {
-    throw new RangeError(`integerTable: need 32-bit integers, got ${values[wrong]} at ${wrong}`)
+  const stored = values instanceof Int32Array ? values.slice() : Int32Array.from(values)
+  for (let i = 0; i < stored.length; i++) {
+    if (stored[i] !== values[i]) {
+      throw new RangeError(`integerTable: need 32-bit integers, got ${values[i]} at ${i}`)
+    }
   }
   const table: Table = {
     kind: 'table',

@@ -35,6 +35,19 @@ describe('bounds of look-ups', () => {
     expect({ ...compileBounds(steps.at(query))({ query: box }) }).toEqual(expected)
   })
 
+  it.each<[string, StridedInterval, StridedInterval]>([
+    ['a part', every(2, 50), every(0, 7)],
+    ['every seventh entry', every(1, 57, 7), every(0, 8)],
+    ['clamped at both ends', every(-9, 99), every(0, 9)],
+    ['one entry', only(61), only(8)],
+  ])('of a list that never decreases: %s', (_, box, expected) => {
+    const ascending = integerTable(
+      'ascending',
+      Array.from({ length: 64 }, (_value, index) => Math.floor(index / 7)),
+    )
+    expect({ ...compileBounds(ascending.at(query))({ query: box }) }).toEqual(expected)
+  })
+
   it('find extremes of any box of a large table', () => {
     const rows = 70
     const columns = 90
