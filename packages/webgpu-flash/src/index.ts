@@ -15,6 +15,12 @@ export type { GpuTensor } from './gpu-tensor.ts'
 export type { PlanOptions } from './plan/plan.ts'
 export type { CallOptions, RopeExplanation, RopeOption, RopeSides } from './plan/rope-options.ts'
 export type { RotaryPositions } from './plan/rotary-words.ts'
+export type {
+  CacheInputs,
+  CacheTokens,
+  KeyValueCache,
+  KeyValueCacheOptions,
+} from './run/kv-cache.ts'
 export type { RotateOptions } from './run/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'

@@ -15,6 +15,11 @@ export interface RotateConfig {
   readonly layout: RotaryLayout
   readonly input: Access
   readonly output: Access
+  /**
+   * Whether rows are appended to a cache: entry b of `positions` is then the output row of the first
+   * row of sequence b, which is its position too, and how many rows the sequence has. Default: false.
+   */
+  readonly appends?: boolean
 }
 
 /** Threads of a workgroup, along rows and their units. */
@@ -135,12 +140,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let firstHead = params.headBase + id.y * headsPerThread;
   let endHead = min(firstHead + headsPerThread, params.headEnd);
   let given = positions[params.positionBatch * batch + params.positionRow * row];
-  let position = vec2<u32>(given.x + params.positionStep * row, given.y);
+${config.appends ? appendedRow : plainRow}
   let inputRow = params.inputOffset + batch * params.inputBatch + row * params.inputRow;
-  let outputRow = params.outputOffset + batch * params.outputBatch + row * params.outputRow;
+  let outputRow = params.outputOffset + batch * params.outputBatch + place * params.outputRow;
 ${indent(turnsWholeVectors(config) ? wholeVectors(config) : singleElements(config), 2)}
 }`
 }
+
+const plainRow = `  let position = vec2<u32>(given.x + params.positionStep * row, given.y);
+  let place = row;`
+
+const appendedRow = `  if (row >= given.y) { return; }
+  let place = given.x + row;
+  let position = vec2<u32>(place, 0u);`
 
 /** A loop over the thread's heads, where `inputBase` and `outputBase` are the row of one. */
 const eachHead = (body: string): string => `for (var head = firstHead; head < endHead; head++) {

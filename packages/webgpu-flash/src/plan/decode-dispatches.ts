@@ -40,7 +40,8 @@ export function decodeRanges(
   const rows = { start: 0, end: shape.queryLength }
   const chunks = partRange(lengths, batches, parts)
   const size = chunkKeys(decode.tile)
-  const keys = { start: chunks.start * size, end: Math.min(chunks.end * size, shape.keyLength) }
+  const held = bound.key.view.shape[2]!
+  const keys = { start: chunks.start * size, end: Math.min(chunks.end * size, held) }
   const ofRows = (name: 'query' | 'output' | 'logSumExp'): BoundRange =>
     boundRange(bound[name], alignment, batches, heads, rows)
   const ofKeys = (name: 'key' | 'value'): BoundRange =>

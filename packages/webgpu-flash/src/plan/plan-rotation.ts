@@ -24,7 +24,9 @@ export interface RotationProblem {
   readonly positions: PositionWords
   /** 1 turns by the positions, -1 back: the adjoint, for gradients. */
   readonly direction: 1 | -1
-  /** `[B, H, L, D]`, the same shape and dtype. */
+  /** Whether rows are appended to a cache; see {@link RotateConfig}. Default: false. */
+  readonly appends?: boolean
+  /** `[B, H, L, D]`, the same shape and dtype; a cache has rows of its own number. */
   readonly input: GpuTensor
   readonly output: GpuTensor
   readonly accesses: { readonly input: Access; readonly output: Access }
@@ -70,7 +72,8 @@ export function planRotation(
   const { rotary, input, accesses } = problem
   const [batch, heads, length, headDim] = input.shape as [number, number, number, number]
   const { rotaryDim, layout } = rotary
-  const config: RotateConfig = { headDim, rotaryDim, layout, ...accesses }
+  const { appends = false } = problem
+  const config: RotateConfig = { headDim, rotaryDim, layout, appends, ...accesses }
   const all: Box = {
     batches: { start: 0, end: batch },
     heads: { start: 0, end: heads },
@@ -102,18 +105,19 @@ function workgroupsOf(
 
 function rangesOf(
   { batches, heads, rows }: Box,
-  { input, output }: RotationProblem,
+  { input, output, appends = false }: RotationProblem,
   { minStorageBufferOffsetAlignment }: RotationLimits,
 ): { readonly input: BoundRange; readonly output: BoundRange } {
-  const range = (view: GpuTensor): BoundRange =>
+  const range = (view: GpuTensor, ownRows: Range): BoundRange =>
     boundRange(
       { view, elementBytes: elementBytes(view.dtype), follows: 'queries' },
       minStorageBufferOffsetAlignment,
       batches,
       heads,
-      rows,
+      ownRows,
     )
-  return { input: range(input), output: range(output) }
+  const written = appends ? { start: 0, end: output.shape[2]! } : rows
+  return { input: range(input, rows), output: range(output, written) }
 }
 
 function split(

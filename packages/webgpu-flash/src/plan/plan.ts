@@ -180,7 +180,7 @@ export function planForward(
     shape,
     dtype,
     attention,
-    rope: resolveRope('flash.plan', options.rope, shape, attention),
+    rope: resolveRope('flash.plan', options.rope, shape, attention, lengthsPerCall),
     tile,
     tileOrigin: origin,
     tuned,

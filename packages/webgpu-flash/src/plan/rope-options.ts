@@ -79,12 +79,18 @@ export function resolveRope(
   rope: RopeOption | undefined,
   { batch, queryLength, keyLength, headDim }: AttentionShape,
   { queryOffsets, sequences }: Pick<ResolvedAttention, 'queryOffsets' | 'sequences'>,
+  lengthsPerCall = false,
 ): ResolvedRope | undefined {
   if (rope === undefined) return undefined
   if (typeof rope !== 'object' || rope === null) {
     throw new TypeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
   }
   const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
+  if (lengthsPerCall && (sides.key || sides.queryPositions !== undefined)) {
+    throw new RangeError(
+      `${caller}: with lengths 'call' rope turns queries alone, at the call's positions, got ${sides.key ? 'key' : 'queryPositions'}; flash.cache({ rope }) turns keys as they are appended`,
+    )
+  }
   const { query, key, queryPositions, keyPositions = sequences?.keyPositions ?? 0 } = sides
   if (!query && !key) {
     throw new RangeError(`${caller}: rope needs an embedding for query, key or both, got neither`)

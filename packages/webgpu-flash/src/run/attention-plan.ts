@@ -194,7 +194,7 @@ export function bindPlan(
       label: 'attn forward',
       ...(timestampWrites ? { timestampWrites } : {}),
     })
-    rope?.encode(caller, call, pass, given)
+    rope?.encode(caller, call, pass, given, callLengths(caller, plan, given))
     for (const { pipeline, blockMap, dispatches, replaced } of prepared.stages) {
       pass.setPipeline(pipeline)
       for (const { ranges, block, workgroups } of dispatches) {

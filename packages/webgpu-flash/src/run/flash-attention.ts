@@ -27,6 +27,8 @@ import { attentionBackward } from './attention-backward.ts'
 import { attentionOnce } from './attention-once.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
+import { createKeyValueCache } from './kv-cache.ts'
+import type { KeyValueCache, KeyValueCacheOptions } from './kv-cache.ts'
 import { rotateTensor } from './rotate-tensor.ts'
 import type { RotateOptions } from './rotate-tensor.ts'
 import { downloadTensor, uploadTensor } from './transfer.ts'
@@ -133,6 +135,32 @@ export interface FlashAttention {
    * @throws RangeError or TypeError as `rotate` does.
    */
   rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
+  /**
+   * A cache of keys and values, empty: for decoding token by token, with a plan made once, with
+   * `lengths: 'call'`.
+   *
+   * @throws RangeError or TypeError for options that do not fit, UnsupportedError for more than the
+   *   device allows.
+   *
+   * @example
+   * ```ts
+   * import { createFlashAttention } from '@attn/webgpu-flash'
+   *
+   * const flash = await createFlashAttention()
+   * const cache = flash.cache({ kvHeads: 2, headDim: 64, capacity: 100, dtype: 'float16' })
+   * const tokens = flash.empty([1, 2, 7, 64], 'float16') // of a prompt
+   * cache.append({ key: tokens, value: tokens })
+   * cache.length() // => 7
+   * const plan = flash.plan({
+   *   heads: 8, kvHeads: 2, queryLength: 1, keyLength: 100, headDim: 64, dtype: 'float16', lengths: 'call',
+   * })
+   * const query = flash.empty([1, 8, 1, 64], 'float16')
+   * plan.forward({ query, ...cache.inputs() }).output.shape // => [1, 8, 1, 64]
+   * await flash.finished()
+   * flash.destroy()
+   * ```
+   */
+  cache(options: KeyValueCacheOptions): KeyValueCache
   /**
    * Copies a CPU tensor to the GPU, row-major; float64 becomes float32.
    *
@@ -267,6 +295,10 @@ export async function createFlashAttention(
       rotateTensor(host, 'flash.rotate', source, rotary, rotateOptions, 1),
     rotateBack: (gradient, rotary, rotateOptions = {}) =>
       rotateTensor(host, 'flash.rotateBack', gradient, rotary, rotateOptions, -1),
+    cache: (cacheOptions) => {
+      errors.checkAlive('flash.cache')
+      return buffers.undoOnThrow(() => createKeyValueCache(host, cacheOptions))
+    },
     upload,
     empty,
     download,

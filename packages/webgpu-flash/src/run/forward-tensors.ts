@@ -1,5 +1,6 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { extent, resolveOptions } from '@attn/core'
+import type { AttentionShape } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
@@ -9,7 +10,7 @@ import type { ForwardPlan } from '../plan/plan.ts'
 export interface ForwardInputs {
   /** `[B, H, L, D]`, any strides. */
   readonly query: GpuTensor
-  /** `[B, Hkv, S, D]`, any strides. */
+  /** `[B, Hkv, S, D]`, any strides. With `lengths: 'call'`, S is at most the plan's `keyLength`. */
   readonly key: GpuTensor
   /** `[B, Hkv, S, Dv]`, any strides. */
   readonly value: GpuTensor
@@ -38,8 +39,9 @@ export interface CallLengths {
 export function callLengths(
   caller: string,
   { shape, decode }: ForwardPlan,
-  { keyLengths, queryOffset }: ForwardInputs,
+  inputs: ForwardInputs,
 ): CallLengths | undefined {
+  const { keyLengths, queryOffset } = inputs
   if (!decode?.lengthsPerCall) {
     for (const [name, given] of Object.entries({ keyLengths, queryOffset })) {
       if (given !== undefined) {
@@ -55,7 +57,13 @@ export function callLengths(
   }
   const lengths = typeof keyLengths === 'number' ? filled(keyLengths, shape.batch) : keyLengths
   const offsets = queryOffset === undefined ? {} : { queryOffset }
-  return resolveOptions(caller, shape, { keyLengths: lengths, ...offsets })
+  const held = { ...shape, keyLength: heldKeys(shape, inputs) }
+  return resolveOptions(caller, held, { keyLengths: lengths, ...offsets })
+}
+
+/** Rows that the caller's keys have: with lengths per call, no more than the plan is for. */
+function heldKeys({ keyLength }: AttentionShape, { key }: Pick<ForwardInputs, 'key'>): number {
+  return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
 }
 
 const filled = (value: number, count: number): number[] =>
@@ -99,11 +107,12 @@ function isVector({ shape, strides, offset }: GpuTensor): boolean {
  */
 export function checkTensors(
   caller: string,
-  { shape, dtype }: ForwardPlan,
+  { shape, dtype, decode }: ForwardPlan,
   tensors: ForwardInputs & Partial<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
+  const keyLength = decode?.lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
   const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
     query: [batch, heads, queryLength, headDim],
     key: [batch, kvHeads, keyLength, headDim],

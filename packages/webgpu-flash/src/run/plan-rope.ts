@@ -8,9 +8,11 @@ import type { GuardedCall } from '../device/errors.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
+import { offsetWords } from '../plan/rotary-words.ts'
+import type { CallLengths } from './forward-tensors.ts'
 import { createRotated } from './rotate-tensor.ts'
 import { createRotation } from './rotation.ts'
-import type { Rotation } from './rotation.ts'
+import type { CallPositions, Rotation } from './rotation.ts'
 
 /** The tensors that rotation concerns, or those of them that it does. */
 type Turned<Name extends string> = Partial<Readonly<Record<Name, GpuTensor>>>
@@ -25,6 +27,7 @@ export interface PlanRope {
     call: GuardedCall,
     pass: GPUComputePassEncoder,
     given: { readonly query: GpuTensor; readonly key: GpuTensor },
+    lengths?: CallLengths,
   ): void
   /**
    * Where the backward pass is to leave the gradients of the turned ones, since the caller wants those
@@ -81,11 +84,30 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
     })
     return made
   }
+  // Kept from call to call, for the layers that a step of decoding has.
+  let last: { readonly key: string; readonly words: GPUBuffer } | undefined
+  const positionsOf = (
+    caller: string,
+    call: GuardedCall,
+    { queryOffsets }: CallLengths,
+  ): CallPositions => {
+    const key = queryOffsets.join()
+    if (last?.key !== key) {
+      const { words } = offsetWords(caller, queryOffsets, queryLength)
+      const made = buffers.upload('positions', words)
+      // Not destroyed: a call that is encoded but not submitted may need it still.
+      if (last) buffers.forget(last.words)
+      last = { key, words: made }
+      call.writes(made)
+    }
+    return { words: last.words, appends: false }
+  }
   return {
     inputs: (call) => Object.fromEntries(turned.map((side) => [side, tensor(side, side, call)])),
-    encode: (caller, call, pass, given) => {
+    encode: (caller, call, pass, given, lengths) => {
       for (const side of turned) {
-        rotations[side]!.encode(caller, call, pass, given[side], tensor(side, side, call), 1)
+        const own = lengths && positionsOf(caller, call, lengths)
+        rotations[side]!.encode(caller, call, pass, given[side], tensor(side, side, call), 1, own)
       }
     },
     gradients: (call) =>
@@ -102,6 +124,7 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
       for (const rotation of Object.values(rotations)) rotation.destroy()
       for (const { storage } of tensors.values()) buffers.release(storage)
       tensors.clear()
+      if (last) buffers.release(last.words)
     },
   }
 }

@@ -19,6 +19,7 @@ export interface Rotation {
    * Records the rotation of one tensor into another of the same shape and dtype.
    *
    * @param direction - 1 turns by the positions, -1 back (the adjoint, for gradients).
+   * @param own - Positions of this call, in place of those that the rotation was made with.
    */
   encode(
     caller: string,
@@ -27,8 +28,16 @@ export interface Rotation {
     input: GpuTensor,
     output: GpuTensor,
     direction: 1 | -1,
+    own?: CallPositions,
   ): void
   destroy(): void
+}
+
+/** Positions of a call, laid out as those of the rotation. */
+export interface CallPositions {
+  readonly words: GPUBuffer
+  /** Whether rows are appended to a cache at their positions. */
+  readonly appends: boolean
 }
 
 interface PreparedRotation {
@@ -64,10 +73,11 @@ export function createRotation(
     input: GpuTensor,
     output: GpuTensor,
     direction: 1 | -1,
+    appends: boolean,
   ): PreparedRotation => {
     const native = capabilities.shaderFloat16
     const accesses = { input: accessOf(input, native), output: accessOf(output, native) }
-    const problem = { rotary, positions, direction, input, output, accesses }
+    const problem = { rotary, positions, direction, appends, input, output, accesses }
     const { code, dispatches } = planRotation(callerOfCall, problem, capabilities.limits)
     const { words, blocks } = joinBlocks(
       dispatches.map((dispatch) => dispatch.words),
@@ -82,11 +92,14 @@ export function createRotation(
   }
 
   return {
-    encode: (callerOfCall, call, pass, input, output, direction) => {
+    encode: (callerOfCall, call, pass, input, output, direction, own) => {
+      const { words = positionBuffer, appends = false } = own ?? {}
       const views = [input, output].map(({ offset, strides, shape }) => [offset, strides, shape])
-      const key = JSON.stringify([direction, input.dtype, ...views])
-      const prepared = calls.get(key, () => prepare(callerOfCall, input, output, direction))
-      call.reads(input.storage, frequencyBuffer, positionBuffer)
+      const key = JSON.stringify([direction, appends, input.dtype, ...views])
+      const prepared = calls.get(key, () =>
+        prepare(callerOfCall, input, output, direction, appends),
+      )
+      call.reads(input.storage, frequencyBuffer, words)
       call.writes(output.storage)
       call.onFailure(() => {
         forgetPipeline(device, prepared.pipeline)
@@ -104,7 +117,7 @@ export function createRotation(
           part(input, dispatch.input),
           part(output, dispatch.output),
           { buffer: frequencyBuffer },
-          { buffer: positionBuffer },
+          { buffer: words },
         ]
         const entries = resources.map((resource, binding) => ({ binding, resource }))
         const layout = kernelLayout(device, bindings)
