@@ -8,6 +8,7 @@ import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
 import { createSparseCommand } from './cli/sparse-command.ts'
 import { createTrainCommand } from './cli/train-command.ts'
+import { createTuneCommand } from './cli/tune-command.ts'
 
 const setExitCode = (code: number): void => {
   process.exitCode = code
@@ -19,6 +20,7 @@ const program = new Command('attn')
   .addCommand(createPositionsCommand(setExitCode))
   .addCommand(createSparseCommand(setExitCode))
   .addCommand(createTrainCommand(setExitCode))
+  .addCommand(createTuneCommand())
   .addCommand(createPeersCommand(setExitCode))
   .addCommand(createCompareCommand(setExitCode))
   .exitOverride()

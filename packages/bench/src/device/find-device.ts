@@ -30,6 +30,8 @@ export type FoundDevice =
       readonly kind: 'gpu' | 'software'
       readonly report: DeviceReport
       readonly device: GPUDevice
+      /** What the adapter says of itself, in Dawn more than `device.adapterInfo` does. */
+      readonly adapterInfo: GPUAdapterInfo
       release(): void
     }
 
@@ -125,6 +127,7 @@ async function openGpu(
   return {
     kind: found,
     device,
+    adapterInfo: adapter.info,
     report: describe(found, adapter, device, backend, inBrowser ? undefined : flags),
     release() {
       device.destroy()

@@ -1,0 +1,62 @@
+// What a user waits for: from a device that is ready to the first result on the CPU, shader compilation
+// included; and how long a plan takes where its kernel is known.
+import { createFlashAttention } from '@attn/webgpu-flash'
+import { tensor } from '@attn/core'
+import { median } from '../measure/statistics.ts'
+import { normalArray } from '../inputs/normal.ts'
+import { maskOf } from './problem.ts'
+import type { Problem } from './problem.ts'
+
+/** Times of one call, in milliseconds by the wall clock. */
+export interface FirstCall {
+  /** Length of the call. */
+  readonly length: number
+  /** From a device to the output of `flash.attention` on the CPU: plan, copies, compilation, run. */
+  readonly firstMilliseconds: number
+  /** The same call again. */
+  readonly secondMilliseconds: number
+  /** A plan of the same call, its kernel compiled: the median of several. */
+  readonly planMilliseconds: number
+}
+
+/** Plans to time. */
+const plans = 50
+
+/** Long calls would measure the device's arithmetic, or the bus. */
+const longest = 1024
+
+/** Measures on a device that has compiled nothing yet: drivers keep what they have compiled. */
+export async function measureFirstCall(device: GPUDevice, problem: Problem): Promise<FirstCall> {
+  const { batch, heads, headDim, lengths } = problem
+  const length = Math.min(longest, ...lengths)
+  const shape = [batch, heads, length, headDim]
+  const count = batch * heads * length * headDim
+  const input = (seed: number) => tensor(normalArray(seed, count), shape)
+  const [query, key, value] = [input(1), input(2), input(3)]
+  const mask = maskOf(problem, 'flash')
+  const masked = mask ? { mask } : {}
+
+  const started = performance.now()
+  const flash = await createFlashAttention({ device })
+  try {
+    await flash.attention(query, key, value, masked)
+    const first = performance.now()
+    await flash.attention(query, key, value, masked)
+    const second = performance.now()
+    const times = Array.from({ length: plans }, () => {
+      const before = performance.now()
+      const plan = flash.plan({ batch, heads, queryLength: length, headDim, ...masked })
+      const elapsed = performance.now() - before
+      plan.destroy()
+      return elapsed
+    })
+    return {
+      length,
+      firstMilliseconds: first - started,
+      secondMilliseconds: second - first,
+      planMilliseconds: median(times),
+    }
+  } finally {
+    flash.destroy()
+  }
+}
