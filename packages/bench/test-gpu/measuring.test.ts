@@ -99,6 +99,13 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     })
     expect(steps.map(({ done }) => done)).toEqual([0, 1, 2, 3, 4, 5])
     const [configuration] = report.configurations
+    const { firstCall } = configuration!
+    expect(firstCall!.length).toBe(40)
+    expect(firstCall!.firstMilliseconds).toBeGreaterThan(firstCall!.planMilliseconds)
+    expect(firstCall!.planMilliseconds).toBeGreaterThan(0)
+    expect(formatConfiguration(configuration!, report.problem)).toMatch(
+      /first call at length 40, .* ms with compilation, then .* ms; a plan takes .* ms/,
+    )
     const [short, long] = configuration!.results
     expect(short).toMatchObject({
       length: 40,

@@ -1,6 +1,7 @@
 // The JSON file of `attn run`: everything that went into its table and every sample beside it. The
 // README describes the fields; `schema` changes whenever one of them changes its meaning.
 import type { DeviceReport } from '../device/find-device.ts'
+import type { FirstCall } from '../suites/first-call.ts'
 import type { LengthResult } from '../suites/outcome.ts'
 import type { Problem } from '../suites/problem.ts'
 
@@ -28,6 +29,8 @@ export interface Environment {
 /** All results under one configuration of one device. */
 export interface ConfigurationResult {
   readonly device: DeviceReport
+  /** Of WebGPU devices. */
+  readonly firstCall?: FirstCall
   readonly results: readonly LengthResult[]
 }
 

@@ -1,5 +1,6 @@
 // The report as text: what ran where, whether it is right, how long it took, what memory it needed.
 import type { DeviceReport } from '../device/find-device.ts'
+import type { FirstCall } from '../suites/first-call.ts'
 import type { LengthResult, Measured, Outcome } from '../suites/outcome.ts'
 import { methods } from '../suites/problem.ts'
 import type { Method, Problem } from '../suites/problem.ts'
@@ -45,7 +46,7 @@ export function formatFlags({ flags }: DeviceReport): string[] {
 
 /** Verification, table and clock of one configuration. */
 export function formatConfiguration(
-  { device, results }: ConfigurationResult,
+  { device, firstCall, results }: ConfigurationResult,
   problem: Problem,
 ): string {
   return [
@@ -54,6 +55,7 @@ export function formatConfiguration(
     formatResults(results, problem),
     '',
     ...formatClock(device, results),
+    ...formatFirstCall(firstCall),
   ].join('\n')
 }
 
@@ -144,6 +146,16 @@ function formatResults(results: readonly LengthResult[], { window }: Problem): s
 function formatSpeedUp(before: Outcome, after: Outcome): string {
   if (before.status === 'skipped' || after.status === 'skipped') return ''
   return `${threeDigits(before.time.median / after.time.median)}x`
+}
+
+function formatFirstCall(call: FirstCall | undefined): string[] {
+  if (!call) return []
+  const { length, firstMilliseconds, secondMilliseconds, planMilliseconds } = call
+  return [
+    `first call at length ${formatLength(length)}, from tensors to tensors on the CPU: ` +
+      `${threeDigits(firstMilliseconds)} ms with compilation, then ` +
+      `${threeDigits(secondMilliseconds)} ms; a plan takes ${threeDigits(planMilliseconds)} ms`,
+  ]
 }
 
 function formatClock(device: DeviceReport, results: readonly LengthResult[]): string[] {

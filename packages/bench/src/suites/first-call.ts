@@ -1,7 +1,7 @@
 // What a user waits for: from a device that is ready to the first result on the CPU, shader compilation
 // included; and how long a plan takes where its kernel is known.
-import { createFlashAttention } from '@attn/webgpu-flash'
-import { tensor } from '@attn/core'
+import { cast, tensor, UnsupportedError } from '@attn/core'
+import { createFlashAttention, GpuOutOfMemoryError } from '@attn/webgpu-flash'
 import { median } from '../measure/statistics.ts'
 import { normalArray } from '../inputs/normal.ts'
 import { maskOf } from './problem.ts'
@@ -25,13 +25,19 @@ const plans = 50
 /** Long calls would measure the device's arithmetic, or the bus. */
 const longest = 1024
 
-/** Measures on a device that has compiled nothing yet: drivers keep what they have compiled. */
-export async function measureFirstCall(device: GPUDevice, problem: Problem): Promise<FirstCall> {
-  const { batch, heads, headDim, lengths } = problem
+/**
+ * Measures on a device that has compiled nothing yet: drivers keep what they have compiled. Undefined
+ * where there is no memory for the call.
+ */
+export async function measureFirstCall(
+  device: GPUDevice,
+  problem: Problem,
+): Promise<FirstCall | undefined> {
+  const { batch, heads, headDim, dtype, lengths } = problem
   const length = Math.min(longest, ...lengths)
   const shape = [batch, heads, length, headDim]
   const count = batch * heads * length * headDim
-  const input = (seed: number) => tensor(normalArray(seed, count), shape)
+  const input = (seed: number) => cast(tensor(normalArray(seed, count), shape), dtype)
   const [query, key, value] = [input(1), input(2), input(3)]
   const mask = maskOf(problem, 'flash')
   const masked = mask ? { mask } : {}
@@ -45,7 +51,7 @@ export async function measureFirstCall(device: GPUDevice, problem: Problem): Pro
     const second = performance.now()
     const times = Array.from({ length: plans }, () => {
       const before = performance.now()
-      const plan = flash.plan({ batch, heads, queryLength: length, headDim, ...masked })
+      const plan = flash.plan({ batch, heads, queryLength: length, headDim, dtype, ...masked })
       const elapsed = performance.now() - before
       plan.destroy()
       return elapsed
@@ -56,6 +62,9 @@ export async function measureFirstCall(device: GPUDevice, problem: Problem): Pro
       secondMilliseconds: second - first,
       planMilliseconds: median(times),
     }
+  } catch (error) {
+    if (error instanceof UnsupportedError || error instanceof GpuOutOfMemoryError) return undefined
+    throw error
   } finally {
     flash.destroy()
   }

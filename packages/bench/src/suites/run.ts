@@ -9,6 +9,7 @@ import type { ConfigurationResult, Environment, RunReport } from '../report/run-
 import { formatLength } from '../report/format.ts'
 import type { StepListener } from './for-each-method.ts'
 import type { Progress } from './outcome.ts'
+import { measureFirstCall } from './first-call.ts'
 import { checkProblem, defaultProblem, methods } from './problem.ts'
 import type { Problem } from './problem.ts'
 import { runOnCpu } from './run-on-cpu.ts'
@@ -68,11 +69,15 @@ export async function run(options: RunOptions): Promise<RunReport> {
         options.onProgress?.({ done, total, label: `${method}, length ${formatLength(length)}` })
         done++
       }
-      const results =
-        found.kind === 'cpu'
-          ? await runOnCpu(problem, limits, onStep)
-          : await runOnGpu(found.device, problem, limits, onStep)
-      configurations.push({ device: found.report, results })
+      if (found.kind === 'cpu') {
+        const results = await runOnCpu(problem, limits, onStep)
+        configurations.push({ device: found.report, results })
+      } else {
+        // Before anything else is compiled.
+        const firstCall = await measureFirstCall(found.device, problem)
+        const results = await runOnGpu(found.device, problem, limits, onStep)
+        configurations.push({ device: found.report, ...(firstCall ? { firstCall } : {}), results })
+      }
     } finally {
       found.release()
     }
