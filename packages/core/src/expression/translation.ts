@@ -6,8 +6,10 @@ import { operands } from './node.ts'
 
 /**
  * By how much the value of an expression changes where `query` and `key` (and the row of the query),
- * or the `slot` of a token order, all grow by `distance`: one number if it is the same everywhere, which is 0 for what does not
- * change, and undefined if it differs from place to place or is not known.
+ * or the `slot` of a token order, all grow by `distance`: one number if it is the same everywhere,
+ * which is 0 for what does not change, and undefined if it differs from place to place or is not known.
+ *
+ * @param moving - The coordinates that grow, if others than those.
  *
  * @example
  * ```ts
@@ -20,7 +22,11 @@ import { operands } from './node.ts'
  * translation(key.lt(4).node, 64) // => undefined
  * ```
  */
-export function translation(node: ExpressionNode, distance: number): number | undefined {
+export function translation(
+  node: ExpressionNode,
+  distance: number,
+  moving: ReadonlySet<Coordinate> = movesAlong,
+): number | undefined {
   const known = new Map<ExpressionNode, number | undefined>()
   const visit = (current: ExpressionNode): number | undefined => {
     if (!known.has(current)) known.set(current, combine(current, operands(current).map(visit)))
@@ -34,7 +40,7 @@ export function translation(node: ExpressionNode, distance: number): number | un
     const still = moves.every((move) => move === 0)
     switch (current.kind) {
       case 'coordinate':
-        return movesAlong.has(current.name) ? distance : 0
+        return moving.has(current.name) ? distance : 0
       case 'unary':
         return first === undefined ? undefined : unary(current.operation, first)
       case 'arithmetic':

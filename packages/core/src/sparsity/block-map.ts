@@ -30,9 +30,10 @@ export interface BlockMap {
   /**
    * Two words a run, ascending within a row: the first key tile, and `2 * tiles + full` where `full`
    * is 1 if every pair of every tile is visible. A tile that reaches past the last key is never full,
-   * so that a kernel needs no check at all inside full tiles.
+   * so that a kernel needs no check at all inside full tiles. Words of 16 bits where they are wide
+   * enough for every run, of 32 otherwise.
    */
-  readonly runs: Uint32Array
+  readonly runs: Uint16Array | Uint32Array
 }
 
 /** One run of neighbouring key tiles in a row of a block map. */

@@ -2,23 +2,18 @@
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
 import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
-import type { PackedSequences, ResolvedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
-import type { BoundsEvaluator } from '../expression/bounds.ts'
+import { boolean } from '../expression/expression.ts'
 import type { Mask } from '../expression/mask.ts'
 import { dependencies } from '../expression/node.ts'
-import type { Coordinate } from '../expression/node.ts'
-import { always } from '../expression/strided-interval.ts'
+import type { Coordinate, ExpressionNode } from '../expression/node.ts'
+import { translation } from '../expression/translation.ts'
 import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
-import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
-import { followSequences } from './follow-sequences.ts'
 import { leaveOutGaps } from './leave-out-gaps.ts'
-import type { DiagonalPeriod } from './follow-diagonal.ts'
+import { mapPlane } from './map-plane.ts'
 import { joinRows } from './row-runs.ts'
 import type { RowRuns } from './row-runs.ts'
-import { subdivide } from './subdivide.ts'
-import type { ScorePlane, TileRectangle } from './subdivide.ts'
 import { stepOf } from './token-order.ts'
 import type { TokenOrder } from './token-order.ts'
 
@@ -32,8 +27,6 @@ export interface BlockMapShape {
   readonly queryLength: number
   /** S: keys in each sequence. */
   readonly keyLength: number
-  /** Sequences packed end to end, as in the options of attention. Default: none are packed. */
-  readonly sequences?: PackedSequences
   /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
   readonly queryOffset?: number | ArrayLike<number>
   /** Keys that count in each sequence; later ones are padding. Default: all. */
@@ -88,32 +81,30 @@ export function createBlockMap(
   const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
   checkAttentionShape('createBlockMap', lengths)
   checkBlockSizes('createBlockMap', sizes)
-  const resolved = resolveOptions('createBlockMap', lengths, {
+  const { queryOffsets, keyLengths } = resolveOptions('createBlockMap', lengths, {
     ...options,
     ...(mask && { mask }),
   })
-  const { mask: whole, queryOffsets, keyLengths, sequences } = resolved
 
   checkOrders(orders, queryLength, keyLength)
-  const visible = whole ? compileBounds(whole.expression, options) : () => always
-  const uses = whole ? dependencies(whole.expression.node).coordinates : new Set<Coordinate>()
+  const node = (mask?.expression ?? boolean(true)).node
+  const uses = dependencies(node).coordinates
   const separateSequences =
     uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
   const mappedBatch = separateSequences ? batch : 1
   const mappedHeads = uses.has('head') ? heads : 1
+  const turn = headsInTurn(node, mappedHeads)
   const [queryStep, keyStep] = [stepOf(queryOrder), stepOf(keyOrder)]
-  // Within packed sequences the mask as it was given repeats.
-  const repeating = sequences ? mask : whole
-  const followed = !sequences || (!queryOrder && !keyOrder)
-  const period =
-    repeating && followed && queryStep && keyStep
-      ? diagonalPeriod(repeating.expression.node, sizes, queryLength / 2, queryStep, keyStep)
-      : undefined
   const querySlots = queryOrder?.slots ?? queryLength
   const keySlots = keyOrder?.slots ?? keyLength
   const planes: RowRuns[] = []
   for (let sequence = 0; sequence < mappedBatch; sequence++) {
+    const known = new Map<ExpressionNode, RowRuns>()
     for (let head = 0; head < mappedHeads; head++) {
+      if (head >= turn) {
+        planes.push(planes.at(-turn)!)
+        continue
+      }
       const plane = {
         batch: sequence,
         head,
@@ -126,10 +117,12 @@ export function createBlockMap(
         queryTokens: queryOrder && compileBounds(queryOrder.expression),
         keyTokens: keyOrder && compileBounds(keyOrder.expression),
       }
-      const rows = mapPlane(visible, plane, sizes, period, sequences)
+      const settings = { plane, sizes, environment: options, queryStep, keyStep, known }
+      const rows = mapPlane(node, settings)
       planes.push(leaveOutGaps(rows, plane, sizes, keyLengths[sequence]!))
     }
   }
+  const keyBlocks = Math.ceil(keySlots / keyBlockSize)
   return {
     kind: 'blockMap',
     queryLength: querySlots,
@@ -137,32 +130,11 @@ export function createBlockMap(
     queryBlockSize,
     keyBlockSize,
     queryBlocks: Math.ceil(querySlots / queryBlockSize),
-    keyBlocks: Math.ceil(keySlots / keyBlockSize),
+    keyBlocks,
     batch: mappedBatch,
     heads: mappedHeads,
-    ...joinRows(planes),
+    ...joinRows(planes, keyBlocks),
   }
-}
-
-/** The rows of one sequence and head. */
-function mapPlane(
-  visible: BoundsEvaluator,
-  plane: ScorePlane,
-  sizes: BlockSizes,
-  period: DiagonalPeriod | undefined,
-  sequences: ResolvedSequences | undefined,
-): RowRuns {
-  const { queryBlockSize, keyBlockSize } = sizes
-  const extent = {
-    rows: Math.ceil(plane.querySlots / queryBlockSize),
-    columns: Math.ceil(plane.keySlots / keyBlockSize),
-    wholeRows: Math.floor(plane.querySlots / queryBlockSize),
-    wholeColumns: Math.floor(plane.keySlots / keyBlockSize),
-  }
-  const look = (rectangle: TileRectangle): RowRuns => subdivide(visible, plane, sizes, rectangle)
-  if (period && sequences) return followSequences(extent, sequences, sizes, period, look)
-  if (period) return followDiagonal(extent, period, look)
-  return look({ top: 0, bottom: extent.rows, left: 0, right: extent.columns })
 }
 
 function checkOrders(
@@ -182,6 +154,14 @@ function checkOrders(
   if (queryOrder && queryOrder.leftOut.length > 0) {
     throw new RangeError('createBlockMap: queryOrder must hold every query, got one that does not')
   }
+}
+
+/** After how many heads a mask looks the same again; all of them if it never does. */
+function headsInTurn(mask: ExpressionNode, heads: number): number {
+  for (let turn = 1; turn < heads; turn++) {
+    if (translation(mask, turn, new Set<Coordinate>(['head'])) === 0) return turn
+  }
+  return heads
 }
 
 function differ(values: Int32Array): boolean {

@@ -12,7 +12,7 @@ import type { ExpressionNode } from '../expression/node.ts'
 import { greatestCommonDivisor } from '../expression/strided-interval.ts'
 import { translation } from '../expression/translation.ts'
 import type { BlockSizes } from './block-map.ts'
-import { appendRows } from './row-runs.ts'
+import { appendRows } from './append-rows.ts'
 import type { RowRuns } from './row-runs.ts'
 import type { TileRectangle } from './subdivide.ts'
 
@@ -121,7 +121,7 @@ export function followDiagonal(
   const lastColumn = look({ top: 0, bottom: wholeRows, left: wholeColumns, right: columns })
   const lastRow = look({ top: wholeRows, bottom: rows, left: 0, right: columns })
 
-  const result = appendRows()
+  const result = appendRows(rows, columns)
   for (let row = 0; row < wholeRows; row++) {
     if (row < first) {
       result.copy(above, row)

@@ -1,10 +1,10 @@
 // Token orders have gaps, and keys past the last one that counts: tiles were looked at as if tokens
 // stood there, so that every class of an order looks the same. Here they are taken out again.
 import type { BoundsEvaluator } from '../expression/bounds.ts'
+import { appendRows } from './append-rows.ts'
 import type { BlockSizes } from './block-map.ts'
-import { appendRows } from './row-runs.ts'
+import type { ScorePlane } from './look.ts'
 import type { RowRuns } from './row-runs.ts'
-import type { ScorePlane } from './subdivide.ts'
 
 /** Tiles of an axis: whole, with gaps, or nothing but gaps. */
 const whole = 0
@@ -26,10 +26,10 @@ export function leaveOutGaps(
   const keyTiles = gapsOf(keyTokens, keySlots, keyBlockSize, keysThatCount)
   const none = (tiles: Uint8Array): boolean => tiles.every((gaps) => gaps === whole)
   if (none(keyTiles) && !queryTiles.includes(onlyGaps)) return rows
-  const result = appendRows()
-  for (let row = 0; row + 1 < rows.rowOffsets.length; row++) {
-    const end = queryTiles[row] === onlyGaps ? 0 : rows.rowOffsets[row + 1]!
-    for (let run = rows.rowOffsets[row]!; run < end; run++) {
+  const result = appendRows(rows.starts.length, keyTiles.length)
+  for (let row = 0; row < rows.starts.length; row++) {
+    const end = queryTiles[row] === onlyGaps ? 0 : rows.ends[row]!
+    for (let run = rows.starts[row]!; run < end; run++) {
       const start = rows.runs[2 * run]!
       const packed = rows.runs[2 * run + 1]!
       for (let tile = start; tile < start + (packed >>> 1); tile++) {

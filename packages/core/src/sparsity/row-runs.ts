@@ -1,15 +1,38 @@
-// Runs of tiles row by row: the part of a block map that is computed. Two ways to collect them: in any
-// order of rows, as a quadtree finds them, and one row after the other.
+// Runs of tiles row by row: the part of a block map that is computed. Rows that look alike share
+// their runs until a map is complete: a global key is one row, however many rows of tiles see it.
 import type { BlockMap } from './block-map.ts'
 
-/** Runs of several rows, as a block map stores them. */
-export type RowRuns = Pick<BlockMap, 'rowOffsets' | 'runs'>
+/** Two words a run, as a block map stores them: the first tile, and `2 * tiles + full`. */
+export type RunWords = BlockMap['runs']
+
+/** Row i holds runs `starts[i] .. ends[i] - 1` of `runs`; rows may share them. */
+export interface RowRuns {
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  readonly runs: RunWords
+}
+
+/** Tiles of a row for which the words of a run fit 16 bits. */
+const mostTilesInHalfWords = 2 ** 15 - 1
+
+/** Room for runs in rows of `tiles` tiles: half words where they do, for maps can be large. */
+export function runWords(tiles: number, words: number): RunWords {
+  return tiles <= mostTilesInHalfWords ? new Uint16Array(words) : new Uint32Array(words)
+}
+
+/** Rows that lie one after the other, as a block map lists them. */
+export function consecutiveRows(rowOffsets: Uint32Array, runs: RunWords): RowRuns {
+  return { starts: rowOffsets.subarray(0, -1), ends: rowOffsets.subarray(1), runs }
+}
 
 /** Takes `tiles` tiles from `start` on in a row; later ones of the same row lie behind. */
 export type RecordRun = (row: number, start: number, tiles: number, full: boolean) => void
 
-/** Collects the runs of `rows` rows in any order of rows. */
-export function recordRuns(rows: number): { readonly record: RecordRun; finish(): RowRuns } {
+/** Collects the runs of `rows` rows of `columns` tiles in any order of rows. */
+export function recordRuns(
+  rows: number,
+  columns: number,
+): { readonly record: RecordRun; finish(): Pick<BlockMap, 'rowOffsets' | 'runs'> } {
   const latest = new Int32Array(rows).fill(-1) // the last run of each row
   const rowOffsets = new Uint32Array(rows + 1)
   // Three words a run: row, first tile, 2 * tiles + full.
@@ -35,10 +58,10 @@ export function recordRuns(rows: number): { readonly record: RecordRun; finish()
   }
 
   // The runs of a row are in order already, so one counting sort is enough.
-  const finish = (): RowRuns => {
+  const finish = (): Pick<BlockMap, 'rowOffsets' | 'runs'> => {
     for (let row = 0; row < rows; row++) rowOffsets[row + 1]! += rowOffsets[row]!
     const next = rowOffsets.slice()
-    const runs = new Uint32Array(2 * count)
+    const runs = runWords(columns, 2 * count)
     for (let event = 0; event < count; event++) {
       const place = next[events[3 * event]!]!++
       runs[2 * place] = events[3 * event + 1]!
@@ -56,84 +79,32 @@ function grown(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   return larger
 }
 
-/** Rows that are written one after the other. */
-export interface RowAppender {
-  /** Adds the runs of a row of `source` to the current row. */
-  copy(source: RowRuns, row: number): void
-  /** Adds a run to the current row. */
-  add(start: number, tiles: number, full: boolean): void
-  /** Adds the runs of an earlier row, moved by `distance` tiles and cut off at `end`. */
-  repeat(row: number, distance: number, end: number): void
-  /** Ends the current row. */
-  endRow(): void
-  finish(): RowRuns
-}
-
-/** Collects rows one after the other. */
-export function appendRows(): RowAppender {
-  let rowOffsets = new Uint32Array(256)
-  let runs = new Uint32Array(512)
-  let rows = 0
-  let count = 0
-
-  const append = (start: number, packed: number): void => {
-    if (count > rowOffsets[rows]!) {
-      const before = runs[2 * count - 1]!
-      const touches = runs[2 * count - 2]! + (before >>> 1) === start
-      if (touches && (before & 1) === (packed & 1)) {
-        runs[2 * count - 1] = before + (packed & ~1)
-        return
-      }
-    }
-    if (2 * count === runs.length) runs = grown(runs)
-    runs[2 * count] = start
-    runs[2 * count + 1] = packed
-    count++
-  }
-
-  return {
-    copy(source, row) {
-      const end = source.rowOffsets[row + 1]!
-      for (let run = source.rowOffsets[row]!; run < end; run++) {
-        append(source.runs[2 * run]!, source.runs[2 * run + 1]!)
-      }
-    },
-    add: (start, tiles, full) => append(start, 2 * tiles + Number(full)),
-    repeat(row, distance, end) {
-      const last = rowOffsets[row + 1]!
-      for (let run = rowOffsets[row]!; run < last; run++) {
-        const start = runs[2 * run]! + distance
-        if (start >= end) return
-        const packed = runs[2 * run + 1]!
-        append(start, 2 * Math.min(packed >>> 1, end - start) + (packed & 1))
-      }
-    },
-    endRow() {
-      rows++
-      if (rows === rowOffsets.length) rowOffsets = grown(rowOffsets)
-      rowOffsets[rows] = count
-    },
-    finish() {
-      return { rowOffsets: rowOffsets.slice(0, rows + 1), runs: runs.slice(0, 2 * count) }
-    },
-  }
-}
-
-/** The rows of several planes one after the other. */
-export function joinRows(planes: readonly RowRuns[]): RowRuns {
-  if (planes.length === 1) return planes[0]!
-  const rows = planes.reduce((sum, plane) => sum + plane.rowOffsets.length - 1, 0)
-  const words = planes.reduce((sum, plane) => sum + plane.runs.length, 0)
+/** The rows of several planes one after the other, each row with runs of its own. */
+export function joinRows(
+  planes: readonly RowRuns[],
+  columns: number,
+): Pick<BlockMap, 'rowOffsets' | 'runs'> {
+  const rows = planes.reduce((sum, { starts }) => sum + starts.length, 0)
   const rowOffsets = new Uint32Array(rows + 1)
-  const runs = new Uint32Array(words)
   let row = 0
-  let word = 0
-  for (const plane of planes) {
-    for (let i = 1; i < plane.rowOffsets.length; i++) {
-      rowOffsets[++row] = word / 2 + plane.rowOffsets[i]!
+  let shared = false
+  for (const { starts, ends } of planes) {
+    for (let i = 0; i < starts.length; i++, row++) {
+      shared ||= starts[i] !== rowOffsets[row]
+      rowOffsets[row + 1] = rowOffsets[row]! + ends[i]! - starts[i]!
     }
-    runs.set(plane.runs, word)
-    word += plane.runs.length
+  }
+  const [first] = planes
+  const words = 2 * rowOffsets[rows]!
+  if (planes.length === 1 && !shared && first!.runs.length === words) {
+    return { rowOffsets, runs: first!.runs }
+  }
+  const runs = runWords(columns, words)
+  row = 0
+  for (const plane of planes) {
+    for (let i = 0; i < plane.starts.length; i++, row++) {
+      runs.set(plane.runs.subarray(2 * plane.starts[i]!, 2 * plane.ends[i]!), 2 * rowOffsets[row]!)
+    }
   }
   return { rowOffsets, runs }
 }

@@ -13,7 +13,7 @@ export interface TransposedBlockMap extends Omit<BlockMap, 'kind'> {
    * Two words a run, ascending within a row: the first query tile, and `2 * tiles + full`. A full tile
    * lies within the keys but may reach past the last query, which a kernel must check by itself.
    */
-  readonly runs: Uint32Array
+  readonly runs: Uint16Array | Uint32Array
 }
 
 /**
@@ -27,7 +27,7 @@ export interface TransposedBlockMap extends Omit<BlockMap, 'kind'> {
  * const map = createBlockMap(causal, shape, { queryBlockSize: 64, keyBlockSize: 64 })
  * const transposed = transposeBlockMap(map)
  * // Key tile 0 is seen by query tile 0 in part and by the two after it in full.
- * transposed.runs.slice(0, 4) // => new Uint32Array([0, 2, 1, 5])
+ * transposed.runs.slice(0, 4) // => new Uint16Array([0, 2, 1, 5])
  * ```
  */
 export function transposeBlockMap(map: BlockMap): TransposedBlockMap
@@ -40,7 +40,7 @@ export function transposeBlockMap(
   const columns = byQuery ? map.keyBlocks : map.queryBlocks
   const planes = map.batch * map.heads
   const { rowOffsets, runs } = map
-  const recorder = recordRuns(planes * columns)
+  const recorder = recordRuns(planes * columns, rows)
   const opened = new Uint32Array(columns) // the row in which the current run of a column began
 
   for (let plane = 0; plane < planes; plane++) {
@@ -75,7 +75,7 @@ const full = 2
  * (empty), 1 (partial) and 2 (full).
  */
 function forEachChange(
-  runs: Uint32Array,
+  runs: BlockMap['runs'],
   columns: number,
   above: number,
   here: number,

@@ -1,0 +1,175 @@
+// How the rows of one sequence and head are found, by what a mask is made of: a part that repeats along
+// the diagonal from its first rows and columns, one that depends on one coordinate from one row, a
+// relation from its lists, a union or conjunction with such parts from its parts, and the rest by
+// cutting rectangles.
+import { compileBounds } from '../expression/bounds.ts'
+import type { Environment } from '../expression/evaluate.ts'
+import { booleanExpression } from '../expression/expression.ts'
+import { dependencies } from '../expression/node.ts'
+import type { Coordinate, ExpressionNode } from '../expression/node.ts'
+import { keyRows, queryRows } from './axis-rows.ts'
+import type { BlockSizes } from './block-map.ts'
+import { combineRows } from './combine-rows.ts'
+import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
+import type { AxisStep, DiagonalPeriod } from './follow-diagonal.ts'
+import { emptyTile, fullTile, lookAt, pairProbe, partialTile } from './look.ts'
+import type { Look, ScorePlane } from './look.ts'
+import { keysOfMembers, relationRows, valuesAlong } from './relation-rows.ts'
+import type { RowRuns } from './row-runs.ts'
+import { subdivide } from './subdivide.ts'
+import type { TileRectangle } from './subdivide.ts'
+
+/** What rows are found for. */
+export interface PlaneSettings {
+  readonly plane: ScorePlane
+  readonly sizes: BlockSizes
+  readonly environment: Environment
+  /** How the axes move; undefined where an order of the tokens does not repeat. */
+  readonly queryStep: AxisStep | undefined
+  readonly keyStep: AxisStep | undefined
+  /** Rows of parts that look alike in every head and sequence, by part: kept from plane to plane. */
+  readonly known: Map<ExpressionNode, RowRuns>
+}
+
+/** As many tiles are looked at without a thought for the parts of a mask. */
+const fewTiles = 2 ** 20
+
+const queryCoordinates: readonly Coordinate[] = ['query', 'queryIndex']
+const keyCoordinates: readonly Coordinate[] = ['key']
+const planeCoordinates: readonly Coordinate[] = ['head', 'batch']
+
+/** The rows of a mask on one plane. */
+export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns {
+  const { plane, sizes, environment, queryStep, keyStep, known } = settings
+  const { querySlots, keySlots } = plane
+  const rows = Math.ceil(querySlots / sizes.queryBlockSize)
+  const columns = Math.ceil(keySlots / sizes.keyBlockSize)
+  const ordered = plane.queryTokens !== undefined || plane.keyTokens !== undefined
+  const everything = { top: 0, bottom: rows, left: 0, right: columns }
+
+  const lookFor = (node: ExpressionNode): Look => lookAt(compileBounds({ node }, environment), plane)
+
+  const rowsOf = (node: ExpressionNode): RowRuns => {
+    const shared = !dependsOn(node, planeCoordinates)
+    const kept = shared ? known.get(node) : undefined
+    if (kept) return kept
+    const found = find(node)
+    if (shared) known.set(node, found)
+    return found
+  }
+
+  const find = (node: ExpressionNode): RowRuns => {
+    const look = lookFor(node)
+    const period =
+      queryStep && keyStep && diagonalPeriod(node, sizes, plane.queryLength / 2, queryStep, keyStep)
+    if (period && looksOf(period) <= fewTiles) return byPeriod(look, period)
+    if (columns > 0 && !ordered) {
+      const { low, high } = look(0, querySlots, 0, keySlots)
+      if (low !== high) {
+        if (!dependsOn(node, queryCoordinates)) return keyRows(look, plane, sizes)
+        if (!dependsOn(node, keyCoordinates)) return queryRows(look, plane, sizes)
+        const listed = byList(node) ?? byParts(node, look)
+        if (listed) return listed
+      }
+    }
+    return period ? byPeriod(look, period) : subdivide(look, plane, sizes, everything)
+  }
+
+  const looksOf = (period: DiagonalPeriod): number =>
+    period.rows * columns + rows * period.columns
+
+  const byPeriod = (look: Look, period: DiagonalPeriod): RowRuns => {
+    const extent = {
+      rows,
+      columns,
+      wholeRows: Math.floor(querySlots / sizes.queryBlockSize),
+      wholeColumns: Math.floor(keySlots / sizes.keyBlockSize),
+    }
+    return followDiagonal(extent, period, (rectangle: TileRectangle) =>
+      subdivide(look, plane, sizes, rectangle),
+    )
+  }
+
+  const byList = (node: ExpressionNode): RowRuns | undefined => {
+    if (!isListed(node)) return undefined
+    const keys = keysOfMembers(lookFor(node.member), keySlots)
+    const rowAt = lookFor(node.row)
+    const asked = valuesAlong((from, to) => rowAt(from, to, 0, 1), querySlots)
+    return keys && asked && relationRows(node.relation, asked, keys, plane, sizes)
+  }
+
+  /** A union or conjunction of parts that are easier to find than the whole. */
+  const byParts = (node: ExpressionNode, look: Look): RowRuns | undefined => {
+    if (!hasEasyParts(node) || node.kind !== 'logical' || node.operation === 'xor') return undefined
+    const { operation } = node
+    const join = (nodes: readonly ExpressionNode[]): ExpressionNode[] =>
+      nodes.length === 0 ? [] : [nodes.reduce((all, each) => joined(operation, all, each))]
+    const operands = operandsOf(node, operation)
+    const ofKeys = operands.filter((each) => !dependsOn(each, queryCoordinates))
+    const ofQueries = operands.filter(
+      (each) => !ofKeys.includes(each) && !dependsOn(each, keyCoordinates),
+    )
+    const others = operands.filter((each) => !ofKeys.includes(each) && !ofQueries.includes(each))
+    const easy = others.filter(hasEasyParts)
+    const rest = others.filter((each) => !hasEasyParts(each))
+    const axes = [...join(ofKeys), ...join(ofQueries)].map(rowsOf)
+    const probe = pairProbe(look)
+    const check = (row: number, column: number): number => {
+      const seen = probe(
+        row * sizes.queryBlockSize,
+        Math.min((row + 1) * sizes.queryBlockSize, querySlots),
+        column * sizes.keyBlockSize,
+        Math.min((column + 1) * sizes.keyBlockSize, keySlots),
+      )
+      const ragged = (column + 1) * sizes.keyBlockSize > keySlots
+      return seen === fullTile && ragged ? partialTile : seen
+    }
+    const parts = [
+      ...(axes.length > 1 ? [combineRows(operation, axes, columns, () => emptyTile, true)] : axes),
+      ...[...join(rest), ...easy].map(rowsOf),
+    ]
+    return parts.length === 1 ? parts[0] : combineRows(operation, parts, columns, check)
+  }
+
+  return rowsOf(mask)
+}
+
+const dependsOn = (node: ExpressionNode, names: readonly Coordinate[]): boolean => {
+  const { coordinates } = dependencies(node)
+  return names.some((name) => coordinates.has(name))
+}
+
+type Contains = Extract<ExpressionNode, { kind: 'contains' }>
+
+/** Whether queries ask for rows and keys for members. */
+function isListed(node: ExpressionNode): node is Contains {
+  return (
+    node.kind === 'contains' &&
+    !dependsOn(node.row, keyCoordinates) &&
+    !dependsOn(node.member, queryCoordinates)
+  )
+}
+
+/** Whether a mask can be found without cutting rectangles, or has parts that can. */
+function hasEasyParts(node: ExpressionNode): boolean {
+  if (!dependsOn(node, queryCoordinates) || !dependsOn(node, keyCoordinates)) return true
+  if (node.kind === 'logical' && node.operation !== 'xor') {
+    return hasEasyParts(node.left) || hasEasyParts(node.right)
+  }
+  return isListed(node)
+}
+
+/** The operands of nested unions or conjunctions. */
+function operandsOf(node: ExpressionNode, operation: 'and' | 'or'): readonly ExpressionNode[] {
+  return node.kind === 'logical' && node.operation === operation
+    ? [...operandsOf(node.left, operation), ...operandsOf(node.right, operation)]
+    : [node]
+}
+
+function joined(
+  operation: 'and' | 'or',
+  left: ExpressionNode,
+  right: ExpressionNode,
+): ExpressionNode {
+  return booleanExpression(left)[operation](booleanExpression(right)).node
+}
