@@ -61,15 +61,14 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
     'prefixLm(4096)': { make: () => prefixLm(4096) },
     'document, 512 of about 2048': { make: () => document({ lengths: packed }) },
     'causal and document': { make: () => and(causal(), document({ lengths: packed })) },
-    'sharedPrefix': {
-      make: () =>
-        sharedPrefix({ prefixLength: 4096, lengths: lengthsOf(length - 4096, 1024) }),
+    sharedPrefix: {
+      make: () => sharedPrefix({ prefixLength: 4096, lengths: lengthsOf(length - 4096, 1024) }),
     },
-    'attentionSinks': { make: () => attentionSinks({ recent: 4096 }) },
+    attentionSinks: { make: () => attentionSinks({ recent: 4096 }) },
     'globalTokens(64)': { make: () => globalTokens(64) },
     'globalTokens, 100 scattered': { make: () => globalTokens(scattered(100)) },
     'globalTokens, 1000 scattered': { make: () => globalTokens(scattered(1000)) },
-    'longformer': { make: () => longformer({ window: 512, globalTokens: scattered(16) }) },
+    longformer: { make: () => longformer({ window: 512, globalTokens: scattered(16) }) },
     'longformer, dilated heads': {
       make: () => longformer({ window: 512, dilation: [1, 1, 1, 2] }),
       heads: 4,
@@ -83,10 +82,10 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
     'randomKeys, 3 blocks of 64, causal': {
       make: () => randomKeys({ length, count: 3, blockSize: 64, causal: true }),
     },
-    'bigBird': { make: () => bigBird({ length }) },
+    bigBird: { make: () => bigBird({ length }) },
     'bigBird, 12 heads of their own': { make: () => bigBird({ length, heads: 12 }), heads: 12 },
     'bigBird, etc': { make: () => bigBird({ length, construction: 'etc', globalTokens: 256 }) },
-    'bigBirdTokens': {
+    bigBirdTokens: {
       make: () => bigBirdTokens({ length, globalTokens: 64, window: 192, randomKeys: 3 }),
     },
     'deepSpeedFixed, as DeepSpeed has it': { make: () => deepSpeedFixed(deepSpeed) },
@@ -111,7 +110,7 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
         }),
       heads: 4,
     },
-    'deepSpeedVariable': {
+    deepSpeedVariable: {
       make: () =>
         deepSpeedVariable({
           ...deepSpeed,
@@ -120,14 +119,13 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
           global_block_indices: [0, 1000, 2000],
         }),
     },
-    'deepSpeedBSLongformer': { make: () => deepSpeedBSLongformer(deepSpeed) },
-    'deepSpeedBigBird': { make: () => deepSpeedBigBird(deepSpeed) },
+    deepSpeedBSLongformer: { make: () => deepSpeedBSLongformer(deepSpeed) },
+    deepSpeedBigBird: { make: () => deepSpeedBigBird(deepSpeed) },
     'deepSpeedBigBird, 12 heads of their own': {
-      make: () =>
-        deepSpeedBigBird({ ...deepSpeed, block: 64, different_layout_per_head: true }),
+      make: () => deepSpeedBigBird({ ...deepSpeed, block: 64, different_layout_per_head: true }),
       heads: 12,
     },
-    'deepSpeedLocalSlidingWindow': { make: () => deepSpeedLocalSlidingWindow(deepSpeed) },
+    deepSpeedLocalSlidingWindow: { make: () => deepSpeedLocalSlidingWindow(deepSpeed) },
     'strided, merged': { make: () => strided(stride).merged() },
     'strided, a head each': { make: () => strided(stride).multiHead(), heads: 2 },
     'strided, p = 3, merged': { make: () => strided(cube, { heads: 3 }).merged() },
@@ -141,13 +139,18 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
       heads: 8,
     },
     'fixed, p = 3, merged': { make: () => fixed(cube, { heads: 3 }).merged() },
-    'axial': { make: () => axial(stride).merged() },
+    axial: { make: () => axial(stride).merged() },
     'neighbourhood, 1024 x 1024': {
       make: () => neighbourhood({ height: stride, width: length / stride, kernel: 13 }),
     },
     'neighbourhood, 1000 wide, cropped': {
       make: () =>
-        neighbourhood({ height: Math.floor(length / 1000), width: 1000, kernel: 13, edges: 'crop' }),
+        neighbourhood({
+          height: Math.floor(length / 1000),
+          width: 1000,
+          kernel: 13,
+          edges: 'crop',
+        }),
     },
     'tree, 1024 drafts': {
       make: () => tree(draftOf(1024), { prefixLength: length - 1024 }),
@@ -167,13 +170,13 @@ export function patternsOf(length: number): Readonly<Record<string, PlannedPatte
           ),
         ),
     },
-    'perHead': {
+    perHead: {
       make: () => perHead([causal(), slidingWindow(4096), globalTokens(64)]),
       heads: 3,
     },
     'not(slidingWindow)': { make: () => not(slidingWindow(512, 512)) },
-    'or': { make: () => or(slidingWindow(512), prefixLm(64)) },
-    'and': {
+    or: { make: () => or(slidingWindow(512), prefixLm(64)) },
+    and: {
       make: () => and(causal(), or(blockDiagonal(1024), globalTokens(scattered(100)))),
     },
   }

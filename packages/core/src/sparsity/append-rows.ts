@@ -1,7 +1,7 @@
 // Rows of runs that are written one after the other. A map of a million tokens can hold tens of
 // millions of runs, so they are collected in pieces of bounded size rather than in one list that is
 // copied each time it has doubled.
-import { runWords } from './row-runs.ts'
+import { release, runWords } from './row-runs.ts'
 import type { RowRuns, RunWords } from './row-runs.ts'
 
 /** Words of a piece. A piece begins with a row, and no row lies in two pieces. */
@@ -112,10 +112,10 @@ export function appendRows(rows: number, columns: number): RowAppender {
       const total = bases.at(-1)! + count
       const runs = runWords(columns, 2 * total)
       pieces.push(words.subarray(0, 2 * count))
-      words = runWords(columns, 0)
-      for (let piece = pieces.length - 1; piece >= 0; piece--) {
-        runs.set(pieces.pop()!, 2 * bases[piece]!)
-      }
+      pieces.forEach((piece, index) => {
+        runs.set(piece, 2 * bases[index]!)
+        release(piece)
+      })
       return { starts, ends, runs }
     },
   }

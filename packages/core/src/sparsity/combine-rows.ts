@@ -4,7 +4,7 @@
 import { appendRows } from './append-rows.ts'
 import type { RowAppender } from './append-rows.ts'
 import { emptyTile, fullTile, partialTile } from './look.ts'
-import type { RowRuns } from './row-runs.ts'
+import type { RowRuns, RunWords } from './row-runs.ts'
 
 /** A tile that its parts do not decide. */
 const unsureTile = 3
@@ -67,8 +67,10 @@ export function combineRows(
     joined.ends[0] = columns
     joined.states[0] = joint === 'or' ? emptyTile : fullTile
     joined.count = 1
+    // Rows of few runs first: where they decide, the runs of the others are passed over.
+    shown.sort((a, b) => a.ends[row]! - a.starts[row]! - (b.ends[row]! - b.starts[row]!))
     for (const part of shown) {
-      joinRow(joined, part, row, columns, table, next)
+      joinRow(joined, part, row, joint === 'or' ? fullTile : emptyTile, table, next)
       ;[joined, next] = [next, joined]
     }
     if (!addRow(result, joined, (column) => check(row, column))) decided = false
@@ -85,40 +87,67 @@ function sameRow({ starts, ends }: RowRuns, row: number): boolean {
   return row > 0 && starts[row] === starts[row - 1] && ends[row] === ends[row - 1]
 }
 
-/** Joins a row of states with a row of runs. Both are cut into pieces that end where either ends. */
+/**
+ * Joins a row of states with a row of runs. Both are cut into pieces that end where either ends.
+ *
+ * @param deciding - The state that stays what it is, whatever is joined with it.
+ */
 function joinRow(
-  { ends, states }: RowStates,
-  { starts: rowStarts, ends: rowEnds, runs }: RowRuns,
+  { ends, states, count: pieces }: RowStates,
+  { starts, ends: rowEnds, runs }: RowRuns,
   row: number,
-  columns: number,
+  deciding: number,
   table: readonly number[],
   out: RowStates,
 ): void {
-  let piece = 0
-  let run = rowStarts[row]!
   const lastRun = rowEnds[row]!
+  let run = starts[row]!
   let count = 0
   let latest = -1
-  for (let column = 0; column < columns;) {
-    const start = run < lastRun ? runs[2 * run]! : columns
-    const packed = run < lastRun ? runs[2 * run + 1]! : 0
-    const inside = column >= start
-    const runEnd = inside ? start + (packed >>> 1) : start
-    const state = inside ? partialTile + (packed & 1) : emptyTile
-    const end = Math.min(ends[piece]!, runEnd)
-    const together = table[4 * states[piece]! + state]!
-    if (together === latest) {
+  let column = 0
+  const add = (state: number, end: number): void => {
+    if (state === latest) {
       out.ends[count - 1] = end
     } else {
       out.ends[count] = end
-      out.states[count++] = together
-      latest = together
+      out.states[count++] = latest = state
     }
-    if (end === ends[piece]) piece++
-    if (inside && end === runEnd) run++
     column = end
   }
+  for (let piece = 0; piece < pieces; piece++) {
+    const end = ends[piece]!
+    const state = states[piece]!
+    if (state === deciding) {
+      add(state, end)
+      run = firstRunAfter(end, runs, run, lastRun)
+      continue
+    }
+    while (column < end) {
+      const start = run < lastRun ? runs[2 * run]! : end
+      if (start >= end) {
+        add(table[4 * state]!, end)
+        break
+      }
+      if (column < start) add(table[4 * state]!, start)
+      const packed = runs[2 * run + 1]!
+      const runEnd = start + (packed >>> 1)
+      add(table[4 * state + partialTile + (packed & 1)]!, Math.min(end, runEnd))
+      if (runEnd <= end) run++
+    }
+  }
   out.count = count
+}
+
+/** The first of the runs `from .. to - 1` that reaches past a column. */
+function firstRunAfter(column: number, runs: RunWords, from: number, to: number): number {
+  let low = from
+  let high = to
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (runs[2 * middle]! + (runs[2 * middle + 1]! >>> 1) > column) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** Adds a row of states, looks at what is unsure, and says whether nothing was. */

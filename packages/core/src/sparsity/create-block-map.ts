@@ -12,6 +12,7 @@ import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
 import { leaveOutGaps } from './leave-out-gaps.ts'
 import { mapPlane } from './map-plane.ts'
+import type { PlaneSettings } from './map-plane.ts'
 import { joinRows } from './row-runs.ts'
 import type { RowRuns } from './row-runs.ts'
 import { stepOf } from './token-order.ts'
@@ -99,7 +100,8 @@ export function createBlockMap(
   const keySlots = keyOrder?.slots ?? keyLength
   const planes: RowRuns[] = []
   for (let sequence = 0; sequence < mappedBatch; sequence++) {
-    const known = new Map<ExpressionNode, RowRuns>()
+    const known: PlaneSettings['known'] = new Map()
+    const members: PlaneSettings['members'] = new Map()
     for (let head = 0; head < mappedHeads; head++) {
       if (head >= turn) {
         planes.push(planes.at(-turn)!)
@@ -117,8 +119,15 @@ export function createBlockMap(
         queryTokens: queryOrder && compileBounds(queryOrder.expression),
         keyTokens: keyOrder && compileBounds(keyOrder.expression),
       }
-      const settings = { plane, sizes, environment: options, queryStep, keyStep, known }
-      const rows = mapPlane(node, settings)
+      const rows = mapPlane(node, {
+        plane,
+        sizes,
+        environment: options,
+        queryStep,
+        keyStep,
+        known,
+        members,
+      })
       planes.push(leaveOutGaps(rows, plane, sizes, keyLengths[sequence]!))
     }
   }

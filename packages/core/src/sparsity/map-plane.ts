@@ -7,6 +7,7 @@ import type { Environment } from '../expression/evaluate.ts'
 import { booleanExpression } from '../expression/expression.ts'
 import { dependencies } from '../expression/node.ts'
 import type { Coordinate, ExpressionNode } from '../expression/node.ts'
+import { translation } from '../expression/translation.ts'
 import { keyRows, queryRows } from './axis-rows.ts'
 import type { BlockSizes } from './block-map.ts'
 import { combineRows } from './combine-rows.ts'
@@ -15,6 +16,7 @@ import type { AxisStep, DiagonalPeriod } from './follow-diagonal.ts'
 import { emptyTile, fullTile, lookAt, pairProbe, partialTile } from './look.ts'
 import type { Look, ScorePlane } from './look.ts'
 import { keysOfMembers, relationRows, valuesAlong } from './relation-rows.ts'
+import type { KeysOfMembers } from './relation-rows.ts'
 import type { RowRuns } from './row-runs.ts'
 import { subdivide } from './subdivide.ts'
 import type { TileRectangle } from './subdivide.ts'
@@ -29,6 +31,8 @@ export interface PlaneSettings {
   readonly keyStep: AxisStep | undefined
   /** Rows of parts that look alike in every head and sequence, by part: kept from plane to plane. */
   readonly known: Map<ExpressionNode, RowRuns>
+  /** Keys by the members that they ask relations for, kept in the same way. */
+  readonly members: Map<ExpressionNode, KeysOfMembers>
 }
 
 /** As many tiles are looked at without a thought for the parts of a mask. */
@@ -40,14 +44,15 @@ const planeCoordinates: readonly Coordinate[] = ['head', 'batch']
 
 /** The rows of a mask on one plane. */
 export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns {
-  const { plane, sizes, environment, queryStep, keyStep, known } = settings
+  const { plane, sizes, environment, queryStep, keyStep, known, members } = settings
   const { querySlots, keySlots } = plane
   const rows = Math.ceil(querySlots / sizes.queryBlockSize)
   const columns = Math.ceil(keySlots / sizes.keyBlockSize)
   const ordered = plane.queryTokens !== undefined || plane.keyTokens !== undefined
   const everything = { top: 0, bottom: rows, left: 0, right: columns }
 
-  const lookFor = (node: ExpressionNode): Look => lookAt(compileBounds({ node }, environment), plane)
+  const lookFor = (node: ExpressionNode): Look =>
+    lookAt(compileBounds({ node }, environment), plane)
 
   const rowsOf = (node: ExpressionNode): RowRuns => {
     const shared = !dependsOn(node, planeCoordinates)
@@ -64,19 +69,15 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
       queryStep && keyStep && diagonalPeriod(node, sizes, plane.queryLength / 2, queryStep, keyStep)
     if (period && looksOf(period) <= fewTiles) return byPeriod(look, period)
     if (columns > 0 && !ordered) {
-      const { low, high } = look(0, querySlots, 0, keySlots)
-      if (low !== high) {
-        if (!dependsOn(node, queryCoordinates)) return keyRows(look, plane, sizes)
-        if (!dependsOn(node, keyCoordinates)) return queryRows(look, plane, sizes)
-        const listed = byList(node) ?? byParts(node, look)
-        if (listed) return listed
-      }
+      if (!dependsOn(node, queryCoordinates)) return keyRows(look, plane, sizes)
+      if (!dependsOn(node, keyCoordinates)) return queryRows(look, plane, sizes)
+      const found = byList(node) ?? byParts(node, look)
+      if (found) return found
     }
     return period ? byPeriod(look, period) : subdivide(look, plane, sizes, everything)
   }
 
-  const looksOf = (period: DiagonalPeriod): number =>
-    period.rows * columns + rows * period.columns
+  const looksOf = (period: DiagonalPeriod): number => period.rows * columns + rows * period.columns
 
   const byPeriod = (look: Look, period: DiagonalPeriod): RowRuns => {
     const extent = {
@@ -92,27 +93,34 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
 
   const byList = (node: ExpressionNode): RowRuns | undefined => {
     if (!isListed(node)) return undefined
-    const keys = keysOfMembers(lookFor(node.member), keySlots)
-    const rowAt = lookFor(node.row)
-    const asked = valuesAlong((from, to) => rowAt(from, to, 0, 1), querySlots)
-    return keys && asked && relationRows(node.relation, asked, keys, plane, sizes)
+    const { member, row, relation } = node
+    let keys = members.get(member)
+    if (!keys) {
+      const at = lookFor(member)
+      const step = translation(member, 1, new Set(keyCoordinates))
+      keys = keysOfMembers(valuesAlong((from, to) => at(0, 1, from, to), keySlots, step))
+      if (!keys) return undefined
+      if (!dependsOn(member, planeCoordinates)) members.set(member, keys)
+    }
+    const at = lookFor(row)
+    const step = translation(row, 1, new Set(queryCoordinates))
+    const asked = valuesAlong((from, to) => at(from, to, 0, 1), querySlots, step)
+    return asked && relationRows(relation, asked, keys, plane, sizes)
   }
 
   /** A union or conjunction of parts that are easier to find than the whole. */
   const byParts = (node: ExpressionNode, look: Look): RowRuns | undefined => {
     if (!hasEasyParts(node) || node.kind !== 'logical' || node.operation === 'xor') return undefined
     const { operation } = node
-    const join = (nodes: readonly ExpressionNode[]): ExpressionNode[] =>
-      nodes.length === 0 ? [] : [nodes.reduce((all, each) => joined(operation, all, each))]
-    const operands = operandsOf(node, operation)
-    const ofKeys = operands.filter((each) => !dependsOn(each, queryCoordinates))
-    const ofQueries = operands.filter(
-      (each) => !ofKeys.includes(each) && !dependsOn(each, keyCoordinates),
-    )
-    const others = operands.filter((each) => !ofKeys.includes(each) && !ofQueries.includes(each))
-    const easy = others.filter(hasEasyParts)
-    const rest = others.filter((each) => !hasEasyParts(each))
-    const axes = [...join(ofKeys), ...join(ofQueries)].map(rowsOf)
+    const { ofKeys, ofQueries, rest, easy } = partsOf(node, operation)
+    const axes = [...join(operation, ofKeys), ...join(operation, ofQueries)].map(rowsOf)
+    const frame =
+      axes.length > 1 ? combineRows(operation, axes, columns, () => emptyTile, true) : axes[0]
+    const parts = frame ? [frame] : []
+    const within = operation === 'and' && frame ? frameOf(frame, everything) : everything
+    if (within.top === within.bottom) return frame
+    for (const each of join(operation, rest)) parts.push(rowsWithin(each, within))
+    parts.push(...easy.map(rowsOf))
     const probe = pairProbe(look)
     const check = (row: number, column: number): number => {
       const seen = probe(
@@ -124,14 +132,36 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
       const ragged = (column + 1) * sizes.keyBlockSize > keySlots
       return seen === fullTile && ragged ? partialTile : seen
     }
-    const parts = [
-      ...(axes.length > 1 ? [combineRows(operation, axes, columns, () => emptyTile, true)] : axes),
-      ...[...join(rest), ...easy].map(rowsOf),
-    ]
     return parts.length === 1 ? parts[0] : combineRows(operation, parts, columns, check)
   }
 
+  /** The rows of a mask, at least within a rectangle. */
+  const rowsWithin = (node: ExpressionNode, rectangle: TileRectangle): RowRuns => {
+    const { top, bottom, left, right } = rectangle
+    const tiles = (bottom - top) * (right - left)
+    if (2 * tiles > rows * columns) return rowsOf(node)
+    const { starts, ends, runs } = subdivide(lookFor(node), plane, sizes, rectangle)
+    const found = { starts: new Uint32Array(rows), ends: new Uint32Array(rows), runs }
+    found.starts.set(starts, top)
+    found.ends.set(ends, top)
+    return found
+  }
+
   return rowsOf(mask)
+}
+
+/** The smallest rectangle that holds all tiles; an empty one where there are none. */
+function frameOf({ starts, ends, runs }: RowRuns, { bottom }: TileRectangle): TileRectangle {
+  const frame = { top: bottom, bottom: 0, left: Infinity, right: 0 }
+  for (let row = 0; row < bottom; row++) {
+    const last = ends[row]! - 1
+    if (last < starts[row]!) continue
+    frame.top = Math.min(frame.top, row)
+    frame.bottom = row + 1
+    frame.left = Math.min(frame.left, runs[2 * starts[row]!]!)
+    frame.right = Math.max(frame.right, runs[2 * last]! + (runs[2 * last + 1]! >>> 1))
+  }
+  return frame.bottom === 0 ? { top: 0, bottom: 0, left: 0, right: 0 } : frame
 }
 
 const dependsOn = (node: ExpressionNode, names: readonly Coordinate[]): boolean => {
@@ -166,10 +196,26 @@ function operandsOf(node: ExpressionNode, operation: 'and' | 'or'): readonly Exp
     : [node]
 }
 
-function joined(
-  operation: 'and' | 'or',
-  left: ExpressionNode,
-  right: ExpressionNode,
-): ExpressionNode {
-  return booleanExpression(left)[operation](booleanExpression(right)).node
+/** The operands of a union or conjunction by how their rows are found. */
+function partsOf(node: ExpressionNode, operation: 'and' | 'or') {
+  const parts: Record<'ofKeys' | 'ofQueries' | 'easy' | 'rest', ExpressionNode[]> = {
+    ofKeys: [],
+    ofQueries: [],
+    easy: [],
+    rest: [],
+  }
+  for (const operand of operandsOf(node, operation)) {
+    if (!dependsOn(operand, queryCoordinates)) parts.ofKeys.push(operand)
+    else if (!dependsOn(operand, keyCoordinates)) parts.ofQueries.push(operand)
+    else parts[hasEasyParts(operand) ? 'easy' : 'rest'].push(operand)
+  }
+  return parts
+}
+
+/** Operands as one mask; none where there are none. */
+function join(operation: 'and' | 'or', nodes: readonly ExpressionNode[]): ExpressionNode[] {
+  if (nodes.length < 2) return [...nodes]
+  return [
+    nodes.reduce((all, each) => booleanExpression(all)[operation](booleanExpression(each)).node),
+  ]
 }

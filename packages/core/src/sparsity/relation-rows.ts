@@ -2,9 +2,9 @@
 // members of the rows that a tile's queries ask for are counted tile by tile. Bounds would have to
 // look for each of them in a tree of rectangles.
 import type { Relation } from '../expression/node.ts'
+import type { StridedInterval } from '../expression/strided-interval.ts'
 import { appendRows } from './append-rows.ts'
 import type { BlockSizes } from './block-map.ts'
-import type { Look } from './look.ts'
 import type { RowRuns } from './row-runs.ts'
 import type { PlaneEnd } from './subdivide.ts'
 
@@ -14,10 +14,18 @@ export interface KeysOfMembers {
   readonly starts: Int32Array
 }
 
-/** The value of an integer expression in each of `count` places; undefined where bounds do not know. */
+/** Ranges this short are looked at place by place. */
+const shortRange = 16
+
+/**
+ * The value of an integer expression in each of `count` places; undefined where bounds do not know.
+ *
+ * @param step - By how much it grows from each place to the next, if that is known.
+ */
 export function valuesAlong(
-  look: (from: number, to: number) => { readonly low: number; readonly high: number },
+  look: (from: number, to: number) => StridedInterval,
   count: number,
+  step?: number,
 ): Int32Array | undefined {
   const values = new Int32Array(count)
   const visit = (from: number, to: number): boolean => {
@@ -27,20 +35,31 @@ export function valuesAlong(
       values.fill(low, from, to)
       return true
     }
-    if (to - from === 1) return false
-    const middle = from + 2 ** (31 - Math.clz32(to - from - 1))
-    return visit(from, middle) && visit(middle, to)
+    if (to - from > shortRange) {
+      const middle = from + 2 ** (31 - Math.clz32(to - from - 1))
+      return visit(from, middle) && visit(middle, to)
+    }
+    for (let place = from; place < to; place++) {
+      const { low, high } = look(place, place + 1)
+      if (low !== high || low !== (low | 0)) return false
+      values[place] = low
+    }
+    return true
   }
-  return count === 0 || visit(0, count) ? values : undefined
+  if (count === 0) return values
+  if (step === undefined) return visit(0, count) ? values : undefined
+  if (!visit(0, 1)) return undefined
+  for (let place = 1; place < count; place++) values[place] = values[place - 1]! + step
+  return values
 }
 
 /**
  * Which keys ask for which member. Undefined where members do not rise with keys, or leave so large
  * gaps that a list would be mostly empty.
  */
-export function keysOfMembers(memberAt: Look, keys: number): KeysOfMembers | undefined {
-  const members = valuesAlong((from, to) => memberAt(0, 1, from, to), keys)
-  if (!members || keys === 0) return undefined
+export function keysOfMembers(members: Int32Array | undefined): KeysOfMembers | undefined {
+  const keys = members?.length
+  if (!members || !keys) return undefined
   const first = members[0]!
   const range = members[keys - 1]! - first + 1
   if (range > 2 * keys + 1024) return undefined
@@ -71,21 +90,20 @@ export function relationRows(
   const columns = Math.ceil(keySlots / keyBlockSize)
   const wholeColumns = Math.floor(keySlots / keyBlockSize)
   const result = appendRows(rows, columns)
-  const visible = new Float64Array(columns) // pairs of each tile of the row
-  const touched = new Uint32Array(Math.ceil(columns / 32)) // a bit for each tile with any
+  const tally = tallyOf(columns)
   const lastRow = offsets.length - 2
   const lastMember = starts.length - 2
-  // Lists of rows without members are empty, but the numbers of members may lie outside the keys.
+  /** Counts what `queries` queries see that ask for a row of the relation. */
   const count = (row: number, queries: number): void => {
-    for (let place = offsets[row]!; place < offsets[row + 1]!; place++) {
+    const last = offsets[row + 1]!
+    for (let place = offsets[row]!; place < last; place++) {
       const member = members[place]! - first
-      if (member < 0 || member > lastMember) continue
+      if (member < 0 || member > lastMember) continue // no key asks for it
       const end = starts[member + 1]!
       for (let key = starts[member]!; key < end;) {
         const column = Math.floor(key / keyBlockSize)
         const next = Math.min((column + 1) * keyBlockSize, end)
-        visible[column]! += queries * (next - key)
-        touched[column >>> 5]! |= 1 << (column & 31)
+        tally.add(column, queries * (next - key))
         key = next
       }
     }
@@ -104,18 +122,49 @@ export function relationRows(
       count(Math.min(Math.max(asked[query]!, 0), lastRow), end - query)
       query = end
     }
-    for (let word = 0; word < touched.length; word++) {
-      for (let bits = touched[word]!; bits !== 0; bits &= bits - 1) {
-        const column = 32 * word + 31 - Math.clz32(bits & -bits)
-        const full = visible[column] === (to - from) * keyBlockSize && column < wholeColumns
-        result.add(column, 1, full)
-        visible[column] = 0
-      }
-      touched[word] = 0
-    }
+    const pairs = (to - from) * keyBlockSize
+    tally.take((column, visible) =>
+      result.add(column, 1, visible === pairs && column < wholeColumns),
+    )
     result.endRow()
   }
   return result.finish()
+}
+
+/** Counts for the tiles of a row, of which few are not 0. */
+interface Tally {
+  add(column: number, pairs: number): void
+  /** Reports what was counted in ascending order, and forgets it. */
+  take(report: (column: number, pairs: number) => void): void
+}
+
+function tallyOf(columns: number): Tally {
+  const counts = new Float64Array(columns)
+  // A bit for each count that is not 0, and one for each word of those that is not.
+  const marks = new Uint32Array(Math.ceil(columns / 32))
+  const groups = new Uint32Array(Math.ceil(columns / 1024))
+  const lowest = (bits: number): number => 31 - Math.clz32(bits & -bits)
+  return {
+    add(column, pairs) {
+      counts[column]! += pairs
+      marks[column >>> 5]! |= 1 << (column & 31)
+      groups[column >>> 10]! |= 1 << ((column >>> 5) & 31)
+    },
+    take(report) {
+      for (let group = 0; group < groups.length; group++) {
+        for (let words = groups[group]!; words !== 0; words &= words - 1) {
+          const word = 32 * group + lowest(words)
+          for (let bits = marks[word]!; bits !== 0; bits &= bits - 1) {
+            const column = 32 * word + lowest(bits)
+            report(column, counts[column]!)
+            counts[column] = 0
+          }
+          marks[word] = 0
+        }
+        groups[group] = 0
+      }
+    },
+  }
 }
 
 /** Whether the queries `from .. to - 1` ask for the same rows as those from `before` on. */

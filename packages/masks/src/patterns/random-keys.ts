@@ -73,9 +73,9 @@ export function randomKeys({
     }),
   )
   const part = mask('random', ({ head, query, key }) => {
-    const row = query.floorDiv(blockSize).min(rows - 1)
+    const row = query.floorDiv(blockSize)
     const visible = drawn(
-      heads === 1 ? row : head.mod(heads).mul(rows).add(row),
+      heads === 1 ? row : head.mod(heads).mul(rows).add(row.min(rows - 1)),
       key.floorDiv(blockSize),
     )
     return causal ? visible.and(key.le(query)) : visible
