@@ -5,7 +5,7 @@ import { release, runWords } from './row-runs.ts'
 import type { RowRuns, RunWords } from './row-runs.ts'
 
 /** Words of a piece. A piece begins with a row, and no row lies in two pieces. */
-const pieceWords = 2 ** 23
+const usualPiece = 2 ** 23
 
 /** Rows that are written one after the other. */
 export interface RowAppender {
@@ -23,12 +23,16 @@ export interface RowAppender {
 }
 
 /** Collects `rows` rows of `columns` tiles one after the other. */
-export function appendRows(rows: number, columns: number): RowAppender {
+export function appendRows(
+  rows: number,
+  columns: number,
+  pieceWords: number = usualPiece,
+): RowAppender {
   const starts = new Uint32Array(rows)
   const ends = new Uint32Array(rows)
   const pieces: RunWords[] = []
   const bases: number[] = [0] // the first run of every piece, and of the current one
-  let words = runWords(columns, 512)
+  let words = runWords(columns, Math.min(512, pieceWords))
   let row = 0
   let rowStart = 0 // in the current piece
   let count = 0 // runs in the current piece

@@ -104,34 +104,32 @@ function joinRow(
   let run = starts[row]!
   let count = 0
   let latest = -1
-  let column = 0
-  const add = (state: number, end: number): void => {
+  /** Adds a piece that ends at `end`, and returns that. */
+  const add = (state: number, end: number): number => {
     if (state === latest) {
       out.ends[count - 1] = end
     } else {
       out.ends[count] = end
       out.states[count++] = latest = state
     }
-    column = end
+    return end
   }
+  let column = 0
   for (let piece = 0; piece < pieces; piece++) {
     const end = ends[piece]!
     const state = states[piece]!
     if (state === deciding) {
-      add(state, end)
+      column = add(state, end)
       run = firstRunAfter(end, runs, run, lastRun)
       continue
     }
     while (column < end) {
       const start = run < lastRun ? runs[2 * run]! : end
-      if (start >= end) {
-        add(table[4 * state]!, end)
-        break
-      }
-      if (column < start) add(table[4 * state]!, start)
+      if (start > column) column = add(table[4 * state]!, Math.min(start, end))
+      if (column === end) break
       const packed = runs[2 * run + 1]!
       const runEnd = start + (packed >>> 1)
-      add(table[4 * state + partialTile + (packed & 1)]!, Math.min(end, runEnd))
+      column = add(table[4 * state + partialTile + (packed & 1)]!, Math.min(end, runEnd))
       if (runEnd <= end) run++
     }
   }

@@ -112,7 +112,8 @@ export function relationRows(
   for (let row = 0; row < rows; row++) {
     const from = row * queryBlockSize
     const to = Math.min(from + queryBlockSize, querySlots)
-    if (row > 0 && asksAlike(asked, from - queryBlockSize, from, to)) {
+    const whole = to - from === queryBlockSize
+    if (row > 0 && whole && asksAlike(asked, from - queryBlockSize, from, to)) {
       result.shareRow()
       continue
     }
