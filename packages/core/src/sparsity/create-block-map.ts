@@ -2,6 +2,7 @@
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
 import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
+import type { PackedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import { boolean } from '../expression/expression.ts'
 import type { Mask } from '../expression/mask.ts'
@@ -28,6 +29,8 @@ export interface BlockMapShape {
   readonly queryLength: number
   /** S: keys in each sequence. */
   readonly keyLength: number
+  /** Sequences packed end to end, as in the options of attention. Default: none are packed. */
+  readonly sequences?: PackedSequences
   /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
   readonly queryOffset?: number | ArrayLike<number>
   /** Keys that count in each sequence; later ones are padding. Default: all. */
@@ -82,13 +85,14 @@ export function createBlockMap(
   const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
   checkAttentionShape('createBlockMap', lengths)
   checkBlockSizes('createBlockMap', sizes)
-  const { queryOffsets, keyLengths } = resolveOptions('createBlockMap', lengths, {
+  const resolved = resolveOptions('createBlockMap', lengths, {
     ...options,
     ...(mask && { mask }),
   })
+  const { mask: whole, queryOffsets, keyLengths, sequences } = resolved
 
   checkOrders(orders, queryLength, keyLength)
-  const node = (mask?.expression ?? boolean(true)).node
+  const { node } = whole?.expression ?? boolean(true)
   const uses = dependencies(node).coordinates
   const separateSequences =
     uses.has('batch') || differ(keyLengths) || (uses.has('query') && differ(queryOffsets))
@@ -125,6 +129,7 @@ export function createBlockMap(
         environment: options,
         queryStep,
         keyStep,
+        packed: sequences && { sequences, mask: (mask?.expression ?? boolean(true)).node },
         known,
         members,
       })

@@ -2,11 +2,12 @@
 // Where a sequence is long, its whole tiles follow its own diagonal; the tiles on its edges, and short
 // sequences, are looked at.
 import type { ResolvedSequences } from '../attention/packed-sequences.ts'
+import { appendRows } from './append-rows.ts'
+import type { RowAppender } from './append-rows.ts'
 import type { BlockSizes } from './block-map.ts'
 import { followDiagonal } from './follow-diagonal.ts'
 import type { DiagonalPeriod } from './follow-diagonal.ts'
-import { appendRows } from './row-runs.ts'
-import type { RowAppender, RowRuns } from './row-runs.ts'
+import type { RowRuns } from './row-runs.ts'
 import type { TileRectangle } from './subdivide.ts'
 
 /** The tiles that hold nothing but one sequence. */
@@ -27,7 +28,7 @@ export function followSequences(
   period: DiagonalPeriod,
   look: (rectangle: TileRectangle) => RowRuns,
 ): RowRuns {
-  const result = appendRows()
+  const result = appendRows(rows, columns)
   let done = 0
   const lookAt = (bottom: number): void => {
     if (bottom > done) copyRows(result, look({ top: done, bottom, left: 0, right: columns }))
@@ -91,7 +92,7 @@ function followInterior(
   const after = look({ top, bottom, left: right, right: end })
   for (let row = 0; row < rows; row++) {
     result.copy(before, row)
-    for (let run = inside.rowOffsets[row]!; run < inside.rowOffsets[row + 1]!; run++) {
+    for (let run = inside.starts[row]!; run < inside.ends[row]!; run++) {
       const packed = inside.runs[2 * run + 1]!
       result.add(left + inside.runs[2 * run]!, packed >>> 1, (packed & 1) === 1)
     }
@@ -101,13 +102,14 @@ function followInterior(
 }
 
 function copyRows(result: RowAppender, source: RowRuns): void {
-  for (let row = 0; row + 1 < source.rowOffsets.length; row++) {
+  for (let row = 0; row < source.starts.length; row++) {
     result.copy(source, row)
     result.endRow()
   }
 }
 
 /** Rows whose first column is `left`, from column 0 on. */
-function movedLeft({ rowOffsets, runs }: RowRuns, left: number): RowRuns {
-  return { rowOffsets, runs: runs.map((word, index) => (index % 2 === 0 ? word - left : word)) }
+function movedLeft({ starts, ends, runs }: RowRuns, left: number): RowRuns {
+  const moved = runs.map((word, index) => (index % 2 === 0 ? word - left : word))
+  return { starts, ends, runs: moved }
 }

@@ -2,6 +2,7 @@
 // the diagonal from its first rows and columns, one that depends on one coordinate from one row, a
 // relation from its lists, a union or conjunction with such parts from its parts, and the rest by
 // cutting rectangles.
+import type { ResolvedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import { booleanExpression } from '../expression/expression.ts'
@@ -13,6 +14,7 @@ import type { BlockSizes } from './block-map.ts'
 import { combineRows } from './combine-rows.ts'
 import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
 import type { AxisStep, DiagonalPeriod } from './follow-diagonal.ts'
+import { followSequences } from './follow-sequences.ts'
 import { emptyTile, fullTile, lookAt, pairProbe, partialTile } from './look.ts'
 import type { Look, ScorePlane } from './look.ts'
 import { keysOfMembers, relationRows, valuesAlong } from './relation-rows.ts'
@@ -29,6 +31,12 @@ export interface PlaneSettings {
   /** How the axes move; undefined where an order of the tokens does not repeat. */
   readonly queryStep: AxisStep | undefined
   readonly keyStep: AxisStep | undefined
+  /**
+   * Sequences that are packed end to end, within which the mask as it was given repeats: the one
+   * over packed tokens does not.
+   */
+  readonly packed:
+    { readonly sequences: ResolvedSequences; readonly mask: ExpressionNode } | undefined
   /** Rows of parts that look alike in every head and sequence, by part: kept from plane to plane. */
   readonly known: Map<ExpressionNode, RowRuns>
   /** Keys by the members that they ask relations for, kept in the same way. */
@@ -44,7 +52,7 @@ const planeCoordinates: readonly Coordinate[] = ['head', 'batch']
 
 /** The rows of a mask on one plane. */
 export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns {
-  const { plane, sizes, environment, queryStep, keyStep, known, members } = settings
+  const { plane, sizes, environment, queryStep, keyStep, packed, known, members } = settings
   const { querySlots, keySlots } = plane
   const rows = Math.ceil(querySlots / sizes.queryBlockSize)
   const columns = Math.ceil(keySlots / sizes.keyBlockSize)
@@ -54,28 +62,38 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
   const lookFor = (node: ExpressionNode): Look =>
     lookAt(compileBounds({ node }, environment), plane)
 
-  const rowsOf = (node: ExpressionNode): RowRuns => {
-    const shared = !dependsOn(node, planeCoordinates)
-    const kept = shared ? known.get(node) : undefined
-    if (kept) return kept
-    const found = find(node)
-    if (shared) known.set(node, found)
-    return found
-  }
-
-  const find = (node: ExpressionNode): RowRuns => {
-    const look = lookFor(node)
-    const period =
-      queryStep && keyStep && diagonalPeriod(node, sizes, plane.queryLength / 2, queryStep, keyStep)
-    if (period && looksOf(period) <= fewTiles) return byPeriod(look, period)
-    if (columns > 0 && !ordered) {
-      if (!dependsOn(node, queryCoordinates)) return keyRows(look, plane, sizes)
-      if (!dependsOn(node, keyCoordinates)) return queryRows(look, plane, sizes)
-      const found = byList(node) ?? byParts(node, look)
-      if (found) return found
+  /** Keeps what is found for later planes. */
+  const keeping =
+    (find: (node: ExpressionNode) => RowRuns | undefined) =>
+    (node: ExpressionNode): RowRuns | undefined => {
+      if (dependsOn(node, planeCoordinates)) return find(node)
+      const rows = known.get(node) ?? find(node)
+      if (rows) known.set(node, rows)
+      return rows
     }
+
+  const periodOf = (node: ExpressionNode): DiagonalPeriod | undefined =>
+    queryStep && keyStep
+      ? diagonalPeriod(node, sizes, plane.queryLength / 2, queryStep, keyStep)
+      : undefined
+
+  /** The rows of a mask that need no rectangles to be cut, or few. */
+  const easily = keeping((node) => {
+    const period = periodOf(node)
+    if (period && looksOf(period) <= fewTiles) return byPeriod(lookFor(node), period)
+    if (columns === 0 || ordered) return undefined
+    if (!dependsOn(node, queryCoordinates)) return keyRows(lookFor(node), plane, sizes)
+    if (!dependsOn(node, keyCoordinates)) return queryRows(lookFor(node), plane, sizes)
+    return byList(node) ?? byParts(node)
+  })
+
+  const rowsOf = keeping((node) => {
+    const found = easily(node)
+    if (found) return found
+    const period = periodOf(node)
+    const look = lookFor(node)
     return period ? byPeriod(look, period) : subdivide(look, plane, sizes, everything)
-  }
+  }) as (node: ExpressionNode) => RowRuns
 
   const looksOf = (period: DiagonalPeriod): number => period.rows * columns + rows * period.columns
 
@@ -108,21 +126,27 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
     return asked && relationRows(relation, asked, keys, plane, sizes)
   }
 
-  /** A union or conjunction of parts that are easier to find than the whole. */
-  const byParts = (node: ExpressionNode, look: Look): RowRuns | undefined => {
+  /** A union or conjunction of parts of which some are easy to find. */
+  const byParts = (node: ExpressionNode): RowRuns | undefined => {
     if (!hasEasyParts(node) || node.kind !== 'logical' || node.operation === 'xor') return undefined
     const { operation } = node
-    const { ofKeys, ofQueries, rest, easy } = partsOf(node, operation)
+    const { ofKeys, ofQueries, rest, others } = partsOf(node, operation)
     const axes = [...join(operation, ofKeys), ...join(operation, ofQueries)].map(rowsOf)
     const frame =
       axes.length > 1 ? combineRows(operation, axes, columns, () => emptyTile, true) : axes[0]
     const parts = frame ? [frame] : []
     const within = operation === 'and' && frame ? frameOf(frame, everything) : everything
     if (within.top === within.bottom) return frame
+    for (const other of others) {
+      const found = easily(other)
+      if (found) parts.push(found)
+      else rest.push(other)
+    }
+    if (parts.length === 0) return undefined
     for (const each of join(operation, rest)) parts.push(rowsWithin(each, within))
-    parts.push(...easy.map(rowsOf))
-    const probe = pairProbe(look)
-    const check = (row: number, column: number): number => {
+    if (parts.length === 1) return parts[0]
+    const probe = pairProbe(lookFor(node))
+    return combineRows(operation, parts, columns, (row, column) => {
       const seen = probe(
         row * sizes.queryBlockSize,
         Math.min((row + 1) * sizes.queryBlockSize, querySlots),
@@ -131,8 +155,7 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
       )
       const ragged = (column + 1) * sizes.keyBlockSize > keySlots
       return seen === fullTile && ragged ? partialTile : seen
-    }
-    return parts.length === 1 ? parts[0] : combineRows(operation, parts, columns, check)
+    })
   }
 
   /** The rows of a mask, at least within a rectangle. */
@@ -147,7 +170,13 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
     return found
   }
 
-  return rowsOf(mask)
+  if (!packed) return rowsOf(mask)
+  // Relations and global keys begin anew with every sequence: only periods are worth following.
+  const look = lookFor(mask)
+  const cut = (rectangle: TileRectangle): RowRuns => subdivide(look, plane, sizes, rectangle)
+  const period = ordered ? undefined : periodOf(packed.mask)
+  if (!period) return cut(everything)
+  return followSequences({ rows, columns }, packed.sequences, sizes, period, cut)
 }
 
 /** The smallest rectangle that holds all tiles; an empty one where there are none. */
@@ -198,16 +227,16 @@ function operandsOf(node: ExpressionNode, operation: 'and' | 'or'): readonly Exp
 
 /** The operands of a union or conjunction by how their rows are found. */
 function partsOf(node: ExpressionNode, operation: 'and' | 'or') {
-  const parts: Record<'ofKeys' | 'ofQueries' | 'easy' | 'rest', ExpressionNode[]> = {
+  const parts: Record<'ofKeys' | 'ofQueries' | 'others' | 'rest', ExpressionNode[]> = {
     ofKeys: [],
     ofQueries: [],
-    easy: [],
+    others: [],
     rest: [],
   }
   for (const operand of operandsOf(node, operation)) {
     if (!dependsOn(operand, queryCoordinates)) parts.ofKeys.push(operand)
     else if (!dependsOn(operand, keyCoordinates)) parts.ofQueries.push(operand)
-    else parts[hasEasyParts(operand) ? 'easy' : 'rest'].push(operand)
+    else parts[hasEasyParts(operand) ? 'others' : 'rest'].push(operand)
   }
   return parts
 }

@@ -52,7 +52,10 @@ describe('plans of packed sequences', () => {
       const shape = { batch: 1, heads: 1, queryLength, keyLength: queryLength }
       const sizes = { queryBlockSize: queries, keyBlockSize: keys }
       const map = createBlockMap(causal, shape, sizes)
-      return map.runs.reduce((sum, word, index) => sum + (index % 2 ? word >>> 1 : 0), 0)
+      return Array.from(map.runs).reduce(
+        (sum, word, index) => sum + (index % 2 ? word >>> 1 : 0),
+        0,
+      )
     }
     const { blocks, call: planned } = explainPlan(packed, defaultCapabilities)
     expect(planned.sequences).toBe(3)
