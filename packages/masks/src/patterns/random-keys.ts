@@ -75,7 +75,12 @@ export function randomKeys({
   const part = mask('random', ({ head, query, key }) => {
     const row = query.floorDiv(blockSize)
     const visible = drawn(
-      heads === 1 ? row : head.mod(heads).mul(rows).add(row.min(rows - 1)),
+      heads === 1
+        ? row
+        : head
+            .mod(heads)
+            .mul(rows)
+            .add(row.min(rows - 1)),
       key.floorDiv(blockSize),
     )
     return causal ? visible.and(key.le(query)) : visible
