@@ -9,14 +9,14 @@ import type { RowRuns, RunWords } from './row-runs.ts'
 /** A tile that its parts do not decide. */
 const unsureTile = 3
 
+/** How masks are joined. */
+export type Joint = 'and' | 'or'
+
 /** What two tiles make, by 4 * first + second. */
-const tables = {
+const tables: Readonly<Record<Joint, readonly number[]>> = {
   or: [0, 1, 2, 3, 1, 3, 2, 3, 2, 2, 2, 2, 3, 3, 2, 3],
   and: [0, 0, 0, 0, 0, 3, 1, 3, 0, 1, 2, 3, 0, 3, 3, 3],
 }
-
-/** How masks are joined. */
-export type Joint = keyof typeof tables
 
 /** Runs of one row with their tiles' states, rewritten for every row. */
 interface RowStates {
