@@ -138,9 +138,18 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding, %s', (_, create) => {
   test('shuffles within a subgroup, where there are subgroups', async () => {
     const { subgroups } = (await library()).capabilities
     const shuffles = subgroups !== undefined && subgroups.minimum >= 4
-    for (const rows of [1, 2, 4]) {
-      expect(await errorOf({ decodeTile: { ...narrow, rows, shuffles } }, {})).toBeLessThan(1e-5)
+    for (const more of [{ rows: 1, keysAhead: 4 }, { rows: 2, keysAhead: 2 }, { rows: 4 }]) {
+      const decodeTile = { ...narrow, ...more, shuffles }
+      expect(await errorOf({ decodeTile }, {})).toBeLessThan(1e-5)
     }
+  })
+
+  test.each([false, true])('loads ahead of what is computed with, shuffles %s', async (wanted) => {
+    const { subgroups } = (await library()).capabilities
+    const shuffles = wanted && subgroups !== undefined && subgroups.minimum >= 4
+    const decodeTile = { ...narrow, shuffles, loadsAhead: true, workgroups: 18 }
+    const keyLengths = [300, 0, 33]
+    expect(await errorOf({ decodeTile, keyLengths }, { keyLengths })).toBeLessThan(1e-5)
   })
 
   const window = mask('window', ({ query, key }) => key.le(query).and(key.gt(query.sub(40))))

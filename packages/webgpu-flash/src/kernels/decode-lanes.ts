@@ -1,20 +1,25 @@
-// From the products of the threads that share a key to its scores, in every one of these threads. Each
-// thread adds up one of their scores and applies what changes it, so nothing is done twice: through
-// workgroup memory, or by shuffles where a subgroup holds all of them.
+// From the products of the threads that share a key to the weights of its values, in every one of these
+// threads. Each thread adds up one of their scores and applies what changes it, so nothing is done twice:
+// through workgroup memory, or by shuffles where a subgroup holds all of them. The softmax is online.
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { DecodeConfig } from './decode.wgsl.ts'
 
-/** Statements before the loop over keys, and for each chunk: `product{n}` becomes `score{n}`. */
+/**
+ * Statements before the loop over keys, for each chunk, and after it. From `product{n}` come `weight{n}`
+ * and `decay{row}`, by which outputs so far are to be multiplied; in the end `maximum{row}` and
+ * `sum{row}`. Pairs are numbered `key * rows + row`.
+ */
 export interface LaneSums {
   readonly before: string
   readonly each: string
+  readonly after: string
 }
 
 /** Scores that a thread finishes. */
 const ownScores = ({ tile: { rows, keysAhead, lanes } }: DecodeConfig): number =>
   Math.ceil((rows * keysAhead) / lanes)
 
-/** WGSL of the sums; scores are numbered `key * rows + row`. */
+/** WGSL of the sums. */
 export function laneSums(config: DecodeConfig): LaneSums {
   return config.tile.shuffles ? byShuffles(config) : throughMemory(config)
 }
@@ -57,7 +62,8 @@ function throughMemory(config: DecodeConfig): LaneSums {
   const guard = (j: number, text: string): string =>
     (j + 1) * tile.lanes > count ? `if (number${j} < scores) {\n${indent(text, 2)}\n}` : text
   return {
-    before: declareScores(config, (j) => `lane + ${j * tile.lanes}u`),
+    before: `${declareScores(config, (j) => `lane + ${j * tile.lanes}u`)}\n${startSoftmax(config)}`,
+    after: '',
     each: `${unroll(count / 4, (i) => `tile[thread * stride + ${i}u] = ${vector(i)};`)}
 workgroupBarrier();
 ${unroll(own, (j) =>
@@ -78,9 +84,28 @@ ${unroll(count, (n) => `let score${n} = scalars[slot * scores + ${n}u];`)}${
       dropout
         ? `\n${unroll(count, (n) => `let kept${n} = scalars[(slots + slot) * scores + ${n}u];`)}`
         : ''
-    }`,
+    }
+${softmax(config)}`,
   }
 }
+
+/** The softmax in every thread, of all scores. */
+function softmax({ tile, dropout }: DecodeConfig): string {
+  const { rows, keysAhead } = tile
+  return unroll(rows, (r) => {
+    const numbers = Array.from({ length: keysAhead }, (_, u) => u * rows + r)
+    const largest = numbers.map((n) => `score${n}`).reduce((a, b) => `max(${a}, ${b})`)
+    const kept = (n: number): string => (dropout ? ` * kept${n}` : '')
+    return `let top${r} = max(maximum${r}, ${largest});
+let decay${r} = exp(maximum${r} - top${r});
+maximum${r} = top${r};
+${numbers.map((n) => `let share${n} = exp(score${n} - top${r});\nlet weight${n} = share${n}${kept(n)};`).join('\n')}
+sum${r} = sum${r} * decay${r} + ${numbers.map((n) => `share${n}`).join(' + ')};`
+  })
+}
+
+const startSoftmax = ({ tile }: DecodeConfig): string =>
+  unroll(tile.rows, (r) => `var maximum${r} = smallestMaximum;\nvar sum${r} = 0.0;`)
 
 /**
  * Halving: a thread and the one `distance` away each keep half of the scores they both have a part
@@ -113,24 +138,67 @@ function byShuffles(config: DecodeConfig): LaneSums {
   }
   const own = names.length
   const spread = Math.max(1, lanes / count)
-  return {
-    before: `${declareScores(config, (j) => (own > 1 ? `lane * ${own}u + ${j}u` : `lane / ${spread}u`))}
-let firstLane = invocation - lane;`,
-    each: `${steps.join('\n')}
-${unroll(own, (j) => `var own${j}: f32;${dropout ? `\nvar ownKept${j}: f32;` : ''}`)}
-${unroll(
-  own,
-  (j) => `{
+  const numbers = declareScores(config, (j) =>
+    own > 1 ? `lane * ${own}u + ${j}u` : `lane / ${spread}u`,
+  )
+  const before = `${numbers}\nlet firstLane = invocation - lane;`
+  const finish = unroll(
+    own,
+    (j) => `var own${j}: f32;${dropout ? `\nvar ownKept${j}: f32;` : ''}
+{
   let total${j} = ${names[j]!};
 ${indent(finishScore(config, j), 2)}
   own${j} = score${j};${dropout ? `\n  ownKept${j} = kept${j};` : ''}
 }`,
-)}
-${unroll(count, (n) => {
-  const lane = own > 1 ? Math.floor(n / own) : n * spread
-  const take = (name: string): string =>
-    `subgroupShuffle(${name}${own > 1 ? n % own : 0}, firstLane + ${lane}u)`
-  return `let score${n} = ${take('own')};${dropout ? `\nlet kept${n} = ${take('ownKept')};` : ''}`
-})}`,
+  )
+  if (own > 1) {
+    const take = (name: string, n: number): string =>
+      `subgroupShuffle(${name}${n % own}, firstLane + ${Math.floor(n / own)}u)`
+    const taken = unroll(
+      count,
+      (n) =>
+        `let score${n} = ${take('own', n)};${dropout ? `\nlet kept${n} = ${take('ownKept', n)};` : ''}`,
+    )
+    return {
+      before: `${before}\n${startSoftmax(config)}`,
+      each: `${steps.join('\n')}\n${finish}\n${taken}\n${softmax(config)}`,
+      after: '',
+    }
   }
+  return {
+    before: `${before}\nvar ownMaximum = smallestMaximum;\nvar ownSum = 0.0;`,
+    each: `${steps.join('\n')}
+${finish}
+${ownSoftmax(config, spread)}`,
+    after: `${acrossKeys(config, spread, (distance) => `ownSum += subgroupShuffleXor(ownSum, ${distance}u);`)}
+${unroll(
+  tile.rows,
+  (r) => `let maximum${r} = subgroupShuffle(ownMaximum, firstLane + ${r * spread}u);
+let sum${r} = subgroupShuffle(ownSum, firstLane + ${r * spread}u);`,
+)}`,
+  }
+}
+
+/** A line for each step over the threads that have the same row and other keys. */
+function acrossKeys(
+  { tile: { rows, keysAhead } }: DecodeConfig,
+  spread: number,
+  line: (distance: number) => string,
+): string {
+  return unroll(Math.log2(keysAhead), (step) => line(spread * rows * 2 ** step))
+}
+
+/** The softmax where each thread has one score: of its own row, before weights are handed around. */
+function ownSoftmax(config: DecodeConfig, spread: number): string {
+  const { tile, dropout } = config
+  return `var best = own0;
+${acrossKeys(config, spread, (distance) => `best = max(best, subgroupShuffleXor(best, ${distance}u));`)}
+let ownTop = max(ownMaximum, best);
+let ownDecay = exp(ownMaximum - ownTop);
+let ownShare = exp(own0 - ownTop);
+ownMaximum = ownTop;
+ownSum = ownSum * ownDecay + ownShare;
+let ownWeight = ownShare${dropout ? ' * ownKept0' : ''};
+${unroll(tile.rows * tile.keysAhead, (n) => `let weight${n} = subgroupShuffle(ownWeight, firstLane + ${n * spread}u);`)}
+${unroll(tile.rows, (r) => `let decay${r} = subgroupShuffle(ownDecay, firstLane + ${r * spread}u);`)}`
 }

@@ -2,6 +2,7 @@
 // takes one row; its threads share the parts, and each some dims of the output.
 import { storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
+import { unroll } from '../codegen/snippets.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { sharedConstants } from './forward-frame.ts'
 import { parameterBlock } from './parameters.ts'
@@ -17,7 +18,9 @@ export interface DecodeMergeConfig {
   readonly parameterWords: number
 }
 
-const threads = 128
+const threads = 256
+/** Parts that a thread loads before it waits for the first. */
+const partsAhead = 4
 
 /** The WGSL of the merge. Entry point: `main`; one workgroup a row `[queryIndex, head, batch]`. */
 export function decodeMergeKernel(config: DecodeMergeConfig): string {
@@ -39,7 +42,7 @@ export function decodeMergeKernel(config: DecodeMergeConfig): string {
 const slices = ${slices}u;
 const valueVectors = ${vectors}u;
 ${sharedConstants}`,
-    `// What each slice of the parts comes to: 4 KiB.
+    `// What each slice of the parts comes to: 6 KiB.
 var<workgroup> sums: array<vec4<f32>, ${threads}>;
 var<workgroup> softmax: array<vec2<f32>, ${threads}>;`,
     unpackFunctions([output]),
@@ -61,15 +64,28 @@ fn main(
   var maximum = smallestMaximum;
   var total = 0.0;
   var sum = vec4<f32>(0.0);
-  for (var part = slice; part < parts; part += slices) {
-    let other = partSoftmax[place + part];
-    let values = partOutput[(place + part) * valueVectors + vector];
-    let top = max(maximum, other.x);
+  for (var part = slice; part < parts; part += ${partsAhead}u * slices) {
+${unroll(
+  partsAhead,
+  (i) => `    let part${i} = place + min(part + ${i}u * slices, parts - 1u);
+    let softmax${i} = partSoftmax[part${i}];
+    let values${i} = partOutput[part${i} * valueVectors + vector];`,
+)}
+${unroll(
+  partsAhead,
+  (i) => `    let maximum${i} = select(hidden, softmax${i}.x, part + ${i}u * slices < parts);`,
+)}
+    let top = max(maximum, ${Array.from({ length: partsAhead }, (_, i) => `maximum${i}`).reduce((x, y) => `max(${x}, ${y})`)});
     let decay = exp(maximum - top);
-    let share = exp(other.x - top);
-    total = total * decay + other.y * share;
-    sum = sum * decay + values * share;
+    total *= decay;
+    sum *= decay;
     maximum = top;
+${unroll(
+  partsAhead,
+  (i) => `    let share${i} = exp(maximum${i} - top);
+    total += softmax${i}.y * share${i};
+    sum += values${i} * share${i};`,
+)}
   }
   sums[thread] = sum;
   softmax[thread] = vec2<f32>(maximum, total);

@@ -2,13 +2,7 @@
 // FlashAttention-2, arXiv 2307.08691). Time is that of reading K and V, so a workgroup takes a range of
 // keys and every query row that shares them, each key is loaded once, 16 bytes a thread, and nothing is
 // staged: neighbouring threads hold neighbouring dims, and only products cross workgroup memory.
-import {
-  convertVector,
-  loadFunction,
-  storageType,
-  storeFunction,
-  unpackFunctions,
-} from '../codegen/access.ts'
+import { loadFunction, storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
@@ -16,14 +10,11 @@ import type { DecodeMemory, DecodeTile } from '../plan/decode-tile.ts'
 import { chunkKeys, laneVectors } from '../plan/decode-tile.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
+import { rowLoad, vectorText } from './decode-loads.ts'
+import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from './forward-frame.ts'
 import { parameterBlock } from './parameters.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
-
-/** How keys and values are read: `wide` loads eight halves at once. */
-export interface DecodeAccess extends Access {
-  readonly wide: boolean
-}
 
 /** All that decides the text of the kernel. */
 export interface DecodeConfig {
@@ -108,60 +99,6 @@ const valueVectors = ${Math.ceil(valueDim / 4)}u;
 ${sharedConstants}`
 }
 
-/** Which of a row's vectors a thread has: neighbours in pairs, where it has pairs. */
-function vectorText(count: number, index: number, lanes: number): string {
-  return count % 2 === 0
-    ? `2u * (lane + ${(index >> 1) * lanes}u) + ${index & 1}u`
-    : `lane + ${index * lanes}u`
-}
-
-/** A thread's part of one row of K or V: how it is loaded, and its vectors as vec4<f32>. */
-interface RowLoad {
-  readonly statements: string
-  readonly vectors: readonly string[]
-}
-
-function rowLoad(
-  name: 'key' | 'value',
-  access: DecodeAccess,
-  dims: number,
-  lanes: number,
-  at: number,
-): RowLoad {
-  const count = laneVectors(dims, lanes)
-  const total = Math.ceil(dims / 4)
-  const clamp = (place: string, size: number, own: number): string =>
-    own * lanes > size ? `min(${place}, ${size - 1}u)` : place
-  const base = `${name}Base + place${at} * params.${name}Row`
-  if (access.wide) {
-    const pairs = count / 2
-    return {
-      statements: unroll(
-        pairs,
-        (i) =>
-          `let ${name}${at}_${i} = ${name}[${base} + ${clamp(`lane + ${i * lanes}u`, dims / 8, pairs)}];`,
-      ),
-      vectors: Array.from({ length: count }, (_, i) => {
-        const [a, b] = (i & 1) === 0 ? ['x', 'y'] : ['z', 'w']
-        const words = `${name}${at}_${i >> 1}`
-        return `vec4<f32>(unpack2x16float(${words}.${a}), unpack2x16float(${words}.${b}))`
-      }),
-    }
-  }
-  const capital = name === 'key' ? 'loadKey' : 'loadValue'
-  return {
-    statements: unroll(count, (i) => {
-      const vector = clamp(vectorText(count, i, lanes), total, count)
-      const text = access.vector ? `${name}[${base} + ${vector}]` : `${capital}(${base}, ${vector})`
-      return `let ${name}${at}_${i} = ${text};`
-    }),
-    vectors: Array.from({ length: count }, (_, i) => {
-      const text = `${name}${at}_${i}`
-      return access.vector ? convertVector(access, text) : text
-    }),
-  }
-}
-
 function mainBody(config: DecodeConfig): string {
   const { tile, headDim, valueDim } = config
   const { lanes, rows } = tile
@@ -169,6 +106,7 @@ function mainBody(config: DecodeConfig): string {
   const outputVectors = laneVectors(valueDim, lanes)
   const headVectors = Math.ceil(headDim / 4)
   const ragged = keyVectors * lanes > headVectors
+  const loops = chunkLoop(config)
   const loadQuery = (r: number, v: number): string => {
     const vector = vectorText(keyVectors, v, lanes)
     const load = `loadQuery(queryBase${r}, ${ragged ? `min(${vector}, ${headVectors - 1}u)` : vector})`
@@ -198,64 +136,71 @@ let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * 
 ${unroll(keyVectors, (v) => loadQuery(r, v))}`,
 )}
 ${laneSums(config).before}
-${unroll(
-  rows,
-  (r) => `var maximum${r} = smallestMaximum;
-var sum${r} = 0.0;
-${unroll(outputVectors, (v) => `var output${r}_${v} = vec4<f32>(0.0);`)}`,
-)}
-
+${unroll(rows, (r) => unroll(outputVectors, (v) => `var output${r}_${v} = vec4<f32>(0.0);`))}
+${loops.before}
 for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-${indent(chunkBody(config), 2)}
+${indent(loops.body, 2)}
 }
+${laneSums(config).after}
 
 ${epilogue(config)}`
 }
 
-function chunkBody(config: DecodeConfig): string {
+/** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
+function chunkLoop(config: DecodeConfig): { readonly before: string; readonly body: string } {
   const { tile, headDim, valueDim, key, value } = config
-  const { lanes, rows, keysAhead } = tile
-  const keys = Array.from({ length: keysAhead }, (_, u) => rowLoad('key', key, headDim, lanes, u))
-  const values = Array.from({ length: keysAhead }, (_, u) =>
-    rowLoad('value', value, valueDim, lanes, u),
-  )
-  const outputVectors = laneVectors(valueDim, lanes)
-  const names = (r: number): string[] =>
-    Array.from({ length: keysAhead }, (_, u) => `score${u * rows + r}`)
-  const largest = (r: number): string => names(r).reduce((a, b) => `max(${a}, ${b})`)
-  return `let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
-${unroll(keysAhead, (u) => `let place${u} = min(firstKey + ${u}u * slots, lastKey);`)}
-${keys.map(({ statements }) => statements).join('\n')}
-${values.map(({ statements }) => statements).join('\n')}
-${keys
-  .map(({ vectors }, u) => vectors.map((text, v) => `let k${u}_${v} = ${text};`).join('\n'))
-  .join('\n')}
+  const { lanes, rows, keysAhead, loadsAhead } = tile
+  const loads = (name: 'key' | 'value', access: DecodeAccess, dims: number): RowLoad[] =>
+    Array.from({ length: keysAhead }, (_, u) => rowLoad(name, access, dims, lanes, u))
+  const keys = loads('key', key, headDim)
+  const values = loads('value', value, valueDim)
+  const declare = (each: readonly RowLoad[], word: string): string =>
+    each.flatMap((row) => row.loads.map(([name, text]) => `${word}${name} = ${text};`)).join('\n')
+  const places = (chunk: string, word: string): string =>
+    `${word}firstKey = chunkAt(batch, ${chunk}) * chunkKeys + slot;
+${unroll(keysAhead, (u) => `${word}place${u} = min(firstKey + ${u}u * slots, lastKey);`)}`
+  const vectors = (each: readonly RowLoad[], name: string): string =>
+    each
+      .map((row, u) => row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`).join('\n'))
+      .join('\n')
+  const products = `${vectors(keys, 'k')}
 ${unroll(keysAhead, (u) =>
   unroll(rows, (r) => {
-    const products = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
-    return `let product${u * rows + r} = ${products.join(' + ')};`
+    const terms = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
+    return `let product${u * rows + r} = ${terms.join(' + ')};`
   }),
-)}
+)}`
+  const sums = `${vectors(values, 'v')}
+${unroll(rows, (r) =>
+  unroll(laneVectors(valueDim, lanes), (v) => {
+    const terms = values.map((_, u) => `weight${u * rows + r} * v${u}_${v}`)
+    return `output${r}_${v} = output${r}_${v} * decay${r} + ${terms.join(' + ')};`
+  }),
+)}`
+  if (!loadsAhead) {
+    return {
+      before: '',
+      body: `${places('chunk', 'let ')}
+${declare(keys, 'let ')}
+${declare(values, 'let ')}
+${products}
 ${laneSums(config).each}
-${values
-  .map(({ vectors }, u) => vectors.map((text, v) => `let v${u}_${v} = ${text};`).join('\n'))
-  .join('\n')}
-${unroll(rows, (r) => {
-  const weights = names(r).map((name, u) => `let weight${u}_${r} = exp(${name} - top${r});`)
-  const dropped = (u: number): string =>
-    config.dropout ? `weight${u}_${r} * kept${u * rows + r}` : `weight${u}_${r}`
-  return `let top${r} = max(maximum${r}, ${largest(r)});
-let decay${r} = exp(maximum${r} - top${r});
-maximum${r} = top${r};
-${weights.join('\n')}
-sum${r} = sum${r} * decay${r} + ${names(r)
-    .map((_, u) => `weight${u}_${r}`)
-    .join(' + ')};
-${unroll(outputVectors, (v) => {
-  const terms = names(r).map((_, u) => `${dropped(u)} * v${u}_${v}`)
-  return `output${r}_${v} = output${r}_${v} * decay${r} + ${terms.join(' + ')};`
-})}`
-})}`
+${sums}`,
+    }
+  }
+  // A chunk's keys are on their way while the one before meets its values, and its values from then on.
+  return {
+    before: `${places('min(firstChunk, max(endChunk, 1u) - 1u)', 'var ')}
+${declare(keys, 'var ')}
+${declare(values, 'var ')}`,
+    body: `${products}
+let ownFirst = firstKey;
+${places('min(chunk + 1u, endChunk - 1u)', '')}
+${declare(keys, '')}
+${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
+${sums}
+${declare(values, '')}`,
+  }
 }
 
 /** Adds up the slots' results, and stores a part of a row, or the row. */

@@ -56,12 +56,7 @@ export function planDecode(
   const { limits } = capabilities
   const groupRows = (heads / kvHeads) * queryLength
   const dropout = attention.dropout !== undefined
-  const chosen = chooseDecodeTile(
-    { headDim, valueDim, rows: groupRows },
-    dtype,
-    dropout,
-    capabilities,
-  )
+  const chosen = chooseDecodeTile({ headDim, valueDim, rows: groupRows }, dropout, capabilities)
   if (!chosen) return { refused: 'no tile of the decode kernel fits the device' }
   const tile = { ...chosen, ...wanted }
   const most = limits.maxComputeWorkgroupsPerDimension

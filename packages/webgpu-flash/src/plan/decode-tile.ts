@@ -1,6 +1,5 @@
 // How the decode kernel spreads its work over a workgroup: threads that share a key, keys and query
 // rows a thread has in registers at once, and the workgroup memory that this takes.
-import type { DType } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 
 /** One way to spread the work. All powers of two. */
@@ -16,6 +15,8 @@ export interface DecodeTile {
   readonly workgroups: number
   /** Whether threads that share a key add up by shuffles in a subgroup. */
   readonly shuffles: boolean
+  /** Whether the next keys are loaded while these are computed with. */
+  readonly loadsAhead: boolean
 }
 
 /** Keys that a workgroup takes at a time. */
@@ -54,38 +55,33 @@ export function decodeMemory(tile: DecodeTile, valueDim: number, dropout: boolea
 const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, least)))
 
 /**
- * The tile for these sizes; undefined where none fits the device.
+ * The tile for these sizes, by what was fastest on an NVIDIA H200; undefined where none fits the device.
  *
  * @param rows - Query rows that share keys: H / Hkv times L.
  */
 export function chooseDecodeTile(
   { headDim, valueDim, rows }: { headDim: number; valueDim: number; rows: number },
-  dtype: DType,
   dropout: boolean,
-  { limits }: Pick<Capabilities, 'limits'>,
+  { limits, subgroups }: Pick<Capabilities, 'limits' | 'subgroups'>,
 ): DecodeTile | undefined {
-  const vectors = Math.ceil(Math.max(headDim, valueDim) / 4)
-  // A thread loads 16 bytes at a time: one vector of float32, two of float16.
-  const lanes = Math.min(32, powerOfTwo(dtype === 'float16' ? vectors / 2 : vectors))
-  const most = Math.max(1, 8 / powerOfTwo(laneVectors(Math.max(headDim, valueDim), lanes)))
-  const tileRows = Math.min(most, powerOfTwo(rows))
-  for (const threads of [128, 64, 32]) {
-    const keysAhead = tileRows >= 8 ? 2 : 4
-    const tile: DecodeTile = {
-      threads: Math.max(threads, lanes),
-      lanes,
-      rows: tileRows,
-      keysAhead,
-      workgroups: 2048,
-      shuffles: false,
-    }
-    const { bytes } = decodeMemory(tile, valueDim, dropout)
-    if (
-      bytes <= limits.maxComputeWorkgroupStorageSize &&
-      tile.threads <= limits.maxComputeInvocationsPerWorkgroup
-    ) {
-      return tile
-    }
+  const widest = Math.max(headDim, valueDim)
+  // Two vectors a thread: 16 bytes of float16 at once, and few threads to add up.
+  const lanes = Math.min(32, powerOfTwo(Math.ceil(widest / 8)))
+  const most = Math.max(1, 8 / powerOfTwo(laneVectors(widest, lanes)))
+  const shared = {
+    lanes,
+    rows: Math.min(most, powerOfTwo(rows)),
+    keysAhead: 4,
+    // As many as run at once: more of them would only leave more parts to merge.
+    workgroups: 512,
+    shuffles: subgroups !== undefined && subgroups.minimum >= lanes,
+    loadsAhead: false,
   }
-  return undefined
+  return [128, 64, 32]
+    .map((threads): DecodeTile => ({ ...shared, threads: Math.max(threads, lanes) }))
+    .find(
+      (tile) =>
+        decodeMemory(tile, valueDim, dropout).bytes <= limits.maxComputeWorkgroupStorageSize &&
+        tile.threads <= limits.maxComputeInvocationsPerWorkgroup,
+    )
 }

@@ -6,7 +6,8 @@ import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { decodeFields } from '../kernels/decode-frame.ts'
 import { decodeKernel } from '../kernels/decode.wgsl.ts'
-import type { DecodeAccess, DecodeConfig } from '../kernels/decode.wgsl.ts'
+import type { DecodeAccess } from '../kernels/decode-loads.ts'
+import type { DecodeConfig } from '../kernels/decode.wgsl.ts'
 import { decodeMergeKernel } from '../kernels/decode-merge.wgsl.ts'
 import {
   floatWord,
