@@ -23,17 +23,19 @@ export interface DeviceReport {
   readonly limits: Readonly<Record<string, number>>
 }
 
+/** A WebGPU device; what `createFlashAttention` takes. */
+export interface FoundGpu {
+  readonly kind: 'gpu' | 'software'
+  readonly report: DeviceReport
+  readonly device: GPUDevice
+  /** Dawn lists subgroup matrices here, and not in `device.adapterInfo`. */
+  readonly adapterInfo: GPUAdapterInfo
+  release(): void
+}
+
 /** A device to measure on. Whoever found it releases it. */
 export type FoundDevice =
-  | { readonly kind: 'cpu'; readonly report: DeviceReport; release(): void }
-  | {
-      readonly kind: 'gpu' | 'software'
-      readonly report: DeviceReport
-      readonly device: GPUDevice
-      /** What the adapter says of itself, in Dawn more than `device.adapterInfo` does. */
-      readonly adapterInfo: GPUAdapterInfo
-      release(): void
-    }
+  { readonly kind: 'cpu'; readonly report: DeviceReport; release(): void } | FoundGpu
 
 /** Which device to look for. */
 export interface FindDeviceOptions {
@@ -108,7 +110,7 @@ function cpuDevice(reason: string): FoundDevice {
 async function openGpu(
   kind: 'auto' | 'gpu' | 'software',
   flags: DawnFlags,
-): Promise<Exclude<FoundDevice, { kind: 'cpu' }> | undefined> {
+): Promise<FoundGpu | undefined> {
   const inBrowser = globalThis.navigator?.gpu
   // Dawn's devices die with the object that `create` returns: `release` keeps it until then.
   let instance: GPU | undefined = inBrowser ?? (await createInNode(flags))

@@ -60,7 +60,7 @@ export function attnPeer({ flags, software, ownVersion }: PeerSetting): AttnPeer
     async available() {
       found = await findDevice({ kind: software ? 'software' : 'auto', flags })
       if (found.kind === 'cpu') return `no WebGPU here: ${found.report.description}`
-      flash = await createFlashAttention({ device: found.device })
+      flash = await createFlashAttention(found)
       return undefined
     },
     prepare: (shape, variant, inputs) => prepare(flash!, shape, variant, inputs),

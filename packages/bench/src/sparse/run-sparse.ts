@@ -48,7 +48,7 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
     if (found.kind === 'cpu') {
       throw new UnsupportedError('attn sparse: needs a WebGPU device, found none; install a driver')
     }
-    const flash = await createFlashAttention({ device: found.device })
+    const flash = await createFlashAttention(found)
     const results: SparseLength[] = []
     const skipped: SparseReport['skipped'][number][] = []
     try {

@@ -2,6 +2,7 @@
 // included; and how long a plan takes where its kernel is known.
 import { cast, tensor, UnsupportedError } from '@attn/core'
 import { createFlashAttention, GpuOutOfMemoryError } from '@attn/webgpu-flash'
+import type { FoundGpu } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
 import { normalArray } from '../inputs/normal.ts'
 import { maskOf } from './problem.ts'
@@ -30,7 +31,7 @@ const longest = 1024
  * where there is no memory for the call.
  */
 export async function measureFirstCall(
-  device: GPUDevice,
+  { device, adapterInfo }: FoundGpu,
   problem: Problem,
 ): Promise<FirstCall | undefined> {
   const { batch, heads, headDim, dtype, lengths } = problem
@@ -43,7 +44,7 @@ export async function measureFirstCall(
   const masked = mask ? { mask } : {}
 
   const started = performance.now()
-  const flash = await createFlashAttention({ device })
+  const flash = await createFlashAttention({ device, adapterInfo })
   try {
     await flash.attention(query, key, value, masked)
     const first = performance.now()

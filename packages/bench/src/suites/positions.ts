@@ -76,7 +76,7 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
       options.onProgress?.({ done, total, label: `${what}, length ${formatLength(length)}` })
       done++
     }
-    const flash = await createFlashAttention({ device: found.device })
+    const flash = await createFlashAttention(found)
     const results: PositionLengthResult[] = []
     try {
       for (const length of problem.lengths) {

@@ -3,6 +3,7 @@
 import { UnsupportedError } from '@attn/core'
 import { createFlashAttention, GpuOutOfMemoryError } from '@attn/webgpu-flash'
 import type { FlashAttention } from '@attn/webgpu-flash'
+import type { FoundGpu } from '../device/find-device.ts'
 import { GpuWorkError, withErrorScopes } from '../device/error-scope.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { measure } from '../measure/measure.ts'
@@ -25,12 +26,12 @@ import type { RunLimits, StepListener } from './for-each-method.ts'
  * @throws GpuWorkError and the errors of `@attn/webgpu-flash`, other than those for want of memory.
  */
 export async function runOnGpu(
-  device: GPUDevice,
+  { device, adapterInfo }: FoundGpu,
   problem: Problem,
   limits: RunLimits,
   onStep: StepListener,
 ): Promise<LengthResult[]> {
-  const flash = await createFlashAttention({ device })
+  const flash = await createFlashAttention({ device, adapterInfo })
   const results: LengthResult[] = []
   try {
     for (const length of problem.lengths) {

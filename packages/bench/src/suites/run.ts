@@ -74,8 +74,8 @@ export async function run(options: RunOptions): Promise<RunReport> {
         configurations.push({ device: found.report, results })
       } else {
         // Before anything else is compiled.
-        const firstCall = await measureFirstCall(found.device, problem)
-        const results = await runOnGpu(found.device, problem, limits, onStep)
+        const firstCall = await measureFirstCall(found, problem)
+        const results = await runOnGpu(found, problem, limits, onStep)
         configurations.push({ device: found.report, ...(firstCall ? { firstCall } : {}), results })
       }
     } finally {

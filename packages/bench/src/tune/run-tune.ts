@@ -35,10 +35,7 @@ export async function runTune(options: RunTuneOptions): Promise<TuningRecord> {
       throw new UnsupportedError('attn tune: needs a WebGPU device, found none; install a driver')
     }
     options.onDevice?.(found.report, shapes.length)
-    const flash = await createFlashAttention({
-      device: found.device,
-      adapterInfo: found.adapterInfo,
-    })
+    const flash = await createFlashAttention(found)
     try {
       return await flash.tune({
         shapes,
