@@ -45,12 +45,14 @@ describe('mergeAttention', () => {
             )
           })
           const whole = standardAttention(query, key, value, { scale })
-          expect(distance(mergeAttention(parts), whole)).toBeLessThan(1e-13)
-          expect(distance(mergeAttention(parts.toReversed()), whole)).toBeLessThan(1e-13)
+          // A rounding of the scores, which grow with the scale, changes the weights by as much.
+          const allowed = 1e-13 + 1e-15 * scale
+          expect(distance(mergeAttention(parts), whole)).toBeLessThan(allowed)
+          expect(distance(mergeAttention(parts.toReversed()), whole)).toBeLessThan(allowed)
           const [first, ...rest] = parts
           expect(
             distance(mergeAttention([first!, mergeAttention([...rest, nothing(query, 3)])]), whole),
-          ).toBeLessThan(1e-13)
+          ).toBeLessThan(allowed)
         },
       ),
     )

@@ -176,6 +176,18 @@ function float16Cases(): ConformanceCase[] {
     conformanceCase('float16', { queryLength: 65 }, {}, half),
     conformanceCase('float16, causal, width 64', { headDim: 64 }, { mask: causal }, half),
     conformanceCase(
+      'float16, causal, width 128, tiles of many rows',
+      { heads: 1, queryLength: 150, headDim: 128 },
+      { mask: causal },
+      half,
+    ),
+    conformanceCase(
+      'float16, ALiBi and a window, width 64, tiles of many rows',
+      { queryLength: 100, keyLength: 150, headDim: 64 },
+      { mask: slidingWindow(40, 0), scoreModifiers: [alibi([0.25, 0.0625])] },
+      half,
+    ),
+    conformanceCase(
       'float16, grouped heads, odd sizes',
       { heads: 6, kvHeads: 2, queryLength: 17, keyLength: 129, headDim: 20, valueDim: 7 },
       { mask: causal, scoreModifiers: [softcap(5)] },

@@ -10,9 +10,11 @@ export {
   describeDropout,
   describeSinks,
 } from './describe-backward.ts'
-export type { AttendBackward, BackwardResult } from './describe-backward.ts'
+export { backwardProblems, goldenBackwardProblems } from './backward-problems.ts'
+export type { AttendBackward, BackwardResult } from './backward-problems.ts'
 export { checkForward, describeForward } from './describe-forward.ts'
-export type { Attend } from './describe-forward.ts'
+export { forwardProblems, goldenForwardProblems } from './forward-problems.ts'
+export type { Attend } from './forward-problems.ts'
 export { fill, randomNumbers } from './fill.ts'
 export { conformanceCases } from './forward-cases.ts'
 export { goldenCases, goldenInputs } from './golden.ts'

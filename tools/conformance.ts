@@ -1,0 +1,223 @@
+// Runs core's conformance suites on a WebGPU device without a test runner, so that they can be run
+// wherever Node and a driver are, and writes down which device passed what:
+//
+//   node tools/with-gpu.ts node --conditions=attn:source tools/conformance.ts --json result.json
+//
+// Beside the planner's choice every other tile it could have chosen runs the forward suite. The exit
+// status is 1 where anything failed.
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { createFlashAttention, UnsupportedError } from '../packages/webgpu-flash/src/index.ts'
+import type { FlashAttention, ForwardTile } from '../packages/webgpu-flash/src/index.ts'
+import { rankedTiles } from '../packages/webgpu-flash/src/plan/tiles.ts'
+import type { AttentionOptions, Tensor } from '../packages/core/src/index.ts'
+import {
+  backwardCases,
+  backwardProblems,
+  conformanceCases,
+  dropoutCases,
+  forwardProblems,
+  goldenBackwardProblems,
+  goldenCases,
+  goldenForwardProblems,
+  sinkCases,
+} from '../packages/core/test/conformance/index.ts'
+import type { ConformanceCase } from '../packages/core/test/conformance/index.ts'
+import {
+  browserEquivalent,
+  createArguments,
+  unchecked,
+} from '../packages/bench/src/device/dawn-flags.ts'
+import { readEnvironment } from '../packages/bench/src/cli/environment.ts'
+
+/** What one suite came to on one device. */
+interface SuiteResult {
+  readonly flags: string
+  readonly limits: 'those of the adapter' | 'the defaults of WebGPU'
+  readonly suite: string
+  /** Cases by the kernel that computed them. */
+  readonly kernels: Readonly<Record<string, number>>
+  readonly passed: number
+  readonly failures: readonly string[]
+}
+
+/** One case of a suite: its sentences on what is wrong, and the kernel that ran. */
+interface Trial {
+  readonly name: string
+  run(flash: FlashAttention): Promise<{ readonly kernel: string; readonly problems: string[] }>
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    suites: { type: 'string', default: 'planned,tiles,backward' },
+    unchecked: { type: 'boolean', default: false },
+    // Software adapters take seconds to compile what zeroes workgroup memory.
+    'without-zeroing': { type: 'boolean', default: false },
+  },
+})
+
+function shapeOf(each: ConformanceCase): Parameters<FlashAttention['plan']>[0] {
+  const { parameters: _, ...options } = each.options
+  return { ...each.shape, dtype: each.dtype, ...options }
+}
+
+function kernelOf(flash: FlashAttention, each: ConformanceCase): string {
+  const plan = flash.plan(shapeOf(each))
+  const { variant } = plan.explain()
+  plan.destroy()
+  return variant
+}
+
+const forwardCases = [...conformanceCases(), ...dropoutCases(), ...sinkCases()]
+
+const planned: readonly Trial[] = [
+  ...goldenCases().map((golden) => ({
+    name: `golden ${golden.name}`,
+    run: async (flash: FlashAttention) => ({
+      kernel: 'golden vectors',
+      problems: await goldenForwardProblems(golden, (...call) => flash.attention(...call)),
+    }),
+  })),
+  ...forwardCases.map((each) => ({
+    name: each.name,
+    run: async (flash: FlashAttention) => ({
+      kernel: kernelOf(flash, each),
+      problems: await forwardProblems(each, (...call) => flash.attention(...call)),
+    }),
+  })),
+]
+
+/** Every tile that the planner could choose for a case but did not. */
+function otherTiles(flash: FlashAttention): Trial[] {
+  return forwardCases.flatMap((each) =>
+    rankedTiles(each.shape, flash.capabilities.limits)
+      .slice(each.dtype === 'float16' ? 0 : 1)
+      .map((tile) => {
+        const { queries, keys, threadRows, threadColumns, dimChunk, valueChunk } = tile
+        const title = `${queries}x${keys} by ${threadRows}x${threadColumns} in ${dimChunk} and ${valueChunk}`
+        return {
+          name: `${each.name}, tile ${title}`,
+          run: async () => ({
+            kernel: `tile ${title}`,
+            problems: await forwardProblems(each, (query, key, value, options) =>
+              withTile(flash, each, tile, [query, key, value], options),
+            ),
+          }),
+        }
+      }),
+  )
+}
+
+async function withTile(
+  flash: FlashAttention,
+  each: ConformanceCase,
+  tile: ForwardTile,
+  inputs: readonly [Tensor, Tensor, Tensor],
+  { parameters }: AttentionOptions,
+) {
+  const plan = flash.plan({ ...shapeOf(each), tile })
+  const [query, key, value] = inputs.map((input) => flash.upload(input)) as [
+    ReturnType<FlashAttention['upload']>,
+    ReturnType<FlashAttention['upload']>,
+    ReturnType<FlashAttention['upload']>,
+  ]
+  const outputs = plan.forward({ query, key, value, ...(parameters ? { parameters } : {}) })
+  const output = await flash.download(outputs.output)
+  const logSumExp = await flash.download(outputs.logSumExp)
+  flash.release(query, key, value, outputs.output, outputs.logSumExp)
+  plan.destroy()
+  return { output, logSumExp }
+}
+
+const backward: readonly Trial[] = [
+  ...goldenCases().map((golden) => ({
+    name: `golden ${golden.name}`,
+    run: async (flash: FlashAttention) => ({
+      kernel: 'golden vectors',
+      problems: await goldenBackwardProblems(golden, gradientsOf(flash)),
+    }),
+  })),
+  ...[...backwardCases(), ...dropoutCases(), ...sinkCases()].map((each) => ({
+    name: each.name,
+    run: async (flash: FlashAttention) => ({
+      kernel: 'backward',
+      problems: await backwardProblems(each, gradientsOf(flash)),
+    }),
+  })),
+]
+
+function gradientsOf(flash: FlashAttention): Parameters<typeof backwardProblems>[1] {
+  return async (query, key, value, dOutput, options) => {
+    const forward = await flash.attention(query, key, value, options)
+    return flash.attentionBackward(query, key, value, forward, dOutput, options)
+  }
+}
+
+async function runSuite(
+  flash: FlashAttention,
+  trials: readonly Trial[],
+): Promise<Pick<SuiteResult, 'kernels' | 'passed' | 'failures'>> {
+  const kernels: Record<string, number> = {}
+  const failures: string[] = []
+  for (const trial of trials) {
+    try {
+      const { kernel, problems } = await trial.run(flash)
+      kernels[kernel] = (kernels[kernel] ?? 0) + 1
+      if (problems.length > 0) failures.push(`${trial.name}: ${problems.join('; ')}`)
+    } catch (error) {
+      failures.push(`${trial.name}: ${String(error)}`)
+    }
+  }
+  return { kernels, passed: trials.length - failures.length, failures }
+}
+
+const { create, globals } = await import('webgpu')
+Object.assign(globalThis, globals)
+const results: SuiteResult[] = []
+let adapter: FlashAttention['capabilities']['adapter'] | undefined
+
+for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browserEquivalent]) {
+  const without = values['without-zeroing'] ? ['disable_workgroup_init'] : []
+  const gpu = create(createArguments({ ...flags, enabled: [...flags.enabled, ...without] }))
+  for (const limits of ['those of the adapter', 'the defaults of WebGPU'] as const) {
+    const found = await gpu.requestAdapter({ powerPreference: 'high-performance' })
+    if (!found) throw new UnsupportedError('conformance: WebGPU found no adapter')
+    const flash = await createFlashAttention(
+      limits === 'those of the adapter' ? { gpu } : { device: await found.requestDevice() },
+    )
+    adapter ??= flash.capabilities.adapter
+    const suites: Readonly<Record<string, () => readonly Trial[]>> = {
+      planned: () => planned,
+      tiles: () => otherTiles(flash),
+      backward: () => backward,
+    }
+    for (const suite of values.suites.split(',')) {
+      const trials = suites[suite]
+      if (!trials)
+        throw new RangeError(`conformance: suites are planned, tiles, backward, got ${suite}`)
+      const started = performance.now()
+      const result = { flags: flags.name, limits, suite, ...(await runSuite(flash, trials())) }
+      results.push(result)
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      const kernels = Object.entries(result.kernels).map(([name, count]) => `${count} ${name}`)
+      console.log(
+        `${flags.name}, limits ${limits}, ${suite}: ${result.passed} passed, ${result.failures.length} failed in ${seconds} s (${kernels.join(', ')})`,
+      )
+      for (const failure of result.failures.slice(0, 10)) console.log(`  ${failure}`)
+    }
+    flash.destroy()
+  }
+}
+
+if (values.json) {
+  const report = {
+    schema: 'attn-conformance/1',
+    created: new Date().toISOString(),
+    environment: readEnvironment(),
+    adapter,
+    results,
+  }
+  writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
+}
+process.exit(results.some(({ failures }) => failures.length > 0) ? 1 : 0)
