@@ -20,6 +20,13 @@ const mostCells = 256
 const margin = { left: 52, top: 64, right: 20, bottom: 16 }
 const faintest = 0.55
 const shades = 4
+const small = { size: 11, color: paleInk }
+// Widths in pixels of letters and captions, generously.
+const titleLetter = 11
+const subtitleLetter = 7
+const tickLetter = 7
+const keysCaption = 56
+const lineHeight = 16
 
 /**
  * Draws a mask as a matrix. Up to 256 tokens every pair is a square; beyond that a square stands for
@@ -51,16 +58,21 @@ export function matrixSvg(mask: Mask, length: number, options: MatrixSvgOptions 
   const entries = [...cells.names]
     .toSorted(([a], [b]) => a - b)
     .map(([part, text]) => ({ color: colors[part]!, text }))
-  const key = legend(entries, margin.left, margin.top + height + margin.bottom, width)
   const note = cells.tokens > 1 ? [`${cells.tokens} x ${cells.tokens} tokens a square`] : []
   const subtitle = [`${plane.queryLength} queries, ${plane.keyLength} keys`, ...note].join(', ')
+  // A narrow matrix leaves no room for its captions above itself.
+  const captions = Math.max(width, subtitleLetter * subtitle.length + keysCaption)
+  const key = legend(entries, margin.left, margin.top + height + margin.bottom, captions)
+  const longest = Math.floor(captions / titleLetter)
+  const heading = title.length > longest ? `${title.slice(0, longest - 1)}…` : title
   return picture(
     title,
-    margin.left + Math.max(width, 220) + margin.right,
+    margin.left + captions + margin.right,
     margin.top + height + margin.bottom + key.height,
     [
-      label({ x: margin.left, y: 22, text: title, size: 16, bold: true }),
+      label({ x: margin.left, y: 22, text: heading, size: 16, bold: true }),
       label({ x: margin.left, y: 40, text: subtitle, size: 12, color: paleInk }),
+      label({ x: margin.left + captions, y: 40, text: 'keys →', anchor: 'end', ...small }),
       ...axes(width, height, plane.keyLength, plane.queryOffset, plane.queryLength),
       `<g transform="${place}">`,
       `<rect width="${cells.columns}" height="${cells.rows}" fill="${hiddenCell}"/>`,
@@ -131,13 +143,13 @@ function axes(
   firstQuery: number,
   queries: number,
 ): readonly string[] {
-  const ticks = (count: number): readonly number[] => {
-    const step = Math.max(1, 2 ** Math.ceil(Math.log2(count / 8)))
+  const ticks = (count: number, room: number): readonly number[] => {
+    const most = Math.min(8, Math.max(1, room))
+    const step = Math.max(1, 2 ** Math.ceil(Math.log2(count / most)))
     return Array.from({ length: Math.ceil(count / step) }, (_, index) => index * step)
   }
-  const small = { size: 11, color: paleInk }
   return [
-    ...ticks(keys).map((key) =>
+    ...ticks(keys, width / (10 + tickLetter * String(keys).length)).map((key) =>
       label({
         x: margin.left + ((key + 0.5) * width) / keys,
         y: margin.top - 6,
@@ -146,7 +158,7 @@ function axes(
         ...small,
       }),
     ),
-    ...ticks(queries).map((row) =>
+    ...ticks(queries, height / lineHeight).map((row) =>
       label({
         x: margin.left - 8,
         y: margin.top + ((row + 0.5) * height) / queries + 4,
@@ -155,7 +167,6 @@ function axes(
         ...small,
       }),
     ),
-    label({ x: margin.left + width, y: 40, text: 'keys →', anchor: 'end', ...small }),
     label({ x: 14, y: margin.top + height, text: '← queries', turn: -90, ...small }),
   ]
 }

@@ -124,6 +124,46 @@ describe('matrixSvg', () => {
     expect(new Set(names.map((name) => colorOf(svg, name))).size).toBe(names.length)
   })
 
+  test.each([
+    ['16 tokens', 16, {}],
+    ['1024 tokens', 1024, {}],
+    ['a small picture', 1024, { size: 100 }],
+    ['a few queries', 1024, { queryLength: 4 }],
+    ['a few keys', 16, { queryLength: 900 }],
+    ['a long title', 64, { size: 80, title: 'as long as a title '.repeat(9) }],
+  ])('keeps its text apart and inside: %s', (_, length, options) => {
+    const many = perHead([longformer({ window: 8 }), prefixLm(5)])
+    const svg = matrixSvg(many, length, options)
+    const [, width] = /<svg [^>]*width="([\d.]+)"/.exec(svg)!.map(Number)
+    // Six tenths of the size of a letter is more than most letters are wide.
+    const boxes = [
+      ...svg.matchAll(
+        /<text x="([\d.]+)" y="([\d.]+)" font-size="(\d+)"[^>]*text-anchor="(\w+)"([^>]*)>([^<]+)</g,
+      ),
+    ]
+      .filter(([, , , , , rest]) => !rest!.includes('rotate'))
+      .map(([, x, y, size, anchor, , text]) => {
+        const wide = 0.6 * Number(size) * text!.length
+        const left = Number(x) - { start: 0, middle: wide / 2, end: wide }[anchor!]!
+        return { text, left, right: left + wide, top: Number(y) - Number(size), bottom: Number(y) }
+      })
+    expect(boxes.length).toBeGreaterThan(4)
+    for (const [index, box] of boxes.entries()) {
+      expect(box.left).toBeGreaterThanOrEqual(0)
+      expect(box.right).toBeLessThanOrEqual(width!)
+      const overlapping = boxes
+        .slice(index + 1)
+        .filter(
+          (other) =>
+            other.left < box.right &&
+            box.left < other.right &&
+            other.top < box.bottom &&
+            box.top < other.bottom,
+        )
+      expect(overlapping.map(({ text }) => `${box.text} and ${text}`)).toEqual([])
+    }
+  })
+
   test('escapes its title', () => {
     const svg = matrixSvg(causal(), 4, { title: '<script>"a & b"</script>' })
     expect(svg).toContain('<title>&lt;script&gt;&quot;a &amp; b&quot;&lt;/script&gt;</title>')
