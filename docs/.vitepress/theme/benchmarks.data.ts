@@ -4,14 +4,18 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createMarkdownRenderer } from 'vitepress'
+import type { PeersReport } from '../../../packages/bench/src/report/peers-report.ts'
 import type { PositionsReport } from '../../../packages/bench/src/report/positions-report.ts'
 import { parseRunReport } from '../../../packages/bench/src/report/run-report.ts'
+import type { TrainReport } from '../../../packages/bench/src/report/train-report.ts'
 import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
 import { resultFiles } from '../results.ts'
+import { viewPeers } from './peers-view.ts'
 import { viewPositions } from './positions-view.ts'
 import type { ReportView } from './report-view.ts'
 import { summarizeRun, type RunSummary } from './run-summary.ts'
 import { viewSparse } from './sparse-view.ts'
+import { viewTraining } from './train-view.ts'
 
 interface Benchmarks {
   readonly runs: readonly RunSummary[]
@@ -30,25 +34,35 @@ export default {
   async load(): Promise<Benchmarks> {
     const found = resultFiles().map(readResult)
     const runs = found.filter((result) => 'configurations' in result).toSorted(inReadingOrder)
-    const views = found.filter((result) => 'charts' in result)
+    const views = found.filter((result) => 'charts' in result).toSorted(byCommand)
     return { runs, views, method: await readMethod() }
   },
+}
+
+/** In the order of the page. */
+const viewers: Readonly<
+  Record<string, (name: string, report: unknown) => Omit<ReportView, 'rank'>>
+> = {
+  'attn-peers/1': (name, report) => viewPeers(name, report as PeersReport),
+  'attn-sparse/1': (name, report) => viewSparse(name, report as SparseReport),
+  'attn-positions/1': (name, report) => viewPositions(name, report as PositionsReport),
+  'attn-train/1': (name, report) => viewTraining(name, report as TrainReport),
+}
+
+function byCommand(left: ReportView, right: ReportView): number {
+  return left.rank - right.rank || left.name.localeCompare(right.name)
 }
 
 function readResult(file: string): RunSummary | ReportView {
   const name = basename(file, '.json')
   const text = readFileSync(file, 'utf8')
   try {
-    const report = JSON.parse(text) as { schema?: string; results?: unknown } | null
-    if (report?.schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
-    const results = report?.results
-    if (report?.schema === 'attn-positions/1' && Array.isArray(results)) {
-      return viewPositions(name, report as PositionsReport)
-    }
-    if (report?.schema === 'attn-sparse/1' && Array.isArray(results)) {
-      return viewSparse(name, report as SparseReport)
-    }
-    throw new TypeError(`no report of a schema that the page knows, got ${report?.schema}`)
+    const report = JSON.parse(text) as { schema?: string } | null
+    const schema = String(report?.schema)
+    if (schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
+    const view = Object.hasOwn(viewers, schema) ? viewers[schema] : undefined
+    if (view) return { ...view(name, report), rank: Object.keys(viewers).indexOf(schema) }
+    throw new TypeError(`no report of a schema that the page knows, got ${schema}`)
   } catch (error) {
     throw new Error(`docs/results/${name}.json cannot be drawn: ${String(error)}`, { cause: error })
   }

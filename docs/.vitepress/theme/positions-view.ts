@@ -24,7 +24,7 @@ const looks = {
 
 const positionMethods = Object.keys(looks) as PositionMethod[]
 
-export function viewPositions(name: string, report: PositionsReport): ReportView {
+export function viewPositions(name: string, report: PositionsReport): Omit<ReportView, 'rank'> {
   const { created, environment, device, problem } = report
   const { batch, heads, headDim, dtype } = problem
   const outcomes = report.results.flatMap(({ length, outcomes: found }) =>
@@ -78,16 +78,21 @@ export function viewPositions(name: string, report: PositionsReport): ReportView
         'vs none',
         'memory beside inputs and output',
       ],
-      rows: outcomes.map(({ length, method, outcome }) => [
-        formatLength(length),
-        looks[method].label,
-        threeDigits(outcome.time.median),
-        `${threeDigits(outcome.tokensPerSecond / 1000)}k`,
-        method === 'none'
-          ? ''
-          : `${outcome.overhead < 0 ? '' : '+'}${(100 * outcome.overhead).toFixed(1)} %`,
-        formatBytes(outcome.memoryBytes),
-      ]),
+      groups: [
+        {
+          title: '',
+          rows: outcomes.map(({ length, method, outcome }) => [
+            formatLength(length),
+            looks[method].label,
+            threeDigits(outcome.time.median),
+            `${threeDigits(outcome.tokensPerSecond / 1000)}k`,
+            method === 'none'
+              ? ''
+              : `${outcome.overhead < 0 ? '' : '+'}${(100 * outcome.overhead).toFixed(1)} %`,
+            formatBytes(outcome.memoryBytes),
+          ]),
+        },
+      ],
     },
     notes: notesOf(outcomes.map(({ outcome }) => outcome)),
   }

@@ -1,24 +1,51 @@
-// A report of `attn positions` or `attn sparse` as the benchmarks page shows it.
+// A report of any command but `attn run` as the benchmarks page shows it.
 import type { Origin } from './benchmark-setting.ts'
 import type { ChartSeries } from './chart-series.ts'
 
 export interface ChartView {
   readonly heading: string
-  readonly unit: 'milliseconds' | 'percent' | 'tokens' | 'ratio'
+  readonly unit: 'milliseconds' | 'percent' | 'tokens' | 'ratio' | 'nats'
+  /** What the axis across counts; steps lie at even distances. Default: `length`. */
+  readonly axis?: 'length' | 'step'
   readonly series: readonly ChartSeries[]
+}
+
+/** Bars of one problem, longest first. */
+export interface BarsView {
+  readonly heading: string
+  readonly unit: string
+  readonly bars: readonly BarView[]
+}
+
+export interface BarView {
+  readonly label: string
+  readonly value: number
+  readonly text: string
+  readonly color: ChartSeries['color']
+  /** Drawn hollow. */
+  readonly second: boolean
 }
 
 export interface TableView {
   readonly caption: string
   readonly columns: readonly string[]
+  readonly groups: readonly TableGroup[]
+}
+
+export interface TableGroup {
+  /** A line above its rows; none where it is empty. */
+  readonly title: string
   readonly rows: readonly (readonly string[])[]
 }
 
 export interface ReportView extends Origin {
+  /** Place of its command on the page. */
+  readonly rank: number
   /** Of the file, without its ending. */
   readonly name: string
   readonly paragraphs: readonly string[]
   readonly charts: readonly ChartView[]
+  readonly bars?: readonly BarsView[]
   readonly table: TableView
   readonly notes: string
 }

@@ -1,6 +1,8 @@
 // What `attn sparse` found out: what share of causal attention's time a pattern takes.
 import { formatLength, threeDigits } from '../../../packages/bench/src/report/format.ts'
 import type {
+  CausalTime,
+  FlexTime,
   SparseReport,
   SparseResult,
   SparseTime,
@@ -16,8 +18,8 @@ const patterns = {
   fixed: { label: 'fixed', color: 'amber', marker: 'circle' },
 } as const
 
-export function viewSparse(name: string, report: SparseReport): ReportView {
-  const { created, environment, device, problem, results } = report
+export function viewSparse(name: string, report: SparseReport): Omit<ReportView, 'rank'> {
+  const { created, environment, device, problem, results, flex } = report
   const { batch, heads, headDim, dtype } = problem
   const ofPatterns = (valueOf: (result: SparseResult) => number): ChartSeries[] =>
     Object.entries(patterns)
@@ -45,14 +47,33 @@ export function viewSparse(name: string, report: SparseReport): ReportView {
       return time ? [{ length: each.length, value: time.median }] : []
     }),
   })
-  const time = (measured: SparseTime): string =>
-    measured.headsMeasured < heads
-      ? `${threeDigits(measured.median)} (from ${measured.headsMeasured} of ${heads} heads)`
-      : threeDigits(measured.median)
+  const time = ({ median, headsMeasured, extrapolatedFrom }: CausalTime): string => {
+    const figure = threeDigits(median)
+    if (extrapolatedFrom !== undefined) {
+      return `~${figure} (from length ${formatLength(extrapolatedFrom)})`
+    }
+    return headsMeasured < heads ? `${figure} (from ${headsMeasured} of ${heads} heads)` : figure
+  }
+  const flexAt = (length: number, pattern: string): FlexTime | undefined =>
+    flex?.times.find((each) => each.length === length && each.name === pattern)
+  const ofFlex = Object.entries({
+    causal: { label: 'causal', color: 'blue', marker: 'circle' } as const,
+    ...patterns,
+  })
+    .map(([pattern, look]): ChartSeries => ({
+      ...look,
+      label: `${look.label}, FlexAttention`,
+      second: true,
+      points: (flex?.times ?? [])
+        .filter((each) => each.name === pattern)
+        .map(({ length, median }) => ({ length, value: median })),
+    }))
+    .filter(({ points }) => points.length > 0)
+  const hasFlex = ofFlex.length > 0
   const percent = (part: number): string => `${threeDigits(100 * part)} %`
   return {
     name,
-    title: 'Sparse patterns',
+    title: `Sparse patterns, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens`,
     created,
     environment,
     devices: [describeDevice(device)],
@@ -60,6 +81,11 @@ export function viewSparse(name: string, report: SparseReport): ReportView {
       `Sparse patterns against causal flash attention. ${dtype}, batch ${batch}, ${heads} heads of dim ${headDim}. ` +
         'Time per tile is the share of the time divided by the share of the tiles: 1 where a tile ' +
         `takes as long as in causal attention.${flagsSentence(device)}`,
+      ...(hasFlex
+        ? [
+            `FlexAttention: PyTorch ${flex?.version} on ${flex?.device}, the same masks in float32, in the same run after ours.`,
+          ]
+        : []),
     ],
     charts: [
       {
@@ -69,6 +95,7 @@ export function viewSparse(name: string, report: SparseReport): ReportView {
           dense('causal flash', 'blue', ({ causal }) => causal),
           dense('causal standard', 'grey', ({ standard }) => standard),
           ...ofPatterns((result) => result.time.median),
+          ...ofFlex,
         ].filter(({ points }) => points.length > 0),
       },
       {
@@ -79,20 +106,42 @@ export function viewSparse(name: string, report: SparseReport): ReportView {
     ],
     table: {
       caption: 'Sparse patterns',
-      columns: ['length', 'pattern', 'ms', 'causal ms', 'time', 'tiles', 'pairs', 'time per tile'],
-      rows: results.flatMap(({ length, causal, results: found }) =>
-        found.map((result) => [
-          formatLength(length),
-          result.label,
-          time(result.time),
-          time(causal),
-          percent(result.timeRatio),
-          percent(result.workRatio),
-          percent(result.pairRatio),
-          threeDigits(result.timePerWork),
-        ]),
-      ),
+      columns: [
+        'length',
+        'pattern',
+        'ms',
+        'causal ms',
+        'time',
+        'tiles',
+        'pairs',
+        'time per tile',
+      ].concat(hasFlex ? ['FlexAttention ms', 'attn is'] : []),
+      groups: [
+        {
+          title: '',
+          rows: results.flatMap(({ length, causal, results: found }) =>
+            found.map((result) => [
+              formatLength(length),
+              result.label,
+              time(result.time),
+              time(causal),
+              percent(result.timeRatio),
+              percent(result.workRatio),
+              percent(result.pairRatio),
+              threeDigits(result.timePerWork),
+              ...(hasFlex ? besideFlex(result, flexAt(length, result.name)) : []),
+            ]),
+          ),
+        },
+      ],
     },
-    notes: notesOf(results.flatMap(({ results: found }) => found)),
+    notes: [
+      notesOf(results.flatMap(({ results: found }) => found)),
+      ...(flex?.notes ?? []).map((note) => `FlexAttention: ${note}.`),
+    ].join(' '),
   }
+}
+
+function besideFlex({ time }: SparseResult, flex: FlexTime | undefined): string[] {
+  return flex ? [threeDigits(flex.median), `${threeDigits(flex.median / time.median)}×`] : ['', '']
 }

@@ -62,7 +62,16 @@ export { patternNames } from './sparse/patterns.ts'
 export type { PatternName, PatternOptions } from './sparse/patterns.ts'
 export type { ContestOptions } from './sparse/contest.ts'
 export { allRowsVerified } from './sparse/report.ts'
-export type { SparseLength, SparseReport, SparseResult, SparseTime } from './sparse/report.ts'
+export type { LengthOptions } from './sparse/run-length.ts'
+export type {
+  CausalTime,
+  FlexReport,
+  FlexTime,
+  SparseLength,
+  SparseReport,
+  SparseResult,
+  SparseTime,
+} from './sparse/report.ts'
 export { formatSparse } from './sparse/summary.ts'
 export { drawSparse } from './sparse/svg.ts'
 

@@ -4,12 +4,12 @@ import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
 import { createProgressBar } from '../report/progress.ts'
 import {
-  drawLosses,
   formatTraining,
   formatTrainHeader,
   trainingToJson,
   withinNoise,
 } from '../report/train-report.ts'
+import { drawLosses } from '../report/train-plot.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
 import { maskNames } from '../train/pattern.ts'
 import { parseLength, parsePositive, parseRate, parseSeed } from './arguments.ts'

@@ -1,6 +1,4 @@
-// What `attn train` leaves: the JSON file, the loss curve as a picture, and a few lines for people.
-import { linePlot } from '@attn/positions'
-import type { PlotSeries } from '@attn/positions'
+// What `attn train` leaves: the JSON file and a few lines for people.
 import type { DeviceReport } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
@@ -121,46 +119,4 @@ function describeTime({ description, milliseconds }: TrainingRun): string {
 /** The report as the text of a JSON file. */
 export function trainingToJson(report: TrainReport): string {
   return `${JSON.stringify(report, null, 2)}\n`
-}
-
-/** The loss curves as an SVG document. */
-export function drawLosses({
-  run,
-  comparison,
-  earlierLosses,
-  firstStep,
-  ...rest
-}: TrainReport): string {
-  const curve = (label: string, losses: readonly number[], first: number): PlotSeries => ({
-    label,
-    x: losses.map((_, step) => first + step + 1),
-    y: losses,
-  })
-  const { device, text, configuration } = rest
-  return linePlot({
-    title: `A decoder learns ${text.name} on ${device.name}`,
-    description: 'Loss in nats a character, step by step.',
-    panels: [
-      {
-        title: `mask ${configuration.mask}, positions ${configuration.positions}`,
-        xLabel: 'step',
-        yLabel: 'loss',
-        series: [
-          curve(
-            run.description,
-            [...earlierLosses, ...run.losses],
-            firstStep - earlierLosses.length,
-          ),
-          ...(comparison
-            ? [
-                {
-                  ...curve(comparison.dense.description, comparison.dense.losses, firstStep),
-                  draw: 'dashes' as const,
-                },
-              ]
-            : []),
-        ],
-      },
-    ],
-  })
 }
