@@ -46,6 +46,9 @@ export interface PlaneSettings {
 /** As many tiles are looked at without a thought for the parts of a mask. */
 const fewTiles = 2 ** 20
 
+/** Keys for each query that are looked at without listing them. */
+const fewKeys = 64
+
 const queryCoordinates: readonly Coordinate[] = ['query', 'queryIndex']
 const keyCoordinates: readonly Coordinate[] = ['key']
 const planeCoordinates: readonly Coordinate[] = ['head', 'batch']
@@ -110,7 +113,8 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
   }
 
   const byList = (node: ExpressionNode): RowRuns | undefined => {
-    if (!isListed(node)) return undefined
+    // All keys are listed once, which a few queries, as in decoding, are not worth.
+    if (!isListed(node) || querySlots * fewKeys < keySlots) return undefined
     const { member, row, relation } = node
     let keys = members.get(member)
     if (!keys) {
