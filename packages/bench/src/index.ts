@@ -20,6 +20,7 @@ export type {
   DeviceReport,
   FindDeviceOptions,
   FoundDevice,
+  FoundGpu,
 } from './device/find-device.ts'
 export { GpuWorkError } from './device/error-scope.ts'
 
@@ -38,6 +39,7 @@ export type {
 
 export { run } from './suites/run.ts'
 export type { RunOptions } from './suites/run.ts'
+export type { FirstCall } from './suites/first-call.ts'
 export { defaultProblem } from './suites/problem.ts'
 export type { Method, Problem } from './suites/problem.ts'
 export type { LengthResult, Measured, Outcome, Progress, Skipped } from './suites/outcome.ts'

@@ -39,6 +39,7 @@ export type {
   TuningClock,
   TuningEntry,
   TuningRecord,
+  TuningSchema,
 } from './tune/record.ts'
 export type { ForwardKernelTile } from './plan/tuning.ts'
 export {

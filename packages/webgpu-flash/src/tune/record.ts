@@ -5,7 +5,10 @@ import type { ForwardTile } from '../plan/tiles.ts'
 import type { ForwardKernelTile } from '../plan/tuning.ts'
 
 /** Version of the record's layout. */
-export const tuningSchema = 'attn-tuning/1'
+export type TuningSchema = 'attn-tuning/1'
+
+/** The one that is written and read. */
+export const tuningSchema: TuningSchema = 'attn-tuning/1'
 
 /** What a time was read from. */
 export type TuningClock = 'gpu-timestamps' | 'wall-clock'
@@ -82,7 +85,7 @@ export interface TunedDevice {
 
 /** Everything `flash.tune` found out about a device. */
 export interface TuningRecord {
-  readonly schema: typeof tuningSchema
+  readonly schema: TuningSchema
   /** ISO 8601. */
   readonly created: string
   /** Names the kernels that were measured; records of others are ignored. */
