@@ -201,7 +201,7 @@ let partner = select(pair, element + ${both(half)}, leading);`
 let pair = element >> ${both(1)};
 let partner = element ^ ${both(1)};`
   const gather = (part: number): string =>
-    `vec4<u32>(${lanes.map((lane) => `frequencies[${part}u * frequencyVectors + (place.${lane} >> 2u)][place.${lane} & 3u]`).join(', ')})`
+    `vec4<u32>(${lanes.map((lane) => `frequencies[${part}u * frequencyVectors + (known.${lane} >> 2u)][known.${lane} & 3u]`).join(', ')})`
   const partners = lanes
     .map((lane) => `loadInput(inputBase, partner${lane} >> 2u)[partner${lane} & 3u]`)
     .join(', ')
@@ -209,7 +209,7 @@ let partner = element ^ ${both(1)};`
 let turns = element < ${both(rotaryDim)};
 ${places}
 // Elements past the rotary dims are kept; whatever stands for their pair does not matter.
-let place = min(pair, ${both(half - 1)});
+let known = min(pair, ${both(half - 1)});
 let turn = turnOf(position, ${gather(0)}, ${gather(1)}, ${gather(2)});
 let sine = select(turn.sine, -turn.sine, leading);
 ${lanes.map((lane) => `let partner${lane} = min(partner.${lane}, ${rotaryDim - 1}u);`).join('\n')}
