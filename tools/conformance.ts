@@ -13,16 +13,20 @@ import { rankedTiles } from '../packages/webgpu-flash/src/plan/tiles.ts'
 import type { AttentionOptions, Tensor } from '../packages/core/src/index.ts'
 import {
   backwardCases,
-  backwardProblems,
-  conformanceCases,
   dropoutCases,
-  forwardProblems,
-  goldenBackwardProblems,
-  goldenCases,
-  goldenForwardProblems,
   sinkCases,
-} from '../packages/core/test/conformance/index.ts'
-import type { ConformanceCase } from '../packages/core/test/conformance/index.ts'
+} from '../packages/core/test/conformance/backward-cases.ts'
+import {
+  backwardProblems,
+  goldenBackwardProblems,
+} from '../packages/core/test/conformance/backward-problems.ts'
+import type { ConformanceCase } from '../packages/core/test/conformance/cases.ts'
+import { conformanceCases } from '../packages/core/test/conformance/forward-cases.ts'
+import {
+  forwardProblems,
+  goldenForwardProblems,
+} from '../packages/core/test/conformance/forward-problems.ts'
+import { goldenCases } from '../packages/core/test/conformance/golden.ts'
 import {
   browserEquivalent,
   createArguments,
