@@ -106,7 +106,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding, %s', (_, create) => {
   }
 
   // Chunks of 32 keys, so that 300 keys are 10 chunks.
-  const narrow = { threads: 32, lanes: 4, keysAhead: 4 }
+  const narrow = { threads: 32, lanes: 4, rows: 8, keysAhead: 4 }
 
   test.each([
     [1, 1],
