@@ -3,7 +3,6 @@ import { UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { mostDecodedQueries, planDecode } from './decode-plan.ts'
 import type { DecodePlan, DecodeProblem } from './decode-plan.ts'
-import type { PassChoice } from './passes.ts'
 import type { PlanOptions } from './plan.ts'
 
 /** The decode kernel's part of a plan. */
@@ -38,16 +37,9 @@ export function checkLengthsOption({ lengths = 'plan', ...options }: PlanOptions
  *
  * @throws UnsupportedError when lengths come with each call and the kernel does not fit.
  */
-export function decideDecode(
-  problem: DecodeProblem,
-  passChoice: PassChoice | undefined,
-  capabilities: Capabilities,
-): DecodeDecision {
+export function decideDecode(problem: DecodeProblem, capabilities: Capabilities): DecodeDecision {
   const { lengthsPerCall, shape } = problem
   if (!lengthsPerCall && shape.queryLength > mostDecodedQueries) return {}
-  if (passChoice && passChoice.chosen !== 0) {
-    return { decodeRefused: 'an order of the tokens visits fewer tiles' }
-  }
   const choice = problem.attention.dropout?.within
     ? { refused: 'dropout of packed sequences counts pairs in another way' }
     : planDecode(problem, capabilities)

@@ -164,14 +164,14 @@ export function planForward(
   const within = attention.dropout?.within
   const layout = dataLayout([...nodes, ...counterNodes(within)])
   const padded = attention.keyLengths.some((length) => length < keyLength)
-  const passChoice = lengthsPerCall
+  const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
+  const decision: DecodeDecision = options.tile
+    ? {}
+    : decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
+  const { decode } = decision
+  const passChoice = decode
     ? undefined
     : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
-  const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
-  const decision = options.tile
-    ? {}
-    : decideDecode({ ...problem, tile: options.decodeTile }, passChoice, capabilities)
-  const { decode }: DecodeDecision = decision
   const known = matrix || decode ? undefined : passChoice?.sparsity.natural
   const blockMap =
     known ??

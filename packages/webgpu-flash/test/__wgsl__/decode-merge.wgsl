@@ -1,0 +1,160 @@
+struct Params {
+  queryOffset: u32,
+  queryBatch: u32,
+  queryHead: u32,
+  queryRow: u32,
+  queryDim: u32,
+  keyOffset: u32,
+  keyBatch: u32,
+  keyHead: u32,
+  keyRow: u32,
+  keyDim: u32,
+  valueOffset: u32,
+  valueBatch: u32,
+  valueHead: u32,
+  valueRow: u32,
+  valueDim: u32,
+  outputOffset: u32,
+  outputBatch: u32,
+  outputHead: u32,
+  outputRow: u32,
+  outputDim: u32,
+  logSumExpOffset: u32,
+  queryLength: u32,
+  keyLength: u32,
+  heads: u32,
+  headsPerKeyHead: u32,
+  queryTileBase: u32,
+  headBase: u32,
+  batchBase: u32,
+  keyTileBegin: u32,
+  keyTileEnd: u32,
+  mergeWithOutput: u32,
+  mapQueryTiles: u32,
+  mapHeads: u32,
+  mapBatches: u32,
+  mapRunsBase: u32,
+  mapOrderBase: u32,
+  scale: u32,
+  negativeInfinity: u32,
+  rowTiles: u32,
+  parts: u32,
+  partBase: u32,
+  partChunks: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partOutput: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> partSoftmax: array<vec2<f32>>; // maximum and sum
+@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> lengths: array<u32>;
+@group(0) @binding(7) var<storage, read> data: array<u32>;
+
+const columns = 16u;
+const slices = 16u;
+const valueVectors = 16u;
+// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
+// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
+const hidden = -3.0e38;
+const smallestMaximum = -1.0e30;
+
+// What each slice of the parts comes to: 6 KiB.
+var<workgroup> sums: array<vec4<f32>, 256>;
+var<workgroup> softmax: array<vec2<f32>, 256>;
+
+fn storeOutput(base: u32, vector: u32, value: vec4<f32>) {
+  output[base + vector] = value;
+}
+
+const lengthWords = 5u;
+
+fn chunkCount(batch: u32) -> u32 {
+  return lengths[lengthWords * batch + 2u];
+}
+
+fn chunkAt(batch: u32, index: u32) -> u32 {
+  let list = lengths[lengthWords * batch + 4u];
+  if (list != 0u) { return lengths[list + index]; }
+  return lengths[lengthWords * batch + 3u] + index;
+}
+
+fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>) {
+  let top = maximum;
+  let share = 1.0;
+  let all = total;
+  let seen = all > 0.0;
+  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryIndex * params.outputRow;
+  storeOutput(base, vector, sum * select(0.0, share / all, seen));
+  if (vector == 0u) {
+    let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryIndex;
+    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + log(all), seen);
+  }
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let column = thread % columns;
+  let slice = thread / columns;
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBase * params.headsPerKeyHead + workgroup.y;
+  let parts = (chunkCount(batch) + params.partChunks - 1u) / params.partChunks;
+  let place = ((batch * params.heads + head) * params.queryLength + workgroup.x) * params.parts;
+  let vector = min(column, valueVectors - 1u);
+  var maximum = smallestMaximum;
+  var total = 0.0;
+  var sum = vec4<f32>(0.0);
+  for (var part = slice; part < parts; part += 4u * slices) {
+    let part0 = place + min(part + 0u * slices, parts - 1u);
+    let softmax0 = partSoftmax[part0];
+    let values0 = partOutput[part0 * valueVectors + vector];
+    let part1 = place + min(part + 1u * slices, parts - 1u);
+    let softmax1 = partSoftmax[part1];
+    let values1 = partOutput[part1 * valueVectors + vector];
+    let part2 = place + min(part + 2u * slices, parts - 1u);
+    let softmax2 = partSoftmax[part2];
+    let values2 = partOutput[part2 * valueVectors + vector];
+    let part3 = place + min(part + 3u * slices, parts - 1u);
+    let softmax3 = partSoftmax[part3];
+    let values3 = partOutput[part3 * valueVectors + vector];
+    let maximum0 = select(hidden, softmax0.x, part + 0u * slices < parts);
+    let maximum1 = select(hidden, softmax1.x, part + 1u * slices < parts);
+    let maximum2 = select(hidden, softmax2.x, part + 2u * slices < parts);
+    let maximum3 = select(hidden, softmax3.x, part + 3u * slices < parts);
+    let top = max(maximum, max(max(max(maximum0, maximum1), maximum2), maximum3));
+    let decay = exp(maximum - top);
+    total *= decay;
+    sum *= decay;
+    maximum = top;
+    let share0 = exp(maximum0 - top);
+    total += softmax0.y * share0;
+    sum += values0 * share0;
+    let share1 = exp(maximum1 - top);
+    total += softmax1.y * share1;
+    sum += values1 * share1;
+    let share2 = exp(maximum2 - top);
+    total += softmax2.y * share2;
+    sum += values2 * share2;
+    let share3 = exp(maximum3 - top);
+    total += softmax3.y * share3;
+    sum += values3 * share3;
+  }
+  sums[thread] = sum;
+  softmax[thread] = vec2<f32>(maximum, total);
+  workgroupBarrier();
+  if (slice == 0u && column < valueVectors) {
+    for (var other = 1u; other < slices; other++) {
+      let its = softmax[other * columns + column];
+      let top = max(maximum, its.x);
+      let decay = exp(maximum - top);
+      let share = exp(its.x - top);
+      total = total * decay + its.y * share;
+      sum = sum * decay + sums[other * columns + column] * share;
+      maximum = top;
+    }
+    finishDecoded(batch, head, workgroup.x, column, maximum, total, sum);
+  }
+}

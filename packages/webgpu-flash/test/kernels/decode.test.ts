@@ -1,0 +1,52 @@
+// The shader text of decoding, kept so that a reviewer sees what a change makes of it; `vitest -u` writes
+// the files anew.
+import { describe, expect, it } from 'vitest'
+import { mask } from '@attn/core'
+import { defaultCapabilities } from '../../src/device/capabilities.ts'
+import type { Capabilities } from '../../src/device/capabilities.ts'
+import { planForward } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan.ts'
+import { contiguousDecodeTexts } from '../../src/run/prepare-decode.ts'
+
+const base: PlanOptions = { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 4096, headDim: 64 }
+const causal = mask('causal', ({ query, key }) => key.le(query))
+const withSubgroups: Capabilities = {
+  ...defaultCapabilities,
+  subgroups: { minimum: 32, maximum: 32 },
+}
+
+function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities): string[] {
+  const plan = planForward({ ...base, ...options }, capabilities)
+  return contiguousDecodeTexts(plan, capabilities.shaderFloat16)
+}
+
+describe('the decode kernel', () => {
+  it.each([
+    ['through-memory-float32', texts({ mask: causal })[0]!],
+    ['by-shuffles-float16', texts({ dtype: 'float16' }, withSubgroups)[0]!],
+    ['whole-rows-with-sinks', texts({ keyLength: 10, sinks: [0, 1, 2, 3] })[0]!],
+    ['merge', texts({})[1]!],
+  ])('%s', async (name, text) => {
+    await expect(text).toMatchFileSnapshot(`../__wgsl__/decode-${name}.wgsl`)
+  })
+
+  it('reads halves eight at a time without shader-f16, and where it is there', () => {
+    const native = { ...defaultCapabilities, shaderFloat16: true }
+    for (const capabilities of [defaultCapabilities, native]) {
+      const [text] = texts({ dtype: 'float16' }, capabilities)
+      expect(text).toContain('var<storage, read> key: array<vec4<u32>>')
+    }
+    expect(texts({ dtype: 'float16', headDim: 20 })[0]).not.toContain('array<vec4<u32>>')
+  })
+
+  it('loads each row of keys once, whatever the rows that share it', () => {
+    const loads = (heads: number): number => texts({ heads })[0]!.match(/= key\[/g)!.length
+    expect(loads(2)).toBe(loads(8))
+  })
+
+  it('has no more than the call needs', () => {
+    const [plain] = texts({})
+    expect(plain).not.toMatch(/fn visible|dropoutWeights|subgroup|enable|sinkBase/)
+    expect(texts({}, withSubgroups)[0]).toMatch(/^enable subgroups;/)
+  })
+})
