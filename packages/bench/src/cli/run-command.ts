@@ -1,6 +1,5 @@
 // `attn run`: the options, what goes to the terminal while it runs, and what is left at the end.
 import { writeFileSync } from 'node:fs'
-import type { DType } from '@attn/core'
 import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
 import { createProgressBar } from '../report/progress.ts'
@@ -9,20 +8,16 @@ import { formatConfiguration, formatFlags, formatHeader } from '../report/summar
 import { drawChart } from '../report/svg.ts'
 import { run } from '../suites/run.ts'
 import type { Problem } from '../suites/problem.ts'
-import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { parseLength, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
+import { addShapeOptions, samplingOf, shapeOf } from './shape-options.ts'
+import type { ShapeArguments } from './shape-options.ts'
 
-interface RunArguments {
+interface RunArguments extends ShapeArguments {
   readonly device: DeviceKind | 'auto'
-  readonly lengths?: readonly number[]
-  readonly batch?: number
-  readonly heads?: number
-  readonly headDim?: number
-  readonly dtype?: DType
   readonly causal?: true
   readonly window?: number
   readonly toggles?: true
-  readonly samples?: number
   readonly memory: number
   readonly seconds: number
   readonly json?: string
@@ -31,18 +26,14 @@ interface RunArguments {
 
 /** Defines the command; `setExitCode` gets 1 when a result is wrong. */
 export function createRunCommand(setExitCode: (code: number) => void): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description('verify and time standard, flash and block-sparse flash attention on this machine')
     .addOption(
       new Option('--device <kind>', 'what to run on')
         .choices(['auto', 'gpu', 'software', 'cpu'])
         .default('auto'),
     )
-    .option('--lengths <list>', 'sequence lengths, such as 1k,2k,4096', parseLengths)
-    .option('--batch <count>', 'sequences (default: 1)', parseLength)
-    .option('--heads <count>', 'heads (default: 16 on a GPU, else 2)', parseLength)
-    .option('--head-dim <size>', 'dims of a head, a multiple of 4 (default: 64)', parseLength)
-    .addOption(new Option('--dtype <type>', 'element type').choices(['float32', 'float16']))
+  return addShapeOptions(command)
     .option('--causal', 'hide later keys from standard and flash attention')
     .option(
       '--window <keys>',
@@ -50,7 +41,6 @@ export function createRunCommand(setExitCode: (code: number) => void): Command {
       parseLength,
     )
     .option('--toggles', "measure once more with Dawn's safety checks off, as no browser can")
-    .option('--samples <count>', 'timings per figure (default: 10, 5 without a GPU)', parseLength)
     .option(
       '--memory <GiB>',
       'scores of standard attention that exceed this are not tried',
@@ -79,7 +69,7 @@ async function execute(options: RunArguments): Promise<boolean> {
     problem: problemOf(options),
     memoryBytes: options.memory * 2 ** 30,
     seconds: options.seconds,
-    ...(options.samples === undefined ? {} : { measure: { samples: options.samples } }),
+    ...samplingOf(options),
     environment,
     onDevice(device, problem) {
       const first = configurations++ === 0
@@ -100,13 +90,9 @@ async function execute(options: RunArguments): Promise<boolean> {
 }
 
 function problemOf(options: RunArguments): Partial<Problem> {
-  const { lengths, batch, heads, headDim, dtype, causal, window } = options
+  const { causal, window } = options
   return {
-    ...(lengths ? { lengths } : {}),
-    ...(batch ? { batch } : {}),
-    ...(heads ? { heads } : {}),
-    ...(headDim ? { headDim } : {}),
-    ...(dtype ? { dtype } : {}),
+    ...shapeOf(options),
     ...(causal ? { causal } : {}),
     ...(window ? { window } : {}),
   }

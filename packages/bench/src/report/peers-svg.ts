@@ -4,10 +4,10 @@ import { formatPeerShape } from '../suites/peer-shapes.ts'
 import { threeDigits } from './format.ts'
 import type { PeerRow, PeersReport } from './peers-report.ts'
 
-const width = 760
+const width = 830
 const barHeight = 14
 const groupGap = 26
-const frame = { left: 250, right: 70, top: 40 }
+const frame = { left: 320, right: 70, top: 40 }
 
 // Okabe and Ito's colours, told apart by people with colour-blindness.
 const colors: Readonly<Record<string, string>> = {

@@ -35,11 +35,8 @@ interface DTypeInputs {
   readonly files: InputFiles
 }
 
-/**
- * Caches have hundreds of millions of numbers, which would take longer to draw than to attend to: they
- * repeat after this many, which no size divides, so that heads differ all the same.
- */
-const periodicAfter = 2 ** 22 - 3
+/** No size divides it, so that heads that repeat the same numbers differ all the same. */
+const longPeriod = 2 ** 22 - 3
 
 /** A beginning over and over, `count` numbers in all. */
 function repeat(beginning: Float32Array<ArrayBuffer>, count: number): Float32Array<ArrayBuffer> {
@@ -51,8 +48,16 @@ function repeat(beginning: Float32Array<ArrayBuffer>, count: number): Float32Arr
   return all
 }
 
-/** Prepares inputs for these problems, in a folder for temporary files. */
-export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
+/**
+ * Prepares inputs for these problems, in a folder for temporary files.
+ *
+ * @param period - After so many numbers they repeat: a cache has hundreds of millions, which would take
+ *   longer to draw than to attend to.
+ */
+export function createPeerInputs(
+  shapes: readonly PeerShape[],
+  period: number = longPeriod,
+): PeerInputStore {
   const folder = mkdtempSync(join(tmpdir(), 'attn-peers-'))
   const made = new Map<DType, DTypeInputs>()
   const inputsOf = (dtype: DType): DTypeInputs => {
@@ -61,7 +66,7 @@ export function createPeerInputs(shapes: readonly PeerShape[]): PeerInputStore {
     const own = shapes.filter((shape) => shape.dtype === dtype)
     const most = (elements: (shape: PeerShape) => number): number => Math.max(...own.map(elements))
     const create = (stream: number, count: number): Float32Array<ArrayBuffer> => {
-      const numbers = normalArray(stream, Math.min(count, periodicAfter))
+      const numbers = normalArray(stream, Math.min(count, period))
       return repeat(
         dtype === 'float32' ? numbers : fromFloat16Array(toFloat16Array(numbers)),
         count,
