@@ -20,7 +20,7 @@ export type {
   CacheTokens,
   KeyValueCache,
   KeyValueCacheOptions,
-} from './run/kv-cache.ts'
+} from './run/kv-cache-options.ts'
 export type { RotateOptions } from './run/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
