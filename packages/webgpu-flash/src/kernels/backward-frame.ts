@@ -10,6 +10,7 @@ import { dropoutFields, dropoutFunctions } from './tile/dropout.ts'
 import { ownRows } from './tile/grid.ts'
 import { gradientConstants, softmaxRowFunction } from './tile/pair-gradient.ts'
 import type { PairGrid } from './tile/pair-gradient.ts'
+import { teamOrigin } from './tile/team-products.ts'
 
 /** What decides the text of either kernel. */
 export interface GradientConfig {
@@ -94,6 +95,19 @@ export interface GradientOutput {
   readonly dims: number
 }
 
+const regions = (memory: BackwardMemory): string => `const rowRegion = ${memory.rows}u;
+const columnRegion = ${memory.columns}u;
+const sourceRegion = ${memory.source}u;
+const weightRegion = ${memory.weights}u;
+`
+
+/** Declares a thread's place in its workgroup, or in its team of it. */
+export function threadOrigin(tile: BackwardTile, grid: PairGrid): string {
+  if (tile.teams === 2) return teamOrigin(grid)
+  return `let column = thread % ${tile.threadColumns}u;
+let row = thread / ${tile.threadColumns}u;`
+}
+
 /** Everything before the entry point. */
 export function gradientPreamble(
   config: GradientConfig,
@@ -116,11 +130,7 @@ export function gradientPreamble(
     bindings,
     `const tileRows = ${tile.rows}u;
 const tileColumns = ${tile.columns}u;
-const rowRegion = ${memory.rows}u;
-const columnRegion = ${memory.columns}u;
-const sourceRegion = ${memory.source}u;
-const weightRegion = ${memory.weights}u;
-${gradientConstants}`,
+${tile.teams === 2 ? '' : regions(memory)}${gradientConstants}`,
     `// ${memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;`,
     unpackFunctions(accesses),
     loadFunction('query', config.query, headDim),
@@ -190,40 +200,60 @@ export function startAccumulators(names: readonly (readonly string[])[]): string
     .join('\n')
 }
 
+/** Gathers registers in the array `{name}Sums`, so that a loop can go over them. */
+export function gatherAccumulators(name: string, registers: readonly string[]): string {
+  return `var ${name} = array<vec4<f32>, ${registers.length}>(${registers.join(', ')});`
+}
+
 /**
  * Writes a gradient, or adds it to what earlier dispatches wrote.
  *
+ * @param sums - Name of the array that holds the thread's part of it.
  * @param factor - Text of a factor on all of it.
  */
-export function storeAccumulators(
+export function storeGradient(
   grid: PairGrid,
   { name, dims }: GradientOutput,
   vectors: number,
+  sums: string,
   first: string,
   last: string,
   factor: string,
 ): string {
   const rows = ownRows(grid)
-  const registers = accumulatorNames(name, rows, vectors).flat()
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
   const stores = unroll(
     vectors,
     (c) => `    {
       let vector = column + ${c * grid.threadColumns}u;
       if (vector < ${Math.ceil(dims / 4)}u) {
-        var sum = ${name}Sums[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
+        var sum = ${sums}[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
         if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
         store${capital}(base, vector, sum);
       }
     }`,
   )
   // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
-  return `var ${name}Sums = array<vec4<f32>, ${registers.length}>(${registers.join(', ')});
-for (var i = 0u; i < ${rows}u; i++) {
+  return `for (var i = 0u; i < ${rows}u; i++) {
   let tokenRow = ${first} + row * ${rows}u + i;
   if (tokenRow <= ${last}) {
     let base = ${name}Base + tokenRow * params.${name}Row;
 ${stores}
   }
 }`
+}
+
+/** The same for a gradient in registers of its own. */
+export function storeAccumulators(
+  grid: PairGrid,
+  output: GradientOutput,
+  vectors: number,
+  first: string,
+  last: string,
+  factor: string,
+): string {
+  const sums = `${output.name}Sums`
+  const registers = accumulatorNames(output.name, ownRows(grid), vectors).flat()
+  return `${gatherAccumulators(sums, registers)}
+${storeGradient(grid, output, vectors, sums, first, last, factor)}`
 }

@@ -4,27 +4,37 @@
 import { storageType } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import { indent } from '../codegen/snippets.ts'
+import { tileThreads } from '../plan/backward-tiles.ts'
+import { teamMemory } from '../plan/team-memory.ts'
+import type { TeamMemory } from '../plan/team-memory.ts'
 import {
   accumulatorNames,
   forEachColumnTile,
+  gatherAccumulators,
   gradientGrid,
   gradientPreamble,
   mapPlaneFunction,
   ownRowTile,
   startAccumulators,
   storeAccumulators,
+  storeGradient,
+  threadOrigin,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
-import { ownRows } from './tile/grid.ts'
+import { ownRows, threadCount } from './tile/grid.ts'
 import {
   applySlopes,
   columnOrigin,
   probabilities,
   rowOrigin,
   scoreGradients,
+  softmaxOfQueries,
+  startSlopes,
 } from './tile/pair-gradient.ts'
+import type { PairGrid } from './tile/pair-gradient.ts'
 import { scoreProduct } from './tile/score-product.ts'
 import type { TileSource } from './tile/source.ts'
+import { shareSoftmax, sumVectors, teamTile } from './tile/team-products.ts'
 import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
@@ -43,7 +53,7 @@ export function keyGradientKernel(config: KeyGradientConfig): string {
   const sections = [
     ...gradientPreamble(config, outputs, [], bindings(config)),
     blockMap ? mapPlaneFunction : '',
-    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
+    `@compute @workgroup_size(${tileThreads(tile)})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
@@ -75,16 +85,25 @@ function mainBody(
   const { tile, memory, blockMap } = config
   const grid = gradientGrid(tile, 'keys')
   const own = ownRows(grid)
+  const teams =
+    tile.teams === 2 ? teamMemory(tile, config.headDim, config.valueDim, 'key') : undefined
   const [keyVectors, valueVectors] = [memory.headStride, memory.valueStride].map(
     (stride) => stride / tile.threadColumns,
   ) as [number, number]
   const walk = forEachColumnTile(
     blockMap,
     '(rowTile + 1u) * tileRows <= keyCount',
-    tileBody(config),
+    teams ? teamTileBody(config, teams) : tileBody(config),
   )
-  return `let column = thread % ${tile.threadColumns}u;
-let row = thread / ${tile.threadColumns}u;
+  const start = teams
+    ? startAccumulators(accumulatorNames('sum', own, sumVectors(grid, teams)))
+    : `${startAccumulators(accumulatorNames('dKey', own, keyVectors))}
+${startAccumulators(accumulatorNames('dValue', own, valueVectors))}`
+  const store = teams
+    ? storeOfTeams(grid, sumVectors(grid, teams), dKey, dValue)
+    : `${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale')}
+${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '')}`
+  return `${threadOrigin(tile, grid)}
 let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
@@ -101,29 +120,71 @@ let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they
 let lastQuery = params.queryLength - 1u;
 let scale = bitcast<f32>(params.scale);
 ${rowOrigin(grid)}
-${startAccumulators(accumulatorNames('dKey', own, keyVectors))}
-${startAccumulators(accumulatorNames('dValue', own, valueVectors))}
+${start}
 for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
 ${indent(walk, 2)}
 }
 let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale')}
-${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '')}`
+${store}`
+}
+
+/** Team 0 has summed dV, team 1 dK. */
+function storeOfTeams(
+  grid: PairGrid,
+  vectors: number,
+  dKey: GradientOutput,
+  dValue: GradientOutput,
+): string {
+  return `${gatherAccumulators('sums', accumulatorNames('sum', ownRows(grid), vectors).flat())}
+if (team == 0u) {
+${indent(storeGradient(grid, dValue, vectors, 'sums', 'firstKey', 'finalKey', ''), 2)}
+} else {
+${indent(storeGradient(grid, dKey, vectors, 'sums', 'firstKey', 'finalKey', 'scale'), 2)}
+}`
+}
+
+function sources({
+  headDim,
+  valueDim,
+}: KeyGradientConfig): Record<'query' | 'key' | 'value' | 'dOutput', TileSource> {
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  return {
+    query: { name: 'query', ...queries, dims: headDim },
+    key: { name: 'key', ...keys, dims: headDim },
+    value: { name: 'value', ...keys, dims: valueDim },
+    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
+  }
+}
+
+function teamTileBody(config: KeyGradientConfig, memory: TeamMemory): string {
+  const { tile, rules, dropout } = config
+  const grid = gradientGrid(tile, 'keys')
+  const { query, key, value, dOutput } = sources(config)
+  const work = {
+    tile,
+    memory,
+    grid,
+    rules,
+    dropout,
+    products: [
+      { rows: key, columns: query },
+      { rows: value, columns: dOutput },
+    ],
+    sources: [dOutput, query],
+  }
+  return `let firstQuery = columnTile * tileColumns;
+${columnOrigin(grid)}
+${shareSoftmax(grid, memory, 2 * threadCount(grid))}
+${teamTile(work)}`
 }
 
 function tileBody(config: KeyGradientConfig): string {
-  const { tile, memory, headDim, valueDim, rules, dropout } = config
+  const { tile, memory, rules, dropout } = config
   const grid = gradientGrid(tile, 'keys')
-  const key: TileSource = { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim }
-  const query: TileSource = {
-    name: 'query',
-    first: 'firstQuery',
-    last: 'lastQuery',
-    dims: headDim,
-  }
-  const dOutput: TileSource = { ...query, name: 'dOutput', dims: valueDim }
+  const { query, key, value, dOutput } = sources(config)
   const product = {
     rowRegion: 'rowRegion',
     columnRegion: 'columnRegion',
@@ -137,12 +198,14 @@ function tileBody(config: KeyGradientConfig): string {
   }
   return `let firstQuery = columnTile * tileColumns;
 ${columnOrigin(grid)}
+${softmaxOfQueries(grid)}
 ${scoreProduct(grid, { ...product, name: 'score', rows: key, columns: query })}
+${startSlopes(grid, rules)}
 ${probabilities(grid, rules, false)}
 ${scoreProduct(grid, {
   ...product,
   name: 'gradient',
-  rows: { ...key, name: 'value', dims: valueDim },
+  rows: value,
   columns: dOutput,
 })}
 ${scoreGradients(grid, dropout, rules)}

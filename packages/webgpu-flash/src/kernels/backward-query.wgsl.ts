@@ -3,29 +3,38 @@
 import { storageType } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import { indent } from '../codegen/snippets.ts'
+import { tileThreads } from '../plan/backward-tiles.ts'
+import { teamMemory } from '../plan/team-memory.ts'
+import type { TeamMemory } from '../plan/team-memory.ts'
 import {
   accumulatorNames,
   forEachColumnTile,
+  gatherAccumulators,
   gradientGrid,
   gradientPreamble,
   mapPlaneFunction,
   ownRowTile,
   startAccumulators,
   storeAccumulators,
+  storeGradient,
+  threadOrigin,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
-import { ownRows } from './tile/grid.ts'
+import { ownRows, threadCount } from './tile/grid.ts'
 import {
   applySlopes,
   columnOrigin,
   probabilities,
   rowOrigin,
   scoreGradients,
+  softmaxOfQueries,
+  startSlopes,
 } from './tile/pair-gradient.ts'
 import { scoreProduct } from './tile/score-product.ts'
 import type { TileSource } from './tile/source.ts'
 import { addTableShares, startTableSums, storeTableSums, tableFields } from './tile/table-sums.ts'
 import type { TableSum } from './tile/table-sums.ts'
+import { joinTeams, shareSoftmax, sumVectors, teamTile } from './tile/team-products.ts'
 import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
 /** All that decides the text of the kernel. */
@@ -42,7 +51,7 @@ export function queryGradientKernel(config: QueryGradientConfig): string {
   const sections = [
     ...gradientPreamble(config, [output], tableFields(tables), bindings(config)),
     blockMap ? mapPlaneFunction : '',
-    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
+    `@compute @workgroup_size(${tileThreads(tile)})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
@@ -73,9 +82,20 @@ function bindings({ query, key, value, dOutput, dQuery, tables }: QueryGradientC
 function mainBody(config: QueryGradientConfig, output: GradientOutput): string {
   const { tile, memory, blockMap, tables } = config
   const grid = gradientGrid(tile, 'queries')
-  const vectors = memory.headStride / tile.threadColumns
-  return `let column = thread % ${tile.threadColumns}u;
-let row = thread / ${tile.threadColumns}u;
+  const own = ownRows(grid)
+  const teams =
+    tile.teams === 2 ? teamMemory(tile, config.headDim, config.valueDim, 'query') : undefined
+  const vectors = teams ? sumVectors(grid, teams) : memory.headStride / tile.threadColumns
+  const registers = accumulatorNames(teams ? 'sum' : 'dQuery', own, vectors)
+  const store = teams
+    ? `${gatherAccumulators('sums', registers.flat())}
+${joinTeams(grid, teams)}
+if (team == 0u) {
+${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery', 'scale'), 2)}
+}`
+    : storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale')
+  const body = teams ? teamTileBody(config, teams) : tileBody(config)
+  return `${threadOrigin(tile, grid)}
 let head = params.headBegin + workgroup.y;
 let batch = params.batchBase + workgroup.z;
 let keyHead = head / params.headsPerKeyHead;
@@ -92,23 +112,53 @@ let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${rowOrigin(grid)}
-${startAccumulators(accumulatorNames('dQuery', ownRows(grid), vectors))}
+${teams ? shareSoftmax(grid, teams, 2 * threadCount(grid)) : softmaxOfQueries(grid)}
+${startAccumulators(registers)}
 ${startTableSums(grid, tables)}
-${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', tileBody(config))}
-${storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale')}
+${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', body)}
+${store}
 ${storeTableSums(grid, tables)}`
 }
 
-function tileBody(config: QueryGradientConfig): string {
-  const { tile, memory, headDim, valueDim, rules, dropout, tables } = config
-  const grid = gradientGrid(tile, 'queries')
-  const query: TileSource = {
-    name: 'query',
-    first: 'firstQuery',
-    last: 'lastQuery',
-    dims: headDim,
+function sources({
+  headDim,
+  valueDim,
+}: QueryGradientConfig): Record<'query' | 'key' | 'value' | 'dOutput', TileSource> {
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  return {
+    query: { name: 'query', ...queries, dims: headDim },
+    key: { name: 'key', ...keys, dims: headDim },
+    value: { name: 'value', ...keys, dims: valueDim },
+    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
   }
-  const key: TileSource = { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim }
+}
+
+function teamTileBody(config: QueryGradientConfig, memory: TeamMemory): string {
+  const { tile, rules, dropout } = config
+  const grid = gradientGrid(tile, 'queries')
+  const { query, key, value, dOutput } = sources(config)
+  const work = {
+    tile,
+    memory,
+    grid,
+    rules,
+    dropout,
+    products: [
+      { rows: query, columns: key },
+      { rows: dOutput, columns: value },
+    ],
+    sources: [key],
+  }
+  return `let firstKey = columnTile * tileColumns;
+${columnOrigin(grid)}
+${teamTile(work)}`
+}
+
+function tileBody(config: QueryGradientConfig): string {
+  const { tile, memory, rules, dropout, tables } = config
+  const grid = gradientGrid(tile, 'queries')
+  const { query, key, value, dOutput } = sources(config)
   const product = {
     rowRegion: 'rowRegion',
     columnRegion: 'columnRegion',
@@ -117,12 +167,13 @@ function tileBody(config: QueryGradientConfig): string {
   return `let firstKey = columnTile * tileColumns;
 ${columnOrigin(grid)}
 ${scoreProduct(grid, { ...product, name: 'score', rows: query, columns: key })}
+${startSlopes(grid, rules)}
 ${probabilities(grid, rules, tables.length > 0)}
 ${scoreProduct(grid, {
   ...product,
   name: 'gradient',
-  rows: { ...query, name: 'dOutput', dims: valueDim },
-  columns: { ...key, name: 'value', dims: valueDim },
+  rows: dOutput,
+  columns: value,
 })}
 ${scoreGradients(grid, dropout, rules)}
 ${addTableShares(grid, tables)}

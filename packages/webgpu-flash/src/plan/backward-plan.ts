@@ -23,6 +23,7 @@ import type { ForwardPlan } from './plan.ts'
 import { tableLookups, trainableTables } from './table-lookups.ts'
 import { tableStorage } from './table-storage.ts'
 import type { TableStorage } from './table-storage.ts'
+import { chooseTeamTile, suitsTeams } from './team-tiles.ts'
 import type { WorkgroupLimits } from './tiles.ts'
 import type { TileOrigin } from './tuning.ts'
 
@@ -40,6 +41,8 @@ export interface GradientPass {
   readonly tile: BackwardTile
   /** Where the tile comes from. */
   readonly tileOrigin: TileOrigin
+  /** Whether a tile of two teams suits the call. */
+  readonly teams: boolean
   readonly memory: BackwardMemory
   readonly rules: GradientRules
   /** Tiles along both axes. */
@@ -81,13 +84,6 @@ export function planBackward(
 ): BackwardPlan {
   const { shape, attention } = forward
   const { headDim, valueDim, queryLength, keyLength } = shape
-  const [chosenQuery, chosenKey] = (['query', 'key'] as const).map((rows) =>
-    chooseTile(rows, forward, tiles[rows], limits),
-  ) as [ChosenTile, ChosenTile]
-  const [queryTile, keyTile] = [chosenQuery.tile, chosenKey.tile]
-  checkBackwardTile(caller, queryTile, headDim, valueDim, limits)
-  checkBackwardTile(caller, keyTile, headDim, valueDim, limits)
-
   const { mask, dropout } = attention
   const within = dropout?.within
   const lookups = tableLookups(caller, shape, attention)
@@ -104,6 +100,19 @@ export function planBackward(
   ])
   const { words: tableWords, descriptors } = packData(layout, headWords(attention))
 
+  const rules = gradientRules(mask, modifiers, [], layout, within)
+  const [chosenQuery, chosenKey] = (['query', 'key'] as const).map((gradients) => {
+    const tables = gradients === 'query' && lookups.length > 0
+    const teams = suitsTeams(forward, { slopes: rules.hasSlopes, tables })
+    const chosen = chooseTile(gradients, forward, tiles[gradients], limits, teams)
+    checkBackwardTile(caller, chosen.tile, headDim, valueDim, limits, gradients)
+    if (tables && chosen.tile.teams === 2) {
+      throw new RangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
+    }
+    return chosen
+  }) as [ChosenTile, ChosenTile]
+  const [queryTile, keyTile] = [chosenQuery.tile, chosenKey.tile]
+
   const queryMap = mapOf(forward, queryTile.rows, queryTile.columns)
   const keyMap = mapOf(forward, keyTile.columns, keyTile.rows)
   const packedQuery = queryMap && packBlockMap(queryMap)
@@ -119,8 +128,9 @@ export function planBackward(
     rowTokens: 'queries',
     tile: queryTile,
     tileOrigin: chosenQuery.origin,
-    memory: backwardMemory(queryTile, headDim, valueDim),
-    rules: gradientRules(mask, modifiers, lookups, layout, within),
+    teams: chosenQuery.teams,
+    memory: backwardMemory(queryTile, headDim, valueDim, 'query'),
+    rules: lookups.length > 0 ? gradientRules(mask, modifiers, lookups, layout, within) : rules,
     rowTiles: Math.ceil(queryLength / queryTile.rows),
     columnTiles: Math.ceil(keyLength / queryTile.columns),
     blockMap: queryMap,
@@ -132,8 +142,9 @@ export function planBackward(
     rowTokens: 'keys',
     tile: keyTile,
     tileOrigin: chosenKey.origin,
-    memory: backwardMemory(keyTile, headDim, valueDim),
-    rules: gradientRules(mask, modifiers, [], layout, within),
+    teams: chosenKey.teams,
+    memory: backwardMemory(keyTile, headDim, valueDim, 'key'),
+    rules,
     rowTiles: Math.ceil(keyLength / keyTile.rows),
     columnTiles: Math.ceil(queryLength / keyTile.columns),
     blockMap: transposed,
@@ -163,22 +174,29 @@ export function planBackward(
 interface ChosenTile {
   readonly tile: BackwardTile
   readonly origin: TileOrigin
+  readonly teams: boolean
 }
 
 /** The caller's tile, else the one measured on this device, else the model's choice. */
 function chooseTile(
-  rows: GradientRows,
+  gradients: GradientRows,
   { shape, tuned, tileOrigin }: ForwardPlan,
   given: BackwardTile | undefined,
   limits: WorkgroupLimits,
+  teams: boolean,
 ): ChosenTile {
-  if (given) return { tile: given, origin: { kind: 'given' } }
-  const measured = tuned[rows]
-  if (measured && backwardTileProblem(measured.tile, shape, limits) === undefined) {
-    return { tile: measured.tile, origin: { kind: 'tuned', speedUp: measured.speedUp } }
+  if (given) return { tile: given, origin: { kind: 'given' }, teams }
+  const measured = tuned[gradients]
+  const applies =
+    measured &&
+    (teams || measured.tile.teams !== 2) &&
+    backwardTileProblem(measured.tile, shape, limits, gradients) === undefined
+  if (applies) {
+    return { tile: measured.tile, origin: { kind: 'tuned', speedUp: measured.speedUp }, teams }
   }
   const origin: TileOrigin = tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
-  return { tile: chooseBackwardTile(rows, shape, limits), origin }
+  const large = teams ? chooseTeamTile(gradients, shape, limits) : undefined
+  return { tile: large ?? chooseBackwardTile(gradients, shape, limits), origin, teams }
 }
 
 function mapOf(

@@ -3,6 +3,7 @@
 // making two score products and one or two weighted sums with each.
 import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../kernels/tile/source.ts'
+import { teamMemory } from './team-memory.ts'
 import { rankTiles } from './tile-cost.ts'
 import type { TileWork } from './tile-cost.ts'
 import { roundUp } from './tiles.ts'
@@ -18,9 +19,24 @@ export interface BackwardTile {
   readonly threadColumns: number
   /** Dims of the two products in workgroup memory at a time; a power of two, at least 8. */
   readonly dimChunk: number
-  /** Tokens of a weighted sum in workgroup memory at a time; divides `columns`. */
+  /** Tokens of a weighted sum in workgroup memory at a time; divides `columns`, or a part of them. */
   readonly sourceChunk: number
+  /**
+   * With 2, as many threads again form a second team, and the two share the products between them;
+   * see kernels/tile/team-products.ts. Default: 1.
+   */
+  readonly teams?: 1 | 2
+  /** Parts of the columns whose weights lie in workgroup memory at a time, for two teams. Default: 1. */
+  readonly parts?: 1 | 2 | 4
 }
+
+/** Threads of a workgroup. */
+export function tileThreads({ threadRows, threadColumns, teams = 1 }: BackwardTile): number {
+  return threadRows * threadColumns * teams
+}
+
+/** Of which gradients a kernel's rows are: dQ, or dK and dV. */
+export type GradientRows = 'query' | 'key'
 
 /** Where everything lies in workgroup memory, in vectors of 4 float32. */
 export interface BackwardMemory {
@@ -43,6 +59,7 @@ export function backwardMemory(
   tile: BackwardTile,
   headDim: number,
   valueDim: number,
+  gradients: GradientRows = 'key',
 ): BackwardMemory {
   const rows = tile.dimChunk * transposedStride(tile.rows)
   const columns = tile.dimChunk * transposedStride(tile.columns)
@@ -52,6 +69,7 @@ export function backwardMemory(
   const weightStride = tile.rows / 4 + 1
   const weights = tile.columns * weightStride
   const shared = Math.max(rows + columns, source)
+  const teams = tile.teams === 2 ? teamMemory(tile, headDim, valueDim, gradients) : undefined
   return {
     rows: 0,
     columns: rows,
@@ -60,14 +78,21 @@ export function backwardMemory(
     weightStride,
     headStride,
     valueStride,
-    vectors: shared + weights,
-    note: `16 bytes times: two chunks of a product ${rows + columns} or one of a sum ${source}, and its weights ${weights}`,
+    vectors: teams?.vectors ?? shared + weights,
+    note:
+      teams?.note ??
+      `16 bytes times: two chunks of a product ${rows + columns} or one of a sum ${source}, and its weights ${weights}`,
   }
 }
 
 /** Bytes of workgroup memory a tile needs. */
-export function backwardTileBytes(tile: BackwardTile, headDim: number, valueDim: number): number {
-  return 16 * backwardMemory(tile, headDim, valueDim).vectors
+export function backwardTileBytes(
+  tile: BackwardTile,
+  headDim: number,
+  valueDim: number,
+  gradients: GradientRows = 'key',
+): number {
+  return 16 * backwardMemory(tile, headDim, valueDim, gradients).vectors
 }
 
 const middle = { rows: 64, columns: 32, threadRows: 16, threadColumns: 8 } as const
@@ -92,9 +117,6 @@ const shortCandidates: readonly BackwardTile[] = [
   { rows: 16, columns: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, sourceChunk: 16 },
   { rows: 16, columns: 64, threadRows: 4, threadColumns: 16, dimChunk: 8, sourceChunk: 8 },
 ]
-
-/** Of which gradients a kernel's rows are: dQ, or dK and dV. */
-export type GradientRows = 'query' | 'key'
 
 /** The candidates of a kernel that fit, from the least estimated time to the largest. */
 export function rankedBackwardTiles(
@@ -159,8 +181,10 @@ export function backwardTileProblem(
   tile: BackwardTile,
   { headDim, valueDim }: Pick<AttentionShape, 'headDim' | 'valueDim'>,
   limits: WorkgroupLimits,
+  gradients: GradientRows = 'key',
 ): string | undefined {
   const { rows, columns, threadRows, threadColumns, dimChunk, sourceChunk } = tile
+  const { teams = 1, parts = 1 } = tile
   const whole =
     rows % 16 === 0 &&
     columns % 16 === 0 &&
@@ -168,10 +192,16 @@ export function backwardTileProblem(
     columns % (4 * threadColumns) === 0 &&
     dimChunk >= 8 &&
     Number.isInteger(Math.log2(dimChunk)) &&
-    columns % sourceChunk === 0
+    [1, 2, 4].includes(parts) &&
+    columns % (sourceChunk * parts) === 0 &&
+    (teams === 2 ? sourceChunk % 2 === 0 : teams === 1 && parts === 1)
   if (!whole) return 'the sizes of the tile do not divide; see BackwardTile'
-  const bytes = backwardTileBytes(tile, headDim, valueDim)
-  const threads = threadRows * threadColumns
+  const chunks = [headDim, valueDim].map((dims) => Math.ceil(dims / dimChunk))
+  if (teams === 2 && chunks[0] !== chunks[1]) {
+    return `two teams take heads and values of as many chunks of dims, got headDim ${headDim} and valueDim ${valueDim} with dimChunk ${dimChunk}`
+  }
+  const bytes = backwardTileBytes(tile, headDim, valueDim, gradients)
+  const threads = tileThreads(tile)
   const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = limits
   if (bytes > maxComputeWorkgroupStorageSize) {
     return `the tile needs ${bytes} bytes of workgroup memory, the device has maxComputeWorkgroupStorageSize=${maxComputeWorkgroupStorageSize}`
@@ -193,7 +223,8 @@ export function checkBackwardTile(
   headDim: number,
   valueDim: number,
   limits: WorkgroupLimits,
+  gradients: GradientRows = 'key',
 ): void {
-  const problem = backwardTileProblem(tile, { headDim, valueDim }, limits)
+  const problem = backwardTileProblem(tile, { headDim, valueDim }, limits, gradients)
   if (problem !== undefined) throw new RangeError(`${caller}: ${problem}`)
 }

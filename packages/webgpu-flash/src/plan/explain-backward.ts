@@ -9,6 +9,8 @@ export interface GradientExplanation {
   /** Why this tile. */
   readonly reason: string
   readonly workgroupMemoryBytes: number
+  /** Whether tiles of two teams suit the call, where the device has room for them. */
+  readonly teams: boolean
   /** Tiles of the score matrix, over all heads and sequences. */
   readonly blocks: { readonly total: number; readonly visited: number }
   /** Multiplications and additions in visited tiles. */
@@ -52,16 +54,22 @@ export function backwardWorkspace({ forward, storage }: BackwardPlan): {
 
 function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanation {
   const { batch, heads } = plan.forward.shape
-  const { tile, tileOrigin, memory, rowTiles, columnTiles, packedMap, blockMap, pairOperations } =
-    pass
+  const { tile, tileOrigin, teams, memory, rowTiles, columnTiles } = pass
+  const { packedMap, blockMap, pairOperations } = pass
   const total = batch * heads * rowTiles * columnTiles
   // Heads and sequences without maps of their own share one.
   const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
   const visited = packedMap ? packedMap.visited * copies : total
   return {
     tile,
-    reason: describeOrigin(tileOrigin, 'the tile of the least estimated time that fits the device'),
+    reason: describeOrigin(
+      tileOrigin,
+      tile.teams === 2
+        ? 'the tile of two teams of threads, for which the device has room'
+        : 'the tile of the least estimated time that fits the device',
+    ),
     workgroupMemoryBytes: 16 * memory.vectors,
+    teams,
     blocks: { total, visited },
     floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,
   }

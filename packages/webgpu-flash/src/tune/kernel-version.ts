@@ -25,6 +25,16 @@ const gradientTile = {
   dimChunk: 16,
   sourceChunk: 16,
 }
+const teamTile = {
+  rows: 16,
+  columns: 32,
+  threadRows: 4,
+  threadColumns: 8,
+  dimChunk: 8,
+  sourceChunk: 4,
+  teams: 2,
+  parts: 2,
+} as const
 const withMatrices: Capabilities = {
   ...defaultCapabilities,
   shaderFloat16: true,
@@ -53,6 +63,8 @@ function kernelTexts(): string[] {
   const chunked = planForward({ ...options, tile: chunkedTile }, defaultCapabilities)
   const tiles = { query: gradientTile, key: gradientTile }
   const backward = planBackward('flash.tune', forward, tiles, defaultCapabilities)
+  const teamTiles = { query: teamTile, key: teamTile }
+  const teams = planBackward('flash.tune', forward, teamTiles, defaultCapabilities)
   const ofBackward = same([...ofForward, 'dQuery', 'dKey', 'dValue', 'dOutput'] as const, float32)
   const matrices = planForward({ ...sizes, dtype: 'float16' }, withMatrices)
   return [
@@ -61,6 +73,8 @@ function kernelTexts(): string[] {
     forwardCode(matrices, same(ofForward, float16)),
     queryKernel(backward, ofBackward).code,
     keyKernel(backward, ofBackward).code,
+    queryKernel(teams, ofBackward).code,
+    keyKernel(teams, ofBackward).code,
   ]
 }
 

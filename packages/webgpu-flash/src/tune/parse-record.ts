@@ -73,7 +73,10 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
           list(items, at, (item, place) => fields(item, place, { tile, reason: text })),
       })
     }
-  const gradient = kernel(sizes(backwardTileSizes))
+  const gradient = kernel((value, field) => {
+    sizes(backwardTileSizes)(value, field)
+    fields(value, field, { teams: optional(size), parts: optional(size) })
+  })
   const entry: Check = (value, field) =>
     fields(value, field, {
       dtype: (dtype, at) => {

@@ -2,9 +2,9 @@
 // ship. The estimate of plan/tile-cost.ts is of one device; what it says of others is measured here.
 import type { AttentionShape } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import { rankedBackwardTiles } from '../plan/backward-tiles.ts'
 import type { BackwardTile, GradientRows } from '../plan/backward-tiles.ts'
 import type { PlanOptions } from '../plan/plan.ts'
+import { gradientTiles } from '../plan/team-tiles.ts'
 import { rankedTiles } from '../plan/tiles.ts'
 import type { ForwardKernelTile } from '../plan/tuning.ts'
 import { holdContest } from './contest.ts'
@@ -120,7 +120,7 @@ async function tuneShape(
     return tensor
   }
   try {
-    const { call, variant } = own.explain()
+    const { call, variant, backward: planned } = own.explain()
     const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim, dtype, mask } = call
     const input = (shape: readonly number[], seed: number): GpuTensor =>
       keep(randomTensor(host, shape, dtype, seed))
@@ -172,7 +172,7 @@ async function tuneShape(
         holdContest(
           host,
           session.stopwatch,
-          backwardContestants(session, options, call, rows),
+          backwardContestants(session, options, call, rows, planned?.[rows].teams ?? false),
           work,
           session.rounds,
           stepOf(`backward by ${rows}`, part),
@@ -226,8 +226,9 @@ function backwardContestants(
   options: PlanOptions,
   shape: AttentionShape,
   rows: GradientRows,
+  teams: boolean,
 ): Contestant<BackwardTile>[] {
-  return rankedBackwardTiles(rows, shape, host.capabilities.limits)
+  return gradientTiles(rows, shape, host.capabilities.limits, teams)
     .slice(0, candidates)
     .map((tile) => ({
       tile,

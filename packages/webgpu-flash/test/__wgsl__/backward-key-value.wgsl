@@ -160,10 +160,10 @@ fn main(
       let firstQuery = columnTile * tileColumns;
       let queryIndex = i32(firstQuery + column);
       let position = queryOffset + queryIndex;
-      let softmaxRow0_0 = softmaxRow(batch, head, u32(queryIndex) + 0u);
-      let softmaxRow0_1 = softmaxRow(batch, head, u32(queryIndex) + 8u);
-      let softmaxRow0_2 = softmaxRow(batch, head, u32(queryIndex) + 16u);
-      let softmaxRow0_3 = softmaxRow(batch, head, u32(queryIndex) + 24u);
+      let softmaxRow0_0 = softmaxRow(batch, head, firstQuery + column + 0u);
+      let softmaxRow0_1 = softmaxRow(batch, head, firstQuery + column + 8u);
+      let softmaxRow0_2 = softmaxRow(batch, head, firstQuery + column + 16u);
+      let softmaxRow0_3 = softmaxRow(batch, head, firstQuery + column + 24u);
       let logSumExp0 = vec4<f32>(softmaxRow0_0.x, softmaxRow0_1.x, softmaxRow0_2.x, softmaxRow0_3.x);
       let delta0 = vec4<f32>(softmaxRow0_0.y, softmaxRow0_1.y, softmaxRow0_2.y, softmaxRow0_3.y);
       var score0_0 = vec4<f32>(0.0);
@@ -230,6 +230,7 @@ fn main(
           }
         }
       }
+
       score0_0 *= scale;
       score1_0 *= scale;
       score2_0 *= scale;

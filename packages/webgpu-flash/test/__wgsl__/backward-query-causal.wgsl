@@ -132,10 +132,10 @@ fn main(
   let scale = bitcast<f32>(params.scale);
   let queryIndex = i32(firstQuery + row * 4u);
   let position = queryOffset + queryIndex;
-  let softmaxRow0 = softmaxRow(batch, head, u32(queryIndex) + 0u);
-  let softmaxRow1 = softmaxRow(batch, head, u32(queryIndex) + 1u);
-  let softmaxRow2 = softmaxRow(batch, head, u32(queryIndex) + 2u);
-  let softmaxRow3 = softmaxRow(batch, head, u32(queryIndex) + 3u);
+  let softmaxRow0 = softmaxRow(batch, head, firstQuery + row * 4u + 0u);
+  let softmaxRow1 = softmaxRow(batch, head, firstQuery + row * 4u + 1u);
+  let softmaxRow2 = softmaxRow(batch, head, firstQuery + row * 4u + 2u);
+  let softmaxRow3 = softmaxRow(batch, head, firstQuery + row * 4u + 3u);
   var dQuery0_0 = vec4<f32>(0.0);
   var dQuery0_1 = vec4<f32>(0.0);
   var dQuery1_0 = vec4<f32>(0.0);
@@ -219,6 +219,7 @@ fn main(
           }
         }
       }
+
       score0_0 *= scale;
       score1_0 *= scale;
       score2_0 *= scale;

@@ -175,10 +175,10 @@ fn main(
   let scale = bitcast<f32>(params.scale);
   let queryIndex = i32(firstQuery + row * 4u);
   let position = queryOffset + queryIndex;
-  let softmaxRow0 = softmaxRow(batch, head, u32(queryIndex) + 0u);
-  let softmaxRow1 = softmaxRow(batch, head, u32(queryIndex) + 1u);
-  let softmaxRow2 = softmaxRow(batch, head, u32(queryIndex) + 2u);
-  let softmaxRow3 = softmaxRow(batch, head, u32(queryIndex) + 3u);
+  let softmaxRow0 = softmaxRow(batch, head, firstQuery + row * 4u + 0u);
+  let softmaxRow1 = softmaxRow(batch, head, firstQuery + row * 4u + 1u);
+  let softmaxRow2 = softmaxRow(batch, head, firstQuery + row * 4u + 2u);
+  let softmaxRow3 = softmaxRow(batch, head, firstQuery + row * 4u + 3u);
   var dQuery0_0 = vec4<f32>(0.0);
   var dQuery0_1 = vec4<f32>(0.0);
   var dQuery1_0 = vec4<f32>(0.0);
@@ -258,6 +258,10 @@ fn main(
         }
       }
     }
+    var slope0_0 = vec4<f32>(1.0);
+    var slope1_0 = vec4<f32>(1.0);
+    var slope2_0 = vec4<f32>(1.0);
+    var slope3_0 = vec4<f32>(1.0);
     score0_0 *= scale;
     score1_0 *= scale;
     score2_0 *= scale;
@@ -266,10 +270,6 @@ fn main(
     let product1_0 = score1_0;
     let product2_0 = score2_0;
     let product3_0 = score3_0;
-    var slope0_0 = vec4<f32>(1.0);
-    var slope1_0 = vec4<f32>(1.0);
-    var slope2_0 = vec4<f32>(1.0);
-    var slope3_0 = vec4<f32>(1.0);
     let modified0_0_0 = modifiedWithSlope(score0_0.x, i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u)); score0_0.x = modified0_0_0.x; slope0_0.x = modified0_0_0.y;
     let modified0_0_1 = modifiedWithSlope(score0_0.y, i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 8u)); score0_0.y = modified0_0_1.x; slope0_0.y = modified0_0_1.y;
     let modified0_0_2 = modifiedWithSlope(score0_0.z, i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 16u)); score0_0.z = modified0_0_2.x; slope0_0.z = modified0_0_2.y;

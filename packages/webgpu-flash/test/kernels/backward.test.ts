@@ -24,9 +24,11 @@ const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
   score.sub(slopes.at(head).mul(query.sub(key))),
 )
 
+const teamTile = { ...tile, sourceChunk: 8, teams: 2, parts: 2 } as const
+
 function code(options: Partial<PlanOptions> = {}): Record<'rows' | 'key' | 'query', string> {
   const forward = planForward({ ...base, ...options }, defaultCapabilities)
-  const tiles = { query: tile, key: tile }
+  const { backwardTiles: tiles = { query: tile, key: tile } } = options
   const plan = planBackward('flash.plan', forward, tiles, defaultCapabilities)
   const of = (dims: number): Access => ({
     dtype: forward.dtype,
@@ -50,6 +52,8 @@ describe('the backward kernels', () => {
     ['key-value', code().key],
     ['query-causal', code({ mask: causal }).query],
     ['query-table-softcap', code({ scoreModifiers: [alibi, softcap(5)] }).query],
+    ['key-value-teams', code({ backwardTiles: { key: teamTile } }).key],
+    ['query-teams-causal', code({ mask: causal, backwardTiles: { query: teamTile } }).query],
   ])('%s', async (name, text) => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
   })

@@ -60,6 +60,54 @@ describe('planBackward', () => {
     expect([query.packedMap!.rowTiles[0], key.packedMap!.rowTiles[0]]).toEqual([1, 16])
   })
 
+  it('takes tiles of two teams where they fit and are faster', () => {
+    const large = {
+      ...defaultCapabilities,
+      limits: {
+        ...defaultCapabilities.limits,
+        maxComputeWorkgroupStorageSize: 48 * 1024,
+        maxComputeInvocationsPerWorkgroup: 1024,
+      },
+    }
+    const teams = (options: Partial<PlanOptions> = {}): (number | undefined)[] => {
+      const forward = planForward({ ...base, ...options }, large)
+      const { query, key } = planBackward('flash.plan', forward, {}, large)
+      return [query.tile.teams, key.tile.teams]
+    }
+    const one = [undefined, undefined]
+    expect(teams()).toEqual([2, 2])
+    expect(teams({ mask: causal, dtype: 'float16', headDim: 128 })).toEqual([2, 2])
+    expect(teams({ dtype: 'float16' })).toEqual(one)
+    expect(teams({ headDim: 32 })).toEqual(one)
+    expect(teams({ queryLength: 64 })).toEqual(one)
+    expect(teams({ dropout: { rate: 0.5, seed: 1 } })).toEqual(one)
+    expect(teams({ scoreModifiers: [softcap(5)] })).toEqual(one)
+    const sprinkled = mask('sprinkled', ({ query, key }) => query.add(key).mod(16).eq(0))
+    expect(teams({ mask: sprinkled })).toEqual(one)
+    const bias = scoreModifier('bias', (score, { head }) => score.add(trainable([4]).at(head)))
+    expect(teams({ scoreModifiers: [bias] })).toEqual([undefined, 2])
+    expect([plan().query.tile.teams, plan().key.tile.teams]).toEqual(one)
+  })
+
+  it('refuses two teams for gradients of tables', () => {
+    const bias = scoreModifier('bias', (score, { head }) => score.add(trainable([4]).at(head)))
+    const tile = {
+      rows: 16,
+      columns: 16,
+      threadRows: 4,
+      threadColumns: 4,
+      dimChunk: 8,
+      sourceChunk: 8,
+      teams: 2,
+    } as const
+    expect(() => plan({ scoreModifiers: [bias], backwardTiles: { query: tile } })).toThrow(
+      'two teams cannot sum gradients of tables',
+    )
+    expect(() => plan({ valueDim: 32, backwardTiles: { key: tile } })).toThrow(
+      'as many chunks of dims, got headDim 64 and valueDim 32',
+    )
+  })
+
   it('takes slopes out of the kernel where all are 1', () => {
     const slopes = floatTable('slopes', [1, 2, 3, 4])
     const shift = scoreModifier('shift', (score, { head }) => score.add(slopes.at(head)))

@@ -26,30 +26,43 @@ export const softmaxRowFunction: string = /* wgsl */ `fn softmaxRow(batch: u32, 
 const columnStep = (grid: PairGrid, j: number, k: number): number =>
   j * grid.threadColumns + (k * grid.tileColumns) / 4
 
-/** Declares the token of a thread's first row, and what is known of a row that is a query. */
+/** Declares the token of a thread's first row. */
 export function rowOrigin(grid: PairGrid): string {
   const own = ownRows(grid)
   if (grid.rowTokens === 'keys') return `let keyIndex = firstKey + row * ${own}u;`
   return `let queryIndex = i32(firstQuery + row * ${own}u);
-let position = queryOffset + queryIndex;
-${unroll(own, (i) => `let softmaxRow${i} = softmaxRow(batch, head, u32(queryIndex) + ${i}u);`)}`
+let position = queryOffset + queryIndex;`
 }
 
-/** Declares the token of a thread's first column, and what is known of columns that are queries. */
+/** Declares the token of a thread's first column. */
 export function columnOrigin(grid: PairGrid): string {
   if (grid.rowTokens === 'queries') return 'let keyIndex = firstKey + column;'
   return `let queryIndex = i32(firstQuery + column);
-let position = queryOffset + queryIndex;
-${unroll(ownColumnVectors(grid), (j) => {
-  const rows = unroll(
-    4,
-    (k) =>
-      `let softmaxRow${j}_${k} = softmaxRow(batch, head, u32(queryIndex) + ${columnStep(grid, j, k)}u);`,
-  )
-  const gather = (component: string): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((k) => `softmaxRow${j}_${k}.${component}`).join(', ')})`
-  return `${rows}\nlet logSumExp${j} = ${gather('x')};\nlet delta${j} = ${gather('y')};`
-})}`
+let position = queryOffset + queryIndex;`
+}
+
+/**
+ * Declares log-sum-exp and D of a thread's queries.
+ *
+ * @param read - Text of both for a query, counted from the first of the tile; default: from memory.
+ */
+export function softmaxOfQueries(
+  grid: PairGrid,
+  read: (slot: string) => string = (slot) => `softmaxRow(batch, head, firstQuery + ${slot})`,
+): string {
+  const own = ownRows(grid)
+  if (grid.rowTokens === 'queries') {
+    return unroll(own, (i) => `let softmaxRow${i} = ${read(`row * ${own}u + ${i}u`)};`)
+  }
+  return unroll(ownColumnVectors(grid), (j) => {
+    const rows = unroll(
+      4,
+      (k) => `let softmaxRow${j}_${k} = ${read(`column + ${columnStep(grid, j, k)}u`)};`,
+    )
+    const gather = (component: string): string =>
+      `vec4<f32>(${[0, 1, 2, 3].map((k) => `softmaxRow${j}_${k}.${component}`).join(', ')})`
+    return `${rows}\nlet logSumExp${j} = ${gather('x')};\nlet delta${j} = ${gather('y')};`
+  })
 }
 
 /** Log-sum-exp and D of the queries of score vector i, j. */
@@ -59,8 +72,18 @@ function ofQueries(grid: PairGrid, i: number, j: number): { logSumExp: string; d
     : { logSumExp: `vec4<f32>(softmaxRow${i}.x)`, delta: `vec4<f32>(softmaxRow${i}.y)` }
 }
 
+/** Text of D of the query of one pair, in a kernel of two teams. */
+export function ofQuery(grid: PairGrid, i: number, j: number, k: number): string {
+  return grid.rowTokens === 'keys' ? `delta${j}.${lane(k)}` : `softmaxRow${i}.y`
+}
+
 /** Offsets of a pair from the thread's first query and first key. */
-function pairSteps(grid: PairGrid, i: number, j: number, k: number): [query: number, key: number] {
+export function pairSteps(
+  grid: PairGrid,
+  i: number,
+  j: number,
+  k: number,
+): readonly [query: number, key: number] {
   const step = columnStep(grid, j, k)
   return grid.rowTokens === 'queries' ? [i, step] : [step, i]
 }
@@ -81,10 +104,15 @@ export function eachPair(
   )
 }
 
+/** Declares `slope{i}_{j}`, the derivatives of the modified scores, where they are not all 1. */
+export function startSlopes(grid: PairGrid, rules: GradientRules): string {
+  if (!rules.hasSlopes) return ''
+  return eachScore(grid, 'slope', (slope) => `var ${slope} = vec4<f32>(1.0);`)
+}
+
 /**
- * Turns the products `score{i}_{j}` into probabilities in place. Declares `slope{i}_{j}`, the
- * derivative of the modified score, where it is not 1 everywhere; keeps the scaled product as
- * `product{i}_{j}` if asked to.
+ * Turns the products `score{i}_{j}` into probabilities in place, and sets the slopes; keeps the scaled
+ * product as `product{i}_{j}` if asked to.
  */
 export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct: boolean): string {
   const modify = eachPair(grid, (i, j, k) => {
@@ -100,11 +128,9 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
     return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
   })
   const perVector = (line: (score: string) => string): string => eachScore(grid, 'score', line)
-  const slopeOf = (score: string): string => score.replace('score', 'slope')
   return [
     perVector((score) => `${score} *= scale;`),
     keepProduct ? perVector((score) => `let ${score.replace('score', 'product')} = ${score};`) : '',
-    rules.hasSlopes ? perVector((score) => `var ${slopeOf(score)} = vec4<f32>(1.0);`) : '',
     rules.hasModifiers ? modify : '',
     perVector((score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`),
     `if (!full) {\n${hide}\n}`,
@@ -132,13 +158,14 @@ export function scoreGradients(
     unroll(ownColumnVectors(grid), (j) => {
       const [probability, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
       const kept = `kept${i}_${j}`
+      const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
       const product = dropout ? `${gradient} * ${kept}` : gradient
       // No probability, no gradient: also where the product has overflowed.
       const lines = [
         `${gradient} = select(${probability} * (${product} - ${ofQueries(grid, i, j).delta}), vec4<f32>(0.0), ${probability} == vec4<f32>(0.0));`,
       ]
       if (dropout) {
-        lines.unshift(`let ${kept} = ${dropoutText(grid, i, j, countedQuery(countsWithin))};`)
+        lines.unshift(`let ${kept} = ${dropoutText(steps, countsWithin)};`)
         lines.push(`${probability} *= ${kept};`)
       }
       return lines.join('\n')
@@ -146,8 +173,16 @@ export function scoreGradients(
   )
 }
 
-function dropoutText(grid: PairGrid, i: number, j: number, counted: string): string {
-  const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
+/**
+ * Text of what dropout makes of four pairs, given by their steps.
+ *
+ * @param packed - Whether sequences are packed.
+ */
+export function dropoutText(
+  steps: readonly (readonly [query: number, key: number])[],
+  packed: boolean,
+): string {
+  const counted = countedQuery(packed)
   const queries = steps.map(([query]) => `u32(${counted} + ${query})`)
   const keys = steps.map(([, key]) => `keyIndex + ${key}u`)
   return `dropoutWeights(batch * params.heads + head, vec4<u32>(${queries.join(', ')}), vec4<u32>(${keys.join(', ')}))`

@@ -19,7 +19,11 @@ export interface TileSource {
 }
 
 /** Text that loads one vector of dims of one row of the tile; rows past the last repeat it. */
-function loadText({ name, first, last, token }: TileSource, row: string, vector: string): string {
+export function loadText(
+  { name, first, last, token }: TileSource,
+  row: string,
+  vector: string,
+): string {
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
   const place = token ? `${token}(${first} + ${row})` : `${first} + ${row}`
   return `load${capital}(${name}Base + min(${place}, ${last}) * params.${name}Row, ${vector})`
