@@ -55,6 +55,11 @@ describe('checkRecord', () => {
       'record.entries[0].forward.best.probabilitiesInChunks must be true or false, got "yes"',
     ],
     [
+      'entries.0.backward.key.best.teams',
+      '2u',
+      'record.entries[0].backward.key.best.teams must be a positive integer, got "2u"',
+    ],
+    [
       'entries.0.forward.speedUp',
       -1,
       'record.entries[0].forward.speedUp must be a positive number, got -1',
