@@ -7,12 +7,12 @@ import type { Column } from '../report/table.ts'
 type AnyTile = ForwardKernelTile | TuningGradientTile
 type TuningGradientTile = NonNullable<TuningRecord['entries'][number]['backward']>['query']['best']
 
-/** A tile in a word: rows, columns, threads and chunks. */
+/** A tile in a word: rows, columns, threads and chunks; P where probabilities come in chunks. */
 export function nameTile(tile: AnyTile): string {
   if (typeof tile === 'string') return tile
   const [rows, columns] = 'rows' in tile ? [tile.rows, tile.columns] : [tile.queries, tile.keys]
   const chunk = 'rows' in tile ? tile.sourceChunk : tile.valueChunk
-  return `${rows}x${columns} by ${tile.threadRows}x${tile.threadColumns} in ${tile.dimChunk}, ${chunk}`
+  return `${rows}x${columns} by ${tile.threadRows}x${tile.threadColumns} in ${tile.dimChunk}, ${chunk}${'probabilitiesInChunks' in tile ? ' P' : ''}`
 }
 
 const columns: readonly Column[] = [

@@ -13,6 +13,8 @@ export interface ForwardTileChoice {
   readonly tile: ForwardTile
   /** Undefined for the kernel in plain WGSL. */
   readonly matrix: MatrixTile | undefined
+  /** Whether few queries go to the decode kernel, where it can compute the call. */
+  readonly decodes: boolean
   readonly origin: TileOrigin
   /** What is known of the backward pass of such calls. */
   readonly tuned: TunedTiles
@@ -36,26 +38,28 @@ export function chooseForwardTile(
   const tuned = answer && !('ignored' in answer) ? answer : {}
   if (given) {
     checkTile(given, shape.valueDim, capabilities)
-    return { tile: given, matrix: undefined, origin: { kind: 'given' }, tuned }
+    return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
   }
   const matrix = matrixTileFor(shape, dtype, attention, capabilities)
   const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
+  const plain = { matrix: undefined, tuned }
   const byModel = (ignored?: string): ForwardTileChoice => {
     const origin: TileOrigin = { kind: 'model', ...(ignored === undefined ? {} : { ignored }) }
-    if (ofMatrix) return { ...ofMatrix, origin }
-    return { tile: chooseTile(shape, capabilities.limits), matrix: undefined, origin, tuned }
+    if (ofMatrix) return { ...ofMatrix, decodes: true, origin }
+    return { ...plain, tile: chooseTile(shape, capabilities.limits), decodes: true, origin }
   }
   if (answer && 'ignored' in answer) return byModel(answer.ignored)
   if (!tuned.forward) return byModel()
   const { tile, speedUp } = tuned.forward
   const origin: TileOrigin = { kind: 'tuned', speedUp }
+  if (tile === 'decode') return { ...byModel(), origin }
   if (tile === 'subgroup-matrix') {
     return ofMatrix
-      ? { ...ofMatrix, origin }
+      ? { ...ofMatrix, decodes: false, origin }
       : byModel('subgroup matrices were the fastest, which this call cannot use')
   }
   const problem = tileProblem(tile, shape.valueDim, capabilities)
-  return problem === undefined ? { tile, matrix: undefined, origin, tuned } : byModel(problem)
+  return problem === undefined ? { ...plain, tile, decodes: false, origin } : byModel(problem)
 }
 
 /** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */

@@ -7,6 +7,7 @@ import { chunkKeys } from './decode-tile.ts'
 import type { DecodeTile } from './decode-tile.ts'
 import { contiguousTensors } from './forward-dispatches.ts'
 import type { PlanExplanation } from './explain.ts'
+import { describeOrigin } from './tuning.ts'
 
 /** How a plan on the decode kernel spreads its work. Plain data. */
 export interface DecodeExplanation {
@@ -53,7 +54,7 @@ export function explainDecode(
   const slots = tile.threads / tile.lanes
   return {
     variant: 'decode',
-    reason: decode.reason,
+    reason: describeOrigin(plan.tileOrigin, decode.reason),
     tile: {
       queries: tile.rows,
       keys,

@@ -147,8 +147,9 @@ export function planForward(
   const lengthsPerCall = checkLengthsOption(options)
   const attention = resolveOptions('flash.plan', shape, options)
   const { mask } = attention
-  const answer = tuning?.find({ dtype, headDim, valueDim, queryLength, masked: Boolean(mask) })
-  const { tile, matrix, origin, tuned } = chooseForwardTile(
+  const call = { dtype, headDim, valueDim, queryLength, masked: mask !== undefined }
+  const answer = lengthsPerCall ? undefined : tuning?.find(call)
+  const { tile, matrix, decodes, origin, tuned } = chooseForwardTile(
     shape,
     dtype,
     attention,
@@ -165,9 +166,9 @@ export function planForward(
   const layout = dataLayout([...nodes, ...counterNodes(within)])
   const padded = attention.keyLengths.some((length) => length < keyLength)
   const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
-  const decision: DecodeDecision = options.tile
-    ? {}
-    : decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
+  const decision: DecodeDecision = decodes
+    ? decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
+    : {}
   const { decode } = decision
   const passChoice = decode
     ? undefined
@@ -182,7 +183,7 @@ export function planForward(
     attention,
     rope: resolveRope('flash.plan', options.rope, shape, attention, lengthsPerCall),
     tile,
-    tileOrigin: origin,
+    tileOrigin: tuned.forward?.tile === 'decode' && !decode ? withoutDecode : origin,
     tuned,
     memory: tileMemory(tile, valueDim),
     matrix: decode ? undefined : matrix,
@@ -196,6 +197,11 @@ export function planForward(
     ...decision,
   }
   return withPasses(plan, passChoice, scoreModifiers, capabilities)
+}
+
+const withoutDecode: TileOrigin = {
+  kind: 'model',
+  ignored: 'the decode kernel was the fastest, which this call cannot use',
 }
 
 /** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */

@@ -14,8 +14,8 @@ export interface ShapeClass {
   readonly masked: boolean
 }
 
-/** A tile, or the kernel on subgroup matrices with the tile it has. */
-export type ForwardKernelTile = ForwardTile | 'subgroup-matrix'
+/** A tile of the tiled kernel, or another kernel with the tile it has. */
+export type ForwardKernelTile = ForwardTile | 'subgroup-matrix' | 'decode'
 
 /** A tile that was measured, and how many times faster than the planner's own choice it was. */
 export interface TunedTile<Tile> {

@@ -55,7 +55,7 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
       if (value !== undefined) check(value, field)
     }
   const forwardTile: Check = (value, field) => {
-    if (value === 'subgroup-matrix') return
+    if (value === 'subgroup-matrix' || value === 'decode') return
     sizes(forwardTileSizes)(value, field)
     fields(value, field, { probabilitiesInChunks: optional(flag) })
   }

@@ -140,7 +140,7 @@ async function tuneShape(
     const forward = await holdContest(
       host,
       session.stopwatch,
-      forwardContestants(session, options, call, variant === 'subgroup-matrix'),
+      forwardContestants(session, options, call, variant === 'tiled' ? [] : [variant]),
       {
         encode: (plan) => (encoder, timestampWrites) =>
           plan.encodeForward(encoder, { ...inputs, ...outputs }, timestampWrites),
@@ -206,19 +206,17 @@ function forwardContestants(
   { host, candidates }: Session,
   options: PlanOptions,
   shape: AttentionShape,
-  matrices: boolean,
+  others: readonly Exclude<ForwardKernelTile, object>[],
 ): Contestant<ForwardKernelTile>[] {
   // One of the two kernels is enough for the backward pass, which has a contest of its own.
   const forwardOnly = { ...options, training: false }
   const tiles = rankedTiles(shape, host.capabilities.limits)
-  return [...(matrices ? (['subgroup-matrix'] as const) : []), ...tiles]
-    .slice(0, candidates)
-    .map((tile, index) => ({
-      tile,
-      // The planner's own choice is made by the planner.
-      makePlan: () =>
-        host.plan(index === 0 || typeof tile === 'string' ? forwardOnly : { ...forwardOnly, tile }),
-    }))
+  return [...others, ...tiles].slice(0, candidates).map((tile, index) => ({
+    tile,
+    // The planner's own choice is made by the planner.
+    makePlan: () =>
+      host.plan(index === 0 || typeof tile === 'string' ? forwardOnly : { ...forwardOnly, tile }),
+  }))
 }
 
 function backwardContestants(

@@ -117,6 +117,19 @@ describe('a plan on a device that was tuned', () => {
     expect(explained([foreign, record]).tile).toEqual(slowTile)
   })
 
+  it('takes either kernel for few queries, as measured', () => {
+    const few = { queryLengths: { from: 1, to: 16 } }
+    const best = (tile: unknown): PlanExplanation =>
+      explained(withEntry({ ...few, forward: { ...entry.forward, best: tile } }), {
+        queryLength: 1,
+        keyLength: 1000,
+      })
+    const decoded = best('decode')
+    expect(decoded.variant).toBe('decode')
+    expect(decoded.reason).toBe("tuned on this device: 1.18x over the model's choice")
+    expect(best(slowTile)).toMatchObject({ variant: 'tiled', tile: slowTile })
+  })
+
   it('takes a record with the model for an adapter that does not say its own, as in browsers', () => {
     const named = (device: string) => ({ ...adapter, device })
     expect(explained(withDevice({ adapter: named('Acme 5') })).tile).toEqual(slowTile)
@@ -133,6 +146,11 @@ describe('a plan on a device that was tuned', () => {
       'that the call cannot use',
       'subgroup-matrix',
       'subgroup matrices were the fastest, which this call cannot use',
+    ],
+    [
+      'of a kernel that is not for such calls',
+      'decode',
+      'the decode kernel was the fastest, which this call cannot use',
     ],
   ])('does not trust a tile %s', (_, best, why) => {
     const { reason } = explained(withEntry({ forward: { ...entry.forward, best } }))
