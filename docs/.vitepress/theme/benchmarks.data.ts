@@ -32,7 +32,7 @@ export { data }
 export default {
   watch: ['../../results/*.json', '../../../packages/bench/README.md'],
   async load(): Promise<Benchmarks> {
-    const found = resultFiles().map(readResult)
+    const found = resultFiles().flatMap(readResult)
     const runs = found.filter((result) => 'configurations' in result).toSorted(inReadingOrder)
     const views = found.filter((result) => 'charts' in result).toSorted(byCommand)
     return { runs, views, method: await readMethod() }
@@ -53,13 +53,17 @@ function byCommand(left: ReportView, right: ReportView): number {
   return left.rank - right.rank || left.name.localeCompare(right.name)
 }
 
-function readResult(file: string): RunSummary | ReportView {
+/** Records of tiles, which kernels read and no page draws. */
+const notDrawn = 'attn-tuning/1'
+
+function readResult(file: string): RunSummary | ReportView | [] {
   const name = basename(file, '.json')
   const text = readFileSync(file, 'utf8')
   try {
     const report = JSON.parse(text) as { schema?: string } | null
     const schema = String(report?.schema)
     if (schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
+    if (schema === notDrawn) return []
     const view = Object.hasOwn(viewers, schema) ? viewers[schema] : undefined
     if (view) return { ...view(name, report), rank: Object.keys(viewers).indexOf(schema) }
     throw new TypeError(`no report of a schema that the page knows, got ${schema}`)

@@ -179,6 +179,31 @@ describe('parseComparable', () => {
     ])
   })
 
+  test('reads attn tune, by the fastest tile of each kernel', () => {
+    const call = { batch: 1, heads: 16, kvHeads: 4, queryLength: 64, keyLength: 64, mask: 'causal' }
+    const kernel = (...times: number[]) => ({
+      measured: times.map((milliseconds) => ({ tile: {}, milliseconds, samples: 3 })),
+    })
+    const text = JSON.stringify({
+      schema: 'attn-tuning/1',
+      device: { adapter: { vendor: 'acme', architecture: '', device: 'one' } },
+      entries: [
+        {
+          dtype: 'float16',
+          headDim: 64,
+          call,
+          forward: kernel(3, 2),
+          backward: { query: kernel(7), key: kernel() },
+        },
+      ],
+    })
+    const sizes = 'float16, causal, B=1 H=16 Hkv=4 L=64 S=64 D=64'
+    expect(parseComparable(text, 'a.json')).toMatchObject({
+      device: 'acme one',
+      rows: [row(`tuned forward, ${sizes}`, 2), row(`tuned backward dQ, ${sizes}`, 7)],
+    })
+  })
+
   test.each(readdirSync(results).filter((name) => name.endsWith('.json')))(
     'reads %s of the documentation',
     (name) => {
@@ -193,7 +218,7 @@ describe('parseComparable', () => {
   test.each([
     ['nonsense', 'a.json must be JSON'],
     ['null', 'a.json must have schema attn-run/1, attn-peers/1, attn-sparse/1, '],
-    ['{}', 'attn-train/1, got undefined'],
+    ['{}', 'attn-tuning/1, got undefined'],
     ['{ "schema": "toString" }', 'got toString'],
     ['{ "schema": "attn-run/1" }', 'a.json lacks parts of attn-run/1'],
   ])('refuses %s', (text, message) => {

@@ -1,12 +1,12 @@
 // `attn tune`: the options, a table on the terminal, and the record that a site ships.
 import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { createProgressBar } from '../report/progress.ts'
 import { runTune } from '../tune/run-tune.ts'
 import type { TuneMask } from '../tune/shapes.ts'
 import { formatTuning } from '../tune/summary.ts'
-import { parseLength, parseLengths, parsePositive } from './arguments.ts'
+import { parseChoices, parseLength, parseLengths, parsePositive } from './arguments.ts'
 
 interface TuneArguments {
   readonly device: 'auto' | 'gpu' | 'software'
@@ -19,16 +19,6 @@ interface TuneArguments {
   readonly candidates?: number
   readonly seconds: number
   readonly json?: string
-}
-
-/** Words separated by commas, each one of `choices`. */
-function parseChoices<Word extends string>(choices: readonly Word[]): (words: string) => Word[] {
-  return (words) =>
-    words.split(',').map((word) => {
-      const found = choices.find((choice) => choice === word.trim())
-      if (found !== undefined) return found
-      throw new InvalidArgumentError(`Allowed are ${choices.join(', ')}, got ${word}`)
-    })
 }
 
 /** Defines the command. */

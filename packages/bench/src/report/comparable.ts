@@ -1,5 +1,6 @@
 // The figures of a report that another of its kind can be held against: milliseconds of a configuration
 // in words. Each kind of file that a command writes has a reader here.
+import type { TuningRecord } from '@attn/webgpu-flash'
 import type { DeviceReport } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
 import type { SparseReport } from '../sparse/report.ts'
@@ -37,6 +38,7 @@ const readers: Readonly<Record<string, (report: unknown) => Figures>> = {
   'attn-sparse/1': (report) => readSparse(report as SparseReport),
   'attn-positions/1': (report) => readPositions(report as PositionsReport),
   'attn-train/1': (report) => readTraining(report as TrainReport),
+  'attn-tuning/1': (report) => readTuning(report as TuningRecord),
 }
 
 function readRun({ configurations, problem }: RunReport): Figures {
@@ -127,6 +129,25 @@ function readTraining({ device, configuration, run, comparison }: TrainReport): 
       row('flash attention', run, true),
       ...(comparison ? [row('dense attention of jax-js', comparison.dense, false)] : []),
     ],
+  }
+}
+
+/** Of each kernel its fastest tile, whichever that is. */
+function readTuning({ device: { adapter }, entries }: TuningRecord): Figures {
+  const name = [adapter.vendor, adapter.architecture, adapter.device].filter(Boolean).join(' ')
+  return {
+    device: name,
+    rows: entries.flatMap(({ dtype, headDim, call, forward, backward }) => {
+      const { batch, heads, kvHeads, queryLength, keyLength, mask = 'full' } = call
+      const sizes = `B=${batch} H=${heads} Hkv=${kvHeads} L=${queryLength} S=${keyLength} D=${headDim}`
+      const kernels = { forward, 'backward dQ': backward?.query, 'backward dK dV': backward?.key }
+      return Object.entries(kernels).flatMap(([kernel, tuned]): ComparableRow[] => {
+        const times = tuned?.measured.map(({ milliseconds }) => milliseconds) ?? []
+        if (times.length === 0) return []
+        const configuration = `tuned ${kernel}, ${dtype}, ${mask}, ${sizes}`
+        return [{ configuration, milliseconds: Math.min(...times), ours: true }]
+      })
+    }),
   }
 }
 
