@@ -40,7 +40,7 @@ test.each([
   [['nonsense'], "unknown command 'nonsense'"],
   [['run', '--lengths', '1k,x'], 'must be a positive integer such as 4096 or 4k, got x'],
   [['run', '--dtype', 'float64'], 'Allowed choices are float32, float16'],
-  [['tune', '--dtypes', 'float32,float64'], 'Allowed are float32, float16, got float64'],
+  [['tune', '--dtypes', 'float32,float64'], 'must be some of float32, float16, got float64'],
   [['run', '--device', 'cpu', '--head-dim', '6'], 'headDim must be a multiple of four'],
 ])('attn %o is a mistake of the caller', async (words, message) => {
   const { code, stderr } = await attn(...words)
