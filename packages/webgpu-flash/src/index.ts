@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 export { createFlashAttention } from './run/flash-attention.ts'
-export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention.ts'
+export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention-interface.ts'
 export type { AttentionPlan } from './run/attention-plan.ts'
 export type { ForwardInputs, ForwardOutputs } from './run/forward-tensors.ts'
 export type { PlanBackward } from './run/plan-backward.ts'

@@ -36,6 +36,8 @@ export interface ForwardConfig extends OptionalFields {
   readonly value: Access
   readonly output: Access
   readonly rules: ScoreRules
+  /** Whether masks are asked in loops over the pairs of a row. Default: false. */
+  readonly shortText?: boolean
   /** Whether key tiles come from a block map; without one all are visited. */
   readonly blockMap: boolean
   /** WGSL of `queryToken` and `keyToken` where tokens stand in an order of their own. */
@@ -195,7 +197,7 @@ ${scoreProduct(grid, {
   dimChunk: tile.dimChunk,
 })}
 ${beginWeightedSum(grid, sum)}
-${config.tokens === undefined ? applyScoreRules(grid, 'score', config.rules) : applyOrderedRules(grid, 'score', config.rules)}
+${(config.tokens === undefined ? applyScoreRules : applyOrderedRules)(grid, 'score', config.rules, config.shortText)}
 ${onlineSoftmax(grid, {
   scores: 'score',
   region: 'reductionRegion',

@@ -4,6 +4,7 @@ import type { AttentionShape, DType, ResolvedAttention } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { chooseMatrixTile } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
+import { softwareTile } from './software-tile.ts'
 import { chooseTile, tileBytes } from './tiles.ts'
 import type { ForwardTile } from './tiles.ts'
 import type { TileOrigin, TunedTiles, TuningAnswer } from './tuning.ts'
@@ -46,7 +47,8 @@ export function chooseForwardTile(
   const byModel = (ignored?: string): ForwardTileChoice => {
     const origin: TileOrigin = { kind: 'model', ...(ignored === undefined ? {} : { ignored }) }
     if (ofMatrix) return { ...ofMatrix, decodes: true, origin }
-    return { ...plain, tile: chooseTile(shape, capabilities.limits), decodes: true, origin }
+    const tile = softwareTile(shape, capabilities) ?? chooseTile(shape, capabilities.limits)
+    return { ...plain, tile, decodes: true, origin }
   }
   if (answer && 'ignored' in answer) return byModel(answer.ignored)
   if (!tuned.forward) return byModel()

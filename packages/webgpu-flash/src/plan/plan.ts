@@ -16,6 +16,7 @@ import { tokenFunctions } from '../codegen/token-order.ts'
 import { scoreRules } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import type { Capabilities } from '../device/capabilities.ts'
+import { isSoftware } from '../device/software.ts'
 import { forwardKernel } from '../kernels/forward.wgsl.ts'
 import { forwardMatrixKernel } from '../kernels/forward-matrix.wgsl.ts'
 import { mergePartsKernel } from '../kernels/merge-parts.wgsl.ts'
@@ -101,6 +102,8 @@ export interface ForwardPlan extends DecodeDecision {
   readonly layout: DataLayout
   readonly data: PackedData
   readonly rules: ScoreRules
+  /** Whether the kernel's text is kept short at the cost of speed: where compiling takes long. */
+  readonly shortText: boolean
   readonly workBudget: number
   /** Plans of the passes that a sparse mask is computed in, instead of this one; see passes.ts. */
   readonly passes?: readonly ForwardPlan[]
@@ -192,6 +195,7 @@ export function planForward(
     layout,
     data: packData(layout, headWords(attention)),
     rules: scoreRules(mask, scoreModifiers, layout, within),
+    shortText: isSoftware(capabilities),
     workBudget,
     passChoice,
     ...decision,
@@ -238,6 +242,7 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts 
     valueDim,
     ...accesses,
     rules: plan.rules,
+    shortText: plan.shortText,
     blockMap: plan.blockMap !== undefined,
     tokens: plan.orders && tokenFunctions(plan.orders, plan.tile),
     sinks: plan.attention.sinks !== undefined,

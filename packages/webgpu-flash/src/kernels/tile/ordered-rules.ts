@@ -2,6 +2,7 @@
 // positions of a tile are no longer neighbours, so each pair names its own.
 import { indent, unroll } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
+import { hideInLoops } from './score-rules.ts'
 import { columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
@@ -42,14 +43,25 @@ function eachPair(
 }
 
 /** Scales, modifies and masks the registers `name{i}_{j}`; expects `orderedPositions` before it. */
-export function applyOrderedRules(grid: ThreadGrid, name: string, rules: ScoreRules): string {
+export function applyOrderedRules(
+  grid: ThreadGrid,
+  name: string,
+  rules: ScoreRules,
+  shortText = false,
+): string {
   const modify = eachPair(grid, name, (score, _, place) =>
     rules.pairwise!.reduce((text, call) => `${text}\n${score} = ${call}(${score}, ${place});`, ''),
   )
-  const hide = eachPair(grid, name, (score, key, place) => {
-    const visible = rules.hasMask ? ` && visible(${place})` : ''
-    return `  if (!(${key} < keyCount${visible})) { ${score} = hidden; }`
-  })
+  const inLoops = shortText && rules.hasMask
+  const hide = inLoops
+    ? hideInLoops(grid, name, (i, slot) => {
+        const place = `i32(batch), i32(head), position${i}, token${i}, i32(keyToken(${slot}))`
+        return `keyToken(${slot}) < keyCount && visible(${place})`
+      })
+    : eachPair(grid, name, (score, key, place) => {
+        const visible = rules.hasMask ? ` && visible(${place})` : ''
+        return `if (!(${key} < keyCount${visible})) { ${score} = hidden; }`
+      })
   const modified = rules.pairwise!.length > 0
   return [
     eachScore(grid, name, (score) => `${score} *= scale;`),
@@ -59,7 +71,7 @@ export function applyOrderedRules(grid: ThreadGrid, name: string, rules: ScoreRu
       name,
       (score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`,
     ),
-    `if (!full) {\n${indent(keyTokens(grid), 2)}\n${hide}\n}`,
+    `if (!full) {\n${indent(inLoops ? hide : `${keyTokens(grid)}\n${hide}`, 2)}\n}`,
   ]
     .filter((part) => part !== '')
     .join('\n')

@@ -34,12 +34,46 @@ export function pairPositions(grid: ThreadGrid): string {
 let position = queryOffset + queryIndex;`
 }
 
+/**
+ * Hides the pairs of `name{i}_{j}` for which `shows(row, key)` is false, a loop for each row: little
+ * text where masks are long. Only names of rows are known when it is written, keys in the loop.
+ */
+export function hideInLoops(
+  grid: ThreadGrid,
+  name: string,
+  shows: (row: number, slot: string) => string,
+): string {
+  const vectors = ownColumnVectors(grid)
+  const slot = `firstKey + column + (own >> 2u) * ${grid.threadColumns}u + (own & 3u) * ${grid.tileColumns / 4}u`
+  return unroll(
+    ownRows(grid),
+    (i) => `{
+  var shown = 0u;
+  for (var own = 0u; own < ${4 * vectors}u; own++) {
+    let slot = ${slot};
+    shown |= select(0u, 1u << own, ${shows(i, 'slot')});
+  }
+${unroll(vectors, (j) => `  ${name}${i}_${j} = select(vec4<f32>(hidden), ${name}${i}_${j}, (vec4<u32>(shown) & vec4<u32>(${[0, 1, 2, 3].map((k) => `${2 ** (4 * j + k)}u`).join(', ')})) != vec4<u32>(0u));`)}
+}`,
+  )
+}
+
 /** Scales, modifies and masks the registers `name{i}_{j}`; expects `pairPositions` before it. */
-export function applyScoreRules(grid: ThreadGrid, name: string, rules: ScoreRules): string {
-  const hide = eachPair(grid, name, (score, i, key) => {
-    const visible = rules.hasMask ? ` && visible(${pairArguments(i, key)})` : ''
-    return `  if (!(${key} < keyCount${visible})) { ${score} = hidden; }`
-  })
+export function applyScoreRules(
+  grid: ThreadGrid,
+  name: string,
+  rules: ScoreRules,
+  shortText = false,
+): string {
+  const hideEach = (): string =>
+    hideInLoops(grid, name, (i, key) => `${key} < keyCount && visible(${pairArguments(i, key)})`)
+  const hide =
+    shortText && rules.hasMask
+      ? indent(hideEach(), 2)
+      : eachPair(grid, name, (score, i, key) => {
+          const visible = rules.hasMask ? ` && visible(${pairArguments(i, key)})` : ''
+          return `  if (!(${key} < keyCount${visible})) { ${score} = hidden; }`
+        })
   return [
     // After the sum and not on Q, so that equal products stay equal scores.
     eachScore(grid, name, (score) => `${score} *= scale;`),
