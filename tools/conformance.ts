@@ -181,6 +181,19 @@ Object.assign(globalThis, globals)
 const results: SuiteResult[] = []
 let adapter: FlashAttention['capabilities']['adapter'] | undefined
 
+/** Writes down what there is so far: a run that is cut off keeps it. */
+function report(): void {
+  if (!values.json) return
+  const content = {
+    schema: 'attn-conformance/1',
+    created: new Date().toISOString(),
+    environment: readEnvironment(),
+    adapter,
+    results,
+  }
+  writeFileSync(values.json, `${JSON.stringify(content, undefined, 2)}\n`)
+}
+
 for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browserEquivalent]) {
   const without = values['without-zeroing'] ? ['disable_workgroup_init'] : []
   const gpu = create(createArguments({ ...flags, enabled: [...flags.enabled, ...without] }))
@@ -203,6 +216,7 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       const started = performance.now()
       const result = { flags: flags.name, limits, suite, ...(await runSuite(flash, trials())) }
       results.push(result)
+      report()
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
       const kernels = Object.entries(result.kernels).map(([name, count]) => `${count} ${name}`)
       console.log(
@@ -214,14 +228,4 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
   }
 }
 
-if (values.json) {
-  const report = {
-    schema: 'attn-conformance/1',
-    created: new Date().toISOString(),
-    environment: readEnvironment(),
-    adapter,
-    results,
-  }
-  writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
-}
 process.exit(results.some(({ failures }) => failures.length > 0) ? 1 : 0)

@@ -184,7 +184,7 @@ describe.skipIf(!gpu)('after destroy()', () => {
     expect(() => plan.forward(inputs)).toThrow(
       new TypeError('plan.forward: the plan was destroyed'),
     )
-    expect(plan.explain().blocks.total).toBe(1)
+    expect(plan.explain().blocks.total).toBeGreaterThan(0)
     await expect(plan.compile()).rejects.toThrow(TypeError)
     await expect(flash.attention(input, input, input)).resolves.toBeDefined()
     flash.destroy()

@@ -44,12 +44,13 @@ function readCommit(): Pick<Environment, 'commit' | 'uncommittedChanges'> {
     execFileSync('git', parameters, { cwd: packageFolder, stdio: ['ignore', 'pipe', 'ignore'] })
       .toString()
       .trim()
+  // Sources that were copied to another machine can be named this way, whatever history is there.
+  const named = process.env['ATTN_COMMIT']
+  if (named) return { commit: named }
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD')
     return { commit, uncommittedChanges: git('status', '--porcelain') !== '' }
   } catch {
-    // Sources that were copied to another machine without their history can be named this way.
-    const commit = process.env['ATTN_COMMIT']
-    return commit ? { commit } : {}
+    return {}
   }
 }

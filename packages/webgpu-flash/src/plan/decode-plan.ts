@@ -70,9 +70,9 @@ export function planDecode(
   const aim = Math.ceil(tile.workgroups / (batch * kvHeads * rowTiles))
   const partRow = batch * heads * queryLength * (16 * Math.ceil(valueDim / 4) + 8)
   const room = Math.min(mostScratchBytes, limits.maxStorageBufferBindingSize)
-  // A part has to fit into a binding.
-  const headBytes = keyLength * Math.max(headDim, valueDim) * (dtype === 'float16' ? 2 : 4)
-  const least = Math.ceil((2 * headBytes) / limits.maxStorageBufferBindingSize)
+  // A part has to fit into a binding, also where heads lie side by side in memory.
+  const width = kvHeads * Math.max(headDim, valueDim) * (dtype === 'float16' ? 2 : 4)
+  const least = Math.ceil((2 * keyLength * width) / limits.maxStorageBufferBindingSize)
   const wantedParts = Math.min(Math.max(aim, least), chunks)
   const mostParts = Math.max(1, Math.min(wantedParts, Math.floor(room / partRow)))
   const shared = heads > kvHeads ? `, by the ${heads / kvHeads} heads that share it at once` : ''

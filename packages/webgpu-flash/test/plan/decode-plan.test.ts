@@ -115,7 +115,8 @@ describe('decodeLengths', () => {
 describe('cutDecode', () => {
   it('holds every part of every head once, within the limits', () => {
     const arbitraryLimits = fc.record({
-      maxStorageBufferBindingSize: fc.integer({ min: 40_000, max: 200_000 }),
+      // A head of 700 keys, from where it is aligned: plans are made for larger limits.
+      maxStorageBufferBindingSize: fc.integer({ min: 46_000, max: 200_000 }),
       maxComputeWorkgroupsPerDimension: fc.integer({ min: 12, max: 30 }),
     })
     fc.assert(
