@@ -50,6 +50,22 @@ export interface ReportView extends Origin {
   readonly notes: string
 }
 
+/** The charts of a report whose lines would be points, since all of it is of one length, as bars. */
+export function barsOfPoints(
+  charts: readonly ChartView[],
+  textOf: (value: number) => string,
+): BarsView[] {
+  return charts.map(({ heading, unit, series }) => ({
+    heading,
+    unit,
+    bars: series
+      .flatMap(({ label, color, second, points }) =>
+        points.map(({ value }) => ({ label, color, second, value, text: textOf(value) })),
+      )
+      .toSorted((left, right) => right.value - left.value),
+  }))
+}
+
 interface Timed {
   readonly time: {
     readonly minimum: number

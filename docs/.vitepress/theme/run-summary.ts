@@ -64,7 +64,7 @@ export function summarizeRun(name: string, report: RunReport): RunSummary {
       })),
     }
   })
-  const title = `${problem.dtype}, heads of ${problem.headDim}`
+  const title = `${problem.dtype}, heads of ${problem.headDim}${problem.causal ? ', causal' : ''}`
   const devices = report.configurations.map(({ device }) => describeDevice(device))
   return { name, title, created, environment, devices, problem, configurations }
 }

@@ -9,7 +9,7 @@ import type {
 } from '../../../packages/bench/src/sparse/report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
 import type { ChartSeries } from './chart-series.ts'
-import { notesOf, type ReportView } from './report-view.ts'
+import { barsOfPoints, notesOf, type ChartView, type ReportView } from './report-view.ts'
 
 const patterns = {
   window: { label: 'window', color: 'green', marker: 'triangle' },
@@ -71,6 +71,23 @@ export function viewSparse(name: string, report: SparseReport): Omit<ReportView,
     .filter(({ points }) => points.length > 0)
   const hasFlex = ofFlex.length > 0
   const percent = (part: number): string => `${threeDigits(100 * part)} %`
+  const charts: ChartView[] = [
+    {
+      heading: 'Time',
+      unit: 'milliseconds',
+      series: [
+        dense('causal flash', 'blue', ({ causal }) => causal),
+        dense('causal standard', 'grey', ({ standard }) => standard),
+        ...ofPatterns((result) => result.time.median),
+        ...ofFlex,
+      ].filter(({ points }) => points.length > 0),
+    },
+    {
+      heading: 'Time per tile',
+      unit: 'ratio',
+      series: ofPatterns((result) => result.timePerWork),
+    },
+  ]
   return {
     name,
     title: `Sparse patterns, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens`,
@@ -87,23 +104,7 @@ export function viewSparse(name: string, report: SparseReport): Omit<ReportView,
           ]
         : []),
     ],
-    charts: [
-      {
-        heading: 'Time',
-        unit: 'milliseconds',
-        series: [
-          dense('causal flash', 'blue', ({ causal }) => causal),
-          dense('causal standard', 'grey', ({ standard }) => standard),
-          ...ofPatterns((result) => result.time.median),
-          ...ofFlex,
-        ].filter(({ points }) => points.length > 0),
-      },
-      {
-        heading: 'Time per tile',
-        unit: 'ratio',
-        series: ofPatterns((result) => result.timePerWork),
-      },
-    ],
+    ...(results.length > 1 ? { charts } : { charts: [], bars: barsOfPoints(charts, threeDigits) }),
     table: {
       caption: 'Sparse patterns',
       columns: [
