@@ -59,10 +59,14 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     const stopwatch = createGpuStopwatch(device, encode)
     expect(stopwatch.clock).toBe('gpu-timestamps')
     await stopwatch.time(1)
-    const few = await stopwatch.time(2)
-    const many = await stopwatch.time(200)
+    // The least of some: on a software device a reading may hold somebody else's turn on the CPU.
+    let [few, many] = [Infinity, Infinity]
+    for (let turn = 0; turn < 5; turn++) {
+      few = Math.min(few, await stopwatch.time(2))
+      many = Math.min(many, await stopwatch.time(200))
+    }
     expect(many).toBeGreaterThan(few)
-    expect(await runs()).toBe(203)
+    expect(await runs()).toBe(1 + 5 * 202)
     stopwatch.destroy()
     buffer.destroy()
   })

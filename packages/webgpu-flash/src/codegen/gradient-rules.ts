@@ -20,6 +20,8 @@ export interface GradientRules {
   readonly hasSlopes: boolean
   /** Whether dropout counts pairs by `countedWithin`, since sequences are packed. */
   readonly countsWithin: boolean
+  /** Whether masks are asked in loops over the pairs of a row. Default: false. */
+  readonly shortText?: boolean
 }
 
 const parameters = coordinateArguments.map((name) => `${name}: i32`).join(', ')

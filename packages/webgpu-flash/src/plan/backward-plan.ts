@@ -100,7 +100,11 @@ export function planBackward(
   ])
   const { words: tableWords, descriptors } = packData(layout, headWords(attention))
 
-  const rules = gradientRules(mask, modifiers, [], layout, within)
+  const rulesWith = (looked: typeof lookups): GradientRules => ({
+    ...gradientRules(mask, modifiers, looked, layout, within),
+    shortText: forward.shortText,
+  })
+  const rules = rulesWith([])
   const [chosenQuery, chosenKey] = (['query', 'key'] as const).map((gradients) => {
     const tables = gradients === 'query' && lookups.length > 0
     const teams = suitsTeams(forward, { slopes: rules.hasSlopes, tables })
@@ -130,7 +134,7 @@ export function planBackward(
     tileOrigin: chosenQuery.origin,
     teams: chosenQuery.teams,
     memory: backwardMemory(queryTile, headDim, valueDim, 'query'),
-    rules: lookups.length > 0 ? gradientRules(mask, modifiers, lookups, layout, within) : rules,
+    rules: lookups.length > 0 ? rulesWith(lookups) : rules,
     rowTiles: Math.ceil(queryLength / queryTile.rows),
     columnTiles: Math.ceil(keyLength / queryTile.columns),
     blockMap: queryMap,

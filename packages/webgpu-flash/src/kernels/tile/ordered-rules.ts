@@ -54,7 +54,8 @@ export function applyOrderedRules(
   )
   const inLoops = shortText && rules.hasMask
   const hide = inLoops
-    ? hideInLoops(grid, name, (i, slot) => {
+    ? hideInLoops(grid, name, (i, step) => {
+        const slot = `firstKey + column + ${step}`
         const place = `i32(batch), i32(head), position${i}, token${i}, i32(keyToken(${slot}))`
         return `keyToken(${slot}) < keyCount && visible(${place})`
       })

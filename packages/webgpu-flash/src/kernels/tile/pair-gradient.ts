@@ -6,6 +6,7 @@ import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { countedQuery } from './dropout.ts'
 import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
+import { hideInLoops } from './score-rules.ts'
 
 /** A grid whose rows are queries and columns keys, or the other way round. */
 export interface PairGrid extends ThreadGrid {
@@ -122,11 +123,12 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
     const both = `modified${i}_${j}_${k}`
     return `let ${both} = modifiedWithSlope${call} ${score} = ${both}.x; slope${i}_${j}.${lane(k)} = ${both}.y;`
   })
-  const hide = eachPair(grid, (i, j, k) => {
+  const hideEach = eachPair(grid, (i, j, k) => {
     const [, key] = pairSteps(grid, i, j, k)
     const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
     return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
   })
+  const hide = rules.shortText && rules.hasMask ? hideByRow(grid) : hideEach
   const perVector = (line: (score: string) => string): string => eachScore(grid, 'score', line)
   return [
     perVector((score) => `${score} *= scale;`),
@@ -143,6 +145,15 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
   ]
     .filter((part) => part !== '')
     .join('\n')
+}
+
+/** Hides the pairs that the mask hides, in a loop for each row. */
+function hideByRow(grid: PairGrid): string {
+  return hideInLoops(grid, 'score', (i, step) => {
+    const [query, key] = grid.rowTokens === 'queries' ? [`${i}`, step] : [`i32(${step})`, `${i}u`]
+    const place = `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key})`
+    return `keyIndex + ${key} < keyCount && visible(${place})`
+  })
 }
 
 /**

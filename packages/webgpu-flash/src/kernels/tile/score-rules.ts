@@ -35,25 +35,25 @@ let position = queryOffset + queryIndex;`
 }
 
 /**
- * Hides the pairs of `name{i}_{j}` for which `shows(row, key)` is false, a loop for each row: little
- * text where masks are long. Only names of rows are known when it is written, keys in the loop.
+ * Hides the pairs of `name{i}_{j}` for which `shows(row, step)` is false, a loop for each row: little
+ * text where masks are long. `step` is a variable, the columns between a thread's first and this one.
  */
 export function hideInLoops(
   grid: ThreadGrid,
   name: string,
-  shows: (row: number, slot: string) => string,
+  shows: (row: number, step: string) => string,
 ): string {
   const vectors = ownColumnVectors(grid)
-  const slot = `firstKey + column + (own >> 2u) * ${grid.threadColumns}u + (own & 3u) * ${grid.tileColumns / 4}u`
+  const bits = (j: number): string => [0, 1, 2, 3].map((k) => `${2 ** (4 * j + k)}u`).join(', ')
   return unroll(
     ownRows(grid),
     (i) => `{
   var shown = 0u;
   for (var own = 0u; own < ${4 * vectors}u; own++) {
-    let slot = ${slot};
-    shown |= select(0u, 1u << own, ${shows(i, 'slot')});
+    let step = (own >> 2u) * ${grid.threadColumns}u + (own & 3u) * ${grid.tileColumns / 4}u;
+    shown |= select(0u, 1u << own, ${shows(i, 'step')});
   }
-${unroll(vectors, (j) => `  ${name}${i}_${j} = select(vec4<f32>(hidden), ${name}${i}_${j}, (vec4<u32>(shown) & vec4<u32>(${[0, 1, 2, 3].map((k) => `${2 ** (4 * j + k)}u`).join(', ')})) != vec4<u32>(0u));`)}
+${unroll(vectors, (j) => `  ${name}${i}_${j} = select(vec4<f32>(hidden), ${name}${i}_${j}, (vec4<u32>(shown) & vec4<u32>(${bits(j)})) != vec4<u32>(0u));`)}
 }`,
   )
 }
@@ -66,7 +66,10 @@ export function applyScoreRules(
   shortText = false,
 ): string {
   const hideEach = (): string =>
-    hideInLoops(grid, name, (i, key) => `${key} < keyCount && visible(${pairArguments(i, key)})`)
+    hideInLoops(grid, name, (i, step) => {
+      const key = `firstKey + column + ${step}`
+      return `${key} < keyCount && visible(${pairArguments(i, key)})`
+    })
   const hide =
     shortText && rules.hasMask
       ? indent(hideEach(), 2)
