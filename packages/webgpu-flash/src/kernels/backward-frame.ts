@@ -1,15 +1,17 @@
 // What the two kernels of the backward pass have in common: configuration, uniform fields, and how a
 // workgroup finds its rows and walks the tiles of the other tokens, with and without a block map.
-import { loadFunction, storeFunction, unpackFunctions } from '../codegen/access.ts'
+import { loadFunction, storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import type { GradientRules } from '../codegen/gradient-rules.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { BackwardMemory, BackwardTile } from '../plan/backward-tiles.ts'
 import { parameterBlock } from './parameters.ts'
+import { addressFields } from './tensor-address.ts'
 import { dropoutFields, dropoutFunctions } from './tile/dropout.ts'
 import { ownRows } from './tile/grid.ts'
 import { gradientConstants, softmaxRowFunction } from './tile/pair-gradient.ts'
 import type { PairGrid } from './tile/pair-gradient.ts'
+import type { TileSource } from './tile/source.ts'
 import { teamOrigin } from './tile/team-products.ts'
 
 /** What decides the text of either kernel. */
@@ -33,11 +35,33 @@ export interface GradientConfig {
 /** Tensors that both kernels read. */
 export const gradientInputs = ['query', 'key', 'value', 'dOutput'] as const
 
-const tensorFields = ['Offset', 'Batch', 'Head', 'Row', 'Dim'] as const
+/** Bindings 0 to 6 of both kernels: all that they read. */
+export function inputBindings(config: GradientConfig): string {
+  const tensors = gradientInputs.map(
+    (name, index) =>
+      `@group(0) @binding(${index + 1}) var<storage, read> ${name}: array<${storageType(config[name])}>;`,
+  )
+  return `@group(0) @binding(0) var<uniform> params: Params;
+${tensors.join('\n')}
+// Log-sum-exp and D of every row.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;`
+}
 
-/** Names of the uniform fields through which a kernel addresses tensors. */
-export function addressFields(tensors: readonly string[]): string[] {
-  return tensors.flatMap((tensor) => tensorFields.map((field) => `${tensor}${field}`))
+/** What both kernels read tiles of, by the names of their rows. */
+export function gradientSources({
+  headDim,
+  valueDim,
+}: GradientConfig): Record<(typeof gradientInputs)[number], TileSource> {
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  return {
+    query: { name: 'query', ...queries, dims: headDim },
+    key: { name: 'key', ...keys, dims: headDim },
+    value: { name: 'value', ...keys, dims: valueDim },
+    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
+  }
 }
 
 /** Scalar fields of both kernels, after the addresses. */

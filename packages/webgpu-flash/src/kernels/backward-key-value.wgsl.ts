@@ -13,6 +13,8 @@ import {
   gatherAccumulators,
   gradientGrid,
   gradientPreamble,
+  gradientSources,
+  inputBindings,
   mapPlaneFunction,
   ownRowTile,
   startAccumulators,
@@ -33,7 +35,6 @@ import {
 } from './tile/pair-gradient.ts'
 import type { PairGrid } from './tile/pair-gradient.ts'
 import { scoreProduct } from './tile/score-product.ts'
-import type { TileSource } from './tile/source.ts'
 import { shareSoftmax, sumVectors, teamTile } from './tile/team-products.ts'
 import { storeWeights, weightedSum } from './tile/weighted-sum.ts'
 
@@ -64,16 +65,9 @@ ${indent(mainBody(config, outputs), 2)}
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
-function bindings({ query, key, value, dOutput, dKey, dValue }: KeyGradientConfig): string {
-  return `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
-@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
-@group(0) @binding(4) var<storage, read> dOutput: array<${storageType(dOutput)}>;
-// Log-sum-exp and D of every row.
-@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
-// Query offset and key count of every sequence, the tables of the expressions, the block map.
-@group(0) @binding(6) var<storage, read> data: array<u32>;
+function bindings(config: KeyGradientConfig): string {
+  const { dKey, dValue } = config
+  return `${inputBindings(config)}
 @group(0) @binding(7) var<storage, read_write> dKey: array<${storageType(dKey)}>;
 @group(0) @binding(8) var<storage, read_write> dValue: array<${storageType(dValue)}>;`
 }
@@ -145,24 +139,10 @@ ${indent(storeGradient(grid, dKey, vectors, 'sums', 'firstKey', 'finalKey', 'sca
 }`
 }
 
-function sources({
-  headDim,
-  valueDim,
-}: KeyGradientConfig): Record<'query' | 'key' | 'value' | 'dOutput', TileSource> {
-  const keys = { first: 'firstKey', last: 'lastKey' }
-  const queries = { first: 'firstQuery', last: 'lastQuery' }
-  return {
-    query: { name: 'query', ...queries, dims: headDim },
-    key: { name: 'key', ...keys, dims: headDim },
-    value: { name: 'value', ...keys, dims: valueDim },
-    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
-  }
-}
-
 function teamTileBody(config: KeyGradientConfig, memory: TeamMemory): string {
   const { tile, rules, dropout } = config
   const grid = gradientGrid(tile, 'keys')
-  const { query, key, value, dOutput } = sources(config)
+  const { query, key, value, dOutput } = gradientSources(config)
   const work = {
     tile,
     memory,
@@ -184,7 +164,7 @@ ${teamTile(work)}`
 function tileBody(config: KeyGradientConfig): string {
   const { tile, memory, rules, dropout } = config
   const grid = gradientGrid(tile, 'keys')
-  const { query, key, value, dOutput } = sources(config)
+  const { query, key, value, dOutput } = gradientSources(config)
   const product = {
     rowRegion: 'rowRegion',
     columnRegion: 'columnRegion',

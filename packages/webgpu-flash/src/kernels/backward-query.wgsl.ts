@@ -12,6 +12,8 @@ import {
   gatherAccumulators,
   gradientGrid,
   gradientPreamble,
+  gradientSources,
+  inputBindings,
   mapPlaneFunction,
   ownRowTile,
   startAccumulators,
@@ -31,7 +33,6 @@ import {
   startSlopes,
 } from './tile/pair-gradient.ts'
 import { scoreProduct } from './tile/score-product.ts'
-import type { TileSource } from './tile/source.ts'
 import { addTableShares, startTableSums, storeTableSums, tableFields } from './tile/table-sums.ts'
 import type { TableSum } from './tile/table-sums.ts'
 import { joinTeams, shareSoftmax, sumVectors, teamTile } from './tile/team-products.ts'
@@ -62,20 +63,13 @@ ${indent(mainBody(config, output), 2)}
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
-function bindings({ query, key, value, dOutput, dQuery, tables }: QueryGradientConfig): string {
+function bindings(config: QueryGradientConfig): string {
+  const { dQuery, tables } = config
   const sums =
     tables.length > 0
       ? '\n@group(0) @binding(8) var<storage, read_write> tableGradients: array<f32>;'
       : ''
-  return `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
-@group(0) @binding(3) var<storage, read> value: array<${storageType(value)}>;
-@group(0) @binding(4) var<storage, read> dOutput: array<${storageType(dOutput)}>;
-// Log-sum-exp and D of every row.
-@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
-// Query offset and key count of every sequence, the tables of the expressions, the block map.
-@group(0) @binding(6) var<storage, read> data: array<u32>;
+  return `${inputBindings(config)}
 @group(0) @binding(7) var<storage, read_write> dQuery: array<${storageType(dQuery)}>;${sums}`
 }
 
@@ -120,24 +114,10 @@ ${store}
 ${storeTableSums(grid, tables)}`
 }
 
-function sources({
-  headDim,
-  valueDim,
-}: QueryGradientConfig): Record<'query' | 'key' | 'value' | 'dOutput', TileSource> {
-  const keys = { first: 'firstKey', last: 'lastKey' }
-  const queries = { first: 'firstQuery', last: 'lastQuery' }
-  return {
-    query: { name: 'query', ...queries, dims: headDim },
-    key: { name: 'key', ...keys, dims: headDim },
-    value: { name: 'value', ...keys, dims: valueDim },
-    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
-  }
-}
-
 function teamTileBody(config: QueryGradientConfig, memory: TeamMemory): string {
   const { tile, rules, dropout } = config
   const grid = gradientGrid(tile, 'queries')
-  const { query, key, value, dOutput } = sources(config)
+  const { query, key, value, dOutput } = gradientSources(config)
   const work = {
     tile,
     memory,
@@ -158,7 +138,7 @@ ${teamTile(work)}`
 function tileBody(config: QueryGradientConfig): string {
   const { tile, memory, rules, dropout, tables } = config
   const grid = gradientGrid(tile, 'queries')
-  const { query, key, value, dOutput } = sources(config)
+  const { query, key, value, dOutput } = gradientSources(config)
   const product = {
     rowRegion: 'rowRegion',
     columnRegion: 'columnRegion',

@@ -2,7 +2,7 @@
 // 2307.08691, algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp.
 import { loadFunction, storageType, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
-import { addressFields } from './backward-frame.ts'
+import { addressFields } from './tensor-address.ts'
 import { parameterBlock } from './parameters.ts'
 import { gradientConstants } from './tile/pair-gradient.ts'
 

@@ -43,6 +43,27 @@ let firstPart = part == 0u || blockMap[params.mapOrderBase + mapRow + max(part, 
 let firstRun = blockMap[mapRow + part];
 let endRun = blockMap[mapRow + part + 1u];`
 
+/**
+ * Declares which rows a workgroup has, and where its tensors begin.
+ *
+ * @param row - Text that declares `queryTile`. Default: rows come in order.
+ */
+export function callOrigin(row = 'let queryTile = params.queryTileBase + workgroup.x;'): string {
+  return `let head = params.headBase + workgroup.y;
+let batch = params.batchBase + workgroup.z;
+let keyHead = head / params.headsPerKeyHead;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${row}
+let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+let firstQuery = queryTile * tileQueries;
+let lastQuery = params.queryLength - 1u;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let scale = bitcast<f32>(params.scale);`
+}
+
 /** Runs `body` for every key tile: those of the block map's runs, or all of them without a map. */
 export function tileLoop(blockMap: boolean, body: string): string {
   if (!blockMap) {

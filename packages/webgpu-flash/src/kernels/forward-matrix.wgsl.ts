@@ -13,7 +13,7 @@ import { loadFunction, storeFunction } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../plan/matrix-tile.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
-import { bindings, mappedTile, sharedConstants } from './forward-frame.ts'
+import { bindings, callOrigin, mappedTile, sharedConstants } from './forward-frame.ts'
 import { matrixSoftmax, shuffles, throughScores } from './matrix/softmax.ts'
 import { matrixStaging } from './matrix/staging.ts'
 import { advanceTiles, firstTiles, nextTile } from './matrix/tile-pipeline.ts'
@@ -80,25 +80,13 @@ ${sharedConstants}`
 }
 
 function mainBody(config: ForwardMatrixConfig): string {
-  const { tile, valueDim } = config
+  const { tile } = config
   const rows = tile.rowBlocks * tile.matrix.rows
   const staging = matrixStaging(config)
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
-let head = params.headBase + workgroup.y;
-let batch = params.batchBase + workgroup.z;
-let keyHead = head / params.headsPerKeyHead;
-let queryOffset = bitcast<i32>(data[2u * batch]);
-let keyCount = data[2u * batch + 1u];
-${config.blockMap ? mappedTile : 'let queryTile = params.queryTileBase + workgroup.x;'}
-let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
-let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-let firstQuery = queryTile * tileQueries;
-let lastQuery = params.queryLength - 1u;
-let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
-let scale = bitcast<f32>(params.scale);
+${callOrigin(config.blockMap ? mappedTile : undefined)}
 // In the softmax, lanes of a row: ${tile.lanesPerRow}.
 let ownRow = lane / ${tile.lanesPerRow}u;
 let part = lane % ${tile.lanesPerRow}u;
@@ -126,7 +114,7 @@ ${indent(outputProducts(config), 2)}
 ${indent(nextTile(config.blockMap), 2)}
 }
 
-${epilogue(config, valueDim)}`
+${epilogue(config)}`
 }
 
 /** A line for each matrix of the output: block of rows b, columns c. */
@@ -177,7 +165,7 @@ ${unroll(tile.rowBlocks, (b) => `  output${b}_${c} = subgroupMatrixMultiplyAccum
   )
 }
 
-function epilogue(config: ForwardMatrixConfig, valueDim: number): string {
+function epilogue(config: ForwardMatrixConfig): string {
   const { tile } = config
   const rows = tile.rowBlocks * tile.matrix.rows
   return `${shuffles(tile, (step) => `sum += subgroupShuffleXor(sum, ${step}u);`)}
@@ -206,7 +194,6 @@ if (inside && part == 0u) {
 }
 ${throughScores(
   config,
-  valueDim,
   (from, vector) => `if (inside && ${vector} < valueVectors) {
   var value = scores[subgroup][${from}] * own;
   if (keep > 0.0) { value += loadOutput(outputBase, ${vector}) * keep; }

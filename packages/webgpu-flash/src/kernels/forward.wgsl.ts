@@ -5,7 +5,14 @@ import type { Access } from '../codegen/access.ts'
 import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import { finishRowFunction } from './finish-row.ts'
-import { bindings, mappedPart, mappedTile, sharedConstants, tileLoop } from './forward-frame.ts'
+import {
+  bindings,
+  callOrigin,
+  mappedPart,
+  mappedTile,
+  sharedConstants,
+  tileLoop,
+} from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
 import type { OptionalFields } from './parameters.ts'
 import type { ForwardTile, TileMemory } from '../plan/tiles.ts'
@@ -121,19 +128,7 @@ function mainBody(config: ForwardConfig): string {
   const rows = ownRows(grid)
   return `let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;
-let head = params.headBase + workgroup.y;
-let batch = params.batchBase + workgroup.z;
-let keyHead = head / params.headsPerKeyHead;
-let queryOffset = bitcast<i32>(data[2u * batch]);
-let keyCount = data[2u * batch + 1u];
-${config.parts ? mappedPart : config.blockMap ? mappedTile : 'let queryTile = params.queryTileBase + workgroup.x;'}
-let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
-let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-let firstQuery = queryTile * tileQueries;
-let lastQuery = params.queryLength - 1u;
-let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
-let scale = bitcast<f32>(params.scale);
+${callOrigin(config.parts ? mappedPart : config.blockMap ? mappedTile : undefined)}
 ${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}
 ${config.rules.change?.head ?? ''}
 

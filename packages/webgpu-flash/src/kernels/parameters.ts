@@ -1,15 +1,14 @@
 // The uniform block of the forward kernels: everything that changes from call to call, so that one
 // pipeline serves every length, stride and offset. The text and the writer are made from one list.
+import { addressFields } from './tensor-address.ts'
 import { dropoutFields } from './tile/dropout.ts'
 
 /** Tensors a forward kernel addresses through the block. */
 export const forwardTensors = ['query', 'key', 'value', 'output'] as const
 
-const tensorFields = ['Offset', 'Batch', 'Head', 'Row', 'Dim'] as const
-
 /** Scalar fields in the order they lie in the block. */
 export const forwardFields: readonly string[] = [
-  ...forwardTensors.flatMap((tensor) => tensorFields.map((field) => `${tensor}${field}`)),
+  ...addressFields(forwardTensors),
   'logSumExpOffset',
   'queryLength',
   'keyLength',

@@ -5,6 +5,7 @@ import { loadFunction, storageType, storeFunction, unpackFunctions } from '../co
 import type { Access } from '../codegen/access.ts'
 import { indent } from '../codegen/snippets.ts'
 import { multiplyHighFunction } from './multiply-high.ts'
+import { addressFields } from './tensor-address.ts'
 import { parameterBlock } from './parameters.ts'
 import type { RotaryLayout } from '@attn/core'
 
@@ -28,11 +29,9 @@ export const rotateThreads = 64
 /** Heads a thread turns by the same angles, which cost more than the turning. */
 export const headsPerThread = 4
 
-const tensorFields = ['Offset', 'Batch', 'Head', 'Row', 'Dim'] as const
-
 /** Scalar fields of the uniform block. */
 export const rotateFields: readonly string[] = [
-  ...['input', 'output'].flatMap((name) => tensorFields.map((field) => `${name}${field}`)),
+  ...addressFields(['input', 'output']),
   // The part of the tensor that this dispatch turns.
   'batchBase',
   'headBase',

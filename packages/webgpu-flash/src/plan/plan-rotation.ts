@@ -6,6 +6,7 @@ import type { Access } from '../codegen/access.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { floatWord, packParameters } from '../kernels/parameters.ts'
+import { addressValues } from '../kernels/tensor-address.ts'
 import {
   headsPerThread,
   rotateFields,
@@ -176,13 +177,7 @@ function blockOf(
   for (const name of ['input', 'output'] as const) {
     const view = problem[name]
     const unit = accesses[name].vector ? 4 : 1
-    const [batch, head, row, dim] = view.strides as [number, number, number, number]
-    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
-    values[`${name}Offset`] = (view.offset - ranges[name].offset / elementBytes(view.dtype)) / unit
-    values[`${name}Batch`] = Math.trunc(batch / unit)
-    values[`${name}Head`] = Math.trunc(head / unit)
-    values[`${name}Row`] = Math.trunc(row / unit)
-    values[`${name}Dim`] = dim
+    Object.assign(values, addressValues(name, view, unit, ranges[name].offset))
   }
   return packParameters(rotateFields, values, new Uint32Array(0), new Uint32Array(0))
 }

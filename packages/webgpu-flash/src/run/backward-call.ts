@@ -9,7 +9,7 @@ import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
 import type { BoundRange, BoundTensor, DispatchLimits } from '../plan/dispatch.ts'
 import { rowsPerWorkgroup } from '../kernels/backward-rows.wgsl.ts'
 import type { PlanHost } from './attention-plan.ts'
-import { addressValues, gradientValues, tableValues } from './backward-fields.ts'
+import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
   keyKernel,
   queryKernel,
@@ -116,7 +116,7 @@ export function prepareBackward(
         return tensor && gradientRange(problem, box, tensor)
       }
       const addresses = kernel.names.map((name) =>
-        addressValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0),
+        boundValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0),
       )
       const values = Object.assign({}, ...addresses, gradientValues(plan, pass, box)) as Record<
         string,

@@ -1,7 +1,7 @@
 // The numbers in the uniform blocks of the backward kernels.
 import type { Table } from '@attn/core'
-import { elementBytes } from '../gpu-tensor.ts'
 import { floatWord } from '../kernels/parameters.ts'
+import { addressValues } from '../kernels/tensor-address.ts'
 import type { GradientDispatch } from '../plan/backward-dispatch.ts'
 import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
 import type { DispatchLimits } from '../plan/dispatch.ts'
@@ -16,7 +16,7 @@ type Values = Readonly<Record<string, number>>
  *
  * @param start - First byte of the binding.
  */
-export function addressValues(
+export function boundValues(
   name: BackwardKernel['names'][number],
   tensors: BackwardInputs & BackwardOutputs,
   accesses: BackwardAccesses,
@@ -27,16 +27,7 @@ export function addressValues(
   if (typeof name !== 'string' || !(name in accesses)) return {}
   const { [name as keyof BackwardAccesses]: access } = accesses
   const view = tensors[name as keyof BackwardAccesses]
-  const unit = access.vector ? 4 : 1
-  const [batch, head, row, dim] = view.strides as [number, number, number, number]
-  return {
-    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
-    [`${name}Offset`]: (view.offset - start / elementBytes(view.dtype)) / unit,
-    [`${name}Batch`]: Math.trunc(batch / unit),
-    [`${name}Head`]: Math.trunc(head / unit),
-    [`${name}Row`]: Math.trunc(row / unit),
-    [`${name}Dim`]: dim,
-  }
+  return addressValues(name, view, access.vector ? 4 : 1, start)
 }
 
 /** Sizes, the part of the work, and where the map and the tables' sums lie. */

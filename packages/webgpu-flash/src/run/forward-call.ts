@@ -3,6 +3,7 @@ import type { AttentionShape, ResolvedAttention } from '@attn/core'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { floatWord } from '../kernels/parameters.ts'
+import { addressValues } from '../kernels/tensor-address.ts'
 import { boundRange, touched } from '../plan/dispatch.ts'
 import type { BoundRange, BoundTensor, Dispatch } from '../plan/dispatch.ts'
 import type { ForwardAccesses, ForwardPlan } from '../plan/plan.ts'
@@ -85,13 +86,7 @@ export function parameterFields(
   for (const name of ['query', 'key', 'value', 'output'] as const) {
     const view = tensors[name]
     const unit = accesses[name].vector ? 4 : 1
-    const [batch, head, row, dim] = view.strides as [number, number, number, number]
-    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
-    fields[`${name}Offset`] = (view.offset - ranges[name].offset / elementBytes(view.dtype)) / unit
-    fields[`${name}Batch`] = Math.trunc(batch / unit)
-    fields[`${name}Head`] = Math.trunc(head / unit)
-    fields[`${name}Row`] = Math.trunc(row / unit)
-    fields[`${name}Dim`] = dim
+    Object.assign(fields, addressValues(name, view, unit, ranges[name].offset))
   }
   return fields
 }

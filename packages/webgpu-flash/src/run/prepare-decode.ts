@@ -2,7 +2,6 @@
 // into dispatches where bindings or the budget of work ask for it.
 import { contiguousStrides } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
-import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { decodeFields } from '../kernels/decode-frame.ts'
 import { decodeKernel } from '../kernels/decode.wgsl.ts'
@@ -15,6 +14,7 @@ import {
   packParameters,
   withOptionalFields,
 } from '../kernels/parameters.ts'
+import { addressValues } from '../kernels/tensor-address.ts'
 import { count, cutDecode, decodeRanges } from '../plan/decode-dispatches.ts'
 import type { Box, DecodingPlan } from '../plan/decode-dispatches.ts'
 import { decodeLengths } from '../plan/decode-plan.ts'
@@ -203,13 +203,7 @@ function blockOf(
     const view = tensors[name]
     const access: Access & { readonly wide?: boolean } = accesses[name]
     const unit = access.wide ? 8 : access.vector ? 4 : 1
-    const [batch, head, row, dim] = view.strides as [number, number, number, number]
-    // Wraps below zero where the range begins later; the kernel's u32 sums wrap back.
-    values[`${name}Offset`] = (view.offset - ranges[name].offset / elementBytes(view.dtype)) / unit
-    values[`${name}Batch`] = Math.trunc(batch / unit)
-    values[`${name}Head`] = Math.trunc(head / unit)
-    values[`${name}Row`] = Math.trunc(row / unit)
-    values[`${name}Dim`] = dim
+    Object.assign(values, addressValues(name, view, unit, ranges[name].offset))
   }
   const parameters = parameterWords(plan, tensors.parameters ?? {})
   return packParameters(fieldsOf(plan), values, data.descriptors, parameters)

@@ -7,7 +7,7 @@ import type { ForwardMatrixConfig } from '../forward-matrix.wgsl.ts'
 
 /** Scores to probabilities, row by row; the rules are those of the tiled kernel. */
 export function matrixSoftmax(config: ForwardMatrixConfig): string {
-  const { tile, rules, valueDim } = config
+  const { tile, rules } = config
   const vectors = tile.keys / tile.lanesPerRow / 4
   const each = (line: (j: number) => string): string => unroll(vectors, line)
   const pairs = (line: (score: string, past: number) => string): string =>
@@ -49,7 +49,6 @@ if (${Array.from({ length: tile.subgroups }, (_, s) => `grown[${s}]`).join(' + '
 ${indent(
   throughScores(
     config,
-    valueDim,
     (place) => `scores[subgroup][${place}] *= decay;`,
     (name, place) =>
       `${name} = subgroupMatrixLoad<Result, row_major>(&scores[subgroup], ${place}u, scoreStride);`,
@@ -70,8 +69,7 @@ export function shuffles({ lanesPerRow }: MatrixTile, line: (step: number) => st
  * for each of a lane's vectors, and `after` (where given) for each matrix once all lanes are done.
  */
 export function throughScores(
-  { tile, memory }: ForwardMatrixConfig,
-  valueDim: number,
+  { tile, memory, valueDim }: ForwardMatrixConfig,
   row: (place: string, vector: string) => string,
   after?: (matrix: string, place: number) => string,
 ): string {

@@ -2,6 +2,7 @@
 // of the next tile are loaded into registers while the present tile is worked on.
 import type { Access } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
+import { eachUnit } from '../tile/source.ts'
 import type { ForwardMatrixConfig } from '../forward-matrix.wgsl.ts'
 
 /** The texts that move operands. */
@@ -44,12 +45,7 @@ function stagedRows(
   const units = tile.keys * vectors
   const slots = Math.ceil(units / threads)
   const each = (line: (register: string, unit: string) => string): string =>
-    unroll(slots, (slot) => {
-      const unit = slot === 0 ? 'thread' : `(thread + ${slot * threads}u)`
-      const text = line(`${name}Next${slot}`, unit)
-      if ((slot + 1) * threads <= units) return text
-      return `if (thread < ${units - slot * threads}u) { ${text} }`
-    })
+    eachUnit(units, threads, (slot, unit) => line(`${name}Next${slot}`, unit))
   return {
     registers: unroll(slots, (slot) => `var ${name}Next${slot} = vec4<f16>();`),
     fetch: (tileIndex) =>

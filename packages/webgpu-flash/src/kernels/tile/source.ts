@@ -54,7 +54,7 @@ export interface StagedLoad {
 }
 
 /** Runs `body(slot, unit)` for the units of a thread, of which every thread has as many or none. */
-function eachUnit(
+export function eachUnit(
   units: number,
   threads: number,
   body: (slot: number, unit: string) => string,
