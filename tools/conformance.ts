@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createFlashAttention, UnsupportedError } from '../packages/webgpu-flash/src/index.ts'
 import type { FlashAttention, ForwardTile } from '../packages/webgpu-flash/src/index.ts'
-import { rankedTiles } from '../packages/webgpu-flash/src/plan/tiles.ts'
+import { forwardTiles } from '../packages/webgpu-flash/src/plan/choose-forward-tile.ts'
 import type { AttentionOptions, Tensor } from '../packages/core/src/index.ts'
 import {
   backwardCases,
@@ -95,7 +95,7 @@ const planned: readonly Trial[] = [
 /** Every tile that the planner could choose for a case but did not. */
 function otherTiles(flash: FlashAttention): Trial[] {
   return forwardCases.flatMap((each) =>
-    rankedTiles(each.shape, flash.capabilities.limits)
+    forwardTiles(each.shape, flash.capabilities)
       .slice(each.dtype === 'float16' ? 0 : 1)
       .map((tile) => {
         const { queries, keys, threadRows, threadColumns, dimChunk, valueChunk } = tile

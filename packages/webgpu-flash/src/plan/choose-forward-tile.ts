@@ -5,7 +5,7 @@ import type { Capabilities } from '../device/capabilities.ts'
 import { chooseMatrixTile } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
 import { softwareTile } from './software-tile.ts'
-import { chooseTile, tileBytes } from './tiles.ts'
+import { chooseTile, rankedTiles, tileBytes } from './tiles.ts'
 import type { ForwardTile } from './tiles.ts'
 import type { TileOrigin, TunedTiles, TuningAnswer } from './tuning.ts'
 
@@ -62,6 +62,13 @@ export function chooseForwardTile(
   }
   const problem = tileProblem(tile, shape.valueDim, capabilities)
   return problem === undefined ? { ...plain, tile, decodes: false, origin } : byModel(problem)
+}
+
+/** Tiles of the plain kernel for a call on a device: the model's choice, then the others. */
+export function forwardTiles(shape: AttentionShape, capabilities: Capabilities): ForwardTile[] {
+  const ranked = rankedTiles(shape, capabilities.limits)
+  const software = softwareTile(shape, capabilities)
+  return software ? [software, ...ranked] : ranked
 }
 
 /** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */

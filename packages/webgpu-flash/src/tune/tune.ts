@@ -5,7 +5,7 @@ import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardTile, GradientRows } from '../plan/backward-tiles.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import { gradientTiles } from '../plan/team-tiles.ts'
-import { rankedTiles } from '../plan/tiles.ts'
+import { forwardTiles } from '../plan/choose-forward-tile.ts'
 import type { ForwardKernelTile } from '../plan/tuning.ts'
 import { holdContest } from './contest.ts'
 import type { Contestant, ContestWork } from './contest.ts'
@@ -210,7 +210,7 @@ function forwardContestants(
 ): Contestant<ForwardKernelTile>[] {
   // One of the two kernels is enough for the backward pass, which has a contest of its own.
   const forwardOnly = { ...options, training: false }
-  const tiles = rankedTiles(shape, host.capabilities.limits)
+  const tiles = forwardTiles(shape, host.capabilities)
   return [...others, ...tiles].slice(0, candidates).map((tile, index) => ({
     tile,
     // The planner's own choice is made by the planner.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { isSoftware } from '../../src/device/software.ts'
+import { forwardTiles } from '../../src/plan/choose-forward-tile.ts'
 import { forwardCode, planForward } from '../../src/plan/plan.ts'
 import { tileFits } from '../../src/plan/tiles.ts'
 import { softwareTile } from '../../src/plan/software-tile.ts'
@@ -37,6 +38,15 @@ describe('software adapters', () => {
         const tile = softwareTile({ ...shape, queryLength, valueDim }, software)!
         expect(tileFits(tile, valueDim, software.limits)).toBe(true)
       }
+    }
+  })
+
+  it('have the tile that plans take first among the candidates, which tuning measures', () => {
+    for (const capabilities of [software, defaultCapabilities]) {
+      const [first, ...others] = forwardTiles(shape, capabilities)
+      expect(planForward(shape, capabilities).tile).toEqual(first)
+      expect(others.length).toBeGreaterThan(0)
+      expect(others).not.toContainEqual(first)
     }
   })
 
