@@ -48,6 +48,7 @@ export {
   GpuOutOfMemoryError,
   GpuValidationError,
 } from './device/errors.ts'
+export { isSoftware } from './device/software.ts'
 export { defaultCapabilities, defaultLimits } from './device/capabilities.ts'
 export type { Capabilities, DeviceLimits, SubgroupMatrix } from './device/capabilities.ts'
 export type { MemoryUse } from './device/buffers.ts'

@@ -1,6 +1,7 @@
 // The best device this machine has: a GPU through WebGPU, else a software adapter, else the CPU
 // itself, and why it came to that.
 import { UnsupportedError } from '@attn/core'
+import { isSoftware } from '@attn/webgpu-flash'
 import { createArguments } from './dawn-flags.ts'
 import type { DawnFlags } from './dawn-flags.ts'
 
@@ -125,7 +126,7 @@ async function openGpu(
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
   })
   const backend = inBrowser ? "the browser's WebGPU" : `Dawn (${nativeInterface()})`
-  const found = isSoftware(adapter.info) ? 'software' : 'gpu'
+  const found = computesOnCpu(adapter.info) ? 'software' : 'gpu'
   return {
     kind: found,
     device,
@@ -151,10 +152,9 @@ function nativeInterface(): string {
   return platform === 'darwin' ? 'Metal' : platform === 'win32' ? 'Direct3D 12' : 'Vulkan'
 }
 
-/** Whether an adapter computes on the CPU: SwiftShader, Mesa's lavapipe, Microsoft's WARP. */
-function isSoftware(info: GPUAdapterInfo): boolean {
-  const words = `${info.architecture} ${info.device} ${info.description}`
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(words)
+/** Whether an adapter computes on the CPU. */
+function computesOnCpu(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || isSoftware({ adapter: info })
 }
 
 function describe(
