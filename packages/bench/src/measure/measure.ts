@@ -33,6 +33,13 @@ export interface MeasureOptions {
   readonly warmUps?: number
 }
 
+/** Processors have no clock rates to warm up for seconds, and somebody is waiting. */
+export const withoutGpu: MeasureOptions = {
+  samples: 5,
+  sampleMilliseconds: 5,
+  budgetMilliseconds: 1000,
+}
+
 /** How long one run of something takes. */
 export interface Measurement extends Summary {
   readonly clock: Clock

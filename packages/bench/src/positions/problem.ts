@@ -1,5 +1,6 @@
 // What `attn positions` computes: causal self-attention of one shape over several lengths, with every
 // way of telling positions apart.
+import { checkSizes } from '../suites/problem.ts'
 import { causal } from '@attn/masks'
 import type { DType, Mask } from '@attn/core'
 import type { DeviceKind } from '../device/find-device.ts'
@@ -54,23 +55,5 @@ export function defaultPositionProblem(kind: DeviceKind): PositionProblem {
  *   divide or that exceeds 256; TypeError for another dtype.
  */
 export function checkPositionProblem(problem: PositionProblem): void {
-  const { batch, heads, headDim, dtype, lengths } = problem
-  if (lengths.length === 0) {
-    throw new RangeError('attn positions: needs at least one length, got none')
-  }
-  const sizes = { batch, heads, headDim }
-  const all = [...Object.entries(sizes), ...lengths.map((length) => ['length', length] as const)]
-  for (const [name, size] of all) {
-    if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`attn positions: ${name} must be a positive integer, got ${size}`)
-    }
-  }
-  if (headDim % 4 !== 0 || headDim > 256) {
-    throw new RangeError(
-      `attn positions: headDim must be a multiple of four and at most 256, got ${headDim}`,
-    )
-  }
-  if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`attn positions: dtype must be float32 or float16, got ${String(dtype)}`)
-  }
+  checkSizes('attn positions', problem)
 }

@@ -8,6 +8,7 @@ import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { measureInTurns } from '../measure/measure-in-turns.ts'
+import { withoutGpu } from '../measure/measure.ts'
 import type { MeasureOptions, Measurement } from '../measure/measure.ts'
 import { median } from '../measure/statistics.ts'
 import { preparePositions } from '../positions/prepare.ts'
@@ -45,8 +46,6 @@ export interface PositionsOptions {
   readonly onDevice?: (device: DeviceReport, problem: PositionProblem) => void
   readonly onProgress?: (progress: Progress) => void
 }
-
-const withoutGpu: MeasureOptions = { samples: 5, sampleMilliseconds: 5, budgetMilliseconds: 1000 }
 
 /**
  * Runs the comparison.

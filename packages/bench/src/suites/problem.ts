@@ -42,27 +42,38 @@ export function defaultProblem(kind: DeviceKind): Problem {
  *   divide or that exceeds 256; TypeError for another dtype.
  */
 export function checkProblem(problem: Problem): void {
-  const { batch, heads, headDim, dtype, lengths, window } = problem
-  if (lengths.length === 0) throw new RangeError('attn run: needs at least one length, got none')
+  checkSizes('attn run', problem, { window: problem.window })
+}
+
+/**
+ * What problems of every command have to be.
+ *
+ * @param more - Other sizes to check with the rest.
+ * @throws RangeError for sizes, TypeError for dtypes, each beginning with `caller`.
+ */
+export function checkSizes(
+  caller: string,
+  problem: Pick<Problem, 'batch' | 'heads' | 'headDim' | 'dtype' | 'lengths'>,
+  more: Readonly<Record<string, number>> = {},
+): void {
+  const { batch, heads, headDim, dtype, lengths } = problem
+  if (lengths.length === 0) throw new RangeError(`${caller}: needs at least one length, got none`)
   const sizes = [
-    ['batch', batch],
-    ['heads', heads],
-    ['headDim', headDim],
-    ['window', window],
+    ...Object.entries({ batch, heads, headDim, ...more }),
     ...lengths.map((length) => ['length', length] as const),
-  ] as const
+  ]
   for (const [name, size] of sizes) {
     if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`attn run: ${name} must be a positive integer, got ${size}`)
+      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
     }
   }
   if (headDim % 4 !== 0 || headDim > 256) {
     throw new RangeError(
-      `attn run: headDim must be a multiple of four and at most 256, got ${headDim}`,
+      `${caller}: headDim must be a multiple of four and at most 256, got ${headDim}`,
     )
   }
   if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`attn run: dtype must be float32 or float16, got ${String(dtype)}`)
+    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${String(dtype)}`)
   }
 }
 

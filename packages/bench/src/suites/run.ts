@@ -4,6 +4,7 @@ import { UnsupportedError } from '@attn/core'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
+import { withoutGpu } from '../measure/measure.ts'
 import type { MeasureOptions } from '../measure/measure.ts'
 import type { ConfigurationResult, Environment, RunReport } from '../report/run-report.ts'
 import { formatLength } from '../report/format.ts'
@@ -38,9 +39,6 @@ export interface RunOptions {
   readonly onDevice?: (device: DeviceReport, problem: Problem) => void
   readonly onProgress?: (progress: Progress) => void
 }
-
-/** Processors have no clock rates to warm up for seconds, and somebody is waiting. */
-const withoutGpu: MeasureOptions = { samples: 5, sampleMilliseconds: 5, budgetMilliseconds: 1000 }
 
 /**
  * Runs the suite.
