@@ -4,25 +4,33 @@
 import type { Tensor } from '@attn/core'
 import { toFloat64Array } from '@attn/core'
 import { checkInteger } from '../check.ts'
+import { defaultBand, placeOf, spanOf, splitWeights } from './weight-places.ts'
+import type { PlaceRules, PositionPlace, WeightParts } from './weight-places.ts'
 
 /** How to sort attention weights. */
 export interface SparsityProfileOptions {
-  /** Keys at most this far from the query are local. Default: the square root of the length, rounded. */
+  /**
+   * Keys at most this far from the query are near. Default: the square root of the length, rounded; with
+   * `width` an eighth of a row, at least 1.
+   */
   readonly band?: number
   /**
    * Pixels in a row of the image, or another period to look for: keys in the query's row, and keys a
-   * multiple of it away, are counted. Default: none.
+   * multiple of it away, are counted. Near keys of the row, and the query itself, count as row (or
+   * column) up to what the farther keys of that row (column) get on average, and as local beyond that.
+   * Default: none.
    */
   readonly width?: number
   /**
    * A key is a global one if at least half of the queries that are not near it give it this many times
-   * what they would if they spread their weight evenly from their first to their last key. Default: 8.
+   * what they would if they spread their weight evenly from their first to their last key, their own
+   * position among them. Default: 8.
    */
   readonly globalFactor?: number
 }
 
-/** Where weights can lie, in the order in which a pair is asked: the first that fits takes it. */
-export type WeightPlace = 'local' | 'row' | 'column' | 'globalKeys' | 'elsewhere'
+/** Where weights can lie. */
+export type WeightPlace = PositionPlace | 'globalKeys'
 
 /** Shares of the weight; they add up to 1. */
 export type WeightShares = Readonly<Record<WeightPlace, number>>
@@ -96,9 +104,10 @@ export function sparsityProfile(
   options: SparsityProfileOptions = {},
 ): SparsityProfile {
   const [batch, heads, length] = checkedShape(probabilities)
-  const { band = Math.round(Math.sqrt(length)), width, globalFactor = 8 } = options
-  checkInteger('sparsityProfile', 'band', band, 0)
+  const { width, globalFactor = 8 } = options
   if (width !== undefined) checkInteger('sparsityProfile', 'width', width, 1)
+  const { band = defaultBand(length, width) } = options
+  checkInteger('sparsityProfile', 'band', band, 0)
   if (!(globalFactor > 0)) {
     throw new RangeError(`sparsityProfile: globalFactor must be positive, got ${globalFactor}`)
   }
@@ -147,23 +156,11 @@ const sharesOf = (read: (place: WeightPlace) => number): WeightShares => ({
   elsewhere: read('elsewhere'),
 })
 
-interface Rules {
-  readonly length: number
-  readonly band: number
-  readonly width: number | undefined
-  readonly globalFactor: number
-}
+type Mutable<Shares> = { -readonly [Place in keyof Shares]: Shares[Place] }
 
-/** The place that positions alone give a pair; global keys are found afterwards. */
-export function placeOf(
-  query: number,
-  key: number,
-  { band, width }: Pick<Rules, 'band' | 'width'>,
-): Exclude<WeightPlace, 'globalKeys'> {
-  if (Math.abs(query - key) <= band) return 'local'
-  if (width === undefined) return 'elsewhere'
-  if (Math.floor(query / width) === Math.floor(key / width)) return 'row'
-  return query % width === key % width ? 'column' : 'elsewhere'
+interface Rules extends PlaceRules {
+  readonly length: number
+  readonly globalFactor: number
 }
 
 function profileOf(sequences: readonly Float64Array[], rules: Rules): HeadProfile {
@@ -185,12 +182,19 @@ function profileOf(sequences: readonly Float64Array[], rules: Rules): HeadProfil
     const support = weight.reduce((count, value) => count + (value > 0 ? 1 : 0), 0)
     const sum = weight.reduce((all, value) => all + value, 0)
     if (sum === 0) continue
+    const partsOf = splitWeights(query, weight, rules)
+    const even = weight.map((value) => (value > 0 ? sum / support : 0))
+    const evenPartsOf = splitWeights(query, even, rules)
+    const addTo = (shares: Mutable<WeightShares>, key: number, parts: WeightParts): void => {
+      shares.local += parts.local
+      shares.row += parts.row
+      shares.column += parts.column
+      shares[isGlobal.has(key) ? 'globalKeys' : 'elsewhere'] += parts.elsewhere
+    }
     for (let key = 0; key < length; key++) {
       if (weight[key] === 0) continue
-      const place = placeOf(query, key, rules)
-      const found = place === 'elsewhere' && isGlobal.has(key) ? 'globalKeys' : place
-      shares[found] += weight[key]!
-      chance[found] += sum / support
+      addTo(shares, key, partsOf(key))
+      addTo(chance, key, evenPartsOf(key))
       agreed += rowsHere.reduce((least, row) => Math.min(least, row[key]!), Infinity)
     }
     total += sum
@@ -217,9 +221,8 @@ function globalKeysOf(sequences: readonly Float64Array[], rules: Rules): readonl
   for (const weights of sequences) {
     for (let query = 0; query < length; query++) {
       const row = weights.subarray(query * length, (query + 1) * length)
-      const first = row.findIndex((weight) => weight > 0)
-      const last = row.findLastIndex((weight) => weight > 0)
-      for (let key = Math.max(first, 0); key <= last; key++) {
+      const { first, last } = spanOf(query, row)
+      for (let key = first; key <= last; key++) {
         if (placeOf(query, key, rules) !== 'elsewhere') continue
         queries[key]!++
         if (row[key]! * (last - first + 1) >= globalFactor) strong[key]!++

@@ -2,8 +2,9 @@
 // them, above a bar of the shares. After figure 2 of Sparse Transformers (arXiv 1904.10509).
 import { toFloat64Array } from '@attn/core'
 import type { Tensor } from '@attn/core'
-import { placeOf, sparsityProfile, weightPlaces } from '../analyze/sparsity-profile.ts'
+import { sparsityProfile, weightPlaces } from '../analyze/sparsity-profile.ts'
 import type { SparsityProfileOptions, WeightPlace } from '../analyze/sparsity-profile.ts'
+import { largestPart, splitWeights } from '../analyze/weight-places.ts'
 import { checkInteger } from '../check.ts'
 import { hiddenCell, label, legend, paleInk, paper, picture, short } from './svg.ts'
 
@@ -73,9 +74,13 @@ export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {
   const start = (batch * heads + head) * length * length
   const weights = toFloat64Array(probabilities).subarray(start, start + length * length)
   const globalKeys = new Set(shown.globalKeys)
-  const place = (query: number, key: number): WeightPlace => {
-    const found = placeOf(query, key, { band, width })
-    return found === 'elsewhere' && globalKeys.has(key) ? 'globalKeys' : found
+  const placesOf = (query: number): ((key: number) => WeightPlace) => {
+    const row = weights.subarray(query * length, (query + 1) * length)
+    const partsOf = splitWeights(query, row, { band, width })
+    return (key) => {
+      const found = largestPart(partsOf(key))
+      return found === 'elsewhere' && globalKeys.has(key) ? 'globalKeys' : found
+    }
   }
   const tokens = Math.ceil(length / mostCells)
   const cells = Math.ceil(length / tokens)
@@ -98,7 +103,7 @@ export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {
     label({ x: left, y: 43, text: subtitle, size: 12, color: paleInk }),
     `<g transform="translate(${left} ${top}) scale(${Math.round(scale * 1e4) / 1e4})">`,
     `<rect width="${cells}" height="${cells}" fill="${hiddenCell}"/>`,
-    ...heatMap(weights, length, tokens, place),
+    ...heatMap(weights, length, tokens, placesOf),
     '</g>',
     ...shareBar(present, (name) => shown.shares[name], bar, size),
     ...key.markup,
@@ -112,7 +117,7 @@ function heatMap(
   weights: Float64Array,
   length: number,
   tokens: number,
-  place: (query: number, key: number) => WeightPlace,
+  placesOf: (query: number) => (key: number) => WeightPlace,
 ): readonly string[] {
   const cells = Math.ceil(length / tokens)
   const paths = new Map<string, string[]>()
@@ -120,12 +125,13 @@ function heatMap(
     const largest = new Float64Array(cells)
     const where = Array<WeightPlace>(cells).fill('elsewhere')
     for (let query = row * tokens; query < Math.min((row + 1) * tokens, length); query++) {
+      const place = placesOf(query)
       for (let key = 0; key < length; key++) {
         const cell = Math.floor(key / tokens)
         const weight = weights[query * length + key]!
         if (weight <= largest[cell]!) continue
         largest[cell] = weight
-        where[cell] = place(query, key)
+        where[cell] = place(key)
       }
     }
     const strongest = largest.reduce((most, weight) => Math.max(most, weight), 0)

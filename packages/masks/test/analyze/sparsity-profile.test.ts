@@ -145,3 +145,55 @@ describe('profileSvg', () => {
     expect(() => profileSvg(weights, { batch: 1 })).toThrow('1 sequences')
   })
 })
+
+// Heads made by hand of an 8 x 8 image, causal, with even weights on the pairs of their pattern.
+describe('sparsityProfile of a square image, by default', () => {
+  const side = 8
+  const tokens = side * side
+  const evenly = (sees: (query: number, key: number) => boolean): number[] =>
+    Array.from({ length: tokens }, (_, query) => {
+      const seen = Array.from({ length: tokens }, (_, key) => key <= query && sees(query, key))
+      const count = seen.filter(Boolean).length
+      return seen.map((visible) => (visible ? 1 / count : 0))
+    }).flat()
+  const heads = {
+    row: evenly((i, j) => Math.floor(i / side) === Math.floor(j / side)),
+    column: evenly((i, j) => i % side === j % side),
+    local: evenly((i, j) => i - j <= 1),
+    globalKeys: evenly((_, j) => j === 0),
+  }
+  const names = Object.keys(heads) as (keyof typeof heads)[]
+  const weights = tensorFrom(Object.values(heads).flat(), [1, names.length, tokens, tokens])
+  const profile = sparsityProfile(weights, { width: side })
+
+  test.each(names.map((name, head) => [name, head] as const))(
+    'a %s head reads as such',
+    (name, head) => {
+      const { shares } = profile.heads[head]!
+      expect(shares[name]).toBeGreaterThan(0.74)
+    },
+  )
+
+  test('its first row and column are what cannot be told apart', () => {
+    // The first two queries of a row see near keys alone, and so do those of the first row in a column.
+    expect(profile.heads[0]!.shares.local).toBeCloseTo(1 / 4, 6)
+    expect(profile.heads[1]!.shares.local).toBeCloseTo(1 / 8, 6)
+    expect(profile.heads[3]!.globalKeys).toEqual([0])
+  })
+
+  test('the band is an eighth of a row, and never a row', () => {
+    const bandOf = (width: number): number =>
+      sparsityProfile(tensorFrom([1, 0, 0.5, 0.5], [1, 1, 2, 2]), { width }).band
+    expect([1, 2, 8, 12, 28, 64].map(bandOf)).toEqual([1, 1, 1, 1, 3, 8])
+    expect(profile.band).toBe(1)
+  })
+
+  test('the picture has the colours of the shares', () => {
+    const svg = profileSvg(weights, { width: side, head: 0 })
+    expect(svg).toContain('local band 25%')
+    expect(svg).toContain('image row 75%')
+    // Query 5 of a row: the query and its neighbour are as green as the rest of the row.
+    const green = svg.match(/fill="#009e73" fill-opacity="1" [^>]* d="([^"]*)"/)![1]!
+    for (const key of [0, 1, 2, 3, 4, 5]) expect(green).toContain(`M${key} 5h1`)
+  })
+})
