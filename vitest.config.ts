@@ -8,13 +8,15 @@ import { summaryReporter } from './tools/testing/summary-reporter.ts'
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
 const requirements = { ATTN_REQUIRE_GPU: process.env['ATTN_REQUIRE_GPU'] ?? '' }
-const gpuTimeouts = { testTimeout: 60_000, hookTimeout: 60_000 }
+// Of a loaded machine too: what is slow there is no fault, what hangs is.
+const patient = { testTimeout: 60_000, hookTimeout: 60_000 }
 
 const unit: TestProjectInlineConfiguration = {
   ...nodeSources,
   test: {
     name: 'unit',
     include: ['packages/*/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
+    ...patient,
   },
 }
 
@@ -26,7 +28,7 @@ const gpu: TestProjectInlineConfiguration = {
     env: requirements,
     // A software GPU fills every core by itself.
     fileParallelism: false,
-    ...gpuTimeouts,
+    ...patient,
   },
 }
 
@@ -43,7 +45,7 @@ const browser: TestProjectInlineConfiguration = {
     ],
     env: requirements,
     fileParallelism: false,
-    ...gpuTimeouts,
+    ...patient,
     browser: {
       enabled: true,
       headless: true,
@@ -77,7 +79,7 @@ const examples: TestProjectInlineConfiguration = {
     name: 'examples',
     include: ['tools/doctest/*.test.ts'],
     env: requirements,
-    ...gpuTimeouts,
+    ...patient,
   },
 }
 

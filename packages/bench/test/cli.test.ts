@@ -61,7 +61,7 @@ describe('attn run on the CPU', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('verifies, times, and writes table, JSON and chart', { timeout: 30_000 }, async () => {
+  test('verifies, times, and writes table, JSON and chart', async () => {
     const [json, svg] = [join(folder, 'run.json'), join(folder, 'run.svg')]
     const sizes = ['--lengths', '32,16', '--heads', '1', '--head-dim', '8', '--window', '4']
     const files = ['--json', json, '--svg', svg]

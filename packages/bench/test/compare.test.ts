@@ -242,23 +242,19 @@ describe('attn compare', () => {
       })
     })
 
-  test(
-    'exits with 0, 1 where ours got slower, 2 for other files',
-    { timeout: 30_000 },
-    async () => {
-      const before = file('before.json', peersJson(5))
-      const after = file('after.json', peersJson(6))
-      const run = file('run.json', runJson)
-      const [same, slower, tolerated, mixed] = await Promise.all([
-        attn(before, before),
-        attn(before, after),
-        attn(before, after, '--tolerance', '25'),
-        attn(before, run),
-      ])
-      expect(same.code).toBe(0)
-      expect(slower).toMatchObject({ code: 1, output: expect.stringContaining('SLOWER') })
-      expect(tolerated.code).toBe(0)
-      expect(mixed).toMatchObject({ code: 2, output: expect.stringContaining('of the same kind') })
-    },
-  )
+  test('exits with 0, 1 where ours got slower, 2 for other files', async () => {
+    const before = file('before.json', peersJson(5))
+    const after = file('after.json', peersJson(6))
+    const run = file('run.json', runJson)
+    const [same, slower, tolerated, mixed] = await Promise.all([
+      attn(before, before),
+      attn(before, after),
+      attn(before, after, '--tolerance', '25'),
+      attn(before, run),
+    ])
+    expect(same.code).toBe(0)
+    expect(slower).toMatchObject({ code: 1, output: expect.stringContaining('SLOWER') })
+    expect(tolerated.code).toBe(0)
+    expect(mixed).toMatchObject({ code: 2, output: expect.stringContaining('of the same kind') })
+  })
 })

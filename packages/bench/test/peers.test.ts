@@ -180,7 +180,7 @@ describe('contest', () => {
 })
 
 describe('peers as processes', () => {
-  test('one that is not installed says so', { timeout: 30_000 }, async () => {
+  test('one that is not installed says so', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'attn-none-'))
     const names = ['tensorflow.js', 'onnxruntime-node', 'onnxruntime-web']
     const processes = names.map((name) => startPeer(peerEntry(name), 20_000))

@@ -63,7 +63,7 @@ const checkpointOf = (state: StateNumbers, losses: readonly number[] = []): Chec
   state,
 })
 
-describe('a checkpoint', { timeout: 30_000 }, () => {
+describe('a checkpoint', () => {
   test('keeps every bit', () => {
     const state = initialState(configuration, vocabulary)
     state.first[0]!.set([-0, 1e-45, 3.4e38, Math.fround(0.1)])

@@ -73,7 +73,7 @@ async function compare(configuration: TrainingConfiguration): Promise<number> {
   return Math.max(Math.abs(own.loss - dense.loss), ...relativeErrors(own, dense))
 }
 
-describe('gradients of the segmented model', { timeout: 30_000 }, () => {
+describe('gradients of the segmented model', () => {
   test.each(maskNames)('are those of jax-js with the mask %s', async (mask) => {
     expect(await compare({ ...tiny, mask })).toBeLessThan(1e-5)
   })

@@ -26,7 +26,7 @@ const train = (...words: string[]): Promise<{ code: number; stdout: string; stde
     )
   })
 
-describe('training on the CPU', { timeout: 60_000 }, () => {
+describe('training on the CPU', () => {
   const configuration = {
     layers: 1,
     width: 16,
@@ -76,7 +76,7 @@ describe('training on the CPU', { timeout: 60_000 }, () => {
   })
 })
 
-describe('attn train', { timeout: 60_000 }, () => {
+describe('attn train', () => {
   let folder: string
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'attn-train-'))
