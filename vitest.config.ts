@@ -8,6 +8,8 @@ import { summaryReporter } from './tools/testing/summary-reporter.ts'
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
 const requirements = { ATTN_REQUIRE_GPU: process.env['ATTN_REQUIRE_GPU'] ?? '' }
+// Which adapter tools/with-gpu.ts was asked for; Chromium chooses by itself.
+const adapter = { ATTN_ADAPTER: process.env['ATTN_ADAPTER'] ?? '' }
 // Of a loaded machine too: what is slow there is no fault, what hangs is.
 const patient = { testTimeout: 60_000, hookTimeout: 60_000 }
 
@@ -25,7 +27,7 @@ const gpu: TestProjectInlineConfiguration = {
   test: {
     name: 'gpu',
     include: ['packages/*/test-gpu/**/*.test.ts'],
-    env: requirements,
+    env: { ...requirements, ...adapter },
     // A software GPU fills every core by itself.
     fileParallelism: false,
     ...patient,
@@ -43,7 +45,7 @@ const browser: TestProjectInlineConfiguration = {
       'packages/*/{test-gpu,test-browser}/**/*.test.ts',
       'apps/*/test-browser/**/*.test.ts',
     ],
-    env: requirements,
+    env: { ...requirements, ATTN_ADAPTER: '' },
     fileParallelism: false,
     ...patient,
     browser: {
@@ -78,7 +80,7 @@ const examples: TestProjectInlineConfiguration = {
   test: {
     name: 'examples',
     include: ['tools/doctest/*.test.ts'],
-    env: requirements,
+    env: { ...requirements, ...adapter },
     ...patient,
   },
 }

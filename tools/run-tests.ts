@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { softwareGpuEnvironment } from './gpu/swiftshader.ts'
+import { nodeOn } from './gpu/adapters.ts'
 import { findChromium } from './testing/find-chromium.ts'
 import type { TestSummary } from './testing/summary-reporter.ts'
 import { repository } from './workspace.ts'
@@ -23,7 +23,7 @@ interface Outcome extends TestSummary {
 const requireGpu = process.env['ATTN_REQUIRE_GPU'] === '1'
 const requireBrowser = process.env['ATTN_REQUIRE_BROWSER'] === '1'
 const chromium = findChromium()
-const withGpu = softwareGpuEnvironment()
+const withGpu = nodeOn('default').environment
 
 // Two rows of runs side by side, about as long as one another: a software device compiles shaders on
 // one core. Chromium brings its own, so the launcher's variables stay away from it.

@@ -18,21 +18,42 @@ const loader = 'libvulkan.so.1'
 const driver = 'vk_swiftshader_icd.json'
 const wanted = new Set([loader, driver, 'libvk_swiftshader.so'])
 
-/** The variables under which a process started anew finds SwiftShader; empty where it is not used. */
-export function softwareGpuEnvironment(
+/**
+ * The variables under which a process started anew finds SwiftShader where no GPU is; empty where
+ * it cannot run.
+ */
+export function swiftShaderBesides(
   environment: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return {}
-  const folder = unpackSwiftShader()
-  const drivers = [environment['VK_ADD_DRIVER_FILES'], join(folder, driver)]
-  const variables: Record<string, string> = {
+  if (!runsHere()) return {}
+  const drivers = [environment['VK_ADD_DRIVER_FILES'], join(unpackSwiftShader(), driver)]
+  return {
     VK_ADD_DRIVER_FILES: drivers.filter(Boolean).join(delimiter),
+    ...loaderPath(environment),
   }
-  if (!hasVulkanLoader(environment)) {
-    const libraries = [environment['LD_LIBRARY_PATH'], join(folder, 'loader')]
-    variables['LD_LIBRARY_PATH'] = libraries.filter(Boolean).join(delimiter)
-  }
-  return variables
+}
+
+/**
+ * The variables under which it finds SwiftShader and no other device.
+ *
+ * @throws Error where it cannot run.
+ */
+export function swiftShaderAlone(
+  environment: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  if (!runsHere()) throw new Error('SwiftShader comes for Linux on x64 only')
+  return { VK_DRIVER_FILES: join(unpackSwiftShader(), driver), ...loaderPath(environment) }
+}
+
+function runsHere(): boolean {
+  return process.platform === 'linux' && process.arch === 'x64'
+}
+
+/** Where the system has no Vulkan loader, SwiftShader's. */
+function loaderPath(environment: NodeJS.ProcessEnv): Record<string, string> {
+  if (hasVulkanLoader(environment)) return {}
+  const libraries = [environment['LD_LIBRARY_PATH'], join(unpackSwiftShader(), 'loader')]
+  return { LD_LIBRARY_PATH: libraries.filter(Boolean).join(delimiter) }
 }
 
 function unpackSwiftShader(): string {

@@ -7,10 +7,16 @@ interface Skippable {
 
 let acquired: Promise<GPU | undefined> | undefined
 
+/** What software adapters say of themselves. */
+const softwareNames: Readonly<Record<string, RegExp>> = {
+  lavapipe: /llvmpipe/i,
+  swiftshader: /swiftshader/i,
+}
+
 /**
  * The machine's WebGPU entry point, or undefined where no adapter exists; there the caller skips
  * its suite: `describe.skipIf(!gpu)(...)`. One loud line says so, or an error where
- * `ATTN_REQUIRE_GPU=1`.
+ * `ATTN_REQUIRE_GPU=1`. Where ATTN_ADAPTER names an adapter, finding another one is an error.
  */
 export function acquireGpu(): Promise<GPU | undefined> {
   acquired ??= findGpu()
@@ -27,19 +33,30 @@ export function requireFeature(
 }
 
 async function findGpu(): Promise<GPU | undefined> {
+  const wanted = import.meta.env['ATTN_ADAPTER'] || 'default'
   let reason = 'no adapter'
   try {
     // Kept by the module, as Dawn's devices die with the object that `create` returns.
     const gpu = globalThis.navigator?.gpu ?? (await createNodeGpu())
     const adapter = await gpu?.requestAdapter()
-    if (gpu && adapter) return gpu
+    if (gpu && adapter) {
+      if (isWanted(wanted, adapter.info)) return gpu
+      reason = `the adapter is ${adapter.info.description}, not ${wanted}`
+    }
   } catch (error) {
     reason = String(error)
   }
   const message = `NO WEBGPU HERE (${reason}): the GPU tests of this file do not run.`
-  if (import.meta.env['ATTN_REQUIRE_GPU'] === '1') throw new Error(message)
+  if (import.meta.env['ATTN_REQUIRE_GPU'] === '1' || wanted !== 'default') throw new Error(message)
   console.error(`\n*** ${message} ***\n`)
   return undefined
+}
+
+function isWanted(wanted: string, { device, description }: GPUAdapterInfo): boolean {
+  const software = Object.keys(softwareNames).find((name) =>
+    softwareNames[name]!.test(`${device} ${description}`),
+  )
+  return wanted === 'default' || (software ?? 'gpu') === wanted
 }
 
 async function createNodeGpu(): Promise<GPU | undefined> {
