@@ -1,27 +1,33 @@
 // FlashAttention's backward pass: P is computed again tile by tile from logSumExp, so neither S nor P
-// is ever in memory. FlashAttention-2 (arXiv 2307.08691, algorithm 2): first D = rowsum(dO * O), then
-// keys outside, queries inside. D holds with dropout too, since O already went through it.
+// is ever in memory (arXiv 2205.14135, algorithm 4; 2307.08691, algorithm 2). D = rowsum(dO * O) holds
+// with dropout too, since O already went through it. In which order tiles come and go is in
+// backward-schedule.ts.
 import { cast } from '../tensor/layout.ts'
 import { zeros } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import {
-  rowProducts,
-  sinkGradient,
-  startKeyGradients,
-  tileDifferentiator,
-} from './gradient-tile.ts'
+import { backwardSchedule } from './backward-schedule.ts'
+import { rowProducts, sinkGradient, tileDifferentiator } from './gradient-tile.ts'
 import type { GradientTiles } from './gradient-tile.ts'
 import type { AttentionGradients } from './gradients.ts'
 import { attentionShape, checkParameters, checkTensorShape, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairGradients } from './pair-gradients.ts'
 import type { AttentionResult } from './result.ts'
+import { checkLoopOrder } from './schedule.ts'
+import type { LoopOrder } from './schedule.ts'
 import { asColumn, tileBuffer } from './tile.ts'
 import { resolveTiling } from './tiling.ts'
 import type { TilingOptions } from './tiling.ts'
 
 /** Options of {@link flashAttentionBackward}: those of the forward pass. */
-export interface FlashAttentionBackwardOptions extends AttentionOptions, TilingOptions {}
+export interface FlashAttentionBackwardOptions extends AttentionOptions, TilingOptions {
+  /**
+   * Which gradients are finished on the chip: those of a key tile, as in FlashAttention and
+   * FlashAttention-2 (`keys-outside`), or those of a query tile, which moves more
+   * (`queries-outside`). Not that of the forward pass. Default: `keys-outside`.
+   */
+  readonly loopOrder?: LoopOrder
+}
 
 /**
  * The gradients of attention tile by tile, from the output and logSumExp of the forward pass (of
@@ -69,6 +75,8 @@ export function flashAttentionBackward(
   const resolved = resolveOptions(caller, shape, options)
   checkParameters(caller, resolved)
   const tiling = resolveTiling(caller, shape, resolved, options)
+  const { loopOrder = 'keys-outside' } = options
+  checkLoopOrder(caller, loopOrder)
   const { queryBlockSize, keyBlockSize } = tiling
 
   // In memory: gradients come and go, so they stay float64 to the end.
@@ -100,39 +108,28 @@ export function flashAttentionBackward(
     dValue: tileBuffer('dValue', dValue, ofKeys),
   }
   const modifiers = pairGradients(shape, resolved)
-  const differentiateTile = tileDifferentiator(shape, resolved, tiling, tiles, modifiers)
+  const chip = {
+    ...tiles,
+    startsGroup: (h: number) => h % (heads / kvHeads) === 0,
+    rowProducts: () => rowProducts(tiles, valueDim),
+    absorbSink:
+      dSinks &&
+      ((h: number, i: number) => {
+        const count = Math.min(queryBlockSize, queryLength - i * queryBlockSize)
+        dSinks[h]! += sinkGradient(tiles, resolved.sinks![h]!, count)
+      }),
+    clearKeys: () => {
+      tiles.dKey.values.fill(0)
+      tiles.dValue.values.fill(0)
+    },
+    clearQueries: () => {
+      tiles.dQuery.values.fill(0)
+    },
+    differentiate: tileDifferentiator(shape, resolved, tiling, tiles, modifiers),
+  }
 
   for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      for (let i = 0; i < tiling.queryBlocks; i++) {
-        tiles.output.load(b, h, i)
-        tiles.dOutput.load(b, h, i)
-        rowProducts(tiles, valueDim)
-        tiles.delta.store(b, h, i)
-        if (!dSinks) continue
-        tiles.logSumExp.load(b, h, i)
-        const count = Math.min(queryBlockSize, queryLength - i * queryBlockSize)
-        dSinks[h]! += sinkGradient(tiles, resolved.sinks[h]!, count)
-      }
-      for (let j = 0; j < tiling.keyBlocks(b); j++) {
-        const queryTiles = tiling.queryTiles(b, h, j)
-        if (queryTiles.length === 0) continue
-        tiles.key.load(b, h, j)
-        tiles.value.load(b, h, j)
-        startKeyGradients(tiles, b, h, j, h % (heads / kvHeads) === 0)
-        for (const { block: i, full } of queryTiles) {
-          tiles.query.load(b, h, i)
-          tiles.dOutput.load(b, h, i)
-          tiles.logSumExp.load(b, h, i)
-          tiles.delta.load(b, h, i)
-          tiles.dQuery.load(b, h, i)
-          differentiateTile(b, h, i, j, full)
-          tiles.dQuery.store(b, h, i)
-        }
-        tiles.dKey.store(b, h, j)
-        tiles.dValue.store(b, h, j)
-      }
-    }
+    for (let h = 0; h < heads; h++) backwardSchedule(loopOrder, tiling, chip, b, h)
   }
   return {
     dQuery: cast(dQuery, query.dtype),

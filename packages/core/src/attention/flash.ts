@@ -1,7 +1,6 @@
-// FlashAttention: exact attention tile by tile, in one pass, without S or P in memory. Two loop
-// orders: FlashAttention-2 (arXiv 2307.08691, algorithm 1) keeps a tile of queries and streams the
-// keys; FlashAttention (arXiv 2205.14135, algorithm 1) keeps a tile of keys and streams the queries,
-// so it must load and store the partial outputs each time.
+// FlashAttention: exact attention tile by tile, in one pass, without S or P in memory (arXiv
+// 2205.14135, algorithm 1; 2307.08691, algorithm 1). Here is what a tile is and what is computed with
+// it; in which order tiles come and go is in schedule.ts.
 import { cast } from '../tensor/layout.ts'
 import { zeros } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -13,20 +12,17 @@ import {
   rowLogSumExp,
   unnormalizeRows,
 } from './online-softmax.ts'
-import type { OnlineSoftmax } from './online-softmax.ts'
 import { attentionShape, checkParameters, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
 import { logSumExpType } from './result.ts'
 import type { AttentionResult } from './result.ts'
+import { checkLoopOrder, forwardSchedule } from './schedule.ts'
+import type { ForwardChip, LoopOrder } from './schedule.ts'
 import { computeScores, computeWeights } from './score-tile.ts'
 import { asColumn, tileBuffer } from './tile.ts'
-import type { TileBuffer } from './tile.ts'
 import { resolveTiling } from './tiling.ts'
-import type { Tiling, TilingOptions } from './tiling.ts'
-
-/** Which loop is outside. */
-export type LoopOrder = 'queries-outside' | 'keys-outside'
+import type { TilingOptions } from './tiling.ts'
 
 /** Options of {@link flashAttention}: none of the additional ones changes the result. */
 export interface FlashAttentionOptions extends AttentionOptions, TilingOptions {
@@ -73,11 +69,7 @@ export function flashAttention(
   checkParameters('flashAttention', resolved)
   const tiling = resolveTiling('flashAttention', shape, resolved, options)
   const { loopOrder = 'queries-outside' } = options
-  if (loopOrder !== 'queries-outside' && loopOrder !== 'keys-outside') {
-    throw new RangeError(
-      `flashAttention: loopOrder must be queries-outside or keys-outside, got ${String(loopOrder)}`,
-    )
-  }
+  checkLoopOrder('flashAttention', loopOrder)
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { queryBlockSize, keyBlockSize } = tiling
   const rules = pairRules(shape, resolved)
@@ -103,106 +95,38 @@ export function flashAttention(
     trace,
   }
   const { weighted, maximum, sum } = softmax
-  const chip: Chip = {
-    tiling,
-    softmax,
-    start: (head) => resetSoftmax(softmax, sinkOf(head)),
-    query: tileBuffer('query', query, ofQueries),
-    key: tileBuffer('key', key, ofKeys),
-    value: tileBuffer('value', value, ofKeys),
+  const keys = tileBuffer('key', key, ofKeys)
+  const values = tileBuffer('value', value, ofKeys)
+  const queries = tileBuffer('query', query, ofQueries)
+  const lastly = tileBuffer('logSumExp', asColumn(logSumExp), ofQueries)
+  const chip: ForwardChip = {
+    query: queries,
+    key: keys,
+    value: values,
     output: tileBuffer('output', output, { ...ofQueries, values: weighted }),
     rowMaximum: tileBuffer('rowMaximum', asColumn(rowMaximum), { ...ofQueries, values: maximum }),
     rowSum: tileBuffer('rowSum', asColumn(rowSum), { ...ofQueries, values: sum }),
-    logSumExp: tileBuffer('logSumExp', asColumn(logSumExp), ofQueries),
+    logSumExp: lastly,
+    start: (head) => resetSoftmax(softmax, sinkOf(head)),
     absorb: (b, h, i, j, full) => {
       const region = tiling.region(b, h, i, j, full)
-      computeScores(
-        scores,
-        chip.query.values,
-        chip.key.values,
-        region,
-        headDim,
-        resolved.scale,
-        rules,
-      )
+      const { scale } = resolved
+      computeScores(scores, queries.values, keys.values, region, headDim, scale, rules)
       if (weights) computeWeights(weights, region, rules)
-      absorbTile(softmax, scores, weights, chip.value.values, region, valueDim)
+      absorbTile(softmax, scores, weights, values.values, region, valueDim)
     },
+    normalize: () => normalizeRows(softmax),
+    unnormalize: () => unnormalizeRows(softmax),
+    finish: () => rowLogSumExp(softmax, lastly.values),
   }
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
-      if (loopOrder === 'queries-outside') queriesOutside(chip, b, h)
-      else keysOutside(chip, b, h)
+      forwardSchedule(loopOrder, tiling, chip, b, h)
     }
   }
   return {
     output: cast(output, query.dtype),
     logSumExp: cast(logSumExp, logSumExpType(query, key, value)),
-  }
-}
-
-/** The tiles that are on the chip at one time, and what computes with them. */
-interface Chip {
-  readonly tiling: Tiling
-  /** The running softmax of the current query tile: output, rowMaximum and rowSum below. */
-  readonly softmax: OnlineSoftmax
-  readonly query: TileBuffer
-  readonly key: TileBuffer
-  readonly value: TileBuffer
-  readonly output: TileBuffer
-  readonly rowMaximum: TileBuffer
-  readonly rowSum: TileBuffer
-  readonly logSumExp: TileBuffer
-  /** Starts the running softmax of a query tile. */
-  start(head: number): void
-  /** Takes the key and value tile on the chip into the softmax of the query tile on the chip. */
-  absorb(batch: number, head: number, queryBlock: number, keyBlock: number, full: boolean): void
-}
-
-/** FlashAttention-2: every output tile is stored once, keys and values are loaded for each. */
-function queriesOutside(chip: Chip, b: number, h: number): void {
-  const { tiling, softmax, query, key, value, output, logSumExp } = chip
-  for (let i = 0; i < tiling.queryBlocks; i++) {
-    query.load(b, h, i)
-    chip.start(h)
-    for (const { block: j, full } of tiling.keyTiles(b, h, i)) {
-      key.load(b, h, j)
-      value.load(b, h, j)
-      chip.absorb(b, h, i, j, full)
-    }
-    normalizeRows(softmax)
-    output.store(b, h, i)
-    rowLogSumExp(softmax, logSumExp.values)
-    logSumExp.store(b, h, i)
-  }
-}
-
-/** FlashAttention: keys and values are loaded once, partial outputs come and go for each key tile. */
-function keysOutside(chip: Chip, b: number, h: number): void {
-  const { tiling, softmax, query, key, value, output, rowMaximum, rowSum, logSumExp } = chip
-  for (let j = 0; j < tiling.keyBlocks(b); j++) {
-    const tiles = tiling.queryTiles(b, h, j)
-    if (tiles.length === 0) continue
-    key.load(b, h, j)
-    value.load(b, h, j)
-    for (const { block: i, full } of tiles) {
-      query.load(b, h, i)
-      output.load(b, h, i)
-      rowMaximum.load(b, h, i)
-      rowSum.load(b, h, i)
-      unnormalizeRows(softmax)
-      chip.absorb(b, h, i, j, full)
-      normalizeRows(softmax)
-      output.store(b, h, i)
-      rowMaximum.store(b, h, i)
-      rowSum.store(b, h, i)
-    }
-  }
-  for (let i = 0; i < tiling.queryBlocks; i++) {
-    rowMaximum.load(b, h, i)
-    rowSum.load(b, h, i)
-    rowLogSumExp(softmax, logSumExp.values)
-    logSumExp.store(b, h, i)
   }
 }
 

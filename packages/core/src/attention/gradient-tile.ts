@@ -42,23 +42,6 @@ export function sinkGradient(
   return gradient
 }
 
-/** Key and value gradients begin at 0 in the first query head of a group and go on in the others. */
-export function startKeyGradients(
-  { dKey, dValue }: GradientTiles,
-  batch: number,
-  head: number,
-  keyBlock: number,
-  first: boolean,
-): void {
-  if (first) {
-    dKey.values.fill(0)
-    dValue.values.fill(0)
-  } else {
-    dKey.load(batch, head, keyBlock)
-    dValue.load(batch, head, keyBlock)
-  }
-}
-
 /** Adds what one tile of S contributes to dQuery, dKey, dValue and the tables. */
 export type TileDifferentiator = (...tile: Parameters<Tiling['region']>) => void
 

@@ -6,10 +6,12 @@ import { tensor } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { AttentionGradients } from './gradients.ts'
 import { attentionShape, checkParameters, checkTensorShape, resolveOptions } from './options.ts'
-import type { AttentionOptions } from './options.ts'
 import { pairGradients } from './pair-gradients.ts'
 import { pairRules } from './pair-rules.ts'
 import { standardAttention } from './standard.ts'
+import type { StandardAttentionOptions } from './standard.ts'
+import { backwardPasses, forwardPasses, tellPass } from './standard-schedule.ts'
+import type { StandardPass } from './standard-schedule.ts'
 
 /**
  * The gradients of `standardAttention`, accumulated in float64 whatever the inputs are.
@@ -21,7 +23,8 @@ import { standardAttention } from './standard.ts'
  * @param key - `[B, Hkv, S, D]`.
  * @param value - `[B, Hkv, S, Dv]`.
  * @param dOutput - `[B, H, L, Dv]`: gradient of the loss by the output.
- * @param options - Those of the forward pass.
+ * @param options - Those of the forward pass. `trace` is told of the backward pass alone, which takes
+ *   S and P as the forward pass left them in memory.
  * @throws RangeError for shapes and values that do not fit, TypeError for options of the wrong kind.
  *
  * @example
@@ -41,7 +44,7 @@ export function standardAttentionBackward(
   key: Tensor,
   value: Tensor,
   dOutput: Tensor,
-  options: AttentionOptions = {},
+  options: StandardAttentionOptions = {},
 ): AttentionGradients {
   const shape = attentionShape('standardAttentionBackward', query, key, value)
   const resolved = resolveOptions('standardAttentionBackward', shape, options)
@@ -57,11 +60,12 @@ export function standardAttentionBackward(
   const k = toFloat64Array(key) // [B, Hkv, S, D]
   const v = toFloat64Array(value) // [B, Hkv, S, Dv]
   const dO = toFloat64Array(dOutput) // [B, H, L, Dv]
+  const { trace, ...forwardOptions } = options
   const forward = standardAttention(
     tensor(q, query.shape),
     tensor(k, key.shape),
     tensor(v, value.shape),
-    options,
+    forwardOptions,
   )
   const scores = forward.scores.storage // [B, H, L, S]
   const probabilities = forward.probabilities.storage // [B, H, L, S]
@@ -70,54 +74,93 @@ export function standardAttentionBackward(
   const dQ = new Float64Array(q.length)
   const dK = new Float64Array(k.length)
   const dV = new Float64Array(v.length)
-  const dP = new Float64Array(keyLength) // One row.
+  const dP = new Float64Array(queryLength * keyLength) // Of one head, and so is dS.
+  const dS = new Float64Array(dP.length)
   const dSinks = sinks && new Float64Array(heads)
+  // Score modifiers are differentiated at the plain product, which pass 3 computes once more.
+  const throughScores: StandardPass =
+    resolved.scoreModifiers.length === 0
+      ? backwardPasses.softmax
+      : {
+          ...backwardPasses.softmax,
+          loads: [...backwardPasses.softmax.loads, ...forwardPasses.scores.loads],
+        }
+  const tell = (pass: StandardPass, b: number, h: number): void => {
+    if (trace) tellPass(pass, shape, b, h, h % (heads / kvHeads) === 0, trace)
+  }
 
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const kvHead = b * kvHeads + Math.floor((h * kvHeads) / heads)
-      for (let i = 0; i < queryLength; i++) {
-        const row = (b * heads + h) * queryLength + i
-        const qRow = row * headDim
-        const oRow = row * valueDim
-        const sRow = row * keyLength
-        rules.atQuery(b, h, i)
-
-        // Pass 1: back through the weighted sum, to the values and to P; dropped pairs get nothing.
-        let total = 0 // Sum of P dP, what normalising P takes off each dP.
-        for (let j = 0; j < keyLength; j++) {
-          if (scores[sRow + j] === -Infinity) continue // Its value may be padding, even NaN.
-          const vRow = (kvHead * keyLength + j) * valueDim
-          const probability = probabilities[sRow + j]!
-          const weight = rules.weight(j)
-          let product = 0
-          for (let d = 0; d < valueDim; d++) {
-            dV[vRow + d]! += weight * probability * dO[oRow + d]!
-            product += dO[oRow + d]! * v[vRow + d]!
-          }
-          dP[j] = weight * product
-          total += probability * dP[j]!
-        }
-
-        // Pass 2: back through the softmax; the sink is a score whose dP is 0.
-        if (dSinks && sinks[h]! > -Infinity) {
-          dSinks[h]! -= Math.exp(sinks[h]! - logSumExp[row]!) * total
-        }
-        for (let j = 0; j < keyLength; j++) {
-          if (scores[sRow + j] === -Infinity) continue
-          const dS = probabilities[sRow + j]! * (dP[j]! - total)
-
-          // Pass 3: back through the score modifiers, then through the scaled product.
-          const kRow = (kvHead * keyLength + j) * headDim
-          let product = 0
-          for (let d = 0; d < headDim; d++) product += q[qRow + d]! * k[kRow + d]!
-          const dProduct = scale * modifiers.backward(b, h, i, j, product * scale, dS)
-          for (let d = 0; d < headDim; d++) {
-            dQ[qRow + d]! += dProduct * k[kRow + d]!
-            dK[kRow + d]! += dProduct * q[qRow + d]!
+      const firstRow = (b * heads + h) * queryLength
+      /** Calls `visit` with the places of every visible pair: of its row, key row and entry of S. */
+      const eachPair = (
+        visit: (i: number, j: number, row: number, keyRow: number, pair: number) => void,
+      ): void => {
+        for (let i = 0; i < queryLength; i++) {
+          rules.atQuery(b, h, i)
+          const row = firstRow + i
+          for (let j = 0; j < keyLength; j++) {
+            const pair = row * keyLength + j
+            if (scores[pair] === -Infinity) continue // Its key and value may be padding, even NaN.
+            visit(i, j, row, kvHead * keyLength + j, pair)
           }
         }
       }
+
+      // Pass 1: back through the weighted sum to the values; dropped pairs get nothing.
+      eachPair((_i, j, row, keyRow, pair) => {
+        const weight = rules.weight(j) * probabilities[pair]!
+        const [vRow, oRow] = [keyRow * valueDim, row * valueDim]
+        for (let d = 0; d < valueDim; d++) dV[vRow + d]! += weight * dO[oRow + d]!
+      })
+      tell(backwardPasses.values, b, h)
+
+      // Pass 2: and to P.
+      eachPair((i, j, row, keyRow) => {
+        const [vRow, oRow] = [keyRow * valueDim, row * valueDim]
+        let product = 0
+        for (let d = 0; d < valueDim; d++) product += dO[oRow + d]! * v[vRow + d]!
+        dP[i * keyLength + j] = rules.weight(j) * product
+      })
+      tell(backwardPasses.weights, b, h)
+
+      // Pass 3: back through the softmax, whose normalising takes the sum of P dP off each dP; the sink
+      // is a score whose dP is 0. Then through the score modifiers and the scale.
+      const totals = new Float64Array(queryLength)
+      eachPair((i, j, _row, _keyRow, pair) => {
+        totals[i]! += probabilities[pair]! * dP[i * keyLength + j]!
+      })
+      if (dSinks && sinks[h]! > -Infinity) {
+        totals.forEach((total, i) => {
+          dSinks[h]! -= Math.exp(sinks[h]! - logSumExp[firstRow + i]!) * total
+        })
+      }
+      eachPair((i, j, row, keyRow, pair) => {
+        const here = i * keyLength + j
+        const dScore = probabilities[pair]! * (dP[here]! - totals[i]!)
+        let product = 0
+        if (resolved.scoreModifiers.length > 0) {
+          const [qRow, kRow] = [row * headDim, keyRow * headDim]
+          for (let d = 0; d < headDim; d++) product += q[qRow + d]! * k[kRow + d]!
+        }
+        dS[here] = scale * modifiers.backward(b, h, i, j, product * scale, dScore)
+      })
+      tell(throughScores, b, h)
+
+      // Pass 4: back through the product to the queries, then (pass 5) to the keys.
+      eachPair((i, j, row, keyRow) => {
+        const [qRow, kRow] = [row * headDim, keyRow * headDim]
+        const gradient = dS[i * keyLength + j]!
+        for (let d = 0; d < headDim; d++) dQ[qRow + d]! += gradient * k[kRow + d]!
+      })
+      tell(backwardPasses.queries, b, h)
+      eachPair((i, j, row, keyRow) => {
+        const [qRow, kRow] = [row * headDim, keyRow * headDim]
+        const gradient = dS[i * keyLength + j]!
+        for (let d = 0; d < headDim; d++) dK[kRow + d]! += gradient * q[qRow + d]!
+      })
+      tell(backwardPasses.keys, b, h)
     }
   }
   return {

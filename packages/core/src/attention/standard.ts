@@ -9,6 +9,15 @@ import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
 import { logSumExpType } from './result.ts'
 import type { AttentionResult } from './result.ts'
+import { forwardPasses, tellPass } from './standard-schedule.ts'
+import type { StandardPass } from './standard-schedule.ts'
+import type { TileEvent } from './trace.ts'
+
+/** Options of {@link standardAttention} and of its backward pass. */
+export interface StandardAttentionOptions extends AttentionOptions {
+  /** Called for every matrix that a pass over one head loads or stores, each once a pass. */
+  readonly trace?: (event: TileEvent) => void
+}
 
 /** The result of {@link standardAttention}: the two matrices of its passes as well. */
 export interface StandardAttentionResult extends AttentionResult {
@@ -29,7 +38,7 @@ export interface StandardAttentionResult extends AttentionResult {
  * @param query - `[B, H, L, D]`, any strides.
  * @param key - `[B, Hkv, S, D]`; Hkv divides H.
  * @param value - `[B, Hkv, S, Dv]`.
- * @param options - See {@link AttentionOptions}.
+ * @param options - See {@link StandardAttentionOptions}.
  * @returns Output `[B, H, L, Dv]` in the dtype of `query`, logSumExp `[B, H, L]`, and S and P.
  * @throws RangeError for shapes and values that do not fit, TypeError for options of the wrong kind.
  *
@@ -48,7 +57,7 @@ export function standardAttention(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: AttentionOptions = {},
+  options: StandardAttentionOptions = {},
 ): StandardAttentionResult {
   const shape = attentionShape('standardAttention', query, key, value)
   const resolved = resolveOptions('standardAttention', shape, options)
@@ -64,19 +73,22 @@ export function standardAttention(
   const logSumExp = new Float64Array(batch * heads * queryLength) // [B, H, L]
   const output = new Float64Array(batch * heads * queryLength * valueDim) // [B, H, L, Dv]
 
+  const { trace } = options
+  const tell = (pass: StandardPass, b: number, h: number): void => {
+    if (trace) tellPass(pass, shape, b, h, true, trace)
+  }
+
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       // Grouped queries: H / Hkv neighbouring query heads read the same keys and values.
       const kvHead = b * kvHeads + Math.floor((h * kvHeads) / heads)
-      for (let i = 0; i < queryLength; i++) {
-        const row = (b * heads + h) * queryLength + i
-        const qRow = row * headDim
-        const sRow = row * keyLength
-        rules.atQuery(b, h, i)
+      const firstRow = (b * heads + h) * queryLength
 
-        // Pass 1: scores, scaled, then modified; and the largest of the row, the sink's included.
-        const sink = resolved.sinks?.[h] ?? -Infinity
-        let maximum = sink
+      // Pass 1: S, scaled, then modified.
+      for (let i = 0; i < queryLength; i++) {
+        const qRow = (firstRow + i) * headDim
+        const sRow = (firstRow + i) * keyLength
+        rules.atQuery(b, h, i)
         for (let j = 0; j < keyLength; j++) {
           let score = -Infinity
           if (rules.visible(j)) {
@@ -86,10 +98,17 @@ export function standardAttention(
             score = rules.modify(product * resolved.scale, j)
           }
           scores[sRow + j] = score
-          maximum = Math.max(maximum, score)
         }
+      }
+      tell(forwardPasses.scores, b, h)
 
-        // Pass 2: exponentials and their sum. Subtracting the maximum keeps every exp within 1.
+      // Pass 2: P, the softmax of each row of S, in which a sink takes part. Subtracting the maximum
+      // keeps every exp within 1. A row that sees nothing stays 0.
+      const sink = resolved.sinks?.[h] ?? -Infinity
+      for (let i = 0; i < queryLength; i++) {
+        const sRow = (firstRow + i) * keyLength
+        let maximum = sink
+        for (let j = 0; j < keyLength; j++) maximum = Math.max(maximum, scores[sRow + j]!)
         let sum = sink === -Infinity ? 0 : Math.exp(sink - maximum)
         for (let j = 0; j < keyLength; j++) {
           const score = scores[sRow + j]!
@@ -97,14 +116,17 @@ export function standardAttention(
           probabilities[sRow + j] = exponential
           sum += exponential
         }
-        logSumExp[row] = sum === 0 ? -Infinity : maximum + Math.log(sum)
-
-        // Pass 3: normalise. A row that sees nothing stays 0.
+        logSumExp[firstRow + i] = sum === 0 ? -Infinity : maximum + Math.log(sum)
         const inverse = sum === 0 ? 0 : 1 / sum
         for (let j = 0; j < keyLength; j++) probabilities[sRow + j]! *= inverse
+      }
+      tell(forwardPasses.softmax, b, h)
 
-        // Pass 4: the weighted sum of the values, some of them dropped.
-        const oRow = row * valueDim
+      // Pass 3: O, the weighted sum of the values, some of them dropped.
+      for (let i = 0; i < queryLength; i++) {
+        const sRow = (firstRow + i) * keyLength
+        const oRow = (firstRow + i) * valueDim
+        rules.atQuery(b, h, i)
         for (let j = 0; j < keyLength; j++) {
           if (scores[sRow + j] === -Infinity) continue // Its value may be padding, even NaN.
           const weight = rules.weight(j) * probabilities[sRow + j]!
@@ -112,6 +134,7 @@ export function standardAttention(
           for (let d = 0; d < valueDim; d++) output[oRow + d]! += weight * v[vRow + d]!
         }
       }
+      tell(forwardPasses.output, b, h)
     }
   }
 

@@ -3,16 +3,16 @@
 // strides and dtype of the tensor are. Every load and store is told to the trace.
 import { elementReader, elementWriter } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import type { TileMoves } from './schedule.ts'
 import type { TileEvent, TracedTensor } from './trace.ts'
 
-/** A buffer and the tensor `[B, H, length, dim]` whose tiles pass through it. */
-export interface TileBuffer {
+/**
+ * A buffer and the tensor `[B, H, length, dim]` whose tiles pass through it: `load` copies one from
+ * memory, `store` the buffer to memory, rounding to the dtype.
+ */
+export interface TileBuffer extends TileMoves {
   /** The rows that were loaded last, row-major from the beginning. */
   readonly values: Float64Array
-  /** Copies one tile from memory. */
-  load(batch: number, head: number, block: number): void
-  /** Copies the buffer to one tile in memory, rounding to the dtype. */
-  store(batch: number, head: number, block: number): void
 }
 
 /** How the tiles of one tensor are cut and counted. */

@@ -1,8 +1,7 @@
-// What a tiled algorithm moves between memory and its tiles, told event by event by the algorithm
-// itself. Counting them gives the memory traffic that FlashAttention's IO analysis is about
+// What an algorithm moves between memory and the chip, told event by event by the algorithm itself. Counting them gives the memory traffic that FlashAttention's IO analysis is about
 // (arXiv 2205.14135, section 3.2), counted in elements as there.
 
-/** A tensor that tiles are loaded from or stored to. */
+/** A tensor that tiles are loaded from or stored to. The last four are matrices of standard attention. */
 export type TracedTensor =
   | 'query'
   | 'key'
@@ -16,6 +15,10 @@ export type TracedTensor =
   | 'dQuery'
   | 'dKey'
   | 'dValue'
+  | 'scores'
+  | 'probabilities'
+  | 'dProbabilities'
+  | 'dScores'
 
 /** One tile moved between memory and the chip. */
 export interface TileEvent {
@@ -24,7 +27,7 @@ export interface TileEvent {
   readonly batch: number
   /** The query head at work; grouped heads load the same key tile once each. */
   readonly head: number
-  /** Which tile along the length axis. */
+  /** Which tile along the length axis; 0 in standard attention, whose passes move whole matrices. */
   readonly block: number
   /** Numbers moved; the last tile of an axis may be smaller. */
   readonly elements: number
@@ -41,7 +44,7 @@ export interface MemoryTraffic {
 }
 
 /**
- * Adds up the tile events of a tiled algorithm.
+ * Adds up the events that `trace` was called with.
  *
  * @param events - What `trace` was called with; elements, not bytes.
  *

@@ -12,7 +12,7 @@ import {
   toFloat64Array,
   zeros,
 } from '../../src/index.ts'
-import type { AttentionGradients, TileEvent } from '../../src/index.ts'
+import type { AttentionGradients, LoopOrder, TileEvent } from '../../src/index.ts'
 import { fill, goldenCases, largestError } from '../conformance/index.ts'
 import { arbitraryCall, planShape } from './arbitrary-call.ts'
 import type { Call } from './arbitrary-call.ts'
@@ -159,17 +159,24 @@ describe('flashAttentionBackward', () => {
 
   test('is standardAttentionBackward, however it is tiled, with and without a block map', () => {
     fc.assert(
-      fc.property(arbitraryCall(14), arbitraryTiling, fc.boolean(), (call, tiling, planned) => {
-        const { query, key, value, dOutput, options } = call
-        const blockMap = createBlockMap(options.mask, planShape(call), tiling)
-        const tiles = planned ? { blockMap } : tiling
-        const forward = flashAttention(query, key, value, options)
-        const actual = flashAttentionBackward(query, key, value, forward, dOutput, {
-          ...options,
-          ...tiles,
-        })
-        expect(distance(actual, standardOf(call))).toBeLessThan(1e-11)
-      }),
+      fc.property(
+        arbitraryCall(14),
+        arbitraryTiling,
+        fc.boolean(),
+        fc.constantFrom<LoopOrder | undefined>(undefined, 'keys-outside', 'queries-outside'),
+        (call, tiling, planned, loopOrder) => {
+          const { query, key, value, dOutput, options } = call
+          const blockMap = createBlockMap(options.mask, planShape(call), tiling)
+          const tiles = planned ? { blockMap } : tiling
+          const forward = flashAttention(query, key, value, options)
+          const actual = flashAttentionBackward(query, key, value, forward, dOutput, {
+            ...options,
+            ...tiles,
+            ...(loopOrder && { loopOrder }),
+          })
+          expect(distance(actual, standardOf(call))).toBeLessThan(1e-11)
+        },
+      ),
       { numRuns: 300 },
     )
   })
