@@ -26,6 +26,7 @@ const guide: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Masks', link: '/guide/masks' },
       { text: 'Positions', link: '/guide/positions' },
+      { text: 'Model files', link: '/guide/model-files' },
     ],
   },
   {

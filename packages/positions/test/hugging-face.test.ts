@@ -170,10 +170,13 @@ test.each([
   [{ ...llama, rope_scaling: { type: 'linear' } }, /factor must be a number, got undefined/],
   [{ ...llama, rope_scaling: { type: 'linear', factor: '8' } }, /factor must be a number, got "8"/],
   [{ ...llama, rope_scaling: [1] }, /rope_parameters must be an object/],
-  [{ num_attention_heads: 4 }, /hidden_size must be a number, got undefined/],
-  [{ ...llama, rope_scaling: { type: 'longrope', factor: 2 } }, /max_position_embeddings/],
+  [{ num_attention_heads: 4, rope_theta: 500 }, /hidden_size must be a number, got undefined/],
   [
-    { ...llama, rope_scaling: { type: 'dynamic', factor: 2 } },
+    { head_dim: 64, rope_scaling: { type: 'longrope', factor: 2 } },
+    /max_position_embeddings must be a number/,
+  ],
+  [
+    { head_dim: 64, rope_scaling: { type: 'dynamic', factor: 2 } },
     /max_position_embeddings must be a number/,
   ],
   [{ ...llama, rope_theta: 0 }, /base must be a number above 1, got 0/],

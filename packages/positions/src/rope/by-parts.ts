@@ -13,14 +13,18 @@ export function byPartsFrequencies(
   alpha: number,
   beta: number,
 ): Float64Array<ArrayBuffer> {
-  if (!(alpha < beta)) {
+  if (!(alpha <= beta)) {
     throw new RangeError(
-      `ropeFrequencies: the slow bound must lie below the fast bound, got ${alpha} and ${beta}`,
+      `ropeFrequencies: the slow bound must not lie above the fast bound, got ${alpha} and ${beta}`,
     )
   }
   return baseFrequencies(base, rotaryDim).map((frequency) => {
     const turns = (trainedLength * frequency) / (2 * Math.PI)
-    const kept = Math.min(Math.max((turns - alpha) / (beta - alpha), 0), 1)
+    // Equal bounds leave no ramp (Llama 4 Scout): what turns more often than they say is kept.
+    const kept =
+      alpha === beta
+        ? Number(turns > beta)
+        : Math.min(Math.max((turns - alpha) / (beta - alpha), 0), 1)
     return (1 - kept) * (frequency / factor) + kept * frequency
   })
 }

@@ -71,6 +71,11 @@ export interface YarnRope extends RopeShape {
   readonly mscale?: number
   /** DeepSeek's denominator; its square also belongs into the softmax scale, see {@link yarnScoreScale}. */
   readonly mscaleAllDim?: number
+  /**
+   * Whether the model's softmax scale has that square: DeepSeek and its kin. Others carry
+   * `mscale_all_dim` in their files and scale cosine and sine only. Default: true.
+   */
+  readonly scalesScores?: boolean
 }
 
 /** Llama 3.1's scaling (arXiv 2407.21783), which is NTK-by-parts with other constants. */
@@ -96,6 +101,10 @@ export interface LongRope extends RopeShape {
   readonly factor: number
   /** Factor on cosine and sine. Default: sqrt(1 + ln factor / ln trainedLength). */
   readonly attentionFactor?: number
+  /** The same up to `trainedLength` only (Phi-3.5-MoE). Default: `attentionFactor`. */
+  readonly shortAttentionFactor?: number
+  /** The same beyond `trainedLength` only. Default: `attentionFactor`. */
+  readonly longAttentionFactor?: number
 }
 
 /**

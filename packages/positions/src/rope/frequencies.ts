@@ -83,7 +83,10 @@ export function ropeFrequencies(
       )
     }
     case 'longrope':
-      return embedding(longRopeFrequencies(config, sequenceLength), longRopeAttentionFactor(config))
+      return embedding(
+        longRopeFrequencies(config, sequenceLength),
+        longRopeAttentionFactor(config, sequenceLength),
+      )
     case 'proportional':
       return embedding(proportionalFrequencies(base, rotaryDim, config.fraction, config.factor))
     default:

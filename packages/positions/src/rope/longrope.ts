@@ -27,9 +27,14 @@ export function longRopeFrequencies(
   return baseFrequencies(base, rotaryDim).map((frequency, pair) => frequency / factors[pair]!)
 }
 
-/** Factor on cosine and sine: sqrt(1 + ln factor / ln L), at every sequence length. */
-export function longRopeAttentionFactor(config: LongRope): number {
-  const { attentionFactor, factor, trainedLength } = config
-  if (attentionFactor !== undefined) return attentionFactor
+/**
+ * Factor on cosine and sine: sqrt(1 + ln factor / ln L) at every sequence length, unless the checkpoint
+ * brings its own.
+ */
+export function longRopeAttentionFactor(config: LongRope, sequenceLength: number): number {
+  const { factor, trainedLength, shortAttentionFactor, longAttentionFactor } = config
+  const own = sequenceLength > trainedLength ? longAttentionFactor : shortAttentionFactor
+  const given = own ?? config.attentionFactor
+  if (given !== undefined) return given
   return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trainedLength))
 }

@@ -75,7 +75,8 @@ export function yarnAttentionFactor(config: YarnRope): number {
  * temperature is taken out of cosine and sine, as far as `mscaleAllDim` goes, and put into the scale
  * 1 / sqrt(headDim), since only a part of each head rotates. Multiply `scale` by this number and
  * keep `attentionFactor` as it is: one without the other loses the temperature, and setting
- * `attentionFactor` to 0.1 ln(factor) + 1 besides counts it twice. 1 for all other models.
+ * `attentionFactor` to 0.1 ln(factor) + 1 besides counts it twice. 1 for all other models, and where
+ * the file of another model has the setting but its code does not read it (`scalesScores: false`).
  *
  * @example
  * ```ts
@@ -89,5 +90,6 @@ export function yarnAttentionFactor(config: YarnRope): number {
  * ```
  */
 export function yarnScoreScale(config: YarnRope): number {
-  return config.mscaleAllDim ? temperature(config.factor, config.mscaleAllDim) ** 2 : 1
+  const { mscaleAllDim, scalesScores = true } = config
+  return mscaleAllDim && scalesScores ? temperature(config.factor, mscaleAllDim) ** 2 : 1
 }
