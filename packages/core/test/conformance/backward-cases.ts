@@ -45,8 +45,40 @@ function shapeCases(): ConformanceCase[] {
     conformanceCase('[batch, length, heads, dim] in memory', mixed, options, layout(transposed)),
     conformanceCase('views that begin at an odd element', mixed, options, layout(offset)),
     conformanceCase('slices along every axis', mixed, options, layout(sliced)),
+    ...fewQueryCases(),
     conformanceCase('padded keys', three, { ...options, keyLengths: [50, 0, 23] }),
     conformanceCase('offsets for each sequence', three, { ...options, queryOffset: [0, 30, -5] }),
+  ]
+}
+
+/**
+ * Few queries may go forward through a kernel of their own, which plans nothing for tiles: the backward
+ * pass must know the mask all the same. Sizes and widths at which its tiles are whole.
+ */
+function fewQueryCases(): ConformanceCase[] {
+  const few = (queryLength: number, keyLength: number, headDim: number) => ({
+    heads: 2,
+    queryLength,
+    keyLength,
+    headDim,
+  })
+  const blocks = mask('blocks', ({ query, key }) => query.floorDiv(4).eq(key.floorDiv(4)))
+  return [
+    conformanceCase('16 x 16, width 96, causal', few(16, 16, 96), { mask: causal }),
+    conformanceCase('16 x 16, width 128, causal', few(16, 16, 128), { mask: causal }),
+    conformanceCase('16 x 64, width 256, a window', few(16, 64, 256), {
+      mask: slidingWindow(9, 3),
+    }),
+    conformanceCase('16 x 32, width 128, blocks', few(16, 32, 128), {
+      mask: blocks,
+      queryOffset: 0,
+    }),
+    conformanceCase(
+      '16 x 64, width 128, padded keys',
+      { ...few(16, 64, 128), batch: 2 },
+      { keyLengths: [64, 30] },
+    ),
+    conformanceCase('3 x 64, width 64, strided', few(3, 64, 64), { mask: strided(8) }),
   ]
 }
 

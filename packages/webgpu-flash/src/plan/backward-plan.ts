@@ -17,7 +17,6 @@ import {
 import type { BackwardMemory, BackwardTile, GradientRows } from './backward-tiles.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
-import { planBlockMap } from './passes.ts'
 import { headWords } from './plan.ts'
 import type { ForwardPlan } from './plan.ts'
 import { tableLookups, trainableTables } from './table-lookups.ts'
@@ -117,8 +116,11 @@ export function planBackward(
   }) as [ChosenTile, ChosenTile]
   const [queryTile, keyTile] = [chosenQuery.tile, chosenKey.tile]
 
-  const queryMap = mapOf(forward, queryTile.rows, queryTile.columns)
-  const keyMap = mapOf(forward, keyTile.columns, keyTile.rows)
+  // Whatever kernel the forward pass has, and whether that one needs a map.
+  const mapFor = (queryBlockSize: number, keyBlockSize: number): BlockMap | undefined =>
+    forward.visibility.blockMap({ queryBlockSize, keyBlockSize })
+  const queryMap = mapFor(queryTile.rows, queryTile.columns)
+  const keyMap = mapFor(keyTile.columns, keyTile.rows)
   const packedQuery = queryMap && packBlockMap(queryMap)
   const transposed = keyMap && byKey(keyMap)
   const packedKey = transposed && packBlockMap(transposed)
@@ -201,18 +203,6 @@ function chooseTile(
   const origin: TileOrigin = tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
   const large = teams ? chooseTeamTile(gradients, shape, limits) : undefined
   return { tile: large ?? chooseBackwardTile(gradients, shape, limits), origin, teams }
-}
-
-function mapOf(
-  { shape, attention, blockMap }: ForwardPlan,
-  queryBlockSize: number,
-  keyBlockSize: number,
-): BlockMap | undefined {
-  if (!blockMap) return undefined
-  if (blockMap.queryBlockSize === queryBlockSize && blockMap.keyBlockSize === keyBlockSize) {
-    return blockMap
-  }
-  return planBlockMap({ shape, attention }, { queryBlockSize, keyBlockSize })
 }
 
 /** The transposed map, as the map of a problem whose rows are keys. */

@@ -1,6 +1,6 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tile, into how many
 // parts keys are cut, and which chunks of keys a call's rows see at all.
-import { blockMapRow, createBlockMap } from '@attn/core'
+import { blockMapRow } from '@attn/core'
 import type { AttentionShape, BlockMap, DType, ResolvedAttention, ScoreModifier } from '@attn/core'
 import type { DataLayout } from '../codegen/data-layout.ts'
 import { pairwiseRules } from '../codegen/snippets.ts'
@@ -10,6 +10,7 @@ import { lengthWords } from '../kernels/decode-frame.ts'
 import { chooseDecodeTile, chunkKeys, decodeMemory } from './decode-tile.ts'
 import type { DecodeMemory, DecodeTile } from './decode-tile.ts'
 import type { Range } from './dispatch.ts'
+import type { CallLengths, Visibility } from './visibility.ts'
 
 /** Queries of a sequence up to which each key is rather read once than multiplied fast. */
 export const mostDecodedQueries = 16
@@ -132,22 +133,14 @@ export interface DecodeLengths {
 export function decodeLengths(
   { tile, mostParts }: Pick<DecodePlan, 'tile' | 'mostParts'>,
   shape: AttentionShape,
-  { mask }: Pick<ResolvedAttention, 'mask'>,
-  lengths: Pick<ResolvedAttention, 'keyLengths' | 'queryOffsets'>,
+  visibility: Visibility,
+  lengths: CallLengths,
 ): DecodeLengths {
   const { keyLengths, queryOffsets } = lengths
-  const { batch, heads, queryLength, keyLength } = shape
+  const { batch, queryLength } = shape
   const size = chunkKeys(tile)
-  const seen = mask
-    ? seenChunks(
-        createBlockMap(
-          mask,
-          { batch, heads, queryLength, keyLength, keyLengths, queryOffset: queryOffsets },
-          { queryBlockSize: queryLength, keyBlockSize: size },
-        ),
-        batch,
-      )
-    : undefined
+  const map = visibility.blockMapOf(lengths, { queryBlockSize: queryLength, keyBlockSize: size })
+  const seen = map && seenChunks(map, batch)
   const head = new Uint32Array(lengthWords * batch)
   const lists: number[] = []
   let most = 0

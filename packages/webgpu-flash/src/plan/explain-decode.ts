@@ -27,11 +27,11 @@ export function explainDecode(
   plan: DecodingPlan,
   capabilities: Capabilities,
 ): Omit<PlanExplanation, 'call' | 'rope' | 'backward' | 'scoreBytes'> {
-  const { shape, dtype, attention, decode } = plan
+  const { shape, dtype, attention, visibility, decode } = plan
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const { tile, groupRows, rowTiles } = decode
   const keys = chunkKeys(tile)
-  const lengths = decodeLengths(decode, shape, attention, attention)
+  const lengths = decodeLengths(decode, shape, visibility, attention)
   const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
   const bound = {
     query: query!,

@@ -1,10 +1,8 @@
 // A sparse mask in passes: each sees pairs that no other does, its tokens stand in an order of their
 // own, and all merge by log-sum-exp in the output. Every pass is a plan of the same kernel.
-import { createBlockMap, planSparsity } from '@attn/core'
+import { planSparsity } from '@attn/core'
 import type {
   AttentionShape,
-  BlockMap,
-  BlockMapShape,
   BlockSizes,
   DType,
   Mask,
@@ -17,6 +15,7 @@ import { packBlockMap } from './pack-block-map.ts'
 import type { ForwardPlan } from './plan.ts'
 import { splitLongRows } from './split-rows.ts'
 import { chooseTile, tileMemory } from './tiles.ts'
+import { blockMapShape } from './visibility.ts'
 
 /** What the planner made of a mask that proposes orders. */
 export interface PassChoice {
@@ -50,7 +49,12 @@ export function choosePasses(
   if (!mask?.orders || mask.orders.length === 0) return undefined
   const tile = matrix ? chooseTile(shape, limits) : plan.tile
   const fits = headBytes(shape, dtype) <= limits.maxStorageBufferBindingSize
-  const sparsity = planSparsity(mask, mapShape(plan), blockSizes(tile), fits ? mask.orders : [])
+  const sparsity = planSparsity(
+    mask,
+    blockMapShape(shape, attention),
+    blockSizes(tile),
+    fits ? mask.orders : [],
+  )
   const { chosen, candidates } = sparsity
   const [natural] = candidates
   const best = candidates[chosen]!
@@ -75,29 +79,6 @@ function headBytes(
 ): number {
   const elements = Math.max(queryLength, keyLength) * Math.max(headDim, valueDim)
   return elements * (dtype === 'float16' ? 2 : 4) + 256
-}
-
-/** The shape that the block maps of a plan are made for. */
-function mapShape({ shape, attention }: Pick<ForwardPlan, 'shape' | 'attention'>): BlockMapShape {
-  const { batch, heads, queryLength, keyLength } = shape
-  const { queryOffsets, keyLengths } = attention
-  return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
-}
-
-/** The block map of a plan: of the mask as it was given, which planning can see repeat. */
-export function planBlockMap(
-  plan: Pick<ForwardPlan, 'shape' | 'attention'>,
-  sizes: BlockSizes,
-): BlockMap {
-  const shape = mapShape(plan)
-  const { mask, sequences } = plan.attention
-  if (!sequences) return createBlockMap(mask, shape, sizes)
-  const { queryOffsets, keyLengths } = sequences
-  return createBlockMap(
-    sequences.mask,
-    { ...shape, sequences, queryOffset: queryOffsets, keyLengths },
-    sizes,
-  )
 }
 
 /** A tile as block maps know it. */

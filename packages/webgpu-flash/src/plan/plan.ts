@@ -32,12 +32,14 @@ import { matrixMemory } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
 import { roundUp, tileMemory } from './tiles.ts'
 import type { ForwardTile, TileMemory } from './tiles.ts'
-import { blockSizes, choosePasses, planBlockMap, withPasses } from './passes.ts'
+import { blockSizes, choosePasses, withPasses } from './passes.ts'
 import type { PassChoice } from './passes.ts'
 import type { SplitRows } from './split-rows.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
 import type { TileOrigin, TunedTiles, Tuning } from './tuning.ts'
+import { decideVisibility } from './visibility.ts'
+import type { Visibility } from './visibility.ts'
 
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
 export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
@@ -86,6 +88,8 @@ export interface ForwardPlan extends DecodeDecision {
   readonly shape: AttentionShape
   readonly dtype: DType
   readonly attention: ResolvedAttention
+  /** What is visible, to the backward pass of the plan too. */
+  readonly visibility: Visibility
   /** Undefined where neither queries nor keys are turned. */
   readonly rope: ResolvedRope | undefined
   readonly tile: ForwardTile
@@ -96,7 +100,10 @@ export interface ForwardPlan extends DecodeDecision {
   readonly memory: TileMemory
   /** Set where the kernel is the one on subgroup matrices; `tile` then says the same in its words. */
   readonly matrix: MatrixTile | undefined
-  /** Undefined where no mask or padding hides anything: all tiles are visited. */
+  /**
+   * Of the tiles of this kernel; undefined where nothing is hidden and all are visited, and for the
+   * decode kernel, whose chunks come with each call.
+   */
   readonly blockMap: BlockMap | undefined
   readonly packedMap: PackedBlockMap | undefined
   readonly layout: DataLayout
@@ -167,7 +174,7 @@ export function planForward(
   const nodes = [mask, ...scoreModifiers].flatMap((part) => (part ? [part.expression.node] : []))
   const within = attention.dropout?.within
   const layout = dataLayout([...nodes, ...counterNodes(within)])
-  const padded = attention.keyLengths.some((length) => length < keyLength)
+  const visibility = decideVisibility(shape, attention)
   const problem = { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall }
   const decision: DecodeDecision = decodes
     ? decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
@@ -177,13 +184,12 @@ export function planForward(
     ? undefined
     : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
   const known = matrix || decode ? undefined : passChoice?.sparsity.natural
-  const blockMap =
-    known ??
-    ((mask || padded) && !decode ? planBlockMap({ shape, attention }, blockSizes(tile)) : undefined)
+  const blockMap = known ?? (decode ? undefined : visibility.blockMap(blockSizes(tile)))
   const plan: ForwardPlan = {
     shape,
     dtype,
     attention,
+    visibility,
     rope: resolveRope('flash.plan', options.rope, shape, attention, lengthsPerCall),
     tile,
     tileOrigin: tuned.forward?.tile === 'decode' && !decode ? withoutDecode : origin,

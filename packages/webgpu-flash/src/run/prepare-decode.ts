@@ -43,9 +43,9 @@ export function prepareDecode(
   tensors: Tensors,
 ): { readonly stages: Stage[]; readonly lengths: Uint32Array } {
   const decoding = plan as DecodingPlan
-  const { decode, shape, attention } = decoding
+  const { decode, shape, attention, visibility } = decoding
   const given = callLengths(caller, plan, tensors)
-  const lengths = decodeLengths(decode, shape, attention, given ?? attention)
+  const lengths = decodeLengths(decode, shape, visibility, given ?? attention)
   const configs = decodeConfigs(decoding, tensors, capabilities.shaderFloat16, lengths.parts === 1)
   const boxes = cutDecode(caller, decoding, boundTensors(tensors), lengths, capabilities.limits)
   const stage = (code: string, each: readonly Box[], merges: boolean): Stage => ({

@@ -60,6 +60,24 @@ describe('planBackward', () => {
     expect([query.packedMap!.rowTiles[0], key.packedMap!.rowTiles[0]]).toEqual([1, 16])
   })
 
+  it('draws on what is visible whatever kernel the forward pass has', () => {
+    const masks = { causal, blocks: mask('blocks', ({ query, key }) => key.ge(query)) }
+    for (const queryLength of [1, 3, 16, 17]) {
+      for (const pattern of [undefined, ...Object.values(masks)]) {
+        for (const keyLengths of [[64], [40]]) {
+          const options = { queryLength, keyLength: 64, headDim: 128, keyLengths }
+          const { forward, query, key } = plan({ ...options, ...(pattern && { mask: pattern }) })
+          expect(forward.decode !== undefined).toBe(queryLength <= 16)
+          const hides = pattern !== undefined || keyLengths[0] !== 64
+          expect([query.blockMap !== undefined, key.blockMap !== undefined]).toEqual([hides, hides])
+          const visible = ({ rows, columns }: { rows: number; columns: number }) =>
+            forward.visibility.blockMap({ queryBlockSize: rows, keyBlockSize: columns })
+          expect(query.blockMap).toEqual(visible(query.tile))
+        }
+      }
+    }
+  })
+
   it('takes tiles of two teams where they fit and are faster', () => {
     const large = {
       ...defaultCapabilities,

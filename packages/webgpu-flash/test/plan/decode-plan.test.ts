@@ -73,8 +73,8 @@ describe('decodeLengths', () => {
   it('gives every key that a row sees to one part, and no part more than its share', () => {
     fc.assert(
       fc.property(arbitraryCall, (options) => {
-        const { decode, shape, attention } = decoding(options)
-        const lengths = decodeLengths(decode, shape, attention, attention)
+        const { decode, shape, attention, visibility } = decoding(options)
+        const lengths = decodeLengths(decode, shape, visibility, attention)
         const size = chunkKeys(decode.tile)
         const allows = options.mask && compile(options.mask.expression)
         expect(lengths.parts).toBeLessThanOrEqual(decode.mostParts)
@@ -126,8 +126,8 @@ describe('cutDecode', () => {
         fc.integer({ min: 1e5, max: 1e7 }),
         (options, lowered, workBudget) => {
           const plan = decoding({ ...options, workBudget })
-          const { decode, shape, attention } = plan
-          const lengths = decodeLengths(decode, shape, attention, attention)
+          const { decode, shape, attention, visibility } = plan
+          const lengths = decodeLengths(decode, shape, visibility, attention)
           const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
           const bound = {
             query: query!,
