@@ -29,6 +29,8 @@ export interface GuardedCall {
   writes(...buffers: readonly GPUBuffer[]): void
   /** Something to undo if it fails. */
   onFailure(undo: () => void): void
+  /** Something that may be done once it is known not to have failed. */
+  onSuccess(finish: () => void): void
 }
 
 /** Watches a device's errors. */
@@ -98,12 +100,14 @@ export function watchErrors(device: GPUDevice): ErrorWatch {
       const read: GPUBuffer[] = []
       const written: GPUBuffer[] = []
       const undos: (() => void)[] = []
+      const finishes: (() => void)[] = []
       let done = false
       try {
         const result = commands({
           reads: (...buffers) => void read.push(...buffers),
           writes: (...buffers) => void written.push(...buffers),
           onFailure: (undo) => void undos.push(undo),
+          onSuccess: (finish) => void finishes.push(finish),
         })
         done = true
         return result
@@ -118,10 +122,8 @@ export function watchErrors(device: GPUDevice): ErrorWatch {
             const earlier = reports.get(buffer)
             reports.set(buffer, earlier ? first([earlier, report]) : report)
           }
-          if (undos.length > 0) {
-            void own.then((error) => {
-              if (error) undos.forEach((undo) => undo())
-            })
+          if (undos.length + finishes.length > 0) {
+            void own.then((error) => (error ? undos : finishes).forEach((act) => act()))
           }
         }
       }

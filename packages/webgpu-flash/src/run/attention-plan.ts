@@ -16,7 +16,7 @@ import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { createPlanRope } from './plan-rope.ts'
-import { callLengths, checkTensors, forwardTensorNames } from './forward-tensors.ts'
+import { callLengths, checkTensors, forwardTensorNames, inputsOfCall } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './plan-backward.ts'
@@ -240,13 +240,15 @@ export function bindPlan(
       errors.guard('plan.createOutputs', (call) =>
         withOutputs({}, ({ output, logSumExp }) => call.writes(output.storage, logSumExp.storage)),
       ),
-    encodeForward: (encoder, tensors, timestampWrites) => {
+    encodeForward: (encoder, given, timestampWrites) => {
+      const tensors = inputsOfCall('plan.encodeForward', plan, given)
       check('plan.encodeForward', tensors)
       errors.guard('plan.encodeForward', (call) =>
         encode('plan.encodeForward', call, encoder, tensors, timestampWrites),
       )
     },
-    forward: (inputs) => {
+    forward: (given) => {
+      const inputs = inputsOfCall('plan.forward', plan, given)
       check('plan.forward', inputs)
       return errors.guard('plan.forward', (call) =>
         withOutputs(inputs, (outputs) => {

@@ -1,10 +1,12 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
-import { extent, resolveOptions } from '@attn/core'
+import { extent, resolveOptions, slice } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
+import { appendedOffsets } from './appended-tokens.ts'
+import type { AppendedTokens } from './appended-tokens.ts'
 
 /** Tensors a forward pass reads, all of the plan's dtype and shape. */
 export interface ForwardInputs {
@@ -23,6 +25,8 @@ export interface ForwardInputs {
   readonly keyLengths?: number | ArrayLike<number>
   /** Of the same plans: position of the first query. Default: key length - query length. */
   readonly queryOffset?: number | ArrayLike<number>
+  /** Of the same plans: what a cache says of where queries stand, unless `queryOffset` does. */
+  readonly appended?: AppendedTokens
 }
 
 /** The lengths of a call, resolved: one of each sequence. */
@@ -64,6 +68,34 @@ export function callLengths(
 /** Rows that the caller's keys have: with lengths per call, no more than the plan is for. */
 function heldKeys({ keyLength }: AttentionShape, { key }: Pick<ForwardInputs, 'key'>): number {
   return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
+}
+
+/**
+ * The inputs of a call over a cache in the words of its plan: with as many keys as that is for at most (a
+ * cache that has grown since has more rows, which may not count), and queries where its tokens stand.
+ *
+ * @throws RangeError where the cache cannot tell where the queries stand.
+ */
+export function inputsOfCall<Inputs extends ForwardInputs>(
+  caller: string,
+  { shape, decode }: ForwardPlan,
+  inputs: Inputs,
+): Inputs {
+  if (!decode?.lengthsPerCall) return inputs
+  const { key, value, appended } = inputs
+  const offset = inputs.queryOffset ?? (appended && appendedOffsets(caller, shape, appended))
+  const rows = key?.shape?.[2] ?? 0
+  const grown = rows > shape.keyLength && value?.shape?.[2] === rows
+  return {
+    ...inputs,
+    ...(offset === undefined ? {} : { queryOffset: offset }),
+    ...(grown
+      ? {
+          key: slice(key, 2, 0, shape.keyLength),
+          value: slice(value, 2, 0, shape.keyLength),
+        }
+      : {}),
+  }
 }
 
 const filled = (value: number, count: number): number[] =>

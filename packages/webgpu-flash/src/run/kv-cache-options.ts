@@ -2,6 +2,7 @@
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
 import type { DType, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
+import type { AppendedTokens } from './appended-tokens.ts'
 import { checkRotary } from '../plan/rotary-words.ts'
 
 /** What a cache is made for. */
@@ -37,6 +38,8 @@ export interface CacheInputs {
   readonly key: GpuTensor
   readonly value: GpuTensor
   readonly keyLengths: readonly number[]
+  /** Where the queries of the tokens appended last stand. */
+  readonly appended: AppendedTokens
 }
 
 /**
@@ -53,7 +56,12 @@ export interface KeyValueCache {
   readonly lengths: readonly number[]
   /** Tokens of a sequence. Default: the first. */
   length(sequence?: number): number
-  /** For `plan.forward({ query, ...cache.inputs() })`: what it holds now. */
+  /**
+   * For `plan.forward({ query, ...cache.inputs() })`: what it holds now. Queries stand where the tokens of
+   * the last append do, row by row, also where `counts` left out padding; as many queries as were
+   * appended without padding are the last tokens of their sequences. Any other number of queries after
+   * an append with padding needs `queryOffset`.
+   */
   inputs(): CacheInputs
   /**
    * Appends tokens and submits at once: one, or many such as a prompt.
@@ -75,8 +83,11 @@ export interface KeyValueCache {
    */
   truncate(lengths: number | ArrayLike<number>): void
   /**
-   * Makes room: copies what there is into larger buffers, and frees the old ones. Submit what was
-   * recorded with them before. Plans stay good up to the `keyLength` they were made for.
+   * Makes room: copies what there is into larger buffers, and frees the old ones once the device is known
+   * to have had the memory. Where it had not, the cache goes back to what it held and is as it was, without
+   * tokens appended since, and `flash.finished` and downloads of what came of them reject with
+   * GpuOutOfMemoryError. Submit what was recorded with the old buffers before. Plans stay good up to
+   * the `keyLength` they were made for.
    *
    * @throws RangeError for less than the capacity, UnsupportedError for more than the device allows.
    */

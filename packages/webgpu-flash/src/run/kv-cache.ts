@@ -6,18 +6,28 @@ import type { GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import { rotatedRow } from '../plan/rope-options.ts'
+import { logAppends } from './appended-tokens.ts'
 import type { PlanHost } from './attention-plan.ts'
 import { checkTensor } from './forward-tensors.ts'
 import { checkCacheOptions, perSequence } from './kv-cache-options.ts'
 import type { CacheTokens, KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
 import { createRotated } from './rotate-tensor.ts'
 import { createRotation } from './rotation.ts'
+import { createSlots } from './slots.ts'
 
 const copies: RotaryEmbedding = {
   inverseFrequencies: [],
   attentionFactor: 1,
   layout: 'half',
   rotaryDim: 0,
+}
+
+type Held = Readonly<Record<'key' | 'value', GpuTensor>>
+
+interface Snapshot {
+  readonly held: Held
+  readonly capacity: number
+  readonly lengths: Int32Array
 }
 
 /** Makes an empty cache; see `FlashAttention.cache`. */
@@ -28,28 +38,32 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
   const dims = { key: headDim, value: valueDim } as const
 
   let { capacity } = options
-  const allocate = (caller: string, rows: number): Record<'key' | 'value', GpuTensor> =>
-    errors.guard(caller, (call) =>
-      buffers.undoOnThrow(() => {
-        const make = (name: 'key' | 'value'): GpuTensor => {
-          const headBytes = rows * rotatedRow(dims[name], dtype, false) * elementBytes(dtype)
-          const { maxStorageBufferBindingSize: most } = capabilities.limits
-          if (headBytes > most) {
-            throw new UnsupportedError(
-              `${caller}: a head of ${headBytes} bytes exceeds the device's maxStorageBufferBindingSize=${most}; use a smaller capacity or request a larger limit`,
-            )
-          }
-          const shape = [batch, kvHeads, rows, dims[name]]
-          // Rows begin on whole words, as copies of heads must.
-          const made = createRotated(buffers, `${name} cache`, shape, dtype, false)
-          call.writes(made.storage)
-          return made
+  const allocate = (caller: string, call: GuardedCall, rows: number): Held =>
+    buffers.undoOnThrow(() => {
+      const make = (name: 'key' | 'value'): GpuTensor => {
+        const headBytes = rows * rotatedRow(dims[name], dtype, false) * elementBytes(dtype)
+        const { maxStorageBufferBindingSize: most } = capabilities.limits
+        if (headBytes > most) {
+          throw new UnsupportedError(
+            `${caller}: a head of ${headBytes} bytes exceeds the device's maxStorageBufferBindingSize=${most}; use a smaller capacity or request a larger limit`,
+          )
         }
-        return { key: make('key'), value: make('value') }
-      }),
-    )
-  let held = allocate('flash.cache', capacity)
+        const shape = [batch, kvHeads, rows, dims[name]]
+        // Rows begin on whole words, as copies of heads must.
+        const made = createRotated(buffers, `${name} cache`, shape, dtype, false)
+        call.writes(made.storage)
+        return made
+      }
+      return { key: make('key'), value: make('value') }
+    })
+  const release = (tensors: Held): void => {
+    for (const { storage } of Object.values(tensors)) buffers.release(storage)
+  }
+  let held = errors.guard('flash.cache', (call) => allocate('flash.cache', call, capacity))
   const lengths = new Int32Array(batch)
+  const log = logAppends(batch)
+  /** What was held before each `grow` of which the device has not said yet whether it had the memory. */
+  const earlier: Snapshot[] = []
   const entries = {
     words: new Uint32Array(2 * batch),
     batchStep: 1,
@@ -60,6 +74,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     key: createRotation(host, 'flash.cache', rope ?? copies, entries),
     value: createRotation(host, 'flash.cache', copies, entries),
   }
+  const places = createSlots(host, 'places of tokens', 8 * batch)
   let destroyed = false
 
   const checkUsable = (caller: string): void => {
@@ -91,23 +106,33 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     encoder: GPUCommandEncoder,
     tokens: CacheTokens,
     counts: Int32Array,
-  ): GPUBuffer => {
+    recorded: boolean,
+  ): void => {
     const words = new Uint32Array(2 * batch)
     counts.forEach((count, sequence) => words.set([lengths[sequence]!, count], 2 * sequence))
-    const places = buffers.upload('places of tokens', words)
-    call.writes(places)
-    const own = { words: places, appends: true }
+    const own = { words: places.write(call, words, recorded), appends: true }
     const pass = encoder.beginComputePass({ label: 'attn append' })
     for (const name of ['key', 'value'] as const) {
       rotations[name].encode(caller, call, pass, tokens[name], held[name], 1, own)
     }
     pass.end()
-    return places
   }
-  const advance = (counts: Int32Array): void =>
+  const advance = ({ key }: CacheTokens, counts: Int32Array): void => {
+    log.append(key.shape[2]!, counts, lengths)
     counts.forEach((count, sequence) => {
       lengths[sequence]! += count
     })
+  }
+
+  /** Undoes a `grow` that the device had no memory for, and those that were built on it. */
+  const goBack = (before: Snapshot): void => {
+    if (!earlier.includes(before)) return
+    const later = earlier.splice(earlier.indexOf(before)).slice(1)
+    for (const tensors of [held, ...later.map((snapshot) => snapshot.held)]) release(tensors)
+    ;({ held, capacity } = before)
+    log.remove(lengths.map((length, sequence) => length - before.lengths[sequence]!))
+    lengths.set(before.lengths)
+  }
 
   return {
     get key() {
@@ -128,26 +153,24 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
       }
       return lengths[sequence]!
     },
-    inputs: () => ({ ...held, keyLengths: Array.from(lengths) }),
+    inputs: () => ({ ...held, keyLengths: Array.from(lengths), appended: log.appended }),
     append: (tokens) => {
       checkUsable('cache.append')
       const counts = countsOf('cache.append', tokens)
       errors.guard('cache.append', (call) => {
         const encoder = device.createCommandEncoder({ label: 'attn append' })
-        const places = encode('cache.append', call, encoder, tokens, counts)
+        encode('cache.append', call, encoder, tokens, counts, false)
         device.queue.submit([encoder.finish()])
-        buffers.release(places)
       })
-      advance(counts)
+      advance(tokens, counts)
     },
     encodeAppend: (encoder, tokens) => {
       checkUsable('cache.encodeAppend')
       const counts = countsOf('cache.encodeAppend', tokens)
-      errors.guard('cache.encodeAppend', (call) => {
-        // Its memory is freed once nothing that was encoded uses it.
-        buffers.forget(encode('cache.encodeAppend', call, encoder, tokens, counts))
-      })
-      advance(counts)
+      errors.guard('cache.encodeAppend', (call) =>
+        encode('cache.encodeAppend', call, encoder, tokens, counts, true),
+      )
+      advance(tokens, counts)
     },
     truncate: (left) => {
       checkUsable('cache.truncate')
@@ -159,7 +182,12 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
           )
         }
       })
+      log.remove(wanted.map((length, sequence) => lengths[sequence]! - length))
       lengths.set(wanted)
+      // What is appended in their place is in the newest buffers only.
+      for (const { lengths: kept } of earlier) {
+        kept.set(kept.map((length, sequence) => Math.min(length, wanted[sequence]!)))
+      }
     },
     grow: (wanted) => {
       checkUsable('cache.grow')
@@ -168,24 +196,34 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
           `cache.grow: capacity must be an integer of at least ${capacity}, got ${wanted}`,
         )
       }
-      const larger = allocate('cache.grow', wanted)
       const old = held
       errors.guard('cache.grow', (call) => {
+        const larger = allocate('cache.grow', call, wanted)
         const encoder = device.createCommandEncoder({ label: 'attn grow' })
         for (const name of ['key', 'value'] as const) {
           call.reads(old[name].storage)
-          call.writes(larger[name].storage)
           copyHeads(encoder, old[name], larger[name])
         }
         device.queue.submit([encoder.finish()])
+        // Whether there was memory is said later: until then the old buffers are kept.
+        const before: Snapshot = { held: old, capacity, lengths: lengths.slice() }
+        earlier.push(before)
+        call.onSuccess(() => {
+          if (earlier.includes(before)) {
+            earlier.splice(earlier.indexOf(before), 1)
+            release(old)
+          }
+        })
+        call.onFailure(() => goBack(before))
+        held = larger
+        capacity = wanted
       })
-      held = larger
-      capacity = wanted
-      for (const { storage } of Object.values(old)) buffers.release(storage)
     },
     destroy: () => {
       destroyed = true
-      for (const { storage } of Object.values(held)) buffers.release(storage)
+      release(held)
+      for (const { held: old } of earlier.splice(0)) release(old)
+      places.destroy()
       for (const rotation of Object.values(rotations)) rotation.destroy()
     },
   }

@@ -12,6 +12,8 @@ import { offsetWords } from '../plan/rotary-words.ts'
 import type { CallLengths } from './forward-tensors.ts'
 import { createRotated } from './rotate-tensor.ts'
 import { createRotation } from './rotation.ts'
+import { createSlots } from './slots.ts'
+import type { Slots } from './slots.ts'
 import type { CallPositions, Rotation } from './rotation.ts'
 
 /** The tensors that rotation concerns, or those of them that it does. */
@@ -85,7 +87,8 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
     return made
   }
   // Kept from call to call, for the layers that a step of decoding has.
-  let last: { readonly key: string; readonly words: GPUBuffer } | undefined
+  let last: { readonly key: string; readonly words: GPUBufferBinding } | undefined
+  let places: Slots | undefined
   const positionsOf = (
     caller: string,
     call: GuardedCall,
@@ -94,11 +97,9 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
     const key = queryOffsets.join()
     if (last?.key !== key) {
       const { words } = offsetWords(caller, queryOffsets, queryLength)
-      const made = buffers.upload('positions', words)
-      // Not destroyed: a call that is encoded but not submitted may need it still.
-      if (last) buffers.forget(last.words)
-      last = { key, words: made }
-      call.writes(made)
+      places ??= createSlots(host, 'positions', words.byteLength)
+      // What reads it may be recorded and submitted later.
+      last = { key, words: places.write(call, words, true) }
     }
     return { words: last.words, appends: false }
   }
@@ -124,7 +125,7 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
       for (const rotation of Object.values(rotations)) rotation.destroy()
       for (const { storage } of tensors.values()) buffers.release(storage)
       tensors.clear()
-      if (last) buffers.release(last.words)
+      places?.destroy()
     },
   }
 }

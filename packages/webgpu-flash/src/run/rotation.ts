@@ -35,7 +35,7 @@ export interface Rotation {
 
 /** Positions of a call, laid out as those of the rotation. */
 export interface CallPositions {
-  readonly words: GPUBuffer
+  readonly words: GPUBufferBinding
   /** Whether rows are appended to a cache at their positions. */
   readonly appends: boolean
 }
@@ -93,13 +93,13 @@ export function createRotation(
 
   return {
     encode: (callerOfCall, call, pass, input, output, direction, own) => {
-      const { words = positionBuffer, appends = false } = own ?? {}
+      const { words = { buffer: positionBuffer }, appends = false } = own ?? {}
       const views = [input, output].map(({ offset, strides, shape }) => [offset, strides, shape])
       const key = JSON.stringify([direction, appends, input.dtype, ...views])
       const prepared = calls.get(key, () =>
         prepare(callerOfCall, input, output, direction, appends),
       )
-      call.reads(input.storage, frequencyBuffer, words)
+      call.reads(input.storage, frequencyBuffer, words.buffer)
       call.writes(output.storage)
       call.onFailure(() => {
         forgetPipeline(device, prepared.pipeline)
@@ -117,7 +117,7 @@ export function createRotation(
           part(input, dispatch.input),
           part(output, dispatch.output),
           { buffer: frequencyBuffer },
-          { buffer: words },
+          words,
         ]
         const entries = resources.map((resource, binding) => ({ binding, resource }))
         const layout = kernelLayout(device, bindings)

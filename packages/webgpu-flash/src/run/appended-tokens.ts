@@ -1,0 +1,82 @@
+// Where the queries of a call over a cache stand. Queries come in the rows of the tokens that were just
+// appended, and prompts of unequal lengths are padded: their last rows are not their sequence's last tokens.
+import type { AttentionShape } from '@attn/core'
+
+/** What a cache knows of its last tokens; part of `cache.inputs()`. */
+export interface AppendedTokens {
+  /** Rows of the last append, padding included. */
+  readonly rows: number
+  /** Position of the first of them, of each sequence. */
+  readonly starts: readonly number[]
+  /**
+   * So many last rows of all appends had no padding: for as many queries, they are the last tokens of
+   * their sequences. At least 1.
+   */
+  readonly whole: number
+}
+
+/**
+ * Positions of the first query of each sequence; undefined where queries are the last tokens, which is
+ * the default of every call.
+ *
+ * @throws RangeError where the queries are neither the rows of the last append nor known to be the last
+ *   tokens.
+ */
+export function appendedOffsets(
+  caller: string,
+  { queryLength }: AttentionShape,
+  { rows, starts, whole }: AppendedTokens,
+): readonly number[] | undefined {
+  if (queryLength <= whole) return undefined
+  if (queryLength === rows) return starts
+  throw new RangeError(
+    `${caller}: the cache was last given ${rows} rows with padding, so it cannot tell where ${queryLength} queries stand; give queryOffset, the position of each sequence's first query`,
+  )
+}
+
+/** Keeps account of a cache's last tokens. */
+export interface AppendLog {
+  readonly appended: AppendedTokens
+  /** After an append of so many rows, of which each sequence took some, to lengths that were these. */
+  append(rows: number, counts: ArrayLike<number>, starts: ArrayLike<number>): void
+  /** After the sequences lost so many last tokens. */
+  remove(counts: ArrayLike<number>): void
+}
+
+/** Starts an account. */
+export function logAppends(batch: number): AppendLog {
+  let appended: AppendedTokens = {
+    rows: 1,
+    starts: Array.from({ length: batch }, () => 0),
+    whole: 1,
+  }
+  return {
+    get appended() {
+      return appended
+    },
+    append: (rows, counts, starts) => {
+      const padded = Array.from(counts).some((count) => count !== rows)
+      appended = {
+        rows,
+        starts: Array.from(starts),
+        whole: padded ? 1 : wholeAfter(appended, rows, starts),
+      }
+    },
+    remove: (counts) => {
+      const [first, ...others] = Array.from(counts)
+      const even = others.every((count) => count === first)
+      appended = {
+        ...appended,
+        // Another append decides anew what its rows are; these have lost some of their tokens.
+        rows: even && first === 0 ? appended.rows : 1,
+        whole: even ? Math.max(1, appended.whole - first!) : 1,
+      }
+    },
+  }
+}
+
+function wholeAfter({ whole }: AppendedTokens, rows: number, starts: ArrayLike<number>): number {
+  // Before its first tokens a sequence has none that could be padding.
+  const empty = Array.from(starts).every((start) => start === 0)
+  return empty ? rows : whole + rows
+}

@@ -1,0 +1,55 @@
+// Small words that change from call to call, such as the places that tokens are appended to. A buffer of
+// their own each time would leave one a step to the garbage collector: what is recorded in a caller's
+// encoder may be submitted at any later time, so that none of them can be destroyed. Slots of one larger
+// buffer leave one in hundreds of steps, and none where calls are submitted at once.
+import type { GuardedCall } from '../device/errors.ts'
+import type { PlanHost } from './attention-plan.ts'
+
+/** Hands out places for words. */
+export interface Slots {
+  /**
+   * Writes words to a place of their own; what is submitted from now on sees them.
+   *
+   * @param recorded - Whether they are for a caller's encoder, which is submitted later.
+   */
+  write(call: GuardedCall, words: Uint32Array<ArrayBuffer>, recorded: boolean): GPUBufferBinding
+  destroy(): void
+}
+
+const slotsOfBuffer = 256
+
+/** Slots for so many bytes each. */
+export function createSlots(
+  { device, buffers }: Pick<PlanHost, 'device' | 'buffers'>,
+  label: string,
+  bytes: number,
+): Slots {
+  const { minStorageBufferOffsetAlignment: alignment } = device.limits
+  const stride = Math.ceil(Math.max(bytes, 16) / alignment) * alignment
+  let held: GPUBuffer | undefined
+  let next = 0
+  /** Whether an encoder that may not have been submitted reads one of the slots. */
+  let awaited = false
+  return {
+    write: (call, words, recorded) => {
+      if (held && next === slotsOfBuffer) {
+        next = 0
+        if (awaited) {
+          buffers.forget(held)
+          held = undefined
+          awaited = false
+        }
+      }
+      held ??= buffers.allocate(label, stride * slotsOfBuffer)
+      awaited ||= recorded
+      const offset = stride * next++
+      device.queue.writeBuffer(held, offset, words)
+      call.writes(held)
+      return { buffer: held, offset, size: bytes }
+    },
+    destroy: () => {
+      if (held) buffers.release(held)
+      held = undefined
+    },
+  }
+}
