@@ -187,5 +187,15 @@ describe('the report', () => {
       expect(svg).toContain(name)
     }
     expect(svg).toMatch(/^<svg /)
+    expect(svg).toContain('aria-label="line"')
+    expect(svg).not.toMatch(/NaN|undefined|Infinity/)
+  })
+
+  test('draws bars where there is one length', () => {
+    const all = report()
+    const svg = drawPositions({ ...all, results: all.results.slice(0, 1) })
+    expect(svg).toContain('aria-label="bar"')
+    expect(svg).not.toContain('aria-label="line"')
+    expect(svg).toContain('% over attention without positions')
   })
 })

@@ -96,6 +96,40 @@ describe('linePlot', () => {
     expect(svg).not.toMatch(/<[bi]>/)
   })
 
+  test('a label has one colour in all panels', () => {
+    const series = (label: string) => ({ label, x: [0, 1], y: [0, 1] })
+    const svg = linePlot({
+      ...options,
+      panels: [
+        { ...panel, series: [series('one'), series('two')] },
+        { ...panel, series: [series('two')] },
+      ],
+    })
+    // In the first panel the second colour for its curve and its legend, in the second both again.
+    expect(svg.match(/--series1\)/g)).toHaveLength(4)
+    expect(svg.match(/--series0\)/g)).toHaveLength(2)
+  })
+
+  test('labels and titles stay inside', () => {
+    const svg = linePlot({
+      ...options,
+      title: 'a title of many words, '.repeat(5).trim(),
+      panels: [
+        {
+          ...panel,
+          series: [{ x: [0, 10], y: [0, 1] }],
+          marks: [
+            { x: 10, label: 'end' },
+            { y: 1.05, label: 'top' },
+          ],
+        },
+      ],
+    })
+    expect(svg.match(/font-size="15"/g)!.length).toBeGreaterThan(1)
+    expect(svg).toMatch(/text-anchor="end"[^>]*>end</)
+    expect(Number(/y="([-\d.]+)"[^>]*>top</.exec(svg)![1])).toBeGreaterThan(0)
+  })
+
   test('thins out dense curves but keeps their extremes', () => {
     const x = Array.from({ length: 100000 }, (_, index) => index)
     const y = x.map((value) => (value === 54321 ? 10 : Math.sin(value)))

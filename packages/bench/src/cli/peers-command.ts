@@ -11,7 +11,6 @@ import type { PeerName } from '../peers/registry.ts'
 import { oursAgree } from '../report/peers-report.ts'
 import type { PeerRow, PeersReport } from '../report/peers-report.ts'
 import { formatPeerRows, formatPeersHeader } from '../report/peers-summary.ts'
-import { drawPeersChart } from '../report/peers-svg.ts'
 import { createProgressBar } from '../report/progress.ts'
 import type { PeerProblem } from '../suites/peer-shapes.ts'
 import { runPeers } from '../suites/run-peers.ts'
@@ -140,7 +139,11 @@ async function execute(options: PeersArguments): Promise<boolean> {
     onNote: print,
   }).finally(progress.clear)
   write(report)
-  if (options.svg !== undefined) writeFileSync(options.svg, drawPeersChart(report))
+  if (options.svg !== undefined) {
+    // Plotting is loaded where it is wanted.
+    const { drawPeersChart } = await import('../report/peers-svg.ts')
+    writeFileSync(options.svg, drawPeersChart(report))
+  }
   const written = [options.json, options.svg].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return oursAgree(report)

@@ -4,7 +4,6 @@ import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
 import { positionMethods } from '../positions/problem.ts'
 import type { PositionMethod } from '../positions/problem.ts'
-import { drawPositions } from '../report/positions-plot.ts'
 import { positionsVerified } from '../report/positions-report.ts'
 import { formatPositions, formatPositionsHeader } from '../report/positions-summary.ts'
 import { createProgressBar } from '../report/progress.ts'
@@ -64,7 +63,11 @@ async function execute(options: PositionsArguments): Promise<boolean> {
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
   }
-  if (options.svg !== undefined) writeFileSync(options.svg, drawPositions(report))
+  if (options.svg !== undefined) {
+    // Plotting is loaded where it is wanted.
+    const { drawPositions } = await import('../report/positions-plot.ts')
+    writeFileSync(options.svg, drawPositions(report))
+  }
   const written = [options.json, options.svg].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return positionsVerified(report)

@@ -5,7 +5,6 @@ import type { DeviceKind } from '../device/find-device.ts'
 import { createProgressBar } from '../report/progress.ts'
 import { allVerified, toJson } from '../report/run-report.ts'
 import { formatConfiguration, formatFlags, formatHeader } from '../report/summary.ts'
-import { drawChart } from '../report/svg.ts'
 import { run } from '../suites/run.ts'
 import type { Problem } from '../suites/problem.ts'
 import { parseLength, parsePositive } from './arguments.ts'
@@ -83,7 +82,11 @@ async function execute(options: RunArguments): Promise<boolean> {
     print(formatConfiguration(configuration, report.problem))
   }
   if (options.json !== undefined) writeFileSync(options.json, toJson(report))
-  if (options.svg !== undefined) writeFileSync(options.svg, drawChart(report))
+  if (options.svg !== undefined) {
+    // Plotting is loaded where it is wanted.
+    const { drawChart } = await import('../report/svg.ts')
+    writeFileSync(options.svg, drawChart(report))
+  }
   const written = [options.json, options.svg].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return allVerified(report)

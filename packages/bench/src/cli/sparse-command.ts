@@ -10,7 +10,6 @@ import { allRowsVerified } from '../sparse/report.ts'
 import type { SparseReport } from '../sparse/report.ts'
 import { runSparse } from '../sparse/run-sparse.ts'
 import { formatSparse } from '../sparse/summary.ts'
-import { drawSparse } from '../sparse/svg.ts'
 import { parseChoices, parseLength, parseLengths, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
@@ -104,7 +103,11 @@ async function execute(options: SparseArguments): Promise<boolean> {
   const report = options.flex ? await addFlex(measured) : measured
   process.stdout.write(`${formatSparse(report)}\n`)
   write(report)
-  if (options.svg !== undefined) writeFileSync(options.svg, drawSparse(report))
+  if (options.svg !== undefined) {
+    // Plotting is loaded where it is wanted.
+    const { drawSparse } = await import('../sparse/svg.ts')
+    writeFileSync(options.svg, drawSparse(report))
+  }
   return allRowsVerified(report)
 
   async function addFlex(ours: SparseReport): Promise<SparseReport> {

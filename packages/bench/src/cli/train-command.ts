@@ -9,7 +9,6 @@ import {
   trainingToJson,
   withinNoise,
 } from '../report/train-report.ts'
-import { drawLosses } from '../report/train-plot.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
 import { maskNames } from '../train/pattern.ts'
 import { parseLength, parsePositive, parseRate, parseSeed } from './arguments.ts'
@@ -102,7 +101,11 @@ async function execute(options: TrainArguments): Promise<boolean> {
 
   print(formatTraining(report))
   if (options.json !== undefined) writeFileSync(options.json, trainingToJson(report))
-  if (options.svg !== undefined) writeFileSync(options.svg, drawLosses(report))
+  if (options.svg !== undefined) {
+    // Plotting is loaded where it is wanted.
+    const { drawLosses } = await import('../report/train-plot.ts')
+    writeFileSync(options.svg, drawLosses(report))
+  }
   const written = [file, options.json, options.svg].filter((name) => name !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return withinNoise(report) ?? true

@@ -1,6 +1,6 @@
 // The loss curves of `attn train` as a picture.
-import { linePlot } from '@attn/positions'
-import type { PlotSeries } from '@attn/positions'
+import { drawFigure } from '../chart/figure.ts'
+import type { Series } from '../chart/panel.ts'
 import type { TrainReport } from './train-report.ts'
 
 /** The loss curves as an SVG document. */
@@ -11,29 +11,29 @@ export function drawLosses({
   firstStep,
   ...rest
 }: TrainReport): string {
-  const curve = (label: string, losses: readonly number[], first: number): PlotSeries => ({
+  const curve = (label: string, losses: readonly number[], first: number): Series => ({
     label,
-    x: losses.map((_, step) => first + step + 1),
-    y: losses,
+    points: losses.map((loss, step) => [first + step + 1, loss] as const),
   })
   const { device, text, configuration } = rest
-  return linePlot({
+  const before = firstStep - earlierLosses.length
+  return drawFigure({
     title: `A decoder learns ${text.name} on ${device.name}`,
     description: 'Loss in nats a character, step by step.',
     panels: [
       {
+        kind: 'lines',
         title: `mask ${configuration.mask}, positions ${configuration.positions}`,
         xLabel: 'step',
-        yLabel: 'loss',
+        yLabel: 'loss, nats a character',
+        xScale: 'linear',
+        yScale: 'linear',
         series: [
-          curve(
-            run.description,
-            [...earlierLosses, ...run.losses],
-            firstStep - earlierLosses.length,
-          ),
+          curve(run.description, [...earlierLosses, ...run.losses], before),
           ...(comparison
             ? [
                 {
+                  // Dashed, since it lies on the first where both are right.
                   ...curve(comparison.dense.description, comparison.dense.losses, firstStep),
                   draw: 'dashes' as const,
                 },

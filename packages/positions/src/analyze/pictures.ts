@@ -74,9 +74,9 @@ export function plotExtrapolation(
       },
       {
         ...axes,
-        title: 'between positions: interpolation',
+        title: 'between positions, in steps of 1/8',
         series: [
-          { label: 'in steps of 1/8', x: between, y: at(between) },
+          { label: 'fitted waves', x: between, y: at(between) },
           { label: 'whole positions', x: whole, y: at(whole), draw: 'points' },
         ],
       },

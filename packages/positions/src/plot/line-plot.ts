@@ -6,7 +6,7 @@ import type { Scale } from './scale.ts'
 
 /** One curve or cloud of points. */
 export interface PlotSeries {
-  /** Shown in the legend; without one the series is not listed. */
+  /** Shown in the legend, and its colour in every panel; without one the series is not listed. */
   readonly label?: string
   readonly x: ArrayLike<number>
   /** As many as x. Numbers that are not finite leave a gap. */
@@ -78,35 +78,48 @@ export function linePlot(options: LinePlotOptions): string {
       throw new RangeError(`linePlot: a series has ${x.length} x and ${y.length} y`)
     }
   }
-  const legendRows = Math.max(...panels.map((panel) => legendOf(panel).length))
+  const legendRows = Math.max(...panels.map(({ series }) => listedOf(series).length))
   const column = margin.left + panelWidth + margin.right
   const size = {
     width: column * panels.length,
     height: margin.top + panelHeight + margin.bottom + legendRows * legendLine,
   }
+  const colors = colorsOf(panels)
   const drawn = panels.map((panel, index) =>
     element(
       'g',
       { transform: `translate(${pixels(index * column + margin.left)} ${margin.top})` },
-      drawPanel(panel, panelWidth, panelHeight),
+      drawPanel(panel, panelWidth, panelHeight, colors),
     ),
   )
   return picture(size, title, description, theme, ...drawn)
 }
 
-function legendOf(panel: PlotPanel): readonly (PlotSeries & { readonly color: string })[] {
-  return panel.series
-    .map((series, index) => ({ ...series, color: `var(--series${index % seriesColors})` }))
-    .filter((series) => series.label !== undefined)
+type ColorOf = (series: PlotSeries) => string
+
+/** One colour a label, whatever panel it is in, and the next ones for what has no label. */
+function colorsOf(panels: readonly PlotPanel[]): ColorOf {
+  const places = new Map<string | PlotSeries, number>()
+  for (const series of panels.flatMap((panel) => panel.series)) {
+    const key = series.label ?? series
+    if (!places.has(key)) places.set(key, places.size)
+  }
+  return (series) => `var(--series${places.get(series.label ?? series)! % seriesColors})`
 }
 
-function drawPanel(panel: PlotPanel, width: number, height: number): string {
+function listedOf(series: readonly PlotSeries[]): PlotSeries[] {
+  return series.filter(({ label: text }) => text !== undefined)
+}
+
+function drawPanel(panel: PlotPanel, width: number, height: number, colorOf: ColorOf): string {
   const { series, marks = [] } = panel
   const [xLow, xHigh] = finiteRange(series.map(({ x }) => x))
   const [low, high] = panel.yRange ?? paddedRange(panel)
   const x = (panel.xScale === 'log' ? logScale : linearScale)(xLow, xHigh, Math.floor(width / 75))
   const y = (panel.yScale === 'log' ? logScale : linearScale)(low, high, Math.floor(height / 45))
-  const legend = legendOf(panel).map(({ label: text, color, draw }, row) => {
+  const legend = listedOf(series).map((one, row) => {
+    const { label: text, draw } = one
+    const color = colorOf(one)
     const place = height + margin.bottom + 6 + row * legendLine
     const sample =
       draw === 'points'
@@ -120,9 +133,7 @@ function drawPanel(panel: PlotPanel, width: number, height: number): string {
     element(
       'svg',
       { width, height, overflow: 'hidden' },
-      ...series.map((one, index) =>
-        drawSeries(one, `var(--series${index % seriesColors})`, x, y, width, height),
-      ),
+      ...series.map((one) => drawSeries(one, colorOf(one), x, y, width, height)),
     ),
     ...marks.map((mark) => drawMark(mark, x, y, width, height)),
     ...legend,
@@ -169,15 +180,18 @@ function drawMark(mark: PlotMark, x: Scale, y: Scale, width: number, height: num
   const line = { stroke: 'var(--ink)', 'stroke-dasharray': '2 4' }
   if (mark.x !== undefined) {
     const place = width * x.place(mark.x)
+    // On the side where there is room.
+    const late = place > 0.75 * width
+    const side = late ? { x: place - 5, 'text-anchor': 'end' } : { x: place + 5 }
     return (
       element('path', { d: `M${pixels(place)} 0v${height}`, ...line }) +
-      label(mark.label, { x: place + 5, y: 14 })
+      label(mark.label, { ...side, y: 14 })
     )
   }
   const place = height * (1 - y.place(mark.y ?? 0))
   return (
     element('path', { d: `M0 ${pixels(place)}h${width}`, ...line }) +
-    label(mark.label, { x: 6, y: place - 5 })
+    label(mark.label, { x: 6, y: place < 18 ? place + 15 : place - 5 })
   )
 }
 

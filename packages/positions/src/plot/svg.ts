@@ -64,6 +64,28 @@ export function label(text: string, attributes: Attributes): string {
   return element('text', { fill: 'var(--ink)', ...attributes }, escapeText(text))
 }
 
+/** The title in as many lines as the width asks for, in letters of about 8 pixels. */
+function heading(title: string, width: number): string[] {
+  const most = Math.floor((width - 16) / 8)
+  const lines: string[] = []
+  for (const word of title.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= most)
+      lines.push(`${lines.pop()!} ${word}`)
+    else lines.push(word)
+  }
+  const [first, step] = lines.length === 1 ? [22, 0] : [15, 17]
+  return lines.map((line, index) =>
+    label(line, {
+      x: width / 2,
+      y: first + index * step,
+      'text-anchor': 'middle',
+      'font-size': '15',
+      'font-weight': '600',
+    }),
+  )
+}
+
 /** A whole picture with a title that is drawn and read aloud. */
 export function picture(
   size: { readonly width: number; readonly height: number },
@@ -87,13 +109,7 @@ export function picture(
     element('desc', {}, escapeText(description)),
     element('style', {}, style(theme)),
     element('rect', { width, height, fill: 'var(--paper)' }),
-    label(title, {
-      x: width / 2,
-      y: 22,
-      'text-anchor': 'middle',
-      'font-size': '15',
-      'font-weight': '600',
-    }),
+    ...heading(title, width),
     ...children,
   )}\n`
 }
