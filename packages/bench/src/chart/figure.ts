@@ -1,7 +1,9 @@
 // A figure: a title, one legend, and panels beside or below one another in one SVG document. A method has
 // one colour and one mark in all of them, and no text is wider than the figure.
-import { drawPanel, drawSample, panelHeight } from './panel.ts'
-import type { Panel, Series } from './panel.ts'
+import { toText } from './axes.ts'
+import { barPlot } from './bar-panel.ts'
+import { drawSample, linePlot } from './line-panel.ts'
+import type { Looks, Panel, PanelSize, Series } from './panel.ts'
 import { figureStyle, lookOf } from './theme.ts'
 import type { Look } from './theme.ts'
 
@@ -79,6 +81,18 @@ export function drawFigure(figure: Figure): string {
     '</svg>',
     '',
   ].join('\n')
+}
+
+const barHeight = 22
+
+/** How high a panel of this width wants to be. */
+function panelHeight(panel: Panel, width: number): number {
+  return panel.kind === 'bars' ? 44 + barHeight * panel.bars.length : Math.round(width * 0.62)
+}
+
+/** An svg element as text. */
+function drawPanel(panel: Panel, size: PanelSize, looks: Looks): string {
+  return toText(panel.kind === 'bars' ? barPlot(panel, size, looks) : linePlot(panel, size, looks))
 }
 
 function isEmpty(panel: Panel): boolean {
