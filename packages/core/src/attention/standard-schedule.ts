@@ -13,19 +13,21 @@ export interface StandardPass {
   operations(shape: AttentionShape): number
 }
 
+type Passes<Name extends string> = Readonly<Record<Name, StandardPass>>
+
 const ofKeys = ({ headDim }: AttentionShape): number => 2 * headDim
 const ofValues = ({ valueDim }: AttentionShape): number => 2 * valueDim
 const none = (): number => 0
 
 /** S = Q K^T; P = softmax(S); O = P V. */
-export const forwardPasses = {
+export const forwardPasses: Passes<'scores' | 'softmax' | 'output'> = {
   scores: { loads: ['query', 'key'], stores: ['scores'], operations: ofKeys },
   softmax: { loads: ['scores'], stores: ['probabilities', 'logSumExp'], operations: none },
   output: { loads: ['probabilities', 'value'], stores: ['output'], operations: ofValues },
-} as const satisfies Record<string, StandardPass>
+}
 
 /** dV = P^T dO; dP = dO V^T; dS = P (dP - sum of P dP); dQ = dS K; dK = dS^T Q. */
-export const backwardPasses = {
+export const backwardPasses: Passes<'values' | 'weights' | 'softmax' | 'queries' | 'keys'> = {
   values: { loads: ['probabilities', 'dOutput'], stores: ['dValue'], operations: ofValues },
   weights: { loads: ['dOutput', 'value'], stores: ['dProbabilities'], operations: ofValues },
   softmax: {
@@ -35,7 +37,7 @@ export const backwardPasses = {
   },
   queries: { loads: ['dScores', 'key'], stores: ['dQuery'], operations: ofKeys },
   keys: { loads: ['dScores', 'query'], stores: ['dKey'], operations: ofKeys },
-} as const satisfies Record<string, StandardPass>
+}
 
 /** Elements of one head's part of a tensor. */
 export function elementsOfHead(tensor: TracedTensor, shape: AttentionShape): number {
