@@ -58,7 +58,7 @@ const onDark = variables(dark, '#16181d', '#e6edf3', '#3d444d')
  * CSS of one figure. A file follows the reader's preference, and so does a figure within an element of
  * class `auto`; within one of class `dark` (as VitePress has it) it is dark.
  */
-export const figureStyle = [
+export const figureStyle: string = [
   `.attn-chart{${onLight};color:var(--ink);font:12px system-ui,sans-serif}`,
   `@media(prefers-color-scheme:dark){svg.attn-chart:root,.auto .attn-chart{${onDark}}}`,
   `.dark .attn-chart{${onDark}}`,
