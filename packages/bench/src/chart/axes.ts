@@ -8,7 +8,7 @@ export type PlotElement = ReturnType<typeof Plot.plot>
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
 /** Options of every plot. */
-export const shared = {
+export const shared: Pick<Plot.PlotOptions, 'document' | 'style'> = {
   document,
   style: { fontSize: '12px', fontFamily: 'inherit', color: 'inherit', background: 'none' },
 }
