@@ -10,7 +10,7 @@ export interface StandardPass {
   readonly loads: readonly TracedTensor[]
   readonly stores: readonly TracedTensor[]
   /** Operations of its matrix product for each pair of query and key; 0 where it has none. */
-  operations(shape: AttentionShape): number
+  readonly operations: (shape: AttentionShape) => number
 }
 
 type Passes<Name extends string> = Readonly<Record<Name, StandardPass>>
