@@ -36,12 +36,13 @@ export {
   toFloat64Array,
 } from './tensor/layout.ts'
 
-export { dependencies, operands } from './expression/node.ts'
+export { dependencies } from './expression/dependencies.ts'
+export type { Dependencies } from './expression/dependencies.ts'
+export { operands } from './expression/node.ts'
 export type {
   ArithmeticOperation,
   ComparisonOperation,
   Coordinate,
-  Dependencies,
   ExpressionNode,
   LogicalOperation,
   Parameter,
@@ -92,8 +93,10 @@ export type { TableDerivative } from './expression/differentiate.ts'
 export { compileBounds, truth } from './expression/bounds.ts'
 export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
 export type { StridedInterval } from './expression/strided-interval.ts'
+export { joinAll } from './expression/joining.ts'
+export { bottomUp, nodesOf, usesOf } from './expression/graph.ts'
 export { withOperands } from './expression/substitute.ts'
-export { translation } from './expression/translation.ts'
+export { translation, translations } from './expression/translation.ts'
 
 export {
   attentionShape,

@@ -1,6 +1,6 @@
 // A pattern is a mask that also says which named parts it is the union of. Attention only reads the
 // mask; pictures colour each pair by the part that allowed it, and statistics count by part.
-import { joinProposals, mask } from '@attn/core'
+import { joinAll, joinProposals, mask } from '@attn/core'
 import type { BooleanExpression, Coordinates, Mask, OrderProposal } from '@attn/core'
 
 /** A mask that knows its parts, such as the window, global and random parts of BigBird. */
@@ -47,11 +47,11 @@ export function ordersOf(masks: readonly Mask[]): readonly OrderProposal[] {
  * @throws RangeError for an unusable name or no parts.
  */
 export function patternOf(name: string, components: readonly Mask[]): Pattern {
-  const [first, ...rest] = components
-  if (!first) throw new RangeError(`patternOf: ${name} needs at least one part, got none`)
-  const union = mask(name, () =>
-    rest.reduce((all, part) => all.or(part.expression), first.expression),
-  )
+  if (components.length === 0) {
+    throw new RangeError(`patternOf: ${name} needs at least one part, got none`)
+  }
+  const expressions = components.map(({ expression }) => expression)
+  const union = mask(name, () => joinAll(expressions, 'or'))
   const whole = withOrders(union, ordersOf(components))
   return Object.freeze({ ...whole, components: Object.freeze([...components]) })
 }

@@ -4,7 +4,7 @@
 import { compile } from '../expression/evaluate.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
-import { dependencies } from '../expression/node.ts'
+import { dependencies } from '../expression/dependencies.ts'
 import type { TensorLike } from '../tensor/tensor.ts'
 import { resolveDropout } from './dropout.ts'
 import type { DropoutOptions, ResolvedDropout } from './dropout.ts'

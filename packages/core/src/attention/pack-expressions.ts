@@ -5,11 +5,11 @@
 import { booleanExpression, coordinate, floatExpression } from '../expression/expression.ts'
 import type { BooleanExpression, IntegerExpression } from '../expression/expression.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
-import { dependencies } from '../expression/node.ts'
+import { dependencies } from '../expression/dependencies.ts'
 import type { ExpressionNode } from '../expression/node.ts'
 import { substitute } from '../expression/substitute.ts'
 import { integerTable } from '../expression/table.ts'
-import { translation } from '../expression/translation.ts'
+import { translations } from '../expression/translation.ts'
 import type { ResolvedSequences } from './packed-sequences.ts'
 
 /** A coordinate's value within the sequence of the pair's query. */
@@ -82,12 +82,13 @@ export function packExpressions(
   const sameShift = withPairs.every((sequence) => shift(sequence) === common)
   const sameStarts = withPairs.every((sequence) => queryStart(sequence) === keyStart(sequence))
 
+  const moves = translations(1)
   const isByDistance = (node: ExpressionNode): boolean => {
     const { coordinates } = dependencies(node)
     if (!coordinates.has('key')) return false
     if (!coordinates.has('query') && !coordinates.has('queryIndex')) return false
     if (coordinates.has('queryIndex') && !sameStarts) return false
-    return translation(node, 1) === 0
+    return moves(node) === 0
   }
   /** The same distances: keys stand at their packed rows, and queries where they are as far from them. */
   const moved = (node: ExpressionNode): ExpressionNode | undefined => {

@@ -4,7 +4,7 @@ import { differentiate, differentiateTables } from '../expression/differentiate.
 import { compile } from '../expression/evaluate.ts'
 import type { Evaluator, Point } from '../expression/evaluate.ts'
 import type { ScoreModifier } from '../expression/mask.ts'
-import { dependencies } from '../expression/node.ts'
+import { dependencies } from '../expression/dependencies.ts'
 import type { Table } from '../expression/node.ts'
 import type { AttentionShape, ResolvedAttention } from './options.ts'
 

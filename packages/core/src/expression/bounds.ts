@@ -2,10 +2,10 @@
 // abstract interpretation (Cousot and Cousot 1977) over strided intervals: always sound, and tight
 // enough that subdividing rectangles finds every empty and every full tile of a mask, where
 // FlexAttention (arXiv 2412.05496) evaluates every pair.
+import { compileGraph } from './compile-graph.ts'
 import { parameterValue } from './evaluate.ts'
 import type { Environment } from './evaluate.ts'
 import * as floats from './float-interval.ts'
-import { operands } from './node.ts'
 import type {
   ArithmeticOperation,
   ComparisonOperation,
@@ -58,26 +58,15 @@ export function compileBounds(
   expression: { readonly node: ExpressionNode },
   environment: Environment = {},
 ): BoundsEvaluator {
-  return build(expression.node, environment, new Map())
+  return compileGraph<Box, StridedInterval>(expression.node, (node, inputs) =>
+    combine(node, environment, inputs),
+  )
 }
 
 /** The bounds of a boolean expression in words. */
 export function truth(bounds: StridedInterval): Truth {
   if (bounds.low === 1) return 'always'
   return bounds.high === 0 ? 'never' : 'sometimes'
-}
-
-function build(
-  node: ExpressionNode,
-  environment: Environment,
-  built: Map<ExpressionNode, BoundsEvaluator>,
-): BoundsEvaluator {
-  const known = built.get(node)
-  if (known) return known
-  const inputs = operands(node).map((operand) => build(operand, environment, built))
-  const evaluator = combine(node, environment, inputs)
-  built.set(node, evaluator)
-  return evaluator
 }
 
 function combine(

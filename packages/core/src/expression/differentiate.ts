@@ -11,7 +11,7 @@
 import { booleanExpression, float, floatExpression, integerExpression } from './expression.ts'
 import type { BooleanExpression, FloatExpression, IntegerExpression } from './expression.ts'
 import { difference, isConstant, product, quotient, sum } from './fold.ts'
-import { operands } from './node.ts'
+import { nodesOf } from './graph.ts'
 import type { ExpressionNode, Table, UnaryOperation } from './node.ts'
 
 type NodeOf<Kind extends ExpressionNode['kind']> = Extract<ExpressionNode, { kind: Kind }>
@@ -90,14 +90,7 @@ export function differentiateTables(expression: FloatExpression): readonly Table
 }
 
 function trainableLookups(root: ExpressionNode): readonly NodeOf<'lookup'>[] {
-  const seen = new Set<ExpressionNode>()
-  const visit = (node: ExpressionNode): void => {
-    if (seen.has(node)) return
-    seen.add(node)
-    operands(node).forEach(visit)
-  }
-  visit(root)
-  return [...seen].filter(
+  return nodesOf(root).filter(
     (node): node is NodeOf<'lookup'> => node.kind === 'lookup' && node.table.trainable,
   )
 }
@@ -117,12 +110,9 @@ function derivative(
   isVariable: (node: ExpressionNode) => boolean,
 ): FloatExpression {
   const known = new Map<ExpressionNode, FloatExpression>()
-  const of = (node: ExpressionNode): FloatExpression => {
-    const found = known.get(node)
-    if (found) return found
-    const result = isVariable(node) ? float(1) : rule(node, of)
-    known.set(node, result)
-    return result
+  const of = (node: ExpressionNode): FloatExpression => known.get(node)!
+  for (const node of nodesOf(root)) {
+    known.set(node, isVariable(node) ? float(1) : rule(node, of))
   }
   return of(root)
 }

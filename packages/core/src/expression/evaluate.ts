@@ -1,6 +1,6 @@
 // Reading 1 of the tree: its value. The tree is turned into closures once, because attention asks
 // L x S times; `new Function` would be faster still, but content security policies forbid it.
-import { operands } from './node.ts'
+import { compileGraph } from './compile-graph.ts'
 import type {
   ArithmeticOperation,
   ComparisonOperation,
@@ -23,7 +23,8 @@ export interface Environment {
 export type Evaluator = (point: Point) => number
 
 /**
- * Compiles an expression to a function of the coordinates (float64; booleans as 0 or 1).
+ * Compiles an expression to a function of the coordinates (float64; booleans as 0 or 1). What the
+ * expression uses more than once is evaluated once a call.
  *
  * @throws RangeError when a parameter is missing or outside its range.
  *
@@ -40,7 +41,9 @@ export function compile(
   expression: { readonly node: ExpressionNode },
   environment: Environment = {},
 ): Evaluator {
-  return build(expression.node, environment, new Map())
+  return compileGraph<Point, number>(expression.node, (node, inputs) =>
+    combine(node, environment, inputs),
+  )
 }
 
 /** The value of an expression at one point; see {@link compile}. */
@@ -116,29 +119,12 @@ export const comparisonOperations: Readonly<
   greaterOrEqual: (a, b) => a >= b,
 }
 
-function build(
-  node: ExpressionNode,
-  environment: Environment,
-  built: Map<ExpressionNode, Evaluator>,
-): Evaluator {
-  const known = built.get(node)
-  if (known) return known
-  const [first, second, third] = operands(node).map((operand) => build(operand, environment, built))
-  const evaluator = combine(node, environment, first!, second!, third!, () =>
-    operands(node).map((operand) => built.get(operand)!),
-  )
-  built.set(node, evaluator)
-  return evaluator
-}
-
 function combine(
   node: ExpressionNode,
   environment: Environment,
-  first: Evaluator,
-  second: Evaluator,
-  third: Evaluator,
-  all: () => Evaluator[],
+  inputs: readonly Evaluator[],
 ): Evaluator {
+  const [first, second, third] = inputs as [Evaluator, Evaluator, Evaluator]
   switch (node.kind) {
     case 'constant': {
       const { value } = node
@@ -169,7 +155,7 @@ function combine(
     case 'select':
       return (point) => (first(point) ? second(point) : third(point))
     case 'lookup':
-      return lookup(node.table, all())
+      return lookup(node.table, inputs)
     case 'contains': {
       const { relation } = node
       return (point) => (relationContains(relation, first(point), second(point)) ? 1 : 0)

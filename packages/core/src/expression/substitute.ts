@@ -1,5 +1,6 @@
 // The same tree over other coordinates: what a mask says of one token order, frame or sequence, said
 // of another. Shared subtrees stay shared.
+import { nodesOf } from './graph.ts'
 import type { ExpressionNode } from './node.ts'
 import { operands } from './node.ts'
 
@@ -41,12 +42,20 @@ export function substitute(
   replacement: (node: ExpressionNode) => ExpressionNode | undefined,
 ): ExpressionNode {
   const done = new Map<ExpressionNode, ExpressionNode>()
-  const visit = (node: ExpressionNode): ExpressionNode => {
-    const known = done.get(node)
-    if (known) return known
-    const result = replacement(node) ?? withOperands(node, operands(node).map(visit))
-    done.set(node, result)
-    return result
+  const isReplaced = (node: ExpressionNode): boolean => {
+    if (done.has(node)) return true
+    const other = replacement(node)
+    if (other) done.set(node, other)
+    return other !== undefined
   }
-  return visit(root)
+  for (const node of nodesOf(root, isReplaced)) {
+    done.set(
+      node,
+      withOperands(
+        node,
+        operands(node).map((operand) => done.get(operand)!),
+      ),
+    )
+  }
+  return done.get(root)!
 }

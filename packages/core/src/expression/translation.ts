@@ -2,7 +2,7 @@
 // of the literature depend on distances and on places within a period, so that moving query and key
 // by one period changes nothing: a block map then needs only its first rows and columns looked at.
 import type { ArithmeticOperation, Coordinate, ExpressionNode, UnaryOperation } from './node.ts'
-import { operands } from './node.ts'
+import { bottomUp } from './graph.ts'
 
 /**
  * By how much the value of an expression changes where `query` and `key` (and the row of the query),
@@ -27,15 +27,15 @@ export function translation(
   distance: number,
   moving: ReadonlySet<Coordinate> = movesAlong,
 ): number | undefined {
-  const known = new Map<ExpressionNode, number | undefined>()
-  const visit = (current: ExpressionNode): number | undefined => {
-    if (!known.has(current)) known.set(current, combine(current, operands(current).map(visit)))
-    return known.get(current)
-  }
-  const combine = (
-    current: ExpressionNode,
-    moves: readonly (number | undefined)[],
-  ): number | undefined => {
+  return translations(distance, moving)(node)
+}
+
+/** The same for many parts of an expression, without looking at what they share again. */
+export function translations(
+  distance: number,
+  moving: ReadonlySet<Coordinate> = movesAlong,
+): (node: ExpressionNode) => number | undefined {
+  return bottomUp((current, moves) => {
     const [first, second, third] = moves
     const still = moves.every((move) => move === 0)
     switch (current.kind) {
@@ -61,8 +61,7 @@ export function translation(
       case 'contains':
         return ifStill(still)
     }
-  }
-  return visit(node)
+  })
 }
 
 const movesAlong: ReadonlySet<Coordinate> = new Set(['query', 'queryIndex', 'key', 'slot'])

@@ -7,7 +7,7 @@
 //
 // Patterns without a single empty tile, such as a strided mask, would otherwise cost a look at every
 // tile.
-import { operands } from '../expression/node.ts'
+import { nodesOf } from '../expression/graph.ts'
 import type { ExpressionNode } from '../expression/node.ts'
 import { greatestCommonDivisor } from '../expression/strided-interval.ts'
 import { translation } from '../expression/translation.ts'
@@ -88,17 +88,12 @@ export function leastCommonMultiple(a: number, b: number): number {
 /** Every constant that something is divided by. */
 export function divisorsIn(root: ExpressionNode): ReadonlySet<number> {
   const divisors = new Set<number>()
-  const seen = new Set<ExpressionNode>()
-  const visit = (node: ExpressionNode): void => {
-    if (seen.has(node)) return
-    seen.add(node)
+  for (const node of nodesOf(root)) {
     if (node.kind === 'arithmetic' && node.right.kind === 'constant') {
       const { operation, right } = node
       if (operation === 'floorDivide' || operation === 'modulo') divisors.add(right.value)
     }
-    operands(node).forEach(visit)
   }
-  visit(root)
   return divisors
 }
 

@@ -6,7 +6,8 @@ import type { ResolvedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import { booleanExpression } from '../expression/expression.ts'
-import { dependencies } from '../expression/node.ts'
+import { joinAll, nestedOperands } from '../expression/joining.ts'
+import { dependencies } from '../expression/dependencies.ts'
 import type { Coordinate, ExpressionNode } from '../expression/node.ts'
 import { translation } from '../expression/translation.ts'
 import { keyRows, queryRows } from './axis-rows.ts'
@@ -215,18 +216,10 @@ function isListed(node: ExpressionNode): node is Contains {
 
 /** Whether a mask can be found without cutting rectangles, or has parts that can. */
 function hasEasyParts(node: ExpressionNode): boolean {
-  if (!dependsOn(node, queryCoordinates) || !dependsOn(node, keyCoordinates)) return true
-  if (node.kind === 'logical' && node.operation !== 'xor') {
-    return hasEasyParts(node.left) || hasEasyParts(node.right)
-  }
-  return isListed(node)
-}
-
-/** The operands of nested unions or conjunctions. */
-function operandsOf(node: ExpressionNode, operation: 'and' | 'or'): readonly ExpressionNode[] {
-  return node.kind === 'logical' && node.operation === operation
-    ? [...operandsOf(node.left, operation), ...operandsOf(node.right, operation)]
-    : [node]
+  return nestedOperands(node, ({ operation }) => operation !== 'xor').some(
+    (part) =>
+      !dependsOn(part, queryCoordinates) || !dependsOn(part, keyCoordinates) || isListed(part),
+  )
 }
 
 /** The operands of a union or conjunction by how their rows are found. */
@@ -237,7 +230,7 @@ function partsOf(node: ExpressionNode, operation: 'and' | 'or') {
     others: [],
     rest: [],
   }
-  for (const operand of operandsOf(node, operation)) {
+  for (const operand of nestedOperands(node, (each) => each.operation === operation)) {
     if (!dependsOn(operand, queryCoordinates)) parts.ofKeys.push(operand)
     else if (!dependsOn(operand, keyCoordinates)) parts.ofQueries.push(operand)
     else parts[hasEasyParts(operand) ? 'others' : 'rest'].push(operand)
@@ -248,7 +241,5 @@ function partsOf(node: ExpressionNode, operation: 'and' | 'or') {
 /** Operands as one mask; none where there are none. */
 function join(operation: 'and' | 'or', nodes: readonly ExpressionNode[]): ExpressionNode[] {
   if (nodes.length < 2) return [...nodes]
-  return [
-    nodes.reduce((all, each) => booleanExpression(all)[operation](booleanExpression(each)).node),
-  ]
+  return [joinAll(nodes.map(booleanExpression), operation).node]
 }

@@ -1,7 +1,9 @@
 // A mask `a or b` as parts that see disjoint pairs, `a` and `b and not a`: attention over each of them
 // can stand in an order of its own, and the results merge by log-sum-exp.
-import { boolean, booleanExpression } from '../expression/expression.ts'
+import { booleanExpression } from '../expression/expression.ts'
 import type { BooleanExpression } from '../expression/expression.ts'
+import { bottomUp } from '../expression/graph.ts'
+import { joinAll } from '../expression/joining.ts'
 import type { Mask } from '../expression/mask.ts'
 import type { ExpressionNode } from '../expression/node.ts'
 
@@ -22,23 +24,22 @@ const mostParts = 8
  * ```
  */
 export function unionParts(mask: Mask): readonly Mask[] {
-  const parts = partsOf(mask.expression.node)
+  const parts = bottomUp(partsOf)(mask.expression.node)
   return parts.length === 1 || parts.length > mostParts
     ? [mask]
-    : parts.map((expression) => named(mask, expression))
+    : parts.map((part) => named(mask, booleanExpression(part)))
 }
 
-function partsOf(node: ExpressionNode): readonly BooleanExpression[] {
-  if (node.kind === 'logical' && node.operation === 'or') {
-    return [...partsOf(node.left), ...partsOf(node.right)]
-  }
-  if (node.kind === 'logical' && node.operation === 'and') {
-    const [left, right] = [partsOf(node.left), partsOf(node.right)]
-    if (left.length * right.length > 1 && left.length * right.length <= mostParts) {
-      return left.flatMap((a) => right.map((b) => a.and(b)))
-    }
-  }
-  return [booleanExpression(node)]
+/** The parts of a node from those of its operands; of more than are told apart, one too many. */
+function partsOf(
+  node: ExpressionNode,
+  [left, right]: readonly (readonly ExpressionNode[])[],
+): readonly ExpressionNode[] {
+  if (node.kind !== 'logical' || !left || !right) return [node]
+  if (node.operation === 'or') return [...left, ...right].slice(0, mostParts + 1)
+  const pairs = left.length * right.length
+  if (node.operation === 'xor' || pairs === 1 || pairs > mostParts) return [node]
+  return left.flatMap((a) => right.map((b) => booleanExpression(a).and(booleanExpression(b)).node))
 }
 
 /** The union of parts without what earlier ones see. */
@@ -48,8 +49,10 @@ export function partWithout(mask: Mask, parts: readonly Mask[], earlier: readonl
 }
 
 function union(masks: readonly Mask[]): BooleanExpression {
-  const [first, ...rest] = masks
-  return rest.reduce((any, part) => any.or(part.expression), first?.expression ?? boolean(false))
+  return joinAll(
+    masks.map(({ expression }) => expression),
+    'or',
+  )
 }
 
 function named(mask: Mask, expression: BooleanExpression): Mask {

@@ -1,5 +1,5 @@
 // The Boolean algebra of masks: FlexAttention's and_masks and or_masks, and negation.
-import { mask } from '@attn/core'
+import { joinAll, mask } from '@attn/core'
 import type { BooleanExpression, Mask } from '@attn/core'
 import { checkMasks } from '../check.ts'
 import { componentsOf, ordersOf, pattern, patternOf, withOrders } from '../pattern.ts'
@@ -19,7 +19,10 @@ function joinedName(word: string, masks: readonly Mask[]): string {
 }
 
 const conjunction = (masks: readonly Mask[]): BooleanExpression =>
-  masks.slice(1).reduce((all, { expression }) => all.and(expression), masks[0]!.expression)
+  joinAll(
+    masks.map(({ expression }) => expression),
+    'and',
+  )
 
 /**
  * Visible where every mask allows. The parts are those of the first mask that has several, each

@@ -1,6 +1,6 @@
 // A different mask for each head, as DeepSpeed's layouts and the Sparse Transformer's multi-head
 // integration (arXiv 1904.10509, section 4.3) ask for.
-import { coordinate, mask } from '@attn/core'
+import { coordinate, joinAll, mask } from '@attn/core'
 import type { BooleanExpression, Mask } from '@attn/core'
 import { checkMasks } from '../check.ts'
 import { componentsOf, ordersOf, withOrders } from '../pattern.ts'
@@ -27,13 +27,16 @@ export function perHead(masks: readonly Mask[]): Pattern {
   const isTurnOf = (each: Mask): BooleanExpression | undefined => {
     const turns = [...masks.keys()].filter((index) => masks[index] === each)
     if (turns.length === masks.length) return undefined
-    return turns.slice(1).reduce((any, index) => any.or(turn.eq(index)), turn.eq(turns[0]!))
+    return joinAll(
+      turns.map((index) => turn.eq(index)),
+      'or',
+    )
   }
   const distinct = [...new Set(masks)]
   const narrowed = (each: Mask, expression: BooleanExpression): BooleanExpression =>
     isTurnOf(each)?.and(expression) ?? expression
-  const [first, ...rest] = distinct.map((each) => narrowed(each, each.expression))
-  const whole = mask('perHead', () => rest.reduce((any, each) => any.or(each), first!))
+  const ofHeads = distinct.map((each) => narrowed(each, each.expression))
+  const whole = mask('perHead', () => joinAll(ofHeads, 'or'))
   const components = distinct.flatMap((each) =>
     componentsOf(each).map((part) => mask(part.name, () => narrowed(each, part.expression))),
   )

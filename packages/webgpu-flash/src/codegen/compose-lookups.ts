@@ -2,7 +2,15 @@
 // between query and key alone, and settles on both sides, its values are written down once in a table
 // [heads, distances]. T5's bias (a bucket by distance, then a number by bucket and head) becomes a
 // single look-up by distance, whatever its buckets are.
-import { compile, dependencies, operands, translation, withOperands } from '@attn/core'
+import {
+  bottomUp,
+  compile,
+  dependencies,
+  nodesOf,
+  operands,
+  translations,
+  withOperands,
+} from '@attn/core'
 import type { ExpressionNode, Table } from '@attn/core'
 import { placeOf, stepsOf } from './placement.ts'
 import { settling } from './settling.ts'
@@ -19,17 +27,21 @@ const mostValues = 2 ** 18
  */
 export function composeLookups(node: ExpressionNode, heads: number): ExpressionNode {
   const done = new Map<ExpressionNode, ExpressionNode>()
+  const moves = translations(1)
   let count = 0
-  const visit = (current: ExpressionNode): ExpressionNode => {
-    const known = done.get(current)
-    if (known) return known
-    const composed = compose(current, heads, `byDistance${count}`)
-    if (composed) count++
-    const result = composed ?? withOperands(current, usedOperands(current).map(visit))
-    done.set(current, result)
-    return result
+  const isComposed = (current: ExpressionNode): boolean => {
+    if (done.has(current)) return true
+    const composed = compose(current, heads, moves, `byDistance${count}`)
+    if (!composed) return false
+    count++
+    done.set(current, composed)
+    return true
   }
-  return visit(node)
+  for (const current of nodesOf(node, isComposed)) {
+    const inputs = usedOperands(current).map((operand) => done.get(operand) ?? operand)
+    done.set(current, withOperands(current, inputs))
+  }
+  return done.get(node)!
 }
 
 /** The operands; where an axis of a table has but one entry, any index will do. */
@@ -38,9 +50,14 @@ function usedOperands(node: ExpressionNode): readonly ExpressionNode[] {
   return node.indices.map((index, axis) => (node.table.shape[axis] === 1 ? zero : index))
 }
 
-function compose(node: ExpressionNode, heads: number, name: string): ExpressionNode | undefined {
+function compose(
+  node: ExpressionNode,
+  heads: number,
+  moves: (node: ExpressionNode) => number | undefined,
+  name: string,
+): ExpressionNode | undefined {
   if (!isWorthwhile(node)) return undefined
-  const ends = dependsOnDistance(node) ? settling(node) : undefined
+  const ends = dependsOnPlaces(node) && moves(node) === 0 ? settling(node) : undefined
   if (!ends || ends.low > ends.high) return undefined
   const distances = ends.high - ends.low + 1
   const perHead = dependencies(node).coordinates.has('head')
@@ -65,7 +82,7 @@ function compose(node: ExpressionNode, heads: number, name: string): ExpressionN
 function isWorthwhile(node: ExpressionNode): boolean {
   if (node.type === 'boolean' || placeOf(node) !== 'pair') return false
   if (node.kind === 'lookup' && isByDistance(node.indices)) return false
-  return pairLookups(node) > 0
+  return looksUpPairs(node)
 }
 
 /** Whether a look-up asks for nothing but a distance, beside what is the same for the whole head. */
@@ -73,27 +90,17 @@ function isByDistance(indices: readonly ExpressionNode[]): boolean {
   return indices.every((index) => placeOf(index) === 'head' || stepsOf(index) !== undefined)
 }
 
-function pairLookups(root: ExpressionNode): number {
-  const seen = new Set<ExpressionNode>()
-  let count = 0
-  const visit = (node: ExpressionNode): void => {
-    if (seen.has(node)) return
-    seen.add(node)
-    if (node.kind === 'lookup' && placeOf(node) === 'pair') count++
-    operands(node).forEach(visit)
-  }
-  visit(root)
-  return count
-}
+const looksUpPairs = bottomUp<boolean>(
+  (node, inputs) =>
+    (node.kind === 'lookup' && placeOf(node) === 'pair') || inputs.some((some) => some),
+  new WeakMap<ExpressionNode, boolean>(),
+)
 
-function dependsOnDistance(node: ExpressionNode): boolean {
+/** Whether it depends on nothing but the head and places. */
+function dependsOnPlaces(node: ExpressionNode): boolean {
   const { coordinates, parameters } = dependencies(node)
   const allowed = new Set(['head', 'query', 'key'])
-  return (
-    parameters.length === 0 &&
-    [...coordinates].every((name) => allowed.has(name)) &&
-    translation(node, 1) === 0
-  )
+  return parameters.length === 0 && [...coordinates].every((name) => allowed.has(name))
 }
 
 function tabulate(

@@ -1,24 +1,18 @@
 // Parts of an expression that are constant. WGSL computes those when it compiles, and refuses the
 // shader where one overflows or divides by zero; here they become the literal that the CPU gets.
-import { evaluate, operands } from '@attn/core'
+import { bottomUp, evaluate } from '@attn/core'
 import type { ExpressionNode } from '@attn/core'
 
-const known = new WeakMap<ExpressionNode, boolean>()
-
 /** Whether a node depends on nothing: no coordinate, parameter or table. */
-function isConstant(node: ExpressionNode): boolean {
-  const cached = known.get(node)
-  if (cached !== undefined) return cached
-  const below = operands(node)
-  const result =
+export const isConstant: (node: ExpressionNode) => boolean = bottomUp(
+  (node, inputs) =>
     node.kind === 'constant' ||
     (node.kind !== 'lookup' &&
       node.kind !== 'contains' &&
-      below.length > 0 &&
-      below.every(isConstant))
-  known.set(node, result)
-  return result
-}
+      inputs.length > 0 &&
+      inputs.every((constant) => constant)),
+  new WeakMap<ExpressionNode, boolean>(),
+)
 
 /**
  * The value of a node that depends on nothing, integers wrapped to 32 bits; undefined for others.

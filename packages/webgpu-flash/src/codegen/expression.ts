@@ -1,6 +1,7 @@
 // Reading 4 of the expression tree: WGSL text. One function per expression; shared subtrees become
-// one `let` each, so the text a reviewer sees has every value once and by order of use.
-import { operands } from '@attn/core'
+// one `let` each, so the text a reviewer sees has every value once and by order of use. So do parts of
+// what is nested deep, since shader compilers refuse some hundred levels.
+import { nodesOf, operands, usesOf } from '@attn/core'
 import type {
   ArithmeticOperation,
   ComparisonOperation,
@@ -9,7 +10,7 @@ import type {
   UnaryOperation,
   ValueType,
 } from '@attn/core'
-import { constantValue } from './constant-value.ts'
+import { constantValue, isConstant } from './constant-value.ts'
 import type { DataLayout } from './data-layout.ts'
 import { helperFunctions } from './helpers.ts'
 import type { HelperName } from './helpers.ts'
@@ -56,22 +57,25 @@ export function expressionFunction(
   takesScore: boolean,
 ): ExpressionFunction {
   const helpers = new Set<HelperName>()
-  const uses = countUses(node)
-  const named = new Map<ExpressionNode, string>()
   const statements: string[] = []
-
-  const text = (current: ExpressionNode): string => {
-    const known = named.get(current)
-    if (known) return known
-    const value = nodeText(current, text, layout, helpers)
+  const texts = new Map<ExpressionNode, string>()
+  const textOf = (operand: ExpressionNode): string =>
+    texts.get(operand) ?? nodeText(operand, textOf, layout, helpers)
+  const uses = usesOf(node)
+  const cut = nodesToCutAt(node, isConstant)
+  for (const current of nodesOf(node, isConstant)) {
+    const value = nodeText(current, textOf, layout, helpers)
     // Leaves are as short as a name would be.
-    if (uses.get(current)! < 2 || operands(current).length === 0) return value
-    const variable = `v${named.size}`
-    statements.push(`  let ${variable} = ${value};`)
-    named.set(current, variable)
-    return variable
+    const shared = uses.get(current)! > 1 && operands(current).length > 0
+    if (shared || cut.has(current)) {
+      const variable = `v${statements.length}`
+      statements.push(`  let ${variable} = ${value};`)
+      texts.set(current, variable)
+    } else {
+      texts.set(current, value)
+    }
   }
-  const result = text(node)
+  const result = textOf(node)
   const parameters = [
     ...(takesScore ? ['score: f32'] : []),
     ...coordinateArguments.map((argument) => `${argument}: i32`),
@@ -85,16 +89,28 @@ export function expressionFunction(
   return { code, helpers }
 }
 
-/** How often each node is an operand. */
-export function countUses(root: ExpressionNode): Map<ExpressionNode, number> {
-  const uses = new Map<ExpressionNode, number>()
-  const visit = (node: ExpressionNode): void => {
-    const count = uses.get(node) ?? 0
-    uses.set(node, count + 1)
-    if (count === 0) operands(node).forEach(visit)
+/** Nested deeper than this, text is cut into statements; compilers take some hundred levels. */
+const mostNested = 32
+
+/**
+ * One node out of every so many that are nested in one another, operands first: with a name for each of
+ * them no text is nested deep.
+ *
+ * @param leftOut - Nodes that the text does not look into.
+ */
+export function nodesToCutAt(
+  root: ExpressionNode,
+  leftOut: (node: ExpressionNode) => boolean,
+): Set<ExpressionNode> {
+  const cut = new Set<ExpressionNode>()
+  const heights = new Map<ExpressionNode, number>()
+  for (const node of nodesOf(root, leftOut)) {
+    let height = 1
+    for (const input of operands(node)) height = Math.max(height, (heights.get(input) ?? 0) + 1)
+    if (height > mostNested) cut.add(node)
+    heights.set(node, height > mostNested ? 0 : height)
   }
-  visit(root)
-  return uses
+  return cut
 }
 
 const comparisonText: Readonly<Record<ComparisonOperation, string>> = {

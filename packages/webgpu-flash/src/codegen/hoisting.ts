@@ -1,14 +1,14 @@
 // WGSL for the values of a pair, each part of them at the place it varies with: functions that a
 // kernel calls once a head, once a query or key of a tile, once a tile of a thread, or for each pair.
 // Compilers hoist little out of loops with barriers, and never turn f32(query - key) into a sum.
-import { operands } from '@attn/core'
+import { operands, usesOf } from '@attn/core'
 import type { ExpressionNode } from '@attn/core'
-import { constantValue } from './constant-value.ts'
+import { isConstant } from './constant-value.ts'
 import type { DataLayout } from './data-layout.ts'
-import { countUses, nodeText, wgslType } from './expression.ts'
+import { nodesToCutAt, nodeText, wgslType } from './expression.ts'
 import type { HelperName } from './helpers.ts'
 import { joinPlaces, placeOf, stepsOf } from './placement.ts'
-import type { Steps } from './placement.ts'
+import type { Place, Steps } from './placement.ts'
 
 /** A function of the generated text; `lookUp` is the part of a pair's that reads tables by distance. */
 export type Scope = 'head' | 'query' | 'key' | 'tile' | 'lookUp' | 'pair'
@@ -64,6 +64,26 @@ export interface Hoisting {
   /** Text of an expression in the function of the pair. `score` is the name of the score so far. */
   pairText(node: ExpressionNode, score: string): string
 }
+
+/** What the text of an expression is written within. */
+interface Within {
+  readonly scope: Scope
+  /** Values that have a name already. */
+  readonly names: Map<ExpressionNode, string>
+  readonly uses: ReadonlyMap<ExpressionNode, number>
+  /** The name of the score so far. */
+  readonly score: string
+}
+
+/** Whether values of a place are computed before a function is called. */
+const isEarlier = (place: Place, scope: Scope): place is Exclude<Place, 'pair'> =>
+  place === 'head' ? scope !== 'head' : place !== 'pair' && scope === 'pair'
+
+/** Whether the text of a node does not come from those of its operands. */
+const isElsewhere = (node: ExpressionNode, { scope }: Within): boolean =>
+  isConstant(node) ||
+  isEarlier(placeOf(node), scope) ||
+  (scope === 'pair' && stepsOf(node) !== undefined)
 
 /** Starts a set of functions; helpers they call are added to `helpers`. */
 export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Hoisting {
@@ -121,7 +141,7 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
   /** An integer with steps, or the float of one: a field of the tile, from which pairs differ by constants. */
   const stepped = (node: ExpressionNode, type: 'i32' | 'f32', takers: Set<Field>) => {
     const build = (): string => {
-      const text = textIn('tile', node, new Map(), new Map(), 'score')
+      const text = textIn('tile', node)
       return type === 'f32' ? `f32(${text})` : text
     }
     const found = field('tile', `${type} ${identity(node)}`, type, build, stepsOf(node))
@@ -138,32 +158,50 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
     return made
   }
 
-  const textIn = (
-    scope: Scope,
-    node: ExpressionNode,
-    uses: ReadonlyMap<ExpressionNode, number>,
-    names: Map<ExpressionNode, string>,
-    score: string,
-  ): string => {
-    const text = (operand: ExpressionNode): string => textIn(scope, operand, uses, names, score)
+  /** Names of values in the functions that are called once for many pairs, by their nodes. */
+  const namesIn = new Map<Scope, Map<ExpressionNode, string>>()
+  /** Text of an expression in a function, by itself. */
+  const textIn = (scope: Scope, root: ExpressionNode): string => {
+    const names = namesIn.get(scope) ?? new Map<ExpressionNode, string>()
+    namesIn.set(scope, names)
+    return textOf(root, { scope, names, uses: usesOf(root), score: 'score' })
+  }
+  /** Text of what nothing else is the text of: nested deep, it is cut into statements. */
+  const textOf = (root: ExpressionNode, within: Within): string => {
+    const cut = nodesToCutAt(root, (node) => node !== root && isElsewhere(node, within))
+    for (const node of cut) textAt(node, within, true)
+    return textAt(root, within)
+  }
+  const textAt = (node: ExpressionNode, within: Within, cut = false): string => {
+    const { scope, names, uses, score } = within
+    const text = (operand: ExpressionNode): string => textAt(operand, within)
     if (node.kind === 'coordinate' && node.name === 'score') return score
-    if (operands(node).length === 0 || constantValue(node) !== undefined) {
+    if (operands(node).length === 0 || isConstant(node)) {
       return nodeText(node, text, layout, helpers)
     }
     const place = placeOf(node)
-    const earlier = place === 'head' ? scope !== 'head' : place !== 'pair' && scope === 'pair'
-    if (earlier) {
-      const build = (): string => textIn(place, node, new Map(), new Map(), score)
-      const known = hoisted(place, `value ${identity(node)}`, wgslType[node.type], build)
+    if (isEarlier(place, scope)) {
+      const known = hoisted(place, `value ${identity(node)}`, wgslType[node.type], () =>
+        textIn(place, node),
+      )
       if (known) return known
     }
     const known = names.get(node)
     if (known) return known
+    if (scope === 'pair' && stepsOf(node)) {
+      const found = stepped(node, 'i32', pairArguments)
+      if (found) return found.name
+    }
+    if (!cut && isElsewhere(node, within)) {
+      // There is no field left for it, so its text is here after all.
+      const leftOut = (each: ExpressionNode): boolean => isConstant(each) || names.has(each)
+      for (const part of nodesToCutAt(node, leftOut)) textAt(part, within, true)
+    }
     const value =
       scope === 'pair' && place === 'pair'
         ? pairText(node, text)
         : nodeText(node, text, layout, helpers)
-    if ((uses.get(node) ?? 0) < 2) return value
+    if (!cut && (uses.get(node) ?? 0) < 2) return value
     const name = `v${named++}`
     sections[scope].statements.push(`  let ${name} = ${value};`)
     names.set(node, name)
@@ -171,28 +209,31 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
   }
 
   const pairText = (node: ExpressionNode, text: (operand: ExpressionNode) => string): string => {
-    if (stepsOf(node)) {
-      const found = stepped(node, 'i32', pairArguments)
-      if (found) return found.name
-    }
     if (node.kind === 'unary' && node.operation === 'toFloat') return floatText(node.operand, text)
     if (node.kind === 'lookup') return lookupText(node, text)
     return nodeText(node, text, layout, helpers)
   }
 
   /** f32 of an integer, converted as deep down as rounding allows: there it is a field of the tile. */
-  const floatText = (node: ExpressionNode, text: (operand: ExpressionNode) => string): string => {
+  const floatText = (
+    node: ExpressionNode,
+    text: (operand: ExpressionNode) => string,
+    levels = 4,
+  ): string => {
     if (placeOf(node) !== 'pair') return text(toFloat(node))
     if (stepsOf(node)) {
       const found = stepped(node, 'f32', pairArguments)
       if (found) return found.name
     }
+    if (levels === 0) return `f32(${text(node)})`
     if (node.kind === 'unary' && node.operation !== 'floor') {
-      const operand = floatText(node.operand, text)
+      const operand = floatText(node.operand, text, levels - 1)
       return node.operation === 'negate' ? `(-${operand})` : `abs(${operand})`
     }
     if (node.kind === 'arithmetic' && /^m(ini|axi)mum$/.test(node.operation)) {
-      const both = `${floatText(node.left, text)}, ${floatText(node.right, text)}`
+      const both = [node.left, node.right]
+        .map((operand) => floatText(operand, text, levels - 1))
+        .join(', ')
       return node.operation === 'minimum' ? `min(${both})` : `max(${both})`
     }
     return `f32(${text(node)})`
@@ -208,8 +249,7 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
     const looked = linePlace === 'head' ? lineLookup(node) : undefined
     if (looked) return looked
     const at = (place: Scope, key: string, build: (take: typeof text) => string): string => {
-      const inPlace = (operand: ExpressionNode): string =>
-        textIn(place, operand, new Map(), new Map(), '')
+      const inPlace = (operand: ExpressionNode): string => textIn(place, operand)
       return (
         (place === 'pair'
           ? undefined
@@ -235,9 +275,7 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
     if (!index) return undefined
     const clamped = (value: string): string => indexText(table, last, value, helpers)
     const build = (): string => {
-      const leading = indices
-        .slice(0, last)
-        .map((operand) => textIn('head', operand, new Map(), new Map(), ''))
+      const leading = indices.slice(0, last).map((operand) => textIn('head', operand))
       const lineOf = (): string => lineText(table, leading, helpers)
       const line =
         last === 0
@@ -256,6 +294,7 @@ export function createHoisting(layout: DataLayout, helpers: Set<HelperName>): Ho
     lines,
     pairArguments,
     lookUpArguments,
-    pairText: (node, score) => textIn('pair', node, countUses(node), new Map(), score),
+    pairText: (node, score) =>
+      textOf(node, { scope: 'pair', names: new Map(), uses: usesOf(node), score }),
   }
 }

@@ -1,7 +1,7 @@
 // What an expression varies with, and so how often a kernel has to compute it: once a head, once a
 // query or key of a tile, or for every pair. Most of a bias (slopes, addresses, distances up to a
 // constant) is not the pair's business, and only what is costs time.
-import { dependencies } from '@attn/core'
+import { bottomUp, dependencies } from '@attn/core'
 import type { ExpressionNode } from '@attn/core'
 
 /** What a value varies with at most. `head` stands for sequence and head. */
@@ -30,30 +30,28 @@ export interface Steps {
 }
 
 const still: Steps = { query: 0, key: 0 }
-const known = new WeakMap<ExpressionNode, Steps | undefined>()
-
 /**
  * The steps of an integer that is the same everywhere but for whole multiples of query and key, such
  * as their distance; undefined for any other.
  */
-export function stepsOf(node: ExpressionNode): Steps | undefined {
-  if (!known.has(node)) known.set(node, findSteps(node))
-  return known.get(node)
-}
+export const stepsOf: (node: ExpressionNode) => Steps | undefined = bottomUp(
+  findSteps,
+  new WeakMap<ExpressionNode, Steps | undefined>(),
+)
 
-function findSteps(node: ExpressionNode): Steps | undefined {
+function findSteps(
+  node: ExpressionNode,
+  [left, right]: readonly (Steps | undefined)[],
+): Steps | undefined {
   if (node.type !== 'integer') return undefined
   if (placeOf(node) === 'head') return still
   if (node.kind === 'coordinate') {
     return node.name === 'key' ? { query: 0, key: 1 } : { query: 1, key: 0 }
   }
   if (node.kind === 'unary') {
-    const steps = node.operation === 'negate' ? stepsOf(node.operand) : undefined
-    return steps && combine(still, steps, -1)
+    return node.operation === 'negate' && left ? combine(still, left, -1) : undefined
   }
-  if (node.kind !== 'arithmetic') return undefined
-  const [left, right] = [stepsOf(node.left), stepsOf(node.right)]
-  if (!left || !right) return undefined
+  if (node.kind !== 'arithmetic' || !left || !right) return undefined
   if (node.operation === 'add') return combine(left, right, 1)
   if (node.operation === 'subtract') return combine(left, right, -1)
   if (node.operation !== 'multiply') return undefined

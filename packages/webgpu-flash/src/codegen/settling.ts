@@ -1,6 +1,6 @@
 // Where an expression of the distance between query and key settles: buckets and clamped look-ups
 // distinguish the distances within some range, and treat all below and all above alike.
-import { operands } from '@attn/core'
+import { bottomUp } from '@attn/core'
 import type { ExpressionNode, Table } from '@attn/core'
 
 /** Distances query - key at and below `low` give one value, those at and above `high` another. */
@@ -34,18 +34,14 @@ const constant = (offset: number): Tails => ({
  * `low > high` where it does not depend on the distance.
  */
 export function settling(node: ExpressionNode): Settling | undefined {
-  const known = new Map<ExpressionNode, Tails | undefined>()
-  const visit = (current: ExpressionNode): Tails | undefined => {
-    if (!known.has(current)) {
-      const inputs = operands(current).map(visit)
-      const complete = inputs.every((input) => input !== undefined)
-      known.set(current, complete ? tails(current, inputs) : undefined)
-    }
-    return known.get(current)
-  }
-  const found = visit(node)
+  const found = tailsOf(node)
   return found && isFlat(found) ? { low: found.low, high: found.high } : undefined
 }
+
+const tailsOf = bottomUp<Tails | undefined>((node, inputs) => {
+  const complete = inputs.every((input) => input !== undefined)
+  return complete ? tails(node, inputs) : undefined
+}, new WeakMap<ExpressionNode, Tails | undefined>())
 
 const isFlat = ({ before, after }: Tails): boolean => before.slope === 0 && after.slope === 0
 

@@ -10,6 +10,7 @@ import type {
 } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { composeLookups } from '../codegen/compose-lookups.ts'
+import { checkOperations } from '../codegen/expression-limit.ts'
 import { counterNodes, dataLayout, packData } from '../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../codegen/data-layout.ts'
 import { tokenFunctions } from '../codegen/token-order.ts'
@@ -157,6 +158,7 @@ export function planForward(
   const lengthsPerCall = checkLengthsOption(options)
   const attention = resolveOptions('flash.plan', shape, options)
   const { mask } = attention
+  checkOperations('flash.plan', [mask, ...attention.scoreModifiers])
   const call = { dtype, headDim, valueDim, queryLength, masked: mask !== undefined }
   const answer = lengthsPerCall ? undefined : tuning?.find(call)
   const { tile, matrix, decodes, origin, tuned } = chooseForwardTile(
