@@ -14,13 +14,12 @@ export interface PackedProject {
   remove(): void
 }
 
-/** Builds and packs all packages; each tarball lies in `destination`. */
+/** Packs all packages, which builds them; each tarball lies in `destination`. */
 export function packAll(destination: string): ReadonlyMap<string, string> {
   mkdirSync(destination, { recursive: true })
   return new Map(
     workspacePackages().map(({ name, folder, manifest }) => {
       const cwd = join(repository, folder)
-      runProgram('pnpm', ['run', 'build'], cwd)
       runProgram('pnpm', ['pack', '--pack-destination', destination], cwd)
       const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
       return [name, join(destination, file)]

@@ -1,8 +1,11 @@
 // What every package has in common.
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
+
+/** Where the repository is published. */
+const address = 'https://github.com/attn-ts/attn'
 
 test('the lockfile names no registry', () => {
   expect(readRepositoryFile('pnpm-lock.yaml')).not.toMatch(/https?:\/\//)
@@ -17,10 +20,16 @@ describe.each(workspacePackages())('$name', ({ name, folder }) => {
       description: expect.stringMatching(/\.$/),
       keywords: expect.arrayContaining(['attention']),
       license: 'MIT',
+      author: 'attn contributors',
+      homepage: `${address}/tree/main/${folder}#readme`,
+      bugs: { url: `${address}/issues` },
+      repository: { type: 'git', url: `git+${address}.git`, directory: folder },
+      // From 20.19 on `require` takes ES modules.
+      engines: { node: '>=20.19' },
       type: 'module',
       sideEffects: false,
-      files: ['dist', 'src', 'CHANGELOG.md'],
-      publishConfig: { access: 'public' },
+      files: expect.arrayContaining(['dist', 'src', 'CHANGELOG.md']),
+      publishConfig: { access: 'public', provenance: true },
       exports: {
         '.': {
           'attn:source': './src/index.ts',
@@ -32,6 +41,7 @@ describe.each(workspacePackages())('$name', ({ name, folder }) => {
         build: 'node ../../tools/clean.ts && tsc -p tsconfig.build.json',
         check: 'tsc -p tsconfig.json',
         lint: 'oxlint --type-aware --deny-warnings .',
+        prepack: 'node ../../tools/prepack.ts',
         test: `vitest run --root ../.. --project unit ${folder}/`,
       },
     })
@@ -43,6 +53,22 @@ describe.each(workspacePackages())('$name', ({ name, folder }) => {
       expect(existsSync(join(repository, folder, file))).toBe(true)
     },
   )
+
+  test('links and pictures of its README work in its tarball', () => {
+    const { files } = manifest as { files: readonly string[] }
+    const links = readRepositoryFile(`${folder}/README.md`).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)
+    const broken = [...links].flatMap(([, link]) => {
+      const tree = link!.startsWith(address) ? link!.slice(address.length) : undefined
+      if (tree !== undefined) {
+        const inside = tree.replace(/^\/(blob|tree)\/main/, '')
+        return existsSync(join(repository, inside)) ? [] : [link]
+      }
+      if (/^https?:/.test(link!)) return []
+      const shipped = files.some((name) => normalize(link!).startsWith(`${name}/`))
+      return shipped && existsSync(join(repository, folder, link!)) ? [] : [link]
+    })
+    expect(broken).toEqual([])
+  })
 
   test('its README is titled with its name and says how to install it', () => {
     const readme = readRepositoryFile(`${folder}/README.md`)
