@@ -27,6 +27,7 @@ const gpu: TestProjectInlineConfiguration = {
   test: {
     name: 'gpu',
     include: ['packages/*/test-gpu/**/*.test.ts'],
+    setupFiles: ['tools/testing/observe-kernels.ts'],
     env: { ...requirements, ...adapter },
     // A software GPU fills every core by itself.
     fileParallelism: false,

@@ -1,7 +1,8 @@
 // Runs core's conformance suites on a WebGPU device without a test runner, so that they can be run
-// wherever Node and a driver are, and writes down which device passed what:
+// wherever Node and a driver are, and writes down which device passed what, and which kernels computed
+// each case:
 //
-//   node tools/with-gpu.ts node --conditions=attn:source tools/conformance.ts --json result.json
+//   pnpm conformance --adapter lavapipe --json docs/results/conformance-lavapipe.json
 //
 // Beside the planner's choice every other tile it could have chosen runs the forward suite. The exit
 // status is 1 where anything failed.
@@ -33,22 +34,13 @@ import {
   unchecked,
 } from '../packages/bench/src/device/dawn-flags.ts'
 import { readEnvironment } from '../packages/bench/src/cli/environment.ts'
+import type { ConformanceReport, SuiteResult } from './conformance/report.ts'
+import { observeKernels } from './kernels/observe.ts'
 
-/** What one suite came to on one device. */
-interface SuiteResult {
-  readonly flags: string
-  readonly limits: 'those of the adapter' | 'the defaults of WebGPU'
-  readonly suite: string
-  /** Cases by the kernel that computed them. */
-  readonly kernels: Readonly<Record<string, number>>
-  readonly passed: number
-  readonly failures: readonly string[]
-}
-
-/** One case of a suite: its sentences on what is wrong, and the kernel that ran. */
+/** One case of a suite; running it gives sentences on what is wrong. */
 interface Trial {
   readonly name: string
-  run(flash: FlashAttention): Promise<{ readonly kernel: string; readonly problems: string[] }>
+  run(flash: FlashAttention): Promise<string[]>
 }
 
 const { values } = parseArgs({
@@ -66,29 +58,18 @@ function shapeOf(each: ConformanceCase): Parameters<FlashAttention['plan']>[0] {
   return { ...each.shape, dtype: each.dtype, ...options }
 }
 
-function kernelOf(flash: FlashAttention, each: ConformanceCase): string {
-  const plan = flash.plan(shapeOf(each))
-  const { variant } = plan.explain()
-  plan.destroy()
-  return variant
-}
-
 const forwardCases = [...conformanceCases(), ...dropoutCases(), ...sinkCases()]
 
 const planned: readonly Trial[] = [
   ...goldenCases().map((golden) => ({
     name: `golden ${golden.name}`,
-    run: async (flash: FlashAttention) => ({
-      kernel: 'golden vectors',
-      problems: await goldenForwardProblems(golden, (...call) => flash.attention(...call)),
-    }),
+    run: async (flash: FlashAttention) =>
+      goldenForwardProblems(golden, (...call) => flash.attention(...call)),
   })),
   ...forwardCases.map((each) => ({
     name: each.name,
-    run: async (flash: FlashAttention) => ({
-      kernel: kernelOf(flash, each),
-      problems: await forwardProblems(each, (...call) => flash.attention(...call)),
-    }),
+    run: async (flash: FlashAttention) =>
+      forwardProblems(each, (...call) => flash.attention(...call)),
   })),
 ]
 
@@ -102,12 +83,10 @@ function otherTiles(flash: FlashAttention): Trial[] {
         const title = `${queries}x${keys} by ${threadRows}x${threadColumns} in ${dimChunk} and ${valueChunk}`
         return {
           name: `${each.name}, tile ${title}`,
-          run: async () => ({
-            kernel: `tile ${title}`,
-            problems: await forwardProblems(each, (query, key, value, options) =>
+          run: async () =>
+            forwardProblems(each, (query, key, value, options) =>
               withTile(flash, each, tile, [query, key, value], options),
             ),
-          }),
         }
       }),
   )
@@ -137,17 +116,11 @@ async function withTile(
 const backward: readonly Trial[] = [
   ...goldenCases().map((golden) => ({
     name: `golden ${golden.name}`,
-    run: async (flash: FlashAttention) => ({
-      kernel: 'golden vectors',
-      problems: await goldenBackwardProblems(golden, gradientsOf(flash)),
-    }),
+    run: async (flash: FlashAttention) => goldenBackwardProblems(golden, gradientsOf(flash)),
   })),
   ...[...backwardCases(), ...dropoutCases(), ...sinkCases()].map((each) => ({
     name: each.name,
-    run: async (flash: FlashAttention) => ({
-      kernel: 'backward',
-      problems: await backwardProblems(each, gradientsOf(flash)),
-    }),
+    run: async (flash: FlashAttention) => backwardProblems(each, gradientsOf(flash)),
   })),
 ]
 
@@ -161,34 +134,43 @@ function gradientsOf(flash: FlashAttention): Parameters<typeof backwardProblems>
 async function runSuite(
   flash: FlashAttention,
   trials: readonly Trial[],
-): Promise<Pick<SuiteResult, 'kernels' | 'passed' | 'failures'>> {
+): Promise<Pick<SuiteResult, 'kernels' | 'cases' | 'passed' | 'failures'>> {
   const kernels: Record<string, number> = {}
+  const ran = new Map<string, readonly string[]>()
   const failures: string[] = []
+  observer.take()
   for (const trial of trials) {
     try {
-      const { kernel, problems } = await trial.run(flash)
-      kernels[kernel] = (kernels[kernel] ?? 0) + 1
+      const problems = await trial.run(flash)
       if (problems.length > 0) failures.push(`${trial.name}: ${problems.join('; ')}`)
     } catch (error) {
       failures.push(`${trial.name}: ${String(error)}`)
     }
+    const dispatched = [...observer.take().keys()]
+    for (const kernel of dispatched) kernels[kernel] = (kernels[kernel] ?? 0) + 1
+    ran.set(trial.name, dispatched)
   }
-  return { kernels, passed: trials.length - failures.length, failures }
+  const names = Object.keys(kernels)
+  const cases = Object.fromEntries(
+    [...ran].map(([name, dispatched]) => [name, dispatched.map((each) => names.indexOf(each))]),
+  )
+  return { kernels, cases, passed: trials.length - failures.length, failures }
 }
 
 const { create, globals } = await import('webgpu')
 Object.assign(globalThis, globals)
+const observer = observeKernels(globals as typeof globalThis)
 const results: SuiteResult[] = []
 let adapter: FlashAttention['capabilities']['adapter'] | undefined
 
 /** Writes down what there is so far: a run that is cut off keeps it. */
 function report(): void {
   if (!values.json) return
-  const content = {
-    schema: 'attn-conformance/1',
+  const content: ConformanceReport = {
+    schema: 'attn-conformance/2',
     created: new Date().toISOString(),
     environment: readEnvironment(),
-    adapter,
+    ...(adapter ? { adapter } : {}),
     results,
   }
   writeFileSync(values.json, `${JSON.stringify(content, undefined, 2)}\n`)

@@ -1,0 +1,52 @@
+// node --conditions=attn:source tools/check-kernels.ts: fails where a kernel that plans can ask for was
+// executed by no adapter. Plans are those of the replay corpus, made for the adapters that people
+// have; what was executed is what the last `npm test` dispatched here, and what docs/results has of
+// other machines. The page "How it is tested" explains the table that it prints.
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { replayAll } from '../packages/webgpu-flash/test/replay/replay.ts'
+import type { ConformanceReport } from './conformance/report.ts'
+import {
+  coverageProblems,
+  observedKernels,
+  outOfReach,
+  plannedKernels,
+} from './kernels/coverage.ts'
+import type { Executed } from './kernels/coverage.ts'
+import { kernelNames } from './kernels/kernel-of.ts'
+import { repository } from './workspace.ts'
+
+const observed = join(repository, 'node_modules/.cache/attn/kernels')
+const here = globSync(join(observed, '*.jsonl')).map((file): Executed => ({
+  where: `${basename(file, '.jsonl')} here`,
+  kernels: observedKernels(readFileSync(file, 'utf8')),
+}))
+const records = globSync(join(repository, 'docs/results/conformance-*.json')).map(recorded)
+const executed = [...here, ...records]
+const planned = plannedKernels(await replayAll())
+
+for (const [kernel, adapters] of planned) {
+  const places = executed.flatMap(({ where, kernels }) =>
+    kernels.has(kernel) ? [`${where} (${kernels.get(kernel)})`] : [],
+  )
+  const ran = places.join(', ') || outOfReach[kernel] || 'NOWHERE'
+  console.log(`${kernel}\n  planned for ${adapters.join(', ')}\n  ran on ${ran}`)
+}
+if (!existsSync(observed)) console.log('*** nothing was observed here: run npm test first ***')
+const problems = coverageProblems(planned, kernelNames, executed, outOfReach)
+for (const problem of problems) console.log(`failed: ${problem}`)
+console.log(
+  `${planned.size} variants of ${kernelNames.length} kernels, ${problems.length} problems`,
+)
+process.exitCode = problems.length > 0 ? 1 : 0
+
+function recorded(file: string): Executed {
+  const { results } = JSON.parse(readFileSync(file, 'utf8')) as ConformanceReport
+  const kernels = new Map<string, number>()
+  for (const result of results) {
+    for (const [kernel, count] of Object.entries(result.kernels)) {
+      kernels.set(kernel, (kernels.get(kernel) ?? 0) + count)
+    }
+  }
+  return { where: basename(file, '.json'), kernels }
+}

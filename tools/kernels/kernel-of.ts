@@ -1,0 +1,60 @@
+// Which kernel a shader is, and which variant of it, read off its text: what it binds says the
+// kernel, what it declares says the variant. So that a record of what was executed, and a list of
+// what plans can ask for, speak of the same things without either being kept by hand.
+
+/** The kernels, each with what its texts alone have; the first that fits counts. */
+const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[] = [
+  ['rotate', 'var<storage, read> frequencies:'],
+  ['backward-tables', 'var<storage, read_write> dTable:'],
+  ['backward-sinks', 'var<storage, read_write> dSinks:'],
+  ['backward-key-value', 'var<storage, read_write> dKey:'],
+  ['backward-query', 'var<storage, read_write> dQuery:'],
+  ['backward-rows', 'var<storage, read_write> softmaxRows:'],
+  ['merge-parts', 'var<storage, read> partLogSumExp:'],
+  ['decode-merge', 'var<storage, read> partSoftmax:'],
+  ['decode', 'var<storage, read> lengths:'],
+  ['forward-matrix', 'subgroup_matrix_left<', 'var<storage, read_write> logSumExp:'],
+  ['forward', 'var<storage, read_write> logSumExp:'],
+]
+
+/** Names of all kernels, which are those of the files `kernels/NAME.wgsl.ts` of webgpu-flash. */
+export const kernelNames: readonly string[] = kernels.map(([name]) => name).toSorted()
+
+const remembered = new Map<string, string | undefined>()
+
+/**
+ * The kernel's name and what sets the variant apart: how elements are held, matrices and what they
+ * sum in, talk within subgroups, two teams of threads, orders of the tokens, parts of rows.
+ * Undefined for shaders that are no kernels of webgpu-flash.
+ */
+export function kernelOf(text: string): string | undefined {
+  if (!remembered.has(text)) remembered.set(text, describe(text))
+  return remembered.get(text)
+}
+
+function describe(text: string): string | undefined {
+  const kernel = kernels.find(([, ...marks]) => marks.every((mark) => text.includes(mark)))
+  if (kernel === undefined) return undefined
+  return [kernel[0], elements(text), matrices(text), ...mechanisms(text)].filter(Boolean).join(', ')
+}
+
+function elements(text: string): string {
+  if (/^enable f16;/m.test(text)) return 'float16'
+  // Without the feature, two halves are a word.
+  return /unpack2x16float|pack2x16float/.test(text) ? 'float16 in words' : 'float32'
+}
+
+function matrices(text: string): string {
+  const operands = /subgroup_matrix_left<(\w+)/.exec(text)?.[1]
+  const sums = /subgroup_matrix_result<(\w+)/.exec(text)?.[1]
+  return operands ? `matrices of ${operands} with sums of ${sums}` : ''
+}
+
+function mechanisms(text: string): string[] {
+  return [
+    /\bsubgroup(Shuffle|Add|Max|Broadcast)\w*\(/.test(text) ? 'shuffles' : '',
+    /\blet team = /.test(text) ? 'two teams' : '',
+    /\bfn queryToken\(/.test(text) ? 'token orders' : '',
+    /\bfirstPart\b/.test(text) ? 'parts of rows' : '',
+  ]
+}
