@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { ownVersion } from './cli/environment.ts'
 import { createCompareCommand } from './cli/compare-command.ts'
+import { createDoctorCommand } from './cli/doctor-command.ts'
 import { createPeersCommand } from './cli/peers-command.ts'
 import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
@@ -16,6 +17,7 @@ const setExitCode = (code: number): void => {
 const program = new Command('attn')
   .description('Efficient attention for TypeScript: exact, sparse and position-aware.')
   .version(ownVersion())
+  .addCommand(createDoctorCommand(setExitCode))
   .addCommand(createRunCommand(setExitCode))
   .addCommand(createPositionsCommand(setExitCode))
   .addCommand(createSparseCommand(setExitCode))

@@ -22,6 +22,9 @@ export type {
   FoundDevice,
   FoundGpu,
 } from './device/find-device.ts'
+export { examine, isHealthy } from './doctor/doctor.ts'
+export type { DoctorOptions, DoctorReport } from './doctor/doctor.ts'
+export { formatDoctor } from './doctor/format-doctor.ts'
 export { GpuWorkError } from './device/error-scope.ts'
 
 export { createStandardAttention } from './peers/standard-webgpu/standard-attention.ts'

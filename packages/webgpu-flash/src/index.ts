@@ -30,6 +30,7 @@ export type { BackwardTiles } from './plan/backward-plan.ts'
 export type { BackwardExplanation, GradientExplanation } from './plan/explain-backward.ts'
 export type { BackwardTile } from './plan/backward-tiles.ts'
 export type { ForwardTile } from './plan/tiles.ts'
+export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
 export type {
   MeasuredTile,

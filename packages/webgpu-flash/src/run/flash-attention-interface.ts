@@ -8,6 +8,7 @@ import type {
 } from '@attn/core'
 import type { MemoryUse } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
+import type { Diagnosis } from '../diagnose/diagnose.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { CallOptions } from '../plan/rope-options.ts'
@@ -72,6 +73,25 @@ export interface FlashAttention {
    * @throws TypeError for what is not a record, with the field that is wrong.
    */
   useTuning(records: TuningRecord | readonly TuningRecord[]): void
+  /**
+   * What this device is worth: which kernel the usual calls get and why not a faster one, what can be
+   * done about it, and small problems checked against the reference in float64. Plain data, for a bug
+   * report or a page about the visitor's GPU; `attn doctor` prints it.
+   *
+   * @throws (as a rejection) what the GPU does to its calls: DeviceLostError and so on.
+   *
+   * @example
+   * ```ts
+   * import { createFlashAttention } from '@attn/webgpu-flash'
+   *
+   * const flash = await createFlashAttention()
+   * const { kernels, results } = await flash.diagnose()
+   * kernels[0].call // => 'float32 forward, headDim 64'
+   * results.every(({ passed }) => passed) // => true
+   * flash.destroy()
+   * ```
+   */
+  diagnose(): Promise<Diagnosis>
   /**
    * Exact attention of CPU tensors: uploads, plans, runs, downloads.
    * query `[B, H, L, D]`, key `[B, Hkv, S, D]`, value `[B, Hkv, S, Dv]`, any strides; float64 is

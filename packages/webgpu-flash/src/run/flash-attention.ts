@@ -104,7 +104,7 @@ export async function createFlashAttention(
     await errors.settle('flash.finished')
   }
 
-  return {
+  const library: FlashAttention = {
     device,
     capabilities,
     get memory() {
@@ -118,6 +118,11 @@ export async function createFlashAttention(
       const { tune } = await import('../tune/tune.ts')
       const model = { device, capabilities, plan: planWith, upload, empty, download, release }
       return tune({ ...model, finished }, tuneOptions)
+    },
+    diagnose: async () => {
+      errors.checkAlive('flash.diagnose')
+      const { diagnose } = await import('../diagnose/diagnose.ts')
+      return diagnose(library)
     },
     useTuning: (records) => tuning.add('flash.useTuning', records),
     attention: async (...call) => attentionOnce({ plan, upload, download, release }, ...call),
@@ -142,4 +147,5 @@ export async function createFlashAttention(
       found?.destroy()
     },
   }
+  return library
 }

@@ -1,0 +1,156 @@
+// What a device is worth to this library, in one account: what its adapter offers, which kernel the usual
+// calls get and why not a faster one, what could be done about it, and whether a small problem comes
+// out right. Loaded when it is asked for.
+import {
+  cast,
+  mask,
+  standardAttention,
+  standardAttentionBackward,
+  tensor,
+  toFloat64Array,
+} from '@attn/core'
+import type { DType, Tensor } from '@attn/core'
+import type { Capabilities } from '../device/capabilities.ts'
+import { isSoftware } from '../device/software.ts'
+import type { AttentionPlan } from '../run/attention-plan.ts'
+import type { FlashAttention } from '../run/flash-attention-interface.ts'
+import { remedies } from './remedies.ts'
+
+/** A usual call, and the kernel it gets. */
+export interface DiagnosedKernel {
+  /** The call in words: `float16 forward, headDim 64`. */
+  readonly call: string
+  /** Name of the kernel, as in `explain().variant`. */
+  readonly variant: string
+  /** Why this one, and so why not a faster one. */
+  readonly reason: string
+}
+
+/** A small problem, computed here and by the reference in float64. */
+export interface DiagnosedResult {
+  /** The problem in words. */
+  readonly problem: string
+  /** Largest absolute difference; NaN where the result holds NaN. */
+  readonly error: number
+  /** What is allowed: outputs are averages of values in -1..1. */
+  readonly allowed: number
+  readonly passed: boolean
+}
+
+/** The account of one device. Plain data. */
+export interface Diagnosis {
+  /** Whether a CPU imitates the GPU. */
+  readonly software: boolean
+  readonly capabilities: Capabilities
+  readonly kernels: readonly DiagnosedKernel[]
+  /** What keeps faster kernels away, each with what can be done about it. */
+  readonly remedies: readonly string[]
+  readonly results: readonly DiagnosedResult[]
+}
+
+type Library = Pick<FlashAttention, 'attention' | 'attentionBackward' | 'capabilities' | 'plan'>
+
+const causal = mask('causal', ({ query, key }) => key.le(query))
+
+/** Diagnoses the device of a library. */
+export async function diagnose(flash: Library): Promise<Diagnosis> {
+  const { capabilities } = flash
+  const results: DiagnosedResult[] = []
+  for (const dtype of ['float32', 'float16'] as const) {
+    for (const queries of [1, 40]) results.push(await checkForward(flash, dtype, queries))
+  }
+  results.push(await checkBackward(flash))
+  return {
+    software: isSoftware(capabilities),
+    capabilities,
+    kernels: usualKernels(flash),
+    remedies: remedies(capabilities),
+    results,
+  }
+}
+
+/** The kernels of calls as models make them. */
+function usualKernels(flash: Library): DiagnosedKernel[] {
+  const sizes = { heads: 16, queryLength: 4096 }
+  const decoding = { heads: 32, kvHeads: 8, queryLength: 1, keyLength: 4096 }
+  return (['float32', 'float16'] as const).flatMap((dtype) =>
+    [64, 128].flatMap((headDim): DiagnosedKernel[] => {
+      const account = <T>(read: (plan: AttentionPlan) => T, options: object): T => {
+        const plan = flash.plan({ ...sizes, headDim, dtype, ...options })
+        try {
+          return read(plan)
+        } finally {
+          plan.destroy()
+        }
+      }
+      const name = (pass: string): string => `${dtype} ${pass}, headDim ${headDim}`
+      const forward = account((plan) => plan.explain(), {})
+      const { backward } = account((plan) => plan.explain(), { training: true })
+      const decode = account((plan) => plan.explain(), decoding)
+      return [
+        { call: name('forward'), variant: forward.variant, reason: forward.reason },
+        { call: name('backward'), variant: backward!.variant, reason: backward!.reason },
+        { call: name('decoding'), variant: decode.variant, reason: decode.reason },
+      ]
+    }),
+  )
+}
+
+const [heads, keys, dim] = [2, 40, 16]
+
+/** Numbers in -1..1, the same on every device. */
+function filled(seed: number, length: number): Tensor {
+  const values = Float32Array.from({ length: heads * length * dim }, (_, i) =>
+    Math.sin(12.9898 * (i + 1) + 78.233 * seed),
+  )
+  return tensor(values, [1, heads, length, dim])
+}
+
+/** Halves of such numbers are off by 2^-12 at most, and so are averages of them. */
+const allowances: Readonly<Record<DType, number>> = { float32: 1e-5, float16: 4e-3 }
+
+async function checkForward(
+  flash: Library,
+  dtype: DType,
+  queries: number,
+): Promise<DiagnosedResult> {
+  const inputs = [filled(1, queries), filled(2, keys), filled(3, keys)].map((part) =>
+    cast(part, dtype),
+  ) as [Tensor, Tensor, Tensor]
+  const exact = inputs.map((part) => cast(part, 'float64')) as [Tensor, Tensor, Tensor]
+  const { output } = await flash.attention(...inputs, { mask: causal })
+  const expected = standardAttention(...exact, { mask: causal })
+  return judge(
+    `${dtype} forward, ${queries} causal ${queries === 1 ? 'query' : 'queries'} over ${keys} keys`,
+    [[output, expected.output]],
+    allowances[dtype],
+  )
+}
+
+async function checkBackward(flash: Library): Promise<DiagnosedResult> {
+  const inputs = [1, 2, 3].map((seed) => filled(seed, keys)) as [Tensor, Tensor, Tensor]
+  const dOutput = filled(4, keys)
+  const forward = await flash.attention(...inputs, { mask: causal })
+  const actual = await flash.attentionBackward(...inputs, forward, dOutput, { mask: causal })
+  const exact = inputs.map((part) => cast(part, 'float64')) as [Tensor, Tensor, Tensor]
+  const expected = standardAttentionBackward(...exact, cast(dOutput, 'float64'), { mask: causal })
+  return judge(
+    `float32 backward, ${keys} causal queries and keys`,
+    (['dQuery', 'dKey', 'dValue'] as const).map((name) => [actual[name], expected[name]]),
+    10 * allowances.float32,
+  )
+}
+
+function judge(
+  problem: string,
+  pairs: readonly (readonly [Tensor, Tensor])[],
+  allowed: number,
+): DiagnosedResult {
+  const error = Math.max(
+    ...pairs.flatMap(([actual, expected]) => {
+      const wanted = toFloat64Array(expected)
+      return Array.from(toFloat64Array(actual), (value, i) => Math.abs(value - wanted[i]!))
+    }),
+  )
+  return { problem, error, allowed, passed: error <= allowed }
+}
