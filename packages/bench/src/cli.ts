@@ -4,6 +4,8 @@ import { Command, CommanderError } from 'commander'
 import { ownVersion } from './cli/environment.ts'
 import { createCompareCommand } from './cli/compare-command.ts'
 import { createDoctorCommand } from './cli/doctor-command.ts'
+import { createDeviceCommand } from './cli/device-command.ts'
+import { createPartitionCommand } from './cli/partition-command.ts'
 import { createPeersCommand } from './cli/peers-command.ts'
 import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
@@ -21,6 +23,8 @@ const program = new Command('attn')
   .addCommand(createRunCommand(setExitCode))
   .addCommand(createPositionsCommand(setExitCode))
   .addCommand(createSparseCommand(setExitCode))
+  .addCommand(createDeviceCommand())
+  .addCommand(createPartitionCommand(setExitCode))
   .addCommand(createTrainCommand(setExitCode))
   .addCommand(createTuneCommand())
   .addCommand(createPeersCommand(setExitCode))

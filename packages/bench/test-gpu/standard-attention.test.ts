@@ -1,6 +1,6 @@
 // The three kernels of the peer against the CPU reference: a comparison with something wrong or slow
 // by mistake would prove nothing.
-import { cast, standardAttention, tensor } from '@attn/core'
+import { cast, standardAttention, standardAttentionBackward, tensor } from '@attn/core'
 import type { DType, Tensor } from '@attn/core'
 import { causal } from '@attn/masks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { withErrorScopes } from '../src/device/error-scope.ts'
 import { bufferBytes, fillNormal } from '../src/inputs/fill-normal.ts'
 import { readRanges } from '../src/inputs/read-back.ts'
 import { createStandardAttention } from '../src/peers/standard-webgpu/standard-attention.ts'
+import { createStandardBackward } from '../src/peers/standard-webgpu/standard-backward.ts'
 import type { StandardLimits, StandardShape } from '../src/peers/standard-webgpu/plan.ts'
 
 const gpu = await acquireGpu()
@@ -54,77 +55,100 @@ describe.skipIf(!gpu)('standard attention on WebGPU', () => {
   ]
 
   test.each(cases)('%s', async (_, shape) => {
-    const { output, expected } = await run(device, shape)
-    // Scores and probabilities of float16 are stored with 11 bits.
+    const results = await run(device, shape)
+    // Scores and probabilities of float16 are stored with 11 bits; gradients of a key add up queries.
     const tolerance = shape.dtype === 'float16' ? 4e-3 : 2e-6
-    expect(largestDifference(output, expected)).toBeLessThan(tolerance)
+    for (const [name, { actual, expected }] of Object.entries(results)) {
+      const allowed = name === 'output' ? tolerance : 8 * tolerance
+      expect(largestDifference(actual, expected)).toBeLessThan(allowed)
+    }
   })
 
   test('heads in several buffers give the same as in one', async () => {
     const shape = { batch: 1, heads: 5, queryLength: 64, keyLength: 64, headDim: 16 }
     const twoHeads = 2 * 64 * 64 * 4
-    const { output, expected } = await run(device, shape, {
+    const results = await run(device, shape, {
       maxBufferSize: twoHeads,
       maxStorageBufferBindingSize: twoHeads,
       maxComputeWorkgroupsPerDimension: 65535,
     })
-    expect(largestDifference(output, expected)).toBeLessThan(2e-6)
+    for (const { actual, expected } of Object.values(results)) {
+      expect(largestDifference(actual, expected)).toBeLessThan(1e-5)
+    }
   })
 })
+
+interface Compared {
+  readonly actual: Tensor
+  readonly expected: Tensor
+}
 
 async function run(
   device: GPUDevice,
   shape: StandardShape,
   limits?: StandardLimits,
-): Promise<{ output: Tensor; expected: Tensor }> {
+): Promise<Readonly<Record<string, Compared>>> {
   const { batch, heads, queryLength, keyLength, headDim, valueDim = headDim } = shape
   const dtype: DType = shape.dtype ?? 'float32'
+  const queries = [batch, heads, queryLength, headDim]
+  const keys = [batch, heads, keyLength, headDim]
+  const values = [batch, heads, keyLength, valueDim]
+  const outputs = [batch, heads, queryLength, valueDim]
   const shapes = {
-    query: [batch, heads, queryLength, headDim],
-    key: [batch, heads, keyLength, headDim],
-    value: [batch, heads, keyLength, valueDim],
-    output: [batch, heads, queryLength, valueDim],
+    query: queries,
+    key: keys,
+    value: values,
+    output: outputs,
+    dOutput: outputs,
+    dQuery: queries,
+    dKey: keys,
+    dValue: values,
   }
   const count = (axes: readonly number[]): number => axes.reduce((product, size) => product * size)
   const { STORAGE, COPY_SRC } = GPUBufferUsage
-  const buffer = (axes: readonly number[]): GPUBuffer =>
-    device.createBuffer({ size: bufferBytes(dtype, count(axes)), usage: STORAGE | COPY_SRC })
-  const buffers = {
-    query: buffer(shapes.query),
-    key: buffer(shapes.key),
-    value: buffer(shapes.value),
-    output: buffer(shapes.output),
-  }
-  const [output, query, key, value] = await withErrorScopes(device, 'test', async () => {
+  const buffers = Object.fromEntries(
+    Object.entries(shapes).map(([name, axes]) => [
+      name,
+      device.createBuffer({ size: bufferBytes(dtype, count(axes)), usage: STORAGE | COPY_SRC }),
+    ]),
+  ) as Record<keyof typeof shapes, GPUBuffer>
+  const found = await withErrorScopes(device, 'test', async () => {
     await fillNormal(device, buffers.query, dtype, 1)
     await fillNormal(device, buffers.key, dtype, 2)
     await fillNormal(device, buffers.value, dtype, 3)
-    const attention = await createStandardAttention(device, shape, buffers, limits)
+    await fillNormal(device, buffers.dOutput, dtype, 4)
+    const forward = await createStandardAttention(device, shape, buffers, limits)
+    const backward = await createStandardBackward(device, shape, forward, buffers)
     const encoder = device.createCommandEncoder()
-    attention.encode(encoder)
+    forward.encode(encoder)
+    backward.encode(encoder)
     device.queue.submit([encoder.finish()])
-    const read = async (name: keyof typeof shapes): Promise<Tensor> => {
+    const read = async (name: keyof typeof shapes): Promise<[string, Tensor]> => {
       const whole = { first: 0, count: count(shapes[name]) }
-      const [values] = await readRanges(device, buffers[name], dtype, [whole])
-      return tensor(values!, shapes[name])
+      const [elements] = await readRanges(device, buffers[name], dtype, [whole])
+      return [name, tensor(elements!, shapes[name])]
     }
-    const tensors = [
-      await read('output'),
-      await read('query'),
-      await read('key'),
-      await read('value'),
-    ]
-    attention.destroy()
-    return tensors as [Tensor, Tensor, Tensor, Tensor]
+    const names = Object.keys(shapes) as (keyof typeof shapes)[]
+    const tensors = Object.fromEntries(await Promise.all(names.map(read)))
+    backward.destroy()
+    forward.destroy()
+    return tensors as Record<keyof typeof shapes, Tensor>
   })
   for (const owned of Object.values(buffers)) owned.destroy()
-  const { output: expected } = standardAttention(
-    cast(query, 'float64'),
-    key,
-    value,
-    shape.causal ? { mask: causal() } : {},
-  )
-  return { output, expected }
+  const inputs = [
+    cast(found.query, 'float64'),
+    cast(found.key, 'float64'),
+    cast(found.value, 'float64'),
+  ] as const
+  const options = shape.causal ? { mask: causal() } : {}
+  const { output } = standardAttention(...inputs, options)
+  const gradients = standardAttentionBackward(...inputs, cast(found.dOutput, 'float64'), options)
+  return {
+    output: { actual: found.output, expected: output },
+    dQuery: { actual: found.dQuery, expected: gradients.dQuery },
+    dKey: { actual: found.dKey, expected: gradients.dKey },
+    dValue: { actual: found.dValue, expected: gradients.dValue },
+  }
 }
 
 function largestDifference(actual: Tensor, expected: Tensor): number {

@@ -16,6 +16,7 @@ interface RunArguments extends ShapeArguments {
   readonly device: DeviceKind | 'auto'
   readonly causal?: true
   readonly window?: number
+  readonly backward?: true
   readonly toggles?: true
   readonly memory: number
   readonly seconds: number
@@ -39,6 +40,7 @@ export function createRunCommand(setExitCode: (code: number) => void): Command {
       'keys that each query of the window sees (default: 512, without a GPU 128 or 64)',
       parseLength,
     )
+    .option('--backward', 'verify and time backward passes as well, on WebGPU')
     .option('--toggles', "measure once more with Dawn's safety checks off, as no browser can")
     .option(
       '--memory <GiB>',
@@ -65,6 +67,7 @@ async function execute(options: RunArguments): Promise<boolean> {
   const report = await run({
     device: options.device,
     toggles: options.toggles ?? false,
+    backward: options.backward ?? false,
     problem: problemOf(options),
     memoryBytes: options.memory * 2 ** 30,
     seconds: options.seconds,

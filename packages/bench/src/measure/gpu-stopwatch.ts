@@ -12,6 +12,22 @@ export type EncodeWork = (
   timestampWrites?: GPUComputePassTimestampWrites,
 ) => void
 
+/** Two pieces of work as one, whose first pass takes the beginning of the time and whose last the end. */
+export function oneAfterTheOther(first: EncodeWork, last: EncodeWork): EncodeWork {
+  return (encoder, timestampWrites) => {
+    if (!timestampWrites) {
+      first(encoder)
+      last(encoder)
+      return
+    }
+    const { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex } = timestampWrites
+    const begins = beginningOfPassWriteIndex !== undefined
+    const ends = endOfPassWriteIndex !== undefined
+    first(encoder, begins ? { querySet, beginningOfPassWriteIndex } : undefined)
+    last(encoder, ends ? { querySet, endOfPassWriteIndex } : undefined)
+  }
+}
+
 /** A stopwatch that owns a query set and two small buffers. */
 export interface GpuStopwatch extends Stopwatch {
   destroy(): void

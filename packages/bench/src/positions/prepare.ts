@@ -2,6 +2,7 @@
 import { gpuTensor } from '@attn/webgpu-flash'
 import type { FlashAttention, PlanOptions } from '@attn/webgpu-flash'
 import { withErrorScopes } from '../device/error-scope.ts'
+import { oneAfterTheOther } from '../measure/gpu-stopwatch.ts'
 import type { EncodeWork } from '../measure/gpu-stopwatch.ts'
 import type { GpuInputs } from '../suites/gpu-inputs.ts'
 import { verifyRows } from '../verify/expectation.ts'
@@ -90,21 +91,5 @@ export async function preparePositions(
       flash.release(logSumExp)
       sum?.destroy()
     },
-  }
-}
-
-/** Two pieces of work as one, whose first pass takes the beginning of the time and whose last the end. */
-function oneAfterTheOther(first: EncodeWork, last: EncodeWork): EncodeWork {
-  return (encoder, timestampWrites) => {
-    if (!timestampWrites) {
-      first(encoder)
-      last(encoder)
-      return
-    }
-    const { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex } = timestampWrites
-    const begins = beginningOfPassWriteIndex !== undefined
-    const ends = endOfPassWriteIndex !== undefined
-    first(encoder, begins ? { querySet, beginningOfPassWriteIndex } : undefined)
-    last(encoder, ends ? { querySet, endOfPassWriteIndex } : undefined)
   }
 }

@@ -50,7 +50,10 @@ export function allVerified(report: RunReport): boolean {
   return report.configurations.every(({ results }) =>
     results.every(({ outcomes }) =>
       Object.values(outcomes).every(
-        (outcome) => outcome.status === 'skipped' || outcome.verification.passed,
+        (outcome) =>
+          outcome.status === 'skipped' ||
+          (outcome.verification.passed &&
+            (outcome.backward?.status !== 'measured' || outcome.backward.verification.passed)),
       ),
     ),
   )

@@ -6,6 +6,8 @@ import { methods } from '../suites/problem.ts'
 import type { Method, Problem } from '../suites/problem.ts'
 import { formatBytes, formatLength, threeDigits } from './format.ts'
 import type { ConfigurationResult, Environment } from './run-report.ts'
+import { formatBackward } from './backward-summary.ts'
+import { methodNames } from './method-names.ts'
 import { formatTable } from './table.ts'
 import type { Column } from './table.ts'
 
@@ -53,16 +55,11 @@ export function formatConfiguration(
     ...formatVerification(results, problem),
     '',
     formatResults(results, problem),
+    ...formatBackward(results),
     '',
     ...formatClock(device, results),
     ...formatFirstCall(firstCall),
   ].join('\n')
-}
-
-const names: Readonly<Record<Method, string>> = {
-  standard: 'standard',
-  flash: 'flash',
-  windowFlash: 'window',
 }
 
 interface Found {
@@ -91,7 +88,7 @@ function formatVerification(results: readonly LengthResult[], { dtype }: Problem
         ? 'ok'
         : `WRONG at length ${failed.map(({ length }) => formatLength(length)).join(', ')}`
     return [
-      `  ${names[method].padEnd(9)} largest error ${error.toExponential(1)} of ` +
+      `  ${methodNames[method].padEnd(9)} largest error ${error.toExponential(1)} of ` +
         `${allowedError.toExponential(1)} allowed, in ${rows} rows at length ` +
         `${formatLength(worst.length)}: ${verdict}`,
     ]
@@ -117,7 +114,7 @@ function formatResults(results: readonly LengthResult[], { window }: Problem): s
     { group: 'flash', title: 'vs standard' },
     { group: windowGroup, title: 'ms' },
     { group: windowGroup, title: 'vs flash' },
-    ...methods.map((method) => ({ group: memoryGroup, title: names[method] })),
+    ...methods.map((method) => ({ group: memoryGroup, title: methodNames[method] })),
   ]
   const time = (outcome: Outcome): string =>
     outcome.status === 'measured' ? threeDigits(outcome.time.median) : outcome.reason

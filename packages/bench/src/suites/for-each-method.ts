@@ -12,6 +12,8 @@ export interface RunLimits {
   /** Seconds that a single run of a method may take, as far as shorter lengths let one foresee. */
   readonly seconds: number
   readonly measure: MeasureOptions
+  /** Whether to run and time backward passes as well. */
+  readonly backward?: boolean
 }
 
 /** Told before each method. */

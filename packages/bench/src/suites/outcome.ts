@@ -1,5 +1,6 @@
 // What `attn run` finds out about one method at one length. Plain data: it goes to the table, to the
 // chart and to the JSON file as it is.
+import type { MeasuredBackward } from '../gradients/measure.ts'
 import type { Measurement } from '../measure/measure.ts'
 import type { Verification } from '../verify/expectation.ts'
 import type { Method } from './problem.ts'
@@ -17,6 +18,8 @@ export interface Measured {
   readonly memoryBytes: number
   /** Undefined where an earlier configuration has verified it. */
   readonly verification: Verification
+  /** The backward pass, where that was asked for. */
+  readonly backward?: MeasuredBackward | Skipped
   /** How the library says it computes this, where it says so. */
   readonly explanation?: unknown
 }

@@ -11,6 +11,7 @@ import { scoreBytes } from '../peers/standard-webgpu/plan.ts'
 import { formatBytes } from '../report/format.ts'
 import { expectRows, verifyRows } from '../verify/expectation.ts'
 import type { Expectation } from '../verify/expectation.ts'
+import { createTrainingRun } from '../gradients/training-run.ts'
 import { createGpuInputs } from './gpu-inputs.ts'
 import type { GpuInputs } from './gpu-inputs.ts'
 import { prepareOnGpu } from './gpu-methods.ts'
@@ -65,15 +66,28 @@ async function runLength(
     expectations.set(window, known)
     return known
   }
+  const training = limits.backward ? createTrainingRun(flash, problem, length, inputs) : undefined
   try {
     return await forEachMethod(problem, length, limits, before, onStep, async (method) => {
       const bytes = scoreBytes({ ...problem, queryLength: length, keyLength: length })
       if (method === 'standard' && bytes > limits.memoryBytes) return needs(bytes)
       const run = (): Promise<Outcome> =>
         measureMethod(flash, problem, method, length, limits, inputs, () => expectationOf(method))
-      return orSkip(run, method === 'standard' ? bytes : undefined)
+      const forward = await orSkip(run, method === 'standard' ? bytes : undefined)
+      if (!training || forward.status === 'skipped') return forward
+      // P of the forward pass, and dP which becomes dS.
+      const stored = 2 * bytes
+      const backward =
+        method === 'standard' && stored > limits.memoryBytes
+          ? needs(stored)
+          : await orSkip(
+              () => training.measure(method, limits.measure),
+              method === 'standard' ? stored : undefined,
+            )
+      return { ...forward, backward }
     })
   } finally {
+    training?.destroy()
     inputs.destroy()
   }
 }

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly toggles?: boolean
   /** What differs from {@link defaultProblem} of the device. */
   readonly problem?: Partial<Problem>
+  /** Whether to verify and time backward passes as well, which needs WebGPU. Default: false. */
+  readonly backward?: boolean
   /**
    * Bytes of scores that standard attention may write down. Default: 2 GiB, as WebGPU does not tell
    * how much there is and a laptop's GPU shares it with other programs.
@@ -56,11 +58,16 @@ export async function run(options: RunOptions): Promise<RunReport> {
     try {
       // A second round is for flags only, which the CPU and browsers do not have.
       if (configurations.length > 0 && !found.report.flags) break
+      if (options.backward && found.kind === 'cpu') {
+        throw new UnsupportedError(
+          `attn run: backward passes are timed on WebGPU, found none (${found.report.description})`,
+        )
+      }
       problem ??= resolveProblem(found.kind, options.problem)
       const { lengths } = problem
       options.onDevice?.(found.report, problem)
       const measure = { ...(found.kind === 'gpu' ? {} : withoutGpu), ...options.measure }
-      const limits = { memoryBytes, seconds, measure }
+      const limits = { memoryBytes, seconds, measure, backward: options.backward ?? false }
       let done = 0
       const total = lengths.length * methods.length
       const onStep: StepListener = (method, length) => {

@@ -18,6 +18,8 @@ export interface MatrixProductTile {
 export interface MatrixProductConfig {
   readonly tile: MatrixProductTile
   readonly dtype: DType
+  /** Whether the left matrix lies as `[depth, rows]` and not `[rows, depth]`. Default: false. */
+  readonly leftTransposed?: boolean
   /** Whether the right matrix lies as `[columns, depth]` (keys) and not `[depth, columns]` (values). */
   readonly rightTransposed: boolean
 }
@@ -40,7 +42,8 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
  * and head (z). Rows, columns and depth are multiples of four elements in memory; beyond them reads
  * give zero and nothing is written.
  */
-export function matrixProductWgsl({ tile, dtype, rightTransposed }: MatrixProductConfig): string {
+export function matrixProductWgsl(config: MatrixProductConfig): string {
+  const { tile, dtype, leftTransposed = false, rightTransposed } = config
   const rowQuads = tile.rows / 4
   const columnQuads = tile.columns / 4
   const threadRowQuads = tile.rowsPerThread / 4
@@ -75,10 +78,7 @@ var<workgroup> rightTile: array<vec4f, ${slab * columnQuads}>;
 
 ${quadConversions(dtype)}
 
-fn leftQuad(head: u32, row: u32, depthQuad: u32) -> vec4f {
-  if (row >= shape.rows || depthQuad >= shape.depthQuads) { return vec4f(); }
-  return unpackQuad(left[(head * shape.rows + row) * shape.depthQuads + depthQuad]);
-}
+${leftTransposed ? transposedLeftQuad : plainLeftQuad}
 
 ${rightTransposed ? transposedRightQuad : plainRightQuad}
 
@@ -99,22 +99,7 @@ fn main(
   )}
 
   for (var depthQuad = 0u; depthQuad < shape.depthQuads; depthQuad += ${slab / 4}u) {
-    // Each step moves a block of 4 rows by 4 depths and turns it round on the way.
-    for (var block = thread; block < ${(rowQuads * slab) / 4}u; block += ${threads}u) {
-      let rowQuad = block / ${slab / 4}u;
-      let depth = block % ${slab / 4}u;
-      let row = firstRow + rowQuad * 4u;
-      let turned = transpose(mat4x4f(
-        leftQuad(leftHead, row, depthQuad + depth),
-        leftQuad(leftHead, row + 1u, depthQuad + depth),
-        leftQuad(leftHead, row + 2u, depthQuad + depth),
-        leftQuad(leftHead, row + 3u, depthQuad + depth),
-      ));
-      leftTile[(depth * 4u) * ${rowQuads}u + rowQuad] = turned[0];
-      leftTile[(depth * 4u + 1u) * ${rowQuads}u + rowQuad] = turned[1];
-      leftTile[(depth * 4u + 2u) * ${rowQuads}u + rowQuad] = turned[2];
-      leftTile[(depth * 4u + 3u) * ${rowQuads}u + rowQuad] = turned[3];
-    }
+    ${leftTransposed ? loadTransposedLeft(rowQuads) : loadPlainLeft(rowQuads)}
     ${rightTransposed ? loadTransposedRight(columnQuads) : loadPlainRight(columnQuads)}
     workgroupBarrier();
 
@@ -162,6 +147,18 @@ fn store(head: u32, row: u32, columnQuad: u32, values: vec4f) {
 `
 }
 
+const plainLeftQuad = /* wgsl */ `fn leftQuad(head: u32, row: u32, depthQuad: u32) -> vec4f {
+  if (row >= shape.rows || depthQuad >= shape.depthQuads) { return vec4f(); }
+  return unpackQuad(left[(head * shape.rows + row) * shape.depthQuads + depthQuad]);
+}`
+
+// As deep as the right matrix, whose rows are then the depth as well; rows padded to four.
+const transposedLeftQuad = /* wgsl */ `fn leftQuad(head: u32, depth: u32, rowQuad: u32) -> vec4f {
+  let rowQuads = (shape.rows + 3u) / 4u;
+  if (depth >= shape.rightRows || rowQuad >= rowQuads) { return vec4f(); }
+  return unpackQuad(left[(head * shape.rightRows + depth) * rowQuads + rowQuad]);
+}`
+
 const transposedRightQuad = /* wgsl */ `fn rightQuad(head: u32, column: u32, depthQuad: u32) -> vec4f {
   if (column >= shape.rightRows || depthQuad >= shape.depthQuads) { return vec4f(); }
   return unpackQuad(right[(head * shape.rightRows + column) * shape.depthQuads + depthQuad]);
@@ -171,6 +168,37 @@ const plainRightQuad = /* wgsl */ `fn rightQuad(head: u32, depth: u32, columnQua
   if (depth >= shape.rightRows || columnQuad >= shape.columnQuads) { return vec4f(); }
   return unpackQuad(right[(head * shape.rightRows + depth) * shape.columnQuads + columnQuad]);
 }`
+
+const loadPlainLeft = (
+  rowQuads: number,
+): string => /* wgsl */ `// Each step moves a block of 4 rows by 4 depths and turns it round on the way.
+    for (var block = thread; block < ${(rowQuads * slab) / 4}u; block += ${threads}u) {
+      let rowQuad = block / ${slab / 4}u;
+      let depth = block % ${slab / 4}u;
+      let row = firstRow + rowQuad * 4u;
+      let turned = transpose(mat4x4f(
+        leftQuad(leftHead, row, depthQuad + depth),
+        leftQuad(leftHead, row + 1u, depthQuad + depth),
+        leftQuad(leftHead, row + 2u, depthQuad + depth),
+        leftQuad(leftHead, row + 3u, depthQuad + depth),
+      ));
+      leftTile[(depth * 4u) * ${rowQuads}u + rowQuad] = turned[0];
+      leftTile[(depth * 4u + 1u) * ${rowQuads}u + rowQuad] = turned[1];
+      leftTile[(depth * 4u + 2u) * ${rowQuads}u + rowQuad] = turned[2];
+      leftTile[(depth * 4u + 3u) * ${rowQuads}u + rowQuad] = turned[3];
+    }`
+
+const loadTransposedLeft = (rowQuads: number): string => /* wgsl */ `for (
+      var quad = thread;
+      quad < ${rowQuads * slab}u;
+      quad += ${threads}u
+    ) {
+      leftTile[quad] = leftQuad(
+        leftHead,
+        depthQuad * 4u + quad / ${rowQuads}u,
+        firstRow / 4u + quad % ${rowQuads}u,
+      );
+    }`
 
 const loadTransposedRight = (columnQuads: number): string => /* wgsl */ `for (
       var block = thread;

@@ -3,6 +3,8 @@
 // so it is written to be fast: tiled products in registers and workgroup memory, softmax in place.
 import type { EncodeWork } from '../../measure/gpu-stopwatch.ts'
 import { cachedPipeline } from '../../device/pipeline-cache.ts'
+import { encodeSteps, kernelSteps } from './kernel-steps.ts'
+import type { Step } from './kernel-steps.ts'
 import { layOutScores } from './plan.ts'
 import type { StandardLimits, StandardShape } from './plan.ts'
 import { matrixProductTile, matrixProductWgsl } from './matrix-product.wgsl.ts'
@@ -20,15 +22,15 @@ export interface StandardBuffers {
 export interface StandardAttention {
   /** GPU memory it holds beside inputs and output, in bytes: the scores, for the most part. */
   readonly memoryBytes: number
+  /** Where P is once it has run, for a backward pass: `[heads, L, S]`, rows padded to four. */
+  readonly probabilities: readonly {
+    readonly buffer: GPUBuffer
+    readonly firstHead: number
+    readonly heads: number
+  }[]
   /** Records one run; timestamps go around all of it. */
   readonly encode: EncodeWork
   readonly destroy: () => void
-}
-
-interface Step {
-  readonly pipeline: GPUComputePipeline
-  readonly bindGroup: GPUBindGroup
-  readonly workgroups: readonly [x: number, y: number, z: number]
 }
 
 /**
@@ -62,35 +64,11 @@ export async function createStandardAttention(
     compile('output', matrixProductWgsl({ tile: outputTile, dtype, rightTransposed: false })),
   ])
 
-  const owned: GPUBuffer[] = []
-  const own = (label: string, size: number, usage: number): GPUBuffer => {
-    const buffer = device.createBuffer({ label, size, usage })
-    owned.push(buffer)
-    return buffer
-  }
-  const uniform = (label: string, numbers: readonly number[], scale?: number): GPUBuffer => {
-    const words = new Uint32Array(8)
-    words.set(numbers)
-    if (scale !== undefined) new Float32Array(words.buffer)[7] = scale
-    const buffer = own(label, words.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST)
-    device.queue.writeBuffer(buffer, 0, words)
-    return buffer
-  }
-  const step = (
-    pipeline: GPUComputePipeline,
-    bound: readonly GPUBuffer[],
-    workgroups: Step['workgroups'],
-  ): Step => ({
-    pipeline,
-    bindGroup: device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    }),
-    workgroups,
-  })
-
+  const { own, uniform, step, memoryBytes, destroy } = kernelSteps(device)
+  const probabilities: { buffer: GPUBuffer; firstHead: number; heads: number }[] = []
   const steps = layout.chunks.flatMap(({ firstHead, heads, bytes }) => {
     const scores = own('scores', bytes, GPUBufferUsage.STORAGE)
+    probabilities.push({ buffer: scores, firstHead, heads })
     const scoresShape = uniform(
       'scores shape',
       [queryLength, keyQuads, headDim / 4, keyLength, firstHead, firstHead, 0],
@@ -122,19 +100,5 @@ export async function createStandardAttention(
     ]
   })
 
-  return {
-    memoryBytes: owned.reduce((sum, { size }) => sum + size, 0),
-    encode(encoder, timestampWrites) {
-      const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {})
-      for (const { pipeline, bindGroup, workgroups } of steps) {
-        pass.setPipeline(pipeline)
-        pass.setBindGroup(0, bindGroup)
-        pass.dispatchWorkgroups(...workgroups)
-      }
-      pass.end()
-    },
-    destroy() {
-      for (const buffer of owned) buffer.destroy()
-    },
-  }
+  return { memoryBytes: memoryBytes(), probabilities, encode: encodeSteps(steps), destroy }
 }
