@@ -5,7 +5,7 @@
 export const probeThreads = 256
 
 /** Copies a power of two of vec4f again and again; a round swaps neighbours, so that none is idle. */
-export const copyWgsl = /* wgsl */ `struct Work { rounds: u32 }
+export const copyWgsl: string = /* wgsl */ `struct Work { rounds: u32 }
 @group(0) @binding(0) var<uniform> work: Work;
 @group(0) @binding(1) var<storage, read> source: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> copied: array<vec4f>;
@@ -30,7 +30,7 @@ const tileQuads = 512
 export const workgroupReads = 16
 
 /** Reads workgroup memory, a vec4f for each thread at a time, all of a workgroup in a row. */
-export const workgroupWgsl = /* wgsl */ `struct Work { rounds: u32 }
+export const workgroupWgsl: string = /* wgsl */ `struct Work { rounds: u32 }
 @group(0) @binding(0) var<uniform> work: Work;
 @group(0) @binding(1) var<storage, read_write> sums: array<vec4f>;
 var<workgroup> tile: array<vec4f, ${tileQuads}>;
