@@ -6,6 +6,7 @@ import { createCompareCommand } from './cli/compare-command.ts'
 import { createDoctorCommand } from './cli/doctor-command.ts'
 import { createDeviceCommand } from './cli/device-command.ts'
 import { createPartitionCommand } from './cli/partition-command.ts'
+import { createExtrapolateCommand } from './cli/extrapolate-command.ts'
 import { createPeersCommand } from './cli/peers-command.ts'
 import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
@@ -26,6 +27,7 @@ const program = new Command('attn')
   .addCommand(createDeviceCommand())
   .addCommand(createPartitionCommand(setExitCode))
   .addCommand(createTrainCommand(setExitCode))
+  .addCommand(createExtrapolateCommand(setExitCode))
   .addCommand(createTuneCommand())
   .addCommand(createPeersCommand(setExitCode))
   .addCommand(createCompareCommand(setExitCode))

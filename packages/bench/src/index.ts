@@ -92,3 +92,76 @@ export { formatBytes } from './report/format.ts'
 export { formatTable } from './report/table.ts'
 export type { Column } from './report/table.ts'
 export { drawChart } from './report/svg.ts'
+
+export { labText } from './lab/data/text.ts'
+export type { LabText } from './lab/data/text.ts'
+export { drawBatch } from './lab/data/batches.ts'
+export type { Batch } from './lab/data/batches.ts'
+export { checkLabConfiguration, defaultLabConfiguration } from './lab/configuration.ts'
+export type { LabConfiguration } from './lab/configuration.ts'
+export {
+  createPositionModel,
+  positionMethodNames,
+  positionMethodTitles,
+} from './lab/positions/methods.ts'
+export type {
+  PositionMethodName,
+  PositionModel,
+  PositionModelOptions,
+  RopeScaling,
+  TrainedTable,
+} from './lab/positions/methods.ts'
+export { createTrainer } from './lab/trainer.ts'
+export type { LabState, LabWeights, Trainer, TrainerOptions } from './lab/trainer.ts'
+export {
+  createReader,
+  lossByPlace,
+  perplexity,
+  readWindows,
+  slidingPerplexity,
+} from './lab/evaluation.ts'
+export type { ReadingOptions, TrainedModel, WindowLosses } from './lab/evaluation.ts'
+export { createAttention } from './lab/model/attention.ts'
+export type { Attention, AttentionSettings } from './lab/model/attention.ts'
+export { createDecoder } from './lab/model/decoder.ts'
+export type {
+  Decoder,
+  DecoderOptions,
+  DecoderShape,
+  PositionGradients,
+} from './lab/model/decoder.ts'
+export type { Arena, Kernels } from './lab/kernels/kernels.ts'
+export { decodeModel, encodeModel } from './lab/files/model-file.ts'
+export type { StoredModel } from './lab/files/model-file.ts'
+export type { ArrayPrecision } from './lab/files/arrays.ts'
+export { JobInterrupted, memoryStore } from './lab/jobs/job.ts'
+export type {
+  EvaluationSettings,
+  FineTuningJob,
+  FineTuningResult,
+  JobContext,
+  JobProgress,
+  LabJob,
+  LabJobResult,
+  LabJobText,
+  LabStore,
+  ScalingJob,
+  ScalingResult,
+  TrainingJob,
+  TrainingResult,
+} from './lab/jobs/job.ts'
+export { executeJob } from './lab/jobs/execute.ts'
+export { extrapolate, inThisThread } from './lab/extrapolate/extrapolate.ts'
+export type { ExtrapolateOptions, JobRunner } from './lab/extrapolate/extrapolate.ts'
+export { extrapolationPresets } from './lab/extrapolate/options.ts'
+export type { ExtrapolationPlan } from './lab/extrapolate/options.ts'
+export type {
+  ExtrapolationModel,
+  ExtrapolationReport,
+  FineTuningCurve,
+} from './lab/extrapolate/report.ts'
+export type { ScalingName } from './lab/extrapolate/scalings.ts'
+export { extrapolationClaims } from './lab/extrapolate/claims.ts'
+export type { ExtrapolationClaim } from './lab/extrapolate/claims.ts'
+export { formatExtrapolation, formatExtrapolationHeader } from './lab/extrapolate/summary.ts'
+export { drawExtrapolation } from './lab/extrapolate/figure.ts'

@@ -5,13 +5,14 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { createCpuAttention } from '../src/train/attention.ts'
 import type { TrainingConfiguration } from '../src/train/configuration.ts'
 import { createDenseModel } from '../src/train/dense.ts'
-import { disassemble, weightSpecifications } from '../src/train/model.ts'
+import { disassemble } from '../src/train/model.ts'
+import { weightSpecifications } from '../src/train/weights.ts'
 import { maskNames } from '../src/train/pattern.ts'
 import { createSegmentedModel } from '../src/train/segments.ts'
 import type { TrainableModel } from '../src/train/segments.ts'
 import { initialState, placeState } from '../src/train/state.ts'
 import type { StateNumbers } from '../src/train/state.ts'
-import { drawBatch } from '../src/train/text.ts'
+import { drawBatch } from '../src/lab/data/batches.ts'
 
 const tiny: TrainingConfiguration = {
   layers: 2,

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { corpusOf, drawBatch, encode, readCorpus, vocabularyOf } from '../src/train/text.ts'
+import { drawBatch } from '../src/lab/data/batches.ts'
+import { encode, vocabularyOf } from '../src/lab/data/vocabulary.ts'
+import { corpusOf, readCorpus } from '../src/train/text.ts'
 
 const decode = (tokens: Uint16Array, vocabulary: readonly string[]): string =>
   Array.from(tokens, (token) => vocabulary[token]!).join('')

@@ -40,7 +40,12 @@ export function linePlot(
   const all = series.flatMap(({ points }) => points)
   const lengths = [...new Set(all.map(([x]) => x))].toSorted((a, b) => a - b)
   const every = Math.ceil(lengths.length / Math.floor(width / 60))
-  const values = [...all.map(([, y]) => y), ...yIncludes, ...marks.flatMap(({ y }) => y ?? [])]
+  const values = [
+    ...all.map(([, y]) => y),
+    ...series.flatMap(({ band = [] }) => band.flatMap(([, low, high]) => [low, high])),
+    ...yIncludes,
+    ...marks.flatMap(({ y }) => y ?? []),
+  ]
   const [low, high] = [Math.min(...values), Math.max(...values)]
   const padded = yScale === 'log' ? [low / 1.25, high * 1.25] : [low, high]
   return Plot.plot({
@@ -82,6 +87,11 @@ export function linePlot(
     marks: [
       Plot.frame({ stroke: 'var(--faint)' }),
       ...marks.flatMap((mark) => markMarks(mark, lengths)),
+      ...series.flatMap(({ label, method = label, band = [] }) => {
+        const range = band.map(([x, low, high]) => ({ x, low, high }))
+        const fill = looks(method).color
+        return [Plot.areaY(range, { x: 'x', y1: 'low', y2: 'high', fill, fillOpacity: 0.18 })]
+      }),
       ...series.flatMap(({ label, method = label, points, draw, texts }) => {
         const look = looks(method)
         const drawn = points.map(([x, y]) => [x, y] as [number, number])

@@ -12,6 +12,8 @@ export interface Series {
    * curves that were not measured. Default: `line`.
    */
   readonly draw?: 'line' | 'dashes' | 'points' | 'bare'
+  /** Shaded: the range at each x, such as that of seeds. Default: none. */
+  readonly band?: readonly (readonly [x: number, low: number, high: number])[]
   /** Words at each point. Default: none. */
   readonly texts?: readonly string[]
 }

@@ -9,7 +9,12 @@ import { promisify } from 'node:util'
 
 /** The folder: `attn/peers` under `$XDG_CACHE_HOME`, or under `~/.cache`. */
 export function peersFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'attn', 'peers')
+  return cacheFolder('peers', environment)
+}
+
+/** A folder of `attn` in the user's cache. */
+export function cacheFolder(name: string, environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'attn', name)
 }
 
 const places = (folder: string): NodeJS.Require[] => [
@@ -31,19 +36,27 @@ export function resolvePeer(folder: string, name: string): string | undefined {
 
 /** Version of a package that {@link resolvePeer} finds; empty where it finds none. */
 export function versionOfPeer(folder: string, name: string): string {
+  return packageOf(folder, name)?.version ?? ''
+}
+
+/** Folder and version of a package that {@link resolvePeer} finds. */
+export function packageOf(
+  folder: string,
+  name: string,
+): { readonly folder: string; readonly version: string } | undefined {
   const main = resolvePeer(folder, name)
-  if (main === undefined) return ''
+  if (main === undefined) return undefined
   // Upwards, for packages need not export their manifest.
   for (let place = dirname(main); dirname(place) !== place; place = dirname(place)) {
     try {
       const text = readFileSync(join(place, 'package.json'), 'utf8')
       const manifest = JSON.parse(text) as { name?: string; version?: string }
-      if (manifest.name === name) return manifest.version ?? ''
+      if (manifest.name === name) return { folder: place, version: manifest.version ?? '' }
     } catch {
       // No manifest here.
     }
   }
-  return ''
+  return undefined
 }
 
 /**

@@ -4,7 +4,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { checkConfiguration } from './configuration.ts'
 import type { TrainingConfiguration } from './configuration.ts'
-import { weightSpecifications } from './model.ts'
+import { weightSpecifications } from './weights.ts'
 import type { StateNumbers } from './state.ts'
 
 /** What a file of {@link writeCheckpoint} holds. */

@@ -2,7 +2,7 @@
 import { sinusoidal } from '@attn/positions'
 import { numpy as np } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
-import type { Batch } from './text.ts'
+import type { Batch } from '../lab/data/batches.ts'
 
 /** Arrays of one configuration on jax-js's default device. */
 export interface ModelArrays {

@@ -4,8 +4,6 @@
 //
 // jax-js counts references: every function takes over its arguments, and `.ref` keeps one.
 import { nn, numpy as np } from '@jax-js/jax'
-import { hash, normalArray } from '../inputs/normal.ts'
-import type { TrainingConfiguration } from './configuration.ts'
 
 /** Before attention: `[C]` and three `[C, C]`. */
 export type ProjectWeights = {
@@ -34,52 +32,6 @@ export type ModelWeights = {
   readout: ReadoutWeights
 }
 
-/** Name, shape and initial scale of one array of weights. */
-export interface WeightSpecification {
-  readonly name: string
-  readonly shape: readonly number[]
-  /** Standard deviation of the initial numbers; undefined where they are 1. */
-  readonly deviation?: number
-}
-
-/** All arrays of weights, in the order in which {@link assemble} takes them. */
-export function weightSpecifications(
-  { layers, width }: TrainingConfiguration,
-  vocabulary: number,
-): WeightSpecification[] {
-  const one = 1 / Math.sqrt(width)
-  // Sums of 2 * layers parts keep the variance of one (GPT-2).
-  const residual = one / Math.sqrt(2 * layers)
-  const gain = { shape: [width] }
-  const square = { shape: [width, width] }
-  return [
-    { name: 'embedding', shape: [vocabulary, width], deviation: 0.5 },
-    ...Array.from({ length: layers }, (_, layer) => [
-      { name: `layer${layer}.project.gain`, ...gain },
-      { name: `layer${layer}.project.query`, ...square, deviation: one },
-      { name: `layer${layer}.project.key`, ...square, deviation: one },
-      { name: `layer${layer}.project.value`, ...square, deviation: one },
-      { name: `layer${layer}.finish.projection`, ...square, deviation: residual },
-      { name: `layer${layer}.finish.gain`, ...gain },
-      { name: `layer${layer}.finish.expand`, shape: [width, 4 * width], deviation: one },
-      { name: `layer${layer}.finish.contract`, shape: [4 * width, width], deviation: residual / 2 },
-    ]).flat(),
-    { name: 'readout.gain', ...gain },
-    { name: 'readout.matrix', shape: [width, vocabulary], deviation: one / 4 },
-  ]
-}
-
-/** The initial numbers of one array, the same on every machine. */
-export function initialWeights(
-  { shape, deviation }: WeightSpecification,
-  index: number,
-  seed: number,
-): Float32Array<ArrayBuffer> {
-  const count = shape.reduce((product, size) => product * size, 1)
-  if (deviation === undefined) return new Float32Array(count).fill(1)
-  return normalArray((hash(seed) + index) >>> 0, count).map((value) => value * deviation)
-}
-
 /** Names the arrays of a list; takes them over. */
 export function assemble(list: readonly np.Array[]): ModelWeights {
   const arrays = [...list]
@@ -96,7 +48,7 @@ export function assemble(list: readonly np.Array[]): ModelWeights {
   }
 }
 
-/** The arrays in the order of {@link weightSpecifications}; no references are taken. */
+/** The arrays in the order of `weightSpecifications`; no references are taken. */
 export function disassemble({ embedding, layers, readout }: ModelWeights): np.Array[] {
   const ofLayers = layers.flatMap(({ project, finish }) => {
     const { query, key, value } = project

@@ -9,7 +9,7 @@ import type { TrainingConfiguration } from './configuration.ts'
 import { embed, finish, project, readLoss } from './model.ts'
 import type { FinishWeights, ModelWeights, ProjectWeights, ReadoutWeights } from './model.ts'
 import { modelArrays } from './model-arrays.ts'
-import type { Batch } from './text.ts'
+import type { Batch } from '../lab/data/batches.ts'
 
 /** A model that can be trained. */
 export interface TrainableModel {

@@ -1,8 +1,9 @@
 // Where a training run begins, and its way from jax-js's memory to plain numbers and back.
 import { numpy as np, tree } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
-import { assemble, disassemble, initialWeights, weightSpecifications } from './model.ts'
-import type { WeightSpecification } from './model.ts'
+import { assemble, disassemble } from './model.ts'
+import { initialWeights, weightSpecifications } from './weights.ts'
+import type { WeightSpecification } from './weights.ts'
 import type { TrainingState } from './optimizer.ts'
 
 /** A training state as plain numbers, in the order of `weightSpecifications`. */

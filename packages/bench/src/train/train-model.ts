@@ -1,12 +1,12 @@
 // The training loop: draw a batch, differentiate, update, and tell how it goes.
 import type { TrainingConfiguration } from './configuration.ts'
-import type { WeightSpecification } from './model.ts'
+import type { WeightSpecification } from './weights.ts'
 import { createOptimizer } from './optimizer.ts'
 import type { TrainingState } from './optimizer.ts'
 import type { TrainableModel } from './segments.ts'
 import { disposeState, placeState } from './state.ts'
 import type { StateNumbers } from './state.ts'
-import { drawBatch } from './text.ts'
+import { drawBatch } from '../lab/data/batches.ts'
 import type { Corpus } from './text.ts'
 
 /** One run of the loop. */
