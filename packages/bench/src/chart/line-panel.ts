@@ -111,7 +111,7 @@ function seriesMarks(
   points: [number, number][],
   marked: [number, number][],
 ): Plot.Markish[] {
-  const dashed = draw === 'dashes'
+  const dashed = draw === 'dashes' || draw === 'bare-dashes'
   const line = Plot.line(points, {
     stroke: color,
     strokeWidth: 1.75,
@@ -123,7 +123,11 @@ function seriesMarks(
     fill: dashed ? 'var(--paper)' : color,
     r: 3.2,
   })
-  return draw === 'points' ? [dot] : draw === 'bare' ? [line] : [line, dot]
+  return draw === 'points'
+    ? [dot]
+    : draw === 'bare' || draw === 'bare-dashes'
+      ? [line]
+      : [line, dot]
 }
 
 /** Words to the right of a point, or to its left where the right edge is near. */

@@ -9,9 +9,9 @@ export interface Series {
   readonly method?: string
   /**
    * `dashes`: a second setting of the same method; `points`: no line; `bare`: no marks, for bounds and
-   * curves that were not measured. Default: `line`.
+   * curves that were not measured, `bare-dashes` the same dashed. Default: `line`.
    */
-  readonly draw?: 'line' | 'dashes' | 'points' | 'bare'
+  readonly draw?: 'line' | 'dashes' | 'points' | 'bare' | 'bare-dashes'
   /** Shaded: the range at each x, such as that of seeds. Default: none. */
   readonly band?: readonly (readonly [x: number, low: number, high: number])[]
   /** Words at each point. Default: none. */
