@@ -11,6 +11,7 @@ import { runProgram } from '../run-program.ts'
 import { acquireGpu } from '../testing/acquire-gpu.ts'
 import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
 import { bundleExamples, type Bundle } from './page.ts'
+import { bundleWithWebpack } from './webpack.ts'
 
 const packages = workspacePackages()
 const snippets = ['README.md', ...packages.map(({ folder }) => `${folder}/README.md`)].flatMap(
@@ -114,6 +115,28 @@ describe.each([
 
   test('the README examples compile', () => {
     expect(snippets.length === 0 ? [] : complaints(['typed'])).toEqual([])
+  })
+})
+
+describe('bundled by webpack', () => {
+  const code = `import { createFlashAttention } from '@attn/webgpu-flash'
+export async function start() {
+  const flash = await createFlashAttention()
+  flash.destroy()
+}
+if (globalThis.process) await start()
+`
+  test('for pages, without a complaint', async () => {
+    project.write('webpack-entry.js', code)
+    const { complaints } = await bundleWithWebpack(project.folder, 'webpack-entry.js', 'web')
+    expect(complaints).toEqual([])
+  })
+
+  test.skipIf(!gpu)('for Node, where it finds the package webgpu', async () => {
+    project.write('webpack-entry.js', code)
+    const bundled = await bundleWithWebpack(project.folder, 'webpack-entry.js', 'node20')
+    expect(bundled.complaints).toEqual([])
+    expect(() => runInProject(process.execPath, [bundled.file])).not.toThrow()
   })
 })
 

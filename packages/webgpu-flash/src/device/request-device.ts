@@ -2,6 +2,7 @@
 // `webgpu` (Dawn) brings.
 import { UnsupportedError } from '@attn/core'
 import { defaultLimits, subgroupMatrixFeature } from './capabilities.ts'
+import { importWhereItRuns } from './import-where-it-runs.ts'
 
 /** Features asked for where the adapter has them. */
 const wantedFeatures: readonly GPUFeatureName[] = [
@@ -71,11 +72,9 @@ export async function requestDevice(
 async function nodeGpu(): Promise<GPU | undefined> {
   const { process } = globalThis as { process?: { versions?: { node?: string } } }
   if (process?.versions?.node === undefined) return undefined
-  // Named by a variable so that bundlers for the browser leave it alone.
-  const name = 'webgpu'
   let dawn: typeof import('webgpu')
   try {
-    dawn = (await import(/* @vite-ignore */ name)) as typeof import('webgpu')
+    dawn = (await importWhereItRuns('webgpu')) as typeof import('webgpu')
   } catch (error) {
     // Not installed, which the caller says; anything else is worth seeing.
     if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined
