@@ -2,27 +2,41 @@
 // owns query rows; both products are matrix products of the hardware.
 //
 // WGSL's matrices are opaque: no element of one can be read and no row scaled. So the scores cross
-// workgroup memory on their way to the softmax, and the output is kept relative to a reference that
-// is moved only when a row's maximum has outgrown it by far (lazy rescaling), which is rare: until
-// then the probabilities are merely a little larger than 1, and float16 holds up to 65504.
+// workgroup memory on their way to the softmax, and rows keep the reference they begin with (see
+// matrix/references.ts): nothing in the loop over tiles depends on what it finds. Where a row outgrew its
+// reference, which its sum tells, the workgroup computes once more.
 //
 // Every matrix is loaded and stored at a constant place of an array of its own: what a subgroup has
 // for itself is an array of arrays. Browsers check the places they cannot foresee, which cost half
 // of the speed.
 import { loadFunction, storeFunction } from '../codegen/access.ts'
-import { indent, unroll } from '../codegen/snippets.ts'
+import { indent } from '../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../plan/matrix-tile.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
-import { bindings, callOrigin, mappedTile, sharedConstants } from './forward-frame.ts'
-import { matrixSoftmax, shuffles, throughScores } from './matrix/softmax.ts'
-import { matrixStaging } from './matrix/staging.ts'
-import { advanceTiles, firstTiles, nextTile } from './matrix/tile-pipeline.ts'
-import { forwardFields, parameterBlock } from './parameters.ts'
+import { bindings, callOrigin, mappedTile } from './forward-frame.ts'
+import { declareQueryRows, endRowFunction, finishRows } from './matrix/finish.ts'
+import { declareLaneRows, eachLaneRow } from './matrix/lane-rows.ts'
+import { declareExponentScale } from './matrix/lane-scores.ts'
+import { tileProbabilities } from './matrix/probabilities.ts'
+import { eachOutput, scoreProducts, tileProducts } from './matrix/products.ts'
+import {
+  declareSample,
+  findReferences,
+  outgrownRows,
+  referenceConstants,
+} from './matrix/references.ts'
+import { rowByRow } from './matrix/row-by-row.ts'
+import { matrixStaging, stagingRegisters, strangeFunction } from './matrix/staging.ts'
+import { tilePipeline } from './matrix/tile-pipeline.ts'
+import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
+import { dropoutFunctions } from './tile/dropout.ts'
 
 /** All that decides the text of the kernel. */
 export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memory'> {
   readonly tile: MatrixTile
   readonly memory: MatrixMemory
+  /** Whether all tiles are visited and full: no mask, no padding, and keys a multiple of the tile's. */
+  readonly wholeTiles: boolean
 }
 
 /** The WGSL of the forward kernel on subgroup matrices. Entry point: `main`. */
@@ -35,23 +49,30 @@ export function forwardMatrixKernel(config: ForwardMatrixConfig): string {
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);`,
-    parameterBlock(forwardFields, config.descriptorWords, config.parameterWords),
+    parameterBlock(
+      withOptionalFields(forwardFields, config),
+      config.descriptorWords,
+      config.parameterWords,
+    ),
     bindings(config),
     constants(config),
     `var<workgroup> keyRows: array<vec4<f16>, ${memory.keyRows}>;
 var<workgroup> valueRows: array<vec4<f16>, ${memory.valueRows}>;
-// Of each subgroup: the scores, and the output where it is rescaled or written; the probabilities.
+// Of each subgroup: the scores, and the output where it is written; the probabilities.
 var<workgroup> scores: ${own('f32', memory.scores)};
 var<workgroup> probabilities: ${own('f16', memory.probabilities)};
-// Whether any row of a subgroup has outgrown its reference. Like the others a multiple of 16 bytes:
-// matrices must begin at one, and drivers lay arrays out back to back.
-var<workgroup> outgrown: array<u32, ${memory.outgrown}>;`,
+// What the lanes found: rows that outgrew their references, and values that are not finite. Like the
+// others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
+var<workgroup> found: vec4<u32>;`,
     loadFunction('query', config.query, config.headDim),
     loadFunction('key', config.key, config.headDim),
     loadFunction('value', config.value, config.valueDim),
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
+    strangeFunction,
+    endRowFunction(config),
     config.rules.code,
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     `@compute @workgroup_size(${tile.subgroups * tile.subgroupSize})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -74,130 +95,69 @@ const tileKeys = ${tile.keys}u;
 const valueVectors = ${valueDim / 4}u;
 const scoreStride = ${memory.scoreStride}u;
 const probabilityStride = ${memory.probabilityStride}u;
-// How far, as a power of e, probabilities may outgrow 1 before the output is rescaled.
-const slack = 8.0;
-${sharedConstants}`
+const log2e = 1.4426950408889634;
+${referenceConstants}`
 }
 
 function mainBody(config: ForwardMatrixConfig): string {
-  const { tile } = config
+  const { tile, wholeTiles } = config
   const rows = tile.rowBlocks * tile.matrix.rows
   const staging = matrixStaging(config)
+  const tiles = tilePipeline(config.blockMap, wholeTiles)
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
 ${callOrigin(config.blockMap ? mappedTile : undefined)}
-// In the softmax, lanes of a row: ${tile.lanesPerRow}.
-let ownRow = lane / ${tile.lanesPerRow}u;
-let part = lane % ${tile.lanesPerRow}u;
-let column = part * ${tile.keys / tile.lanesPerRow}u;
-let queryIndex = i32(firstQuery + subgroup * ${rows}u + ownRow);
+// In the softmax, lanes of a row: ${tile.lanesPerRow}; rows of a lane: ${tile.rowsPerLane}.
+${declareLaneRows(tile)}
+let column = part * 4u;
+let queryIndex = i32(firstQuery + subgroup * ${rows}u + ownRow0);
 let position = queryOffset + queryIndex;
+${declareQueryRows(config)}
 ${config.rules.change?.head ?? ''}
+${declareExponentScale(config)}
+${declareSample(config)}
 
 ${staging.queries}
+${stagingRegisters(config)}
 ${eachOutput(config, (name) => `var ${name} = Result();`)}
-var reference = smallestMaximum;
-var sum = 0.0;
-
-${firstTiles(config.blockMap)}
-${staging.begin}
-while (visits) {
-  let firstKey = keyTile * tileKeys;
-${indent(scoreProducts(config), 2)}
+${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
+var exact = false;
+var strange = false;
+loop {
+  if (thread == 0u) { found = vec4<u32>(0u); }
+${indent(findReferences(config, staging), 2)}
+${indent(
+  eachOutput(config, (name) => `${name} = Result();`),
+  2,
+)}
+${indent(
+  eachLaneRow(tile, (r) => `sum${r} = 0.0;`),
+  2,
+)}
+  var largest = 0.0;
   workgroupBarrier();
-${indent(staging.store, 2)}
-${indent(matrixSoftmax(config), 2)}
-${indent(advanceTiles(config.blockMap), 2)}
-${indent(staging.fetch, 2)}
-${indent(outputProducts(config), 2)}
-${indent(nextTile(config.blockMap), 2)}
-}
 
-${epilogue(config)}`
-}
-
-/** A line for each matrix of the output: block of rows b, columns c. */
-function eachOutput(
-  { tile, valueDim }: ForwardMatrixConfig,
-  line: (name: string, b: number, c: number) => string,
-): string {
-  return unroll(tile.rowBlocks, (b) =>
-    unroll(valueDim / tile.matrix.columns, (c) => line(`output${b}_${c}`, b, c)),
-  )
-}
-
-/** S = Q K^T: each matrix of keys is loaded once for all blocks of rows. */
-function scoreProducts({ tile, memory, headDim }: ForwardMatrixConfig): string {
-  const { rows, columns, depth } = tile.matrix
-  return unroll(
-    tile.keys / columns,
-    (n) => `{
-${unroll(tile.rowBlocks, (b) => `  var product${b} = Result();`)}
-${unroll(
-  headDim / depth,
-  (
-    k,
-  ) => `  let keys${k} = subgroupMatrixLoad<Right, col_major>(&keyRows, ${n * columns * memory.keyStride + (k * depth) / 4}u, ${memory.keyStride}u);
-${unroll(tile.rowBlocks, (b) => `  product${b} = subgroupMatrixMultiplyAccumulate(query${b}_${k}, keys${k}, product${b});`)}`,
-)}
-${unroll(tile.rowBlocks, (b) => `  subgroupMatrixStore<row_major>(&scores[subgroup], ${b * rows * memory.scoreStride + (n * columns) / 4}u, product${b}, scoreStride);`)}
-}`,
-  )
-}
-
-/** O += P V. */
-function outputProducts(config: ForwardMatrixConfig): string {
-  const { tile, memory, valueDim } = config
-  const { rows, columns, depth } = tile.matrix
-  return unroll(
-    tile.keys / depth,
-    (k) => `{
-${unroll(tile.rowBlocks, (b) => `  let weights${b} = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], ${b * rows * memory.probabilityStride + (k * depth) / 4}u, probabilityStride);`)}
-${unroll(
-  valueDim / columns,
-  (
-    c,
-  ) => `  let values${c} = subgroupMatrixLoad<Right, row_major>(&valueRows, ${k * depth * memory.valueStride + (c * columns) / 4}u, ${memory.valueStride}u);
-${unroll(tile.rowBlocks, (b) => `  output${b}_${c} = subgroupMatrixMultiplyAccumulate(weights${b}, values${c}, output${b}_${c});`)}`,
-)}
-}`,
-  )
-}
-
-function epilogue(config: ForwardMatrixConfig): string {
-  const { tile } = config
-  const rows = tile.rowBlocks * tile.matrix.rows
-  return `${shuffles(tile, (step) => `sum += subgroupShuffleXor(sum, ${step}u);`)}
-let queryRow = firstQuery + subgroup * ${rows}u + ownRow;
-let inside = queryRow <= lastQuery;
-let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow, lastQuery);
-let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
-let seen = sum > 0.0;
-var own = select(0.0, 1.0 / sum, seen);
-var keep = 0.0;
-var result = select(hidden, reference + log(sum), seen);
-if (params.mergeWithOutput != 0u) {
-  let previous = logSumExp[place];
-  if (previous > hidden) {
-    let larger = max(previous, result);
-    let previousPart = exp(previous - larger);
-    let ownPart = exp(result - larger);
-    own *= ownPart / (previousPart + ownPart);
-    keep = previousPart / (previousPart + ownPart);
-    result = larger + log(previousPart + ownPart);
+${indent(tiles.first, 2)}
+${indent(staging.begin, 2)}
+${indent(scoreProducts(config), 2)}
+  while (visits) {
+    let firstKey = keyTile * tileKeys;
+    workgroupBarrier();
+${indent(tiles.later, 4)}
+${indent(staging.next, 4)}
+${indent(tileProbabilities(config), 4)}
+    workgroupBarrier();
+${indent(tileProducts(config), 4)}
+${indent(tiles.advance, 4)}
   }
+
+${indent(outgrownRows(config), 2)}
+  if (outgrown) { found.x = 1u; }
+${wholeTiles ? '' : '  if (strange) { found.y = 1u; }\n'}  let all = workgroupUniformLoad(&found);
+${wholeTiles ? '' : `  if (all.y != 0u) {\n${indent(rowByRow(config), 4)}\n    return;\n  }\n`}  if (exact || all.x == 0u) { break; }
+  exact = true;
 }
-workgroupBarrier();
-if (inside && part == 0u) {
-  logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
-}
-${throughScores(
-  config,
-  (from, vector) => `if (inside && ${vector} < valueVectors) {
-  var value = scores[subgroup][${from}] * own;
-  if (keep > 0.0) { value += loadOutput(outputBase, ${vector}) * keep; }
-  storeOutput(outputBase, ${vector}, value);
-}`,
-)}`
+
+${finishRows(config)}`
 }

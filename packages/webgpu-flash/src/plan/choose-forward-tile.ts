@@ -1,6 +1,6 @@
 // The kernel and tile of a forward pass: the caller's, else the one measured on this device, else the
 // model's choice.
-import type { AttentionShape, DType, ResolvedAttention } from '@attn/core'
+import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { chooseMatrixTile } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
@@ -31,7 +31,6 @@ export interface ForwardTileChoice {
 export function chooseForwardTile(
   shape: AttentionShape,
   dtype: DType,
-  attention: ResolvedAttention,
   capabilities: Capabilities,
   given: ForwardTile | undefined,
   answer: TuningAnswer | undefined,
@@ -41,7 +40,7 @@ export function chooseForwardTile(
     checkTile(given, shape.valueDim, capabilities)
     return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
   }
-  const matrix = matrixTileFor(shape, dtype, attention, capabilities)
+  const matrix = matrixTileFor(shape, dtype, capabilities)
   const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
   const plain = { matrix: undefined, tuned }
   const byModel = (ignored?: string): ForwardTileChoice => {
@@ -75,10 +74,9 @@ export function forwardTiles(shape: AttentionShape, capabilities: Capabilities):
 function matrixTileFor(
   { queryLength, headDim, valueDim }: AttentionShape,
   dtype: DType,
-  { dropout, sinks }: ResolvedAttention,
   capabilities: Capabilities,
 ): MatrixTile | undefined {
-  if (dtype !== 'float16' || queryLength < 16 || dropout || sinks) return undefined
+  if (dtype !== 'float16' || queryLength < 16) return undefined
   return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
 }
 

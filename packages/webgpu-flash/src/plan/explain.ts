@@ -91,7 +91,7 @@ export interface PlanExplanation {
 }
 
 function variant(
-  { matrix, dtype, shape, attention, tileOrigin, decodeRefused }: ForwardPlan,
+  { matrix, dtype, shape, tileOrigin, decodeRefused }: ForwardPlan,
   { limits, subgroupMatrices }: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
   if (matrix) {
@@ -109,9 +109,7 @@ function variant(
       ? 'subgroup matrices multiply float16'
       : subgroupMatrices.length === 0
         ? 'the adapter offers no subgroup matrices'
-        : attention.dropout || attention.sinks
-          ? 'subgroup matrices are not used with dropout or sinks'
-          : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
+        : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
   const why = decodeRefused === undefined ? matricesWhy : `few queries, but ${decodeRefused}`
   const ofModel = `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`
   return { variant: 'tiled', reason: describeOrigin(tileOrigin, ofModel) }

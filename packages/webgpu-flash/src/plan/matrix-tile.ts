@@ -1,7 +1,7 @@
 // Tiles of the subgroup-matrix kernel: which of the adapter's matrices to multiply with, and the
 // workgroup memory it takes. Nothing is assumed of an adapter that it does not say.
 import type { Capabilities } from '../device/capabilities.ts'
-import { roundUp } from './tiles.ts'
+import { isSoftware } from '../device/software.ts'
 
 /** The matrices of one product: `[rows, depth]` times `[depth, columns]`. */
 export interface MatrixShape {
@@ -20,8 +20,11 @@ export interface MatrixTile {
   readonly rowBlocks: number
   readonly queries: number
   readonly keys: number
-  /** Lanes that share a row in the softmax. */
+  /** Lanes that share a row in the softmax, and rows that a lane then has; see kernels/matrix/lane-rows.ts. */
   readonly lanesPerRow: number
+  readonly rowsPerLane: number
+  /** Whether both products are woven into one another; see kernels/matrix/products.ts. */
+  readonly woven: boolean
 }
 
 /**
@@ -39,8 +42,7 @@ export interface MatrixMemory {
   /** Of one subgroup. */
   readonly probabilities: number
   readonly probabilityStride: number
-  /** Words, of which each subgroup has one. */
-  readonly outgrown: number
+  /** All of it, with a vector for what the lanes found. */
   readonly bytes: number
 }
 
@@ -51,11 +53,11 @@ export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number
   // 16 bytes beyond a multiple of 128, so that neighbouring rows lie in different banks.
   const [keyStride, valueStride] = [headDim / 4 + 2, valueDim / 4 + 2]
   const [keyRows, valueRows] = [keys * keyStride, keys * valueStride]
-  const scoreStride = keys / 4 + 1
+  // Two vectors for the scores too, since lanes of a row read neighbouring ones.
+  const scoreStride = keys / 4 + 2
   const scores = rows * scoreStride
   const probabilityStride = keys / 4 + 2
   const probabilities = rows * probabilityStride
-  const outgrown = roundUp(subgroups, 4)
   return {
     keyRows,
     keyStride,
@@ -65,25 +67,36 @@ export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number
     scoreStride,
     probabilities,
     probabilityStride,
-    outgrown,
-    bytes: 8 * (keyRows + valueRows) + subgroups * (16 * scores + 8 * probabilities) + 4 * outgrown,
+    bytes: 8 * (keyRows + valueRows) + subgroups * (16 * scores + 8 * probabilities) + 16,
   }
 }
 
-/** A subgroup has about so many rows: more took more registers than they saved loads. */
-const ownRows = 16
+/** Subgroups, rows of each and keys of a tile: queries of a workgroup are the first two multiplied. */
+interface TileSizes {
+  readonly subgroups: number
+  readonly ownRows: number
+  readonly keys: number
+}
+/** Lanes of a row where there are more than enough for all rows: neighbours then read one another's words. */
+const leastLanes = 2
 
-/** Subgroups and keys of candidates, the fastest measured (on an NVIDIA H200) first. */
-const narrow = [
-  { subgroups: 8, keys: 16 },
-  { subgroups: 4, keys: 16 },
-] as const
+/**
+ * Candidates, the fastest measured (on an NVIDIA H200) first. More rows a subgroup share each load of a
+ * key; more than 32 take more registers and workgroup memory than they save.
+ */
+const narrow: readonly TileSizes[] = [
+  { subgroups: 4, ownRows: 32, keys: 16 },
+  { subgroups: 2, ownRows: 32, keys: 16 },
+  { subgroups: 4, ownRows: 16, keys: 16 },
+]
 /** For dims above 64. */
-const middle = [
-  { subgroups: 8, keys: 32 },
-  { subgroups: 8, keys: 16 },
-  { subgroups: 4, keys: 16 },
-] as const
+const middle: readonly TileSizes[] = [{ subgroups: 8, ownRows: 32, keys: 16 }, ...narrow]
+/**
+ * Little text: a CPU takes a tenth of a second to compile each load, store or product of a matrix. So
+ * software adapters get matrices for few dims alone, where these kernels are tried and not fast.
+ */
+const software: readonly TileSizes[] = [{ subgroups: 4, ownRows: 8, keys: 8 }]
+const widestInSoftware = 32
 /** Wider outputs take more registers than a subgroup has. */
 const widest = 128
 
@@ -95,34 +108,53 @@ export function chooseMatrixTile(
   queryLength: number,
   headDim: number,
   valueDim: number,
-  { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 }: Capabilities,
+  capabilities: Capabilities,
 ): MatrixTile | undefined {
+  const { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 } = capabilities
   if (!shaderFloat16 || !sizes || sizes.minimum !== sizes.maximum) return undefined
   const width = Math.max(headDim, valueDim)
-  if (width > widest) return undefined
+  const inSoftware = isSoftware(capabilities)
+  if (width > (inSoftware ? widestInSoftware : widest)) return undefined
   const subgroupSize = sizes.maximum
   const suitable = subgroupMatrices.filter(
     ({ operands, sums, columns, depth }) =>
       operands === 'f16' && sums === 'f32' && headDim % depth === 0 && valueDim % columns === 0,
   )
+  const candidates = inSoftware ? software : width > 64 ? middle : narrow
   // The largest product is the fewest instructions.
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
   const tiles = suitable
     .toSorted((a, b) => size(b) - size(a))
     .flatMap(({ rows, columns, depth }) =>
-      (width > 64 ? middle : narrow).flatMap(({ subgroups, keys }): MatrixTile[] => {
+      candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
         const rowBlocks = Math.max(1, ownRows / rows)
-        const lanesPerRow = subgroupSize / (rowBlocks * rows)
+        const lanesPerRow = Math.max(leastLanes, subgroupSize / (rowBlocks * rows))
+        const rowsPerLane = (rowBlocks * rows * lanesPerRow) / subgroupSize
         const whole =
           Number.isInteger(rowBlocks) &&
           Number.isInteger(lanesPerRow) &&
+          Number.isInteger(rowsPerLane) &&
           keys % columns === 0 &&
           keys % depth === 0 &&
-          keys % (4 * lanesPerRow) === 0
+          keys % (4 * lanesPerRow) === 0 &&
+          // Which of a lane's pairs are visible is a word; see kernels/matrix/lane-scores.ts.
+          (rowsPerLane * keys) / lanesPerRow <= 32
         if (!whole) return []
         const queries = subgroups * rowBlocks * rows
         const matrix = { rows, columns, depth }
-        return [{ matrix, subgroupSize, subgroups, rowBlocks, queries, keys, lanesPerRow }]
+        return [
+          {
+            matrix,
+            subgroupSize,
+            subgroups,
+            rowBlocks,
+            queries,
+            keys,
+            lanesPerRow,
+            rowsPerLane,
+            woven: width <= 64,
+          },
+        ]
       }),
     )
     .filter(

@@ -164,7 +164,6 @@ export function planForward(
   const { tile, matrix, decodes, origin, tuned } = chooseForwardTile(
     shape,
     dtype,
-    attention,
     capabilities,
     options.tile,
     answer,
@@ -260,7 +259,8 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts 
   }
   if (plan.matrix) {
     const memory = matrixMemory(plan.matrix, headDim, valueDim)
-    return forwardMatrixKernel({ ...config, tile: plan.matrix, memory })
+    const wholeTiles = !config.blockMap && plan.shape.keyLength % plan.matrix.keys === 0
+    return forwardMatrixKernel({ ...config, tile: plan.matrix, memory, wholeTiles })
   }
   return forwardKernel({ ...config, parts, tile: plan.tile, memory: plan.memory })
 }

@@ -60,23 +60,25 @@ alias Result = subgroup_matrix_result<f32, 16, 16>;
 const tileQueries = 128u;
 const tileKeys = 16u;
 const valueVectors = 16u;
-const scoreStride = 5u;
+const scoreStride = 6u;
 const probabilityStride = 6u;
-// How far, as a power of e, probabilities may outgrow 1 before the output is rescaled.
-const slack = 8.0;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
+const log2e = 1.4426950408889634;
+// Bits between the sample's maximum and the reference: room above it, and precision below.
+const headroom = 8.0;
+// Float16 holds up to 65504, and a sum of probabilities holds each of them.
+const mostTileSum = 60000.0;
+// Rows with a reference of their own come to more than this; others may be too small to be precise.
+const leastSum = 0.001953125;
+const unseen = -3.0e38;
 
 var<workgroup> keyRows: array<vec4<f16>, 288>;
 var<workgroup> valueRows: array<vec4<f16>, 288>;
-// Of each subgroup: the scores, and the output where it is rescaled or written; the probabilities.
-var<workgroup> scores: array<array<vec4<f32>, 80>, 8>;
-var<workgroup> probabilities: array<array<vec4<f16>, 96>, 8>;
-// Whether any row of a subgroup has outgrown its reference. Like the others a multiple of 16 bytes:
-// matrices must begin at one, and drivers lay arrays out back to back.
-var<workgroup> outgrown: array<u32, 8>;
+// Of each subgroup: the scores, and the output where it is written; the probabilities.
+var<workgroup> scores: array<array<vec4<f32>, 192>, 4>;
+var<workgroup> probabilities: array<array<vec4<f16>, 192>, 4>;
+// What the lanes found: rows that outgrew their references, and values that are not finite. Like the
+// others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
+var<workgroup> found: vec4<u32>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return vec4<f32>(query[base + vector]);
@@ -98,17 +100,47 @@ fn storeOutput(base: u32, vector: u32, value: vec4<f32>) {
   output[base + vector] = vec4<f16>(value);
 }
 
+fn anyStrange(halves: vec4<f16>) -> bool {
+  let words = bitcast<vec2<u32>>(halves);
+  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
+  return any(exponents == vec4<u32>(0x7c00u));
+}
+
+struct RowEnd {
+  own: f32,
+  previous: f32,
+  logSumExp: f32,
+}
+
+// `sum` is relative to 2^reference. The row is `own` times the weighted sum, and `previous` times the output.
+fn endRow(head: u32, place: u32, sum: f32, reference: f32) -> RowEnd {
+  let seen = bitcast<u32>(sum) != 0u; // and not sum > 0, since a sum of NaN is one
+  let logarithm = select(unseen, (reference + log2(sum)) / log2e, seen);
+  var end = RowEnd(select(0.0, 1.0 / sum, seen), 0.0, select(bitcast<f32>(params.negativeInfinity), logarithm, seen));
+  if (params.mergeWithOutput != 0u) {
+    let previous = logSumExp[place];
+    if (bitcast<u32>(previous) != bitcast<u32>(params.negativeInfinity)) {
+      let larger = max(previous, logarithm);
+      let previousPart = exp(previous - larger);
+      let ownPart = select(0.0, exp(logarithm - larger), seen);
+      let all = previousPart + ownPart;
+      end = RowEnd(end.own * (ownPart / all), previousPart / all, larger + log(all));
+    }
+  }
+  return end;
+}
+
 fn visible(batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> bool {
   return (key <= query);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(128)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = subgroupId & 7u;
+  let subgroup = subgroupId & 3u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
   let head = params.headBase + workgroup.y;
@@ -128,280 +160,522 @@ fn main(
   let lastQuery = params.queryLength - 1u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
-  // In the softmax, lanes of a row: 2.
-  let ownRow = lane / 2u;
+  // In the softmax, lanes of a row: 2; rows of a lane: 2.
   let part = lane % 2u;
-  let column = part * 8u;
-  let queryIndex = i32(firstQuery + subgroup * 16u + ownRow);
+  let ownRow0 = lane / 2u;
+  let ownRow1 = ownRow0 + 16u;
+  let column = part * 4u;
+  let queryIndex = i32(firstQuery + subgroup * 32u + ownRow0);
   let position = queryOffset + queryIndex;
+  let queryRow0 = firstQuery + subgroup * 32u + ownRow0;
+  let queryRow1 = firstQuery + subgroup * 32u + ownRow1;
 
+  let exponentScale = scale * log2e;
+  var sampleTile = 0xffffffffu;
+  for (var run = firstRun; run < endRun; run++) {
+    let start = blockMap[params.mapRunsBase + 2u * run];
+    let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+    let begin = max(start, params.keyTileBegin);
+    let full = (packed & 1u) == 1u;
+    if (begin < min(start + (packed >> 1u), params.keyTileEnd) && (full || sampleTile == 0xffffffffu)) {
+      sampleTile = begin;
+      if (full) { break; }
+    }
+  }
 
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
   }
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query1_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
   }
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query1_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 8u + unit % 4u];
   }
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query1_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 12u + unit % 4u];
   }
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query1_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
+  var keyNext0 = vec4<f16>();
+  var keyNext1 = vec4<f16>();
+  var valueNext0 = vec4<f16>();
+  var valueNext1 = vec4<f16>();
   var output0_0 = Result();
   var output0_1 = Result();
   var output0_2 = Result();
   var output0_3 = Result();
-  var reference = smallestMaximum;
-  var sum = 0.0;
-
-  var run = firstRun;
-  var endTile = 0u;
-  var full = false;
-  var nextFull = false;
-  var keyTile = 0u;
-  var visits = false;
-  while (keyTile >= endTile && run < endRun) {
-    let start = blockMap[params.mapRunsBase + 2u * run];
-    let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-    endTile = min(start + (packed >> 1u), params.keyTileEnd);
-    nextFull = (packed & 1u) == 1u;
-    keyTile = max(start, params.keyTileBegin);
-    run++;
-  }
-  visits = keyTile < endTile;
-  full = nextFull;
-  var nextTile = keyTile + 1u;
-  var visitsNext = false;
-  while (nextTile >= endTile && run < endRun) {
-    let start = blockMap[params.mapRunsBase + 2u * run];
-    let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-    endTile = min(start + (packed >> 1u), params.keyTileEnd);
-    nextFull = (packed & 1u) == 1u;
-    nextTile = max(start, params.keyTileBegin);
-    run++;
-  }
-  visitsNext = nextTile < endTile;
-  var keyNext0 = vec4<f16>();
-  var valueNext0 = vec4<f16>();
-  if (visits) {
-    keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
-    keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
-    valueNext0 = value[valueBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
-  }
-  if (visitsNext) {
-    keyNext0 = key[keyBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
-  }
-  workgroupBarrier();
-  while (visits) {
-    let firstKey = keyTile * tileKeys;
+  var output1_0 = Result();
+  var output1_1 = Result();
+  var output1_2 = Result();
+  var output1_3 = Result();
+  var reference0 = 0.0;
+  var sum0 = 0.0;
+  var reference1 = 0.0;
+  var sum1 = 0.0;
+  var exact = false;
+  var strange = false;
+  loop {
+    if (thread == 0u) { found = vec4<u32>(0u); }
     {
-      var product0 = Result();
-      let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
-      product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
-      let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
-      product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
-      let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
-      product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
-      let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
-      product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
-      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+      var top0 = unseen;
+      var top1 = unseen;
+      for (var run = firstRun; run < endRun; run++) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        let full = (packed & 1u) == 1u;
+        let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+        for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
+          if (exact || keyTile == sampleTile) {
+            let firstKey = keyTile * tileKeys;
+            workgroupBarrier();
+            keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+            keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+            keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
+            keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
+            workgroupBarrier();
+            {
+              var product0_0 = Result();
+              var product1_0 = Result();
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
+                product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+                product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
+                product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+                product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
+                product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+                product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
+                product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+                product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
+              }
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
+            }
+            workgroupBarrier();
+            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+            var score1_0 = scores[subgroup][ownRow1 * scoreStride + part];
+            var score1_1 = scores[subgroup][ownRow1 * scoreStride + part + 2u];
+            score0_0 *= exponentScale;
+            score0_1 *= exponentScale;
+            score1_0 *= exponentScale;
+            score1_1 *= exponentScale;
+            if (!full) {
+              var shown = 0u;
+              for (var pair = 0u; pair < 16u; pair++) {
+                let key = firstKey + column + ((pair % 8u) >> 2u) * 8u + ((pair % 8u) & 3u);
+                if (key < keyCount && visible(i32(batch), i32(head), position + i32(pair / 8u * 16u), queryIndex + i32(pair / 8u * 16u), i32(key))) { shown |= 1u << pair; }
+              }
+              score0_0 = select(score0_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+              score0_1 = select(score0_1, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(16u, 32u, 64u, 128u)) == vec4<u32>(0u));
+              score1_0 = select(score1_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(256u, 512u, 1024u, 2048u)) == vec4<u32>(0u));
+              score1_1 = select(score1_1, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(4096u, 8192u, 16384u, 32768u)) == vec4<u32>(0u));
+            }
+            let best0 = max(score0_0, score0_1);
+            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+            let best1 = max(score1_0, score1_1);
+            top1 = max(top1, max(max(best1.x, best1.y), max(best1.z, best1.w)));
+          }
+        }
+      }
+      var others = unseen;
+      top0 = max(top0, subgroupShuffleXor(top0, 1u));
+      others = max(others, top0);
+      top1 = max(top1, subgroupShuffleXor(top1, 1u));
+      others = max(others, top1);
+      // Rows that the sample shows nothing to are likely to be as their neighbours.
+      others = subgroupMax(others);
+      others = select(0.0, others, others > unseen);
+      reference0 = select(others, top0, top0 > unseen) + select(headroom, -headroom, exact);
+      reference1 = select(others, top1, top1 > unseen) + select(headroom, -headroom, exact);
     }
+    output0_0 = Result();
+    output0_1 = Result();
+    output0_2 = Result();
+    output0_3 = Result();
+    output1_0 = Result();
+    output1_1 = Result();
+    output1_2 = Result();
+    output1_3 = Result();
+    sum0 = 0.0;
+    sum1 = 0.0;
+    var largest = 0.0;
     workgroupBarrier();
-    valueRows[thread / 16u * 18u + thread % 16u] = valueNext0;
-    keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
-    var score0 = scores[subgroup][ownRow * scoreStride + part * 2u + 0u] * scale;
-    var score1 = scores[subgroup][ownRow * scoreStride + part * 2u + 1u] * scale;
 
-    score0 = clamp(score0, vec4<f32>(hidden), vec4<f32>(-hidden));
-    score1 = clamp(score1, vec4<f32>(hidden), vec4<f32>(-hidden));
-    if (!full) {
-      if (!(firstKey + column + 0u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 0u)))) { score0.x = hidden; }
-      if (!(firstKey + column + 1u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 1u)))) { score0.y = hidden; }
-      if (!(firstKey + column + 2u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 2u)))) { score0.z = hidden; }
-      if (!(firstKey + column + 3u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 3u)))) { score0.w = hidden; }
-      if (!(firstKey + column + 4u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 4u)))) { score1.x = hidden; }
-      if (!(firstKey + column + 5u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 5u)))) { score1.y = hidden; }
-      if (!(firstKey + column + 6u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 6u)))) { score1.z = hidden; }
-      if (!(firstKey + column + 7u < keyCount && visible(i32(batch), i32(head), position, queryIndex, i32(firstKey + column + 7u)))) { score1.w = hidden; }
-    }
-    let best = max(score0, score1);
-    var top = max(max(best.x, best.y), max(best.z, best.w));
-    top = max(top, subgroupShuffleXor(top, 1u));
-    let grows = top > reference + slack;
-    let moved = select(reference, top, grows);
-    let decay = exp(reference - moved);
-    reference = moved;
-    score0 = exp(score0 - vec4<f32>(reference));
-    score1 = exp(score1 - vec4<f32>(reference));
-    sum = sum * decay + dot(score0, vec4<f32>(1.0)) + dot(score1, vec4<f32>(1.0));
-    probabilities[subgroup][ownRow * probabilityStride + part * 2u + 0u] = vec4<f16>(score0);
-    probabilities[subgroup][ownRow * probabilityStride + part * 2u + 1u] = vec4<f16>(score1);
-    let anyGrows = subgroupAny(grows);
-    if (lane == 0u) { outgrown[subgroup] = u32(anyGrows); }
-    // Also the barrier between the probabilities' stores and loads.
-    let grown = workgroupUniformLoad(&outgrown);
-    if (grown[0] + grown[1] + grown[2] + grown[3] + grown[4] + grown[5] + grown[6] + grown[7] > 0u) {
-      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
-      workgroupBarrier();
-      scores[subgroup][ownRow * scoreStride + part * 2u + 0u] *= decay;
-      scores[subgroup][ownRow * scoreStride + part * 2u + 1u] *= decay;
-      workgroupBarrier();
-      output0_0 = subgroupMatrixLoad<Result, row_major>(&scores[subgroup], 0u, scoreStride);
-      workgroupBarrier();
-      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_1, scoreStride);
-      workgroupBarrier();
-      scores[subgroup][ownRow * scoreStride + part * 2u + 0u] *= decay;
-      scores[subgroup][ownRow * scoreStride + part * 2u + 1u] *= decay;
-      workgroupBarrier();
-      output0_1 = subgroupMatrixLoad<Result, row_major>(&scores[subgroup], 0u, scoreStride);
-      workgroupBarrier();
-      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
-      workgroupBarrier();
-      scores[subgroup][ownRow * scoreStride + part * 2u + 0u] *= decay;
-      scores[subgroup][ownRow * scoreStride + part * 2u + 1u] *= decay;
-      workgroupBarrier();
-      output0_2 = subgroupMatrixLoad<Result, row_major>(&scores[subgroup], 0u, scoreStride);
-      workgroupBarrier();
-      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_3, scoreStride);
-      workgroupBarrier();
-      scores[subgroup][ownRow * scoreStride + part * 2u + 0u] *= decay;
-      scores[subgroup][ownRow * scoreStride + part * 2u + 1u] *= decay;
-      workgroupBarrier();
-      output0_3 = subgroupMatrixLoad<Result, row_major>(&scores[subgroup], 0u, scoreStride);
-      workgroupBarrier();
-    }
-    var laterTile = nextTile + 1u;
-    var laterFull = nextFull;
-    var visitsLater = false;
-    while (laterTile >= endTile && run < endRun) {
+    var run = firstRun;
+    var runEnd = 0u;
+    var full = false;
+    var nextFull = false;
+    var keyTile = 0u;
+    var visits = false;
+    while (keyTile >= runEnd && run < endRun) {
       let start = blockMap[params.mapRunsBase + 2u * run];
       let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-      endTile = min(start + (packed >> 1u), params.keyTileEnd);
-      laterFull = (packed & 1u) == 1u;
-      laterTile = max(start, params.keyTileBegin);
+      runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+      nextFull = (packed & 1u) == 1u;
+      keyTile = max(start, params.keyTileBegin);
       run++;
     }
-    visitsLater = laterTile < endTile;
-    if (visitsNext) {
-      valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
-    }
-    if (visitsLater) {
-      keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
-    }
-    {
-      let weights0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-      let values0 = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 18u);
-      output0_0 = subgroupMatrixMultiplyAccumulate(weights0, values0, output0_0);
-      let values1 = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 18u);
-      output0_1 = subgroupMatrixMultiplyAccumulate(weights0, values1, output0_1);
-      let values2 = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 18u);
-      output0_2 = subgroupMatrixMultiplyAccumulate(weights0, values2, output0_2);
-      let values3 = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 18u);
-      output0_3 = subgroupMatrixMultiplyAccumulate(weights0, values3, output0_3);
-    }
-    keyTile = nextTile;
-    nextTile = laterTile;
-    visits = visitsNext;
-    visitsNext = visitsLater;
+    visits = keyTile < runEnd;
     full = nextFull;
-    nextFull = laterFull;
-  }
-
-  sum += subgroupShuffleXor(sum, 1u);
-  let queryRow = firstQuery + subgroup * 16u + ownRow;
-  let inside = queryRow <= lastQuery;
-  let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow, lastQuery);
-  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
-  let seen = sum > 0.0;
-  var own = select(0.0, 1.0 / sum, seen);
-  var keep = 0.0;
-  var result = select(hidden, reference + log(sum), seen);
-  if (params.mergeWithOutput != 0u) {
-    let previous = logSumExp[place];
-    if (previous > hidden) {
-      let larger = max(previous, result);
-      let previousPart = exp(previous - larger);
-      let ownPart = exp(result - larger);
-      own *= ownPart / (previousPart + ownPart);
-      keep = previousPart / (previousPart + ownPart);
-      result = larger + log(previousPart + ownPart);
+    var nextTile = keyTile + 1u;
+    var visitsNext = false;
+    while (nextTile >= runEnd && run < endRun) {
+      let start = blockMap[params.mapRunsBase + 2u * run];
+      let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+      runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+      nextFull = (packed & 1u) == 1u;
+      nextTile = max(start, params.keyTileBegin);
+      run++;
     }
+    visitsNext = nextTile < runEnd;
+    if (visits) {
+      keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+      keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+      keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
+      keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
+      valueNext0 = value[valueBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
+      valueNext1 = value[valueBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow + (thread + 128u) % 16u];
+    }
+    if (visitsNext) {
+      keyNext0 = key[keyBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+      keyNext1 = key[keyBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+    }
+    workgroupBarrier();
+    {
+      var product0_0 = Result();
+      var product1_0 = Result();
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+        product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+        product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+        product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+        product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
+      }
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
+    }
+    while (visits) {
+      let firstKey = keyTile * tileKeys;
+      workgroupBarrier();
+      var laterTile = nextTile + 1u;
+      var laterFull = nextFull;
+      var visitsLater = false;
+      while (laterTile >= runEnd && run < endRun) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+        laterFull = (packed & 1u) == 1u;
+        laterTile = max(start, params.keyTileBegin);
+        run++;
+      }
+      visitsLater = laterTile < runEnd;
+      if (!full) { strange = strange || anyStrange(valueNext0) || anyStrange(valueNext1); }
+      valueRows[thread / 16u * 18u + thread % 16u] = valueNext0;
+      valueRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = valueNext1;
+      keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
+      keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
+      if (visitsNext) {
+        valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
+        valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow + (thread + 128u) % 16u];
+      }
+      if (visitsLater) {
+        keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+        keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+      }
+      var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+      var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      var score1_0 = scores[subgroup][ownRow1 * scoreStride + part];
+      var score1_1 = scores[subgroup][ownRow1 * scoreStride + part + 2u];
+      var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
+      var share0_1 = exp2(fma(score0_1, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
+      var share1_0 = exp2(fma(score1_0, vec4<f32>(exponentScale), vec4<f32>(-reference1)));
+      var share1_1 = exp2(fma(score1_1, vec4<f32>(exponentScale), vec4<f32>(-reference1)));
+      if (!full) {
+        var shown = 0u;
+        for (var pair = 0u; pair < 16u; pair++) {
+          let key = firstKey + column + ((pair % 8u) >> 2u) * 8u + ((pair % 8u) & 3u);
+          if (key < keyCount && visible(i32(batch), i32(head), position + i32(pair / 8u * 16u), queryIndex + i32(pair / 8u * 16u), i32(key))) { shown |= 1u << pair; }
+        }
+        share0_0 = select(share0_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+        share0_1 = select(share0_1, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(16u, 32u, 64u, 128u)) == vec4<u32>(0u));
+        share1_0 = select(share1_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(256u, 512u, 1024u, 2048u)) == vec4<u32>(0u));
+        share1_1 = select(share1_1, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(4096u, 8192u, 16384u, 32768u)) == vec4<u32>(0u));
+      }
+      let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+      sum0 += tileSum0;
+      let tileSum1 = dot((share1_0 + share1_1), vec4<f32>(1.0));
+      sum1 += tileSum1;
+      largest = max(largest, max(tileSum0, tileSum1));
+      probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
+      probabilities[subgroup][ownRow0 * probabilityStride + part + 2u] = vec4<f16>(share0_1);
+      probabilities[subgroup][ownRow1 * probabilityStride + part] = vec4<f16>(share1_0);
+      probabilities[subgroup][ownRow1 * probabilityStride + part + 2u] = vec4<f16>(share1_1);
+      workgroupBarrier();
+      {
+        var product0_0 = Result();
+        var product1_0 = Result();
+        let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+        let weights1_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+          product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 18u);
+          output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
+          output1_0 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+          product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 18u);
+          output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
+          output1_1 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_1);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+          product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 18u);
+          output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
+          output1_2 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_2);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+          product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 18u);
+          output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
+          output1_3 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_3);
+        }
+        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
+      }
+      keyTile = nextTile;
+      nextTile = laterTile;
+      visits = visitsNext;
+      visitsNext = visitsLater;
+      full = nextFull;
+      nextFull = laterFull;
+    }
+
+    var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);
+    sum0 += subgroupShuffleXor(sum0, 1u);
+    outgrown = outgrown || (queryRow0 <= lastQuery && (bitcast<u32>(sum0) < bitcast<u32>(leastSum) || bitcast<u32>(sum0) >= 0x7f800000u));
+    sum1 += subgroupShuffleXor(sum1, 1u);
+    outgrown = outgrown || (queryRow1 <= lastQuery && (bitcast<u32>(sum1) < bitcast<u32>(leastSum) || bitcast<u32>(sum1) >= 0x7f800000u));
+    if (outgrown) { found.x = 1u; }
+    if (strange) { found.y = 1u; }
+    let all = workgroupUniformLoad(&found);
+    if (all.y != 0u) {
+      for (var row = thread; row < tileQueries && firstQuery + row <= lastQuery; row += 128u) {
+        let queryRow = firstQuery + row;
+        let queryRowBase = queryBase + queryRow * params.queryRow;
+        let queryIndex = i32(queryRow);
+        let position = queryOffset + queryIndex;
+        var maximum = unseen;
+        var sum = 0.0;
+        var weighted = array<vec4<f32>, 16>();
+        for (var run = firstRun; run < endRun; run++) {
+          let start = blockMap[params.mapRunsBase + 2u * run];
+          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+          let full = (packed & 1u) == 1u;
+          let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+          for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
+            for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
+              let keyPosition = i32(key);
+              if (!(key < keyCount && visible(i32(batch), i32(head), position, queryIndex, keyPosition))) { continue; }
+              let keyRow = keyBase + key * params.keyRow;
+              var score = 0.0;
+              for (var v = 0u; v < 16u; v++) {
+                score += dot(loadQuery(queryRowBase, v), loadKey(keyRow, v));
+              }
+              score *= scale;
+
+              score *= log2e;
+              let larger = max(maximum, score);
+              let decay = exp2(maximum - larger);
+              let share = exp2(score - larger);
+              maximum = larger;
+              sum = sum * decay + share;
+              let weight = share;
+              let valueRow = valueBase + key * params.valueRow;
+              for (var v = 0u; v < 16u; v++) {
+                weighted[v] = weighted[v] * decay + loadValue(valueRow, v) * weight;
+              }
+            }
+          }
+        }
+        let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow, lastQuery);
+        let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+        let end = endRow(head, place, sum, maximum);
+        for (var v = 0u; v < 16u; v++) {
+          var value = weighted[v] * end.own;
+          if (end.previous > 0.0) { value += loadOutput(outputBase, v) * end.previous; }
+          storeOutput(outputBase, v, value);
+        }
+        logSumExp[place] = end.logSumExp;
+      }
+      return;
+    }
+    if (exact || all.x == 0u) { break; }
+    exact = true;
   }
+
+  let place0 = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow0, lastQuery);
+  let outputBase0 = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow0 * params.outputRow;
+  let inside0 = queryRow0 <= lastQuery;
+  let end0 = endRow(head, place0, sum0, reference0);
+  let place1 = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow1, lastQuery);
+  let outputBase1 = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow1 * params.outputRow;
+  let inside1 = queryRow1 <= lastQuery;
+  let end1 = endRow(head, place1, sum1, reference1);
   workgroupBarrier();
-  if (inside && part == 0u) {
-    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
-  }
+  if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
+  if (inside1 && part == 0u) { logSumExp[place1] = end1.logSumExp; }
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
+  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_0, scoreStride);
   workgroupBarrier();
-  if (inside && 0u + part * 2u + 0u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 0u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 0u + part * 2u + 0u) * keep; }
-    storeOutput(outputBase, 0u + part * 2u + 0u, value);
+  if (inside0 && 0u + part < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part) * end0.previous; }
+    storeOutput(outputBase0, 0u + part, value);
   }
-  if (inside && 0u + part * 2u + 1u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 1u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 0u + part * 2u + 1u) * keep; }
-    storeOutput(outputBase, 0u + part * 2u + 1u, value);
+  if (inside0 && 0u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part + 2u) * end0.previous; }
+    storeOutput(outputBase0, 0u + part + 2u, value);
+  }
+  if (inside1 && 0u + part < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 0u + part) * end1.previous; }
+    storeOutput(outputBase1, 0u + part, value);
+  }
+  if (inside1 && 0u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 0u + part + 2u) * end1.previous; }
+    storeOutput(outputBase1, 0u + part + 2u, value);
   }
   workgroupBarrier();
-
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_1, scoreStride);
+  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_1, scoreStride);
   workgroupBarrier();
-  if (inside && 4u + part * 2u + 0u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 0u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 4u + part * 2u + 0u) * keep; }
-    storeOutput(outputBase, 4u + part * 2u + 0u, value);
+  if (inside0 && 4u + part < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part) * end0.previous; }
+    storeOutput(outputBase0, 4u + part, value);
   }
-  if (inside && 4u + part * 2u + 1u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 1u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 4u + part * 2u + 1u) * keep; }
-    storeOutput(outputBase, 4u + part * 2u + 1u, value);
+  if (inside0 && 4u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part + 2u) * end0.previous; }
+    storeOutput(outputBase0, 4u + part + 2u, value);
+  }
+  if (inside1 && 4u + part < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 4u + part) * end1.previous; }
+    storeOutput(outputBase1, 4u + part, value);
+  }
+  if (inside1 && 4u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 4u + part + 2u) * end1.previous; }
+    storeOutput(outputBase1, 4u + part + 2u, value);
   }
   workgroupBarrier();
-
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
+  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_2, scoreStride);
   workgroupBarrier();
-  if (inside && 8u + part * 2u + 0u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 0u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 8u + part * 2u + 0u) * keep; }
-    storeOutput(outputBase, 8u + part * 2u + 0u, value);
+  if (inside0 && 8u + part < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 8u + part) * end0.previous; }
+    storeOutput(outputBase0, 8u + part, value);
   }
-  if (inside && 8u + part * 2u + 1u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 1u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 8u + part * 2u + 1u) * keep; }
-    storeOutput(outputBase, 8u + part * 2u + 1u, value);
+  if (inside0 && 8u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 8u + part + 2u) * end0.previous; }
+    storeOutput(outputBase0, 8u + part + 2u, value);
+  }
+  if (inside1 && 8u + part < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 8u + part) * end1.previous; }
+    storeOutput(outputBase1, 8u + part, value);
+  }
+  if (inside1 && 8u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 8u + part + 2u) * end1.previous; }
+    storeOutput(outputBase1, 8u + part + 2u, value);
   }
   workgroupBarrier();
-
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_3, scoreStride);
+  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_3, scoreStride);
   workgroupBarrier();
-  if (inside && 12u + part * 2u + 0u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 0u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 12u + part * 2u + 0u) * keep; }
-    storeOutput(outputBase, 12u + part * 2u + 0u, value);
+  if (inside0 && 12u + part < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 12u + part) * end0.previous; }
+    storeOutput(outputBase0, 12u + part, value);
   }
-  if (inside && 12u + part * 2u + 1u < valueVectors) {
-    var value = scores[subgroup][ownRow * scoreStride + part * 2u + 1u] * own;
-    if (keep > 0.0) { value += loadOutput(outputBase, 12u + part * 2u + 1u) * keep; }
-    storeOutput(outputBase, 12u + part * 2u + 1u, value);
+  if (inside0 && 12u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 12u + part + 2u) * end0.previous; }
+    storeOutput(outputBase0, 12u + part + 2u, value);
+  }
+  if (inside1 && 12u + part < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 12u + part) * end1.previous; }
+    storeOutput(outputBase1, 12u + part, value);
+  }
+  if (inside1 && 12u + part + 2u < valueVectors) {
+    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
+    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 12u + part + 2u) * end1.previous; }
+    storeOutput(outputBase1, 12u + part + 2u, value);
   }
   workgroupBarrier();
-
 }

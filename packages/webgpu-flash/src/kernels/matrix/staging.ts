@@ -9,12 +9,16 @@ import type { ForwardMatrixConfig } from '../forward-matrix.wgsl.ts'
 export interface MatrixStaging {
   /** Brings the subgroup's query rows to where products take them from. */
   readonly queries: string
+  /** Brings the keys of a tile to workgroup memory at once. */
+  keys(tileIndex: string): string
   /** Before the loop: the first keys are in workgroup memory after it, the next on their way. */
   readonly begin: string
-  /** Between the two products: the values of this tile and the keys of the next move in. */
-  readonly store: string
-  /** After the softmax: the values of the next tile set off, and the keys of the one after it. */
-  readonly fetch: string
+  /**
+   * Between the two products: the values of this tile and the keys of the next move in, and those after
+   * them set off. They do so inside of conditions, where drivers leave them: loads that they move to
+   * where they are used are waited for.
+   */
+  readonly next: string
 }
 
 /** Text of one vector of a row as float16; what is stored as such is not converted. */
@@ -31,10 +35,12 @@ interface Rows {
   fetch(tileIndex: string): string
   /** Moves the registers to workgroup memory. */
   readonly store: string
+  /** Condition that the registers hold something that is not finite. */
+  readonly strange: string
 }
 
 function stagedRows(
-  { tile }: ForwardMatrixConfig,
+  { tile, wholeTiles }: ForwardMatrixConfig,
   name: 'key' | 'value',
   access: Access,
   dims: number,
@@ -46,39 +52,56 @@ function stagedRows(
   const slots = Math.ceil(units / threads)
   const each = (line: (register: string, unit: string) => string): string =>
     eachUnit(units, threads, (slot, unit) => line(`${name}Next${slot}`, unit))
+  const registers = Array.from({ length: slots }, (_, slot) => `${name}Next${slot}`)
   return {
-    registers: unroll(slots, (slot) => `var ${name}Next${slot} = vec4<f16>();`),
+    registers: registers.map((register) => `var ${register} = vec4<f16>();`).join('\n'),
     fetch: (tileIndex) =>
       each((register, unit) => {
-        const row = `min(${tileIndex} * tileKeys + ${unit} / ${vectors}u, lastKey)`
-        const place = `${name}Base + ${row} * params.${name}Row`
+        const row = `${tileIndex} * tileKeys + ${unit} / ${vectors}u`
+        const inside = wholeTiles ? `(${row})` : `min(${row}, lastKey)`
+        const place = `${name}Base + ${inside} * params.${name}Row`
         return `${register} = ${loadHalves(name, access, place, `${unit} % ${vectors}u`)};`
       }),
     store: each(
       (register, unit) =>
         `${name}Rows[${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
     ),
+    strange: registers.map((register) => `anyStrange(${register})`).join(' || '),
   }
 }
 
+/** WGSL of `anyStrange(halves)`: whether one of them is NaN or an infinity, by its bits. */
+export const strangeFunction = /* wgsl */ `fn anyStrange(halves: vec4<f16>) -> bool {
+  let words = bitcast<vec2<u32>>(halves);
+  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
+  return any(exponents == vec4<u32>(0x7c00u));
+}`
+
 /** Text of the moves. */
 export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
-  const { memory, key, value, headDim, valueDim } = config
+  const { memory, key, value, headDim, valueDim, wholeTiles } = config
   const keys = stagedRows(config, 'key', key, headDim, memory.keyStride)
   const values = stagedRows(config, 'value', value, valueDim, memory.valueStride)
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
   return {
     queries: stageQueries(config),
-    begin: `${keys.registers}
-${values.registers}
-${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
+    keys: (tileIndex) => `${keys.fetch(tileIndex)}\n${keys.store}`,
+    begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
 ${where('visitsNext', keys.fetch('nextTile'))}
 workgroupBarrier();`,
-    store: `${values.store}\n${keys.store}`,
-    fetch: `${where('visitsNext', values.fetch('nextTile'))}
+    next: `${wholeTiles ? '' : `if (!full) { strange = strange || ${values.strange}; }\n`}${values.store}
+${keys.store}
+${where('visitsNext', values.fetch('nextTile'))}
 ${where('visitsLater', keys.fetch('laterTile'))}`,
   }
+}
+
+/** Declares the registers of keys and values on their way. */
+export function stagingRegisters(config: ForwardMatrixConfig): string {
+  const { memory, key, value, headDim, valueDim } = config
+  return `${stagedRows(config, 'key', key, headDim, memory.keyStride).registers}
+${stagedRows(config, 'value', value, valueDim, memory.valueStride).registers}`
 }
 
 /** Query rows stay in matrices. They come through the memory of the probabilities, in its width. */

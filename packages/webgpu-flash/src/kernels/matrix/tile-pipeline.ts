@@ -1,64 +1,91 @@
 // Which key tiles a kernel works on when it loads ahead: the present one, the next, whose keys are
 // needed when the present ones have been used, and the one after it, whose keys set off early.
+import { indent } from '../../codegen/snippets.ts'
 
-const runs = {
-  declare: `var run = firstRun;
-var endTile = 0u;
-var full = false;
-var nextFull = false;`,
-  // The first tile from `name` on that a run of the block map has.
-  seek: (
-    name: string,
-    full: string,
-    visits: string,
-  ): string => `while (${name} >= endTile && run < endRun) {
+/** Texts of a loop over key tiles; `keyTile` and `full` are those of the present one. */
+export interface TilePipeline {
+  /** Declares the tiles, and whether they are: `keyTile`, `visits`, `nextTile`, `visitsNext`. */
+  readonly first: string
+  /** Declares `laterTile` and `visitsLater`. */
+  readonly later: string
+  /** Moves on by one. */
+  readonly advance: string
+}
+
+// Without a block map all tiles are visited. Conditions are comparisons of the tile's number, which
+// compilers understand.
+const dense = (wholeTiles: boolean): TilePipeline => ({
+  first: `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+var keyTile = params.keyTileBegin;
+var nextTile = keyTile + 1u;
+var visits = keyTile < endTile;
+var visitsNext = nextTile < endTile;`,
+  later: `${wholeTiles ? '' : 'let full = keyTile * tileKeys + tileKeys <= keyCount;\n'}let laterTile = keyTile + 2u;
+visitsNext = keyTile + 1u < endTile;
+let visitsLater = laterTile < endTile;`,
+  advance: `keyTile++;
+nextTile = keyTile + 1u;
+visits = keyTile < endTile;`,
+})
+
+// The first tile from `name` on that a run of the block map has.
+const seek = (
+  name: string,
+  full: string,
+  visits: string,
+): string => `while (${name} >= runEnd && run < endRun) {
   let start = blockMap[params.mapRunsBase + 2u * run];
   let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-  endTile = min(start + (packed >> 1u), params.keyTileEnd);
+  runEnd = min(start + (packed >> 1u), params.keyTileEnd);
   ${full} = (packed & 1u) == 1u;
   ${name} = max(start, params.keyTileBegin);
   run++;
 }
-${visits} = ${name} < endTile;`,
-}
+${visits} = ${name} < runEnd;`
 
-/**
- * Declares the tiles: `keyTile` and `nextTile`, whether they are (`visits`, `visitsNext`), and
- * whether the mask lets all of them through (`full`, `nextFull`).
- */
-export function firstTiles(blockMap: boolean): string {
-  if (!blockMap) {
-    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
-var keyTile = params.keyTileBegin;
-var nextTile = keyTile + 1u;
-var visits = keyTile < endTile;
-var visitsNext = nextTile < endTile;
-var full = keyTile * tileKeys + tileKeys <= keyCount;`
-  }
-  return `${runs.declare}
+const mapped: TilePipeline = {
+  first: `var run = firstRun;
+var runEnd = 0u;
+var full = false;
+var nextFull = false;
 var keyTile = 0u;
 var visits = false;
-${runs.seek('keyTile', 'nextFull', 'visits')}
+${seek('keyTile', 'nextFull', 'visits')}
 full = nextFull;
 var nextTile = keyTile + 1u;
 var visitsNext = false;
-${runs.seek('nextTile', 'nextFull', 'visitsNext')}`
-}
-
-/** Finds `laterTile`, the one after the next. */
-export function advanceTiles(blockMap: boolean): string {
-  if (!blockMap) return `let laterTile = nextTile + 1u;\nlet visitsLater = laterTile < endTile;`
-  return `var laterTile = nextTile + 1u;
+${seek('nextTile', 'nextFull', 'visitsNext')}`,
+  later: `var laterTile = nextTile + 1u;
 var laterFull = nextFull;
 var visitsLater = false;
-${runs.seek('laterTile', 'laterFull', 'visitsLater')}`
-}
-
-/** Moves on by one. */
-export function nextTile(blockMap: boolean): string {
-  return `keyTile = nextTile;
+${seek('laterTile', 'laterFull', 'visitsLater')}`,
+  advance: `keyTile = nextTile;
 nextTile = laterTile;
 visits = visitsNext;
 visitsNext = visitsLater;
-${blockMap ? 'full = nextFull;\nnextFull = laterFull;' : 'full = keyTile * tileKeys + tileKeys <= keyCount;'}`
+full = nextFull;
+nextFull = laterFull;`,
+}
+
+/** The loop of a kernel. */
+export function tilePipeline(blockMap: boolean, wholeTiles: boolean): TilePipeline {
+  return blockMap ? mapped : dense(wholeTiles)
+}
+
+/**
+ * Declares `sampleTile`: the first tile that is visited, or better the first of which all rows see all
+ * keys.
+ */
+export function sampleTile(blockMap: boolean): string {
+  if (!blockMap) return 'let sampleTile = params.keyTileBegin;'
+  return `var sampleTile = 0xffffffffu;
+for (var run = firstRun; run < endRun; run++) {
+  let start = blockMap[params.mapRunsBase + 2u * run];
+  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+  let begin = max(start, params.keyTileBegin);
+  let full = (packed & 1u) == 1u;
+  if (begin < min(start + (packed >> 1u), params.keyTileEnd) && (full || sampleTile == 0xffffffffu)) {
+${indent('sampleTile = begin;\nif (full) { break; }', 4)}
+  }
+}`
 }
