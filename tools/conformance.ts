@@ -6,6 +6,9 @@
 //
 // Beside the planner's choice every other tile it could have chosen runs the forward suite. The exit
 // status is 1 where anything failed.
+//
+// `--suites random --count 300 --seed 1` runs random problems (tools/random): the same ones for a seed
+// wherever they run. Each failure is made small and printed as a program that repeats it.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createFlashAttention, UnsupportedError } from '../packages/webgpu-flash/src/index.ts'
@@ -36,6 +39,8 @@ import {
 import { readEnvironment } from '../packages/bench/src/cli/environment.ts'
 import type { ConformanceReport, SuiteResult } from './conformance/report.ts'
 import { observeKernels } from './kernels/observe.ts'
+import { runRandom } from './random/random-suite.ts'
+import { reproduction } from './random/script.ts'
 
 /** One case of a suite; running it gives sentences on what is wrong. */
 interface Trial {
@@ -50,6 +55,15 @@ const { values } = parseArgs({
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
+    // Of the adapter, of WebGPU's defaults, or one after the other.
+    limits: { type: 'string', default: 'both' },
+    // Random problems: how many on each device, of which seed, from which number on, how many of them
+    // share their kernels, and seconds after which no further one begins.
+    count: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    first: { type: 'string', default: '0' },
+    theme: { type: 'string', default: '20' },
+    seconds: { type: 'string' },
   },
 })
 
@@ -157,6 +171,40 @@ async function runSuite(
   return { kernels, cases, passed: trials.length - failures.length, failures }
 }
 
+/** A whole number among the options. */
+function whole(name: 'count' | 'seed' | 'first' | 'theme' | 'seconds'): number {
+  const number = Number(values[name])
+  if (Number.isInteger(number) && number >= 0) return number
+  throw new RangeError(`conformance: --${name} must be a whole number, got ${values[name]}`)
+}
+
+async function runRandomSuite(
+  makeFlash: () => Promise<FlashAttention>,
+): Promise<Pick<SuiteResult, 'kernels' | 'cases' | 'passed' | 'failures' | 'random'>> {
+  const { kernels, passed, failures, ...random } = await runRandom(makeFlash, {
+    seed: whole('seed'),
+    count: whole('count'),
+    first: whole('first'),
+    themeLength: whole('theme'),
+    ...(values.seconds !== undefined && { seconds: whole('seconds') }),
+    observe: () => [...observer.take().keys()],
+    onFailure: ({ index, problem, findingsOfSmallest }) => {
+      console.log(`\nproblem ${index} fails:\n${reproduction(problem, findingsOfSmallest)}`)
+    },
+  })
+  return {
+    kernels,
+    // Thousands of them, which a seed and a number repeat.
+    cases: {},
+    passed,
+    random,
+    failures: failures.map(
+      ({ index, findings, problem }) =>
+        `problem ${index}: ${findings.join('; ')}; smallest: ${JSON.stringify(problem)}`,
+    ),
+  }
+}
+
 const { create, globals } = await import('webgpu')
 Object.assign(globalThis, globals)
 const observer = observeKernels(globals as typeof globalThis)
@@ -176,15 +224,26 @@ function report(): void {
   writeFileSync(values.json, `${JSON.stringify(content, undefined, 2)}\n`)
 }
 
+function limitKinds(): readonly SuiteResult['limits'][] {
+  const kinds = { adapter: 'those of the adapter', defaults: 'the defaults of WebGPU' } as const
+  const { limits } = values
+  if (limits === 'both') return Object.values(kinds)
+  if (limits === 'adapter' || limits === 'defaults') return [kinds[limits]]
+  throw new RangeError(`conformance: --limits must be adapter, defaults or both, got ${limits}`)
+}
+
 for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browserEquivalent]) {
   const without = values['without-zeroing'] ? ['disable_workgroup_init'] : []
   const gpu = create(createArguments({ ...flags, enabled: [...flags.enabled, ...without] }))
-  for (const limits of ['those of the adapter', 'the defaults of WebGPU'] as const) {
-    const found = await gpu.requestAdapter({ powerPreference: 'high-performance' })
-    if (!found) throw new UnsupportedError('conformance: WebGPU found no adapter')
-    const flash = await createFlashAttention(
-      limits === 'those of the adapter' ? { gpu } : { device: await found.requestDevice() },
-    )
+  for (const limits of limitKinds()) {
+    const makeFlash = async (): Promise<FlashAttention> => {
+      const found = await gpu.requestAdapter({ powerPreference: 'high-performance' })
+      if (!found) throw new UnsupportedError('conformance: WebGPU found no adapter')
+      return createFlashAttention(
+        limits === 'those of the adapter' ? { gpu } : { device: await found.requestDevice() },
+      )
+    }
+    const flash = await makeFlash()
     adapter ??= flash.capabilities.adapter
     const suites: Readonly<Record<string, () => readonly Trial[]>> = {
       planned: () => planned,
@@ -193,10 +252,13 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
     }
     for (const suite of values.suites.split(',')) {
       const trials = suites[suite]
-      if (!trials)
-        throw new RangeError(`conformance: suites are planned, tiles, backward, got ${suite}`)
+      if (!trials && suite !== 'random')
+        throw new RangeError(
+          `conformance: suites are planned, tiles, backward, random, got ${suite}`,
+        )
       const started = performance.now()
-      const result = { flags: flags.name, limits, suite, ...(await runSuite(flash, trials())) }
+      const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)
+      const result = { flags: flags.name, limits, suite, ...outcome }
       results.push(result)
       report()
       const seconds = ((performance.now() - started) / 1000).toFixed(1)

@@ -13,6 +13,8 @@ export interface SuiteResult {
   readonly cases?: Readonly<Record<string, readonly number[]>>
   readonly passed: number
   readonly failures: readonly string[]
+  /** Of random problems: which they were, and how often the device went away. */
+  readonly random?: { readonly seed: number; readonly count: number; readonly devicesLost: number }
 }
 
 /** A file of results. */

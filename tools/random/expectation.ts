@@ -1,0 +1,160 @@
+// What a problem has to give: float64 on the CPU, and the error of a plain implementation of the same
+// precision, which is the yardstick.
+import {
+  resolveOptions,
+  standardAttention,
+  standardAttentionBackward,
+} from '../../packages/core/src/index.ts'
+import type {
+  AttentionOptions,
+  ResolvedAttention,
+  RotaryEmbedding,
+  Table,
+  Tensor,
+} from '../../packages/core/src/index.ts'
+import { plainBackward } from '../../packages/core/test/conformance/plain-backward.ts'
+import { plainAttention } from '../../packages/core/test/conformance/plain.ts'
+import {
+  rotateByDefinition,
+  roundings,
+} from '../../packages/webgpu-flash/test-gpu/rotary-definition.ts'
+import { buildMask } from './masks.ts'
+import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
+import type { CallProblem, RopeData } from './problem.ts'
+import { exactly, numbersOf } from './tensors.ts'
+import type { ProblemTensors } from './tensors.ts'
+
+/** The options of a problem's call. */
+export function problemOptions(problem: CallProblem): AttentionOptions {
+  const { shape, seed, mask, modifiers, dropout, sinks, scale } = problem
+  const { keyLengths, queryOffset, sequences } = problem
+  return {
+    ...(scale !== undefined && { scale }),
+    ...(mask && { mask: buildMask(mask, shape, seed) }),
+    ...(modifiers.length > 0 && {
+      scoreModifiers: modifiers.map((each, index) => buildModifier(each, shape, seed + index)),
+    }),
+    ...(modifiers.some(usesParameters) && { parameters: parameterValues }),
+    ...(keyLengths && { keyLengths }),
+    ...(queryOffset !== undefined && { queryOffset }),
+    ...(sequences && { sequences }),
+    ...(dropout && { dropout }),
+    ...(sinks && { sinks }),
+  }
+}
+
+/** The embedding of a problem. */
+export function embedding({ layout, rotaryDim, attentionFactor }: RopeData): RotaryEmbedding {
+  const inverseFrequencies = Array.from(
+    { length: rotaryDim / 2 },
+    (_, pair) => 10000 ** ((-2 * pair) / rotaryDim),
+  )
+  return { layout, rotaryDim, attentionFactor, inverseFrequencies }
+}
+
+/** A list of numbers that has to come out, with what a plain program makes of it. */
+export interface Expected {
+  readonly exact: ArrayLike<number>
+  readonly plain: ArrayLike<number>
+  /** Of the largest entry, in float32: what sums of a few hundred terms stay within. */
+  readonly floor: number
+  /** Whether it is stored in the dtype of the call; float32 otherwise. */
+  readonly stored: boolean
+}
+
+/** All that has to come out, by name. */
+export interface Expectation {
+  readonly results: Readonly<Record<string, Expected>>
+  readonly tables: ReadonlyMap<Table, Expected>
+}
+
+type Side = 'query' | 'key'
+type Positions = (sequence: number, row: number) => number
+
+function positionsOf(side: Side, { queryOffsets, sequences }: ResolvedAttention): Positions {
+  if (sequences) {
+    const { queryPositions, keyPositions } = sequences
+    const positions = side === 'query' ? queryPositions : keyPositions
+    return (_, row) => positions[row]!
+  }
+  return side === 'query' ? (b, row) => queryOffsets[b]! + row : (_, row) => row
+}
+
+const turns = (rope: RopeData | undefined, side: Side): rope is RopeData =>
+  rope !== undefined && (rope.sides === 'both' || rope.sides === side)
+
+/** Computes it all. */
+export function expectationOf(
+  problem: CallProblem,
+  tensors: ProblemTensors,
+  options: AttentionOptions,
+): Expectation {
+  const { shape, dtype, rope, training } = problem
+  const resolved = resolveOptions('random', shape, options)
+  const turned = (side: Side, view: Tensor, plainly: boolean): Tensor => {
+    if (!turns(rope, side)) return plainly ? view : exactly(view)
+    const rounding = plainly ? { compute: roundings.float32, store: roundings[dtype] } : {}
+    return rotateByDefinition(view, embedding(rope), positionsOf(side, resolved), 1, rounding)
+  }
+  const { value, dOutput } = tensors
+  const inputs = (plainly: boolean) => ({
+    query: turned('query', tensors.query, plainly),
+    key: turned('key', tensors.key, plainly),
+    value: plainly ? value : exactly(value),
+  })
+  const [exact, plain] = [inputs(false), inputs(true)]
+  const forward = standardAttention(exact.query, exact.key, exact.value, options)
+  const plainForward = plainAttention(dtype, shape, plain, options)
+  const results: Record<string, Expected> = {
+    output: {
+      exact: numbersOf(forward.output),
+      plain: plainForward.output,
+      floor: 1e-5,
+      stored: true,
+    },
+    logSumExp: {
+      exact: numbersOf(forward.logSumExp),
+      plain: plainForward.logSumExp,
+      floor: 1e-5,
+      stored: false,
+    },
+  }
+  if (!training) return { results, tables: new Map() }
+
+  const gradients = standardAttentionBackward(
+    exact.query,
+    exact.key,
+    exact.value,
+    exactly(dOutput),
+    options,
+  )
+  const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
+  const turnedBack = (side: Side, numbers: Tensor): Float64Array =>
+    numbersOf(
+      turns(rope, side)
+        ? rotateByDefinition(numbers, embedding(rope), positionsOf(side, resolved), -1)
+        : numbers,
+    )
+  const backward = (name: 'dQuery' | 'dKey' | 'dValue', side?: Side): Expected => {
+    const like = gradients[name]
+    const plainly = { ...like, storage: plainGradients[name], offset: 0 } as Tensor
+    return {
+      exact: side ? turnedBack(side, like) : numbersOf(like),
+      plain: side ? turnedBack(side, plainly) : plainGradients[name],
+      floor: 2e-5,
+      stored: true,
+    }
+  }
+  results['dQuery'] = backward('dQuery', 'query')
+  results['dKey'] = backward('dKey', 'key')
+  results['dValue'] = backward('dValue')
+  const list = { floor: 2e-5, stored: false }
+  if (gradients.dSinks) {
+    results['dSinks'] = { exact: gradients.dSinks, plain: plainGradients.dSinks, ...list }
+  }
+  const tables = [...gradients.dTables].map(([table, numbers]): [Table, Expected] => [
+    table,
+    { exact: numbers, plain: plainGradients.dTables.get(table)!, ...list },
+  ])
+  return { results, tables: new Map(tables) }
+}

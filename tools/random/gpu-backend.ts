@@ -1,0 +1,115 @@
+// A problem on the library: tensors as they lie, one plan, forward and, where it trains, backward.
+import { elementCount, zeros } from '../../packages/core/src/index.ts'
+import type { AttentionOptions, Table, Tensor } from '../../packages/core/src/index.ts'
+import { forwardTiles } from '../../packages/webgpu-flash/src/plan/choose-forward-tile.ts'
+import type {
+  FlashAttention,
+  GpuTensor,
+  PlanOptions,
+} from '../../packages/webgpu-flash/src/index.ts'
+import { embedding } from './expectation.ts'
+import type { CallProblem } from './problem.ts'
+import { laidOut, numbersOf } from './tensors.ts'
+import type { ProblemTensors } from './tensors.ts'
+
+/** What came out, by the names of expectation.ts. */
+export interface Computed {
+  readonly results: Readonly<Record<string, ArrayLike<number>>>
+  readonly tables: ReadonlyMap<Table, ArrayLike<number>>
+}
+
+function planOptions(
+  flash: FlashAttention,
+  problem: CallProblem,
+  { keyLengths, queryOffset, ...options }: Omit<AttentionOptions, 'parameters'>,
+): PlanOptions {
+  const { shape, dtype, lengths, training, rope, tile, decodeTile, workBudget } = problem
+  const sides = rope && {
+    ...(rope.sides !== 'key' && { query: embedding(rope) }),
+    ...(rope.sides !== 'query' && { key: embedding(rope) }),
+  }
+  const tiles = tile === undefined ? [] : forwardTiles(shape, flash.capabilities)
+  const forced = tiles[(tile ?? 0) % tiles.length]
+  return {
+    ...shape,
+    ...options,
+    dtype,
+    ...(lengths === 'call'
+      ? { lengths }
+      : {
+          training,
+          ...(keyLengths && { keyLengths }),
+          ...(queryOffset !== undefined && { queryOffset }),
+        }),
+    ...(sides && { rope: sides }),
+    ...(forced && { tile: forced }),
+    ...(decodeTile && { decodeTile }),
+    ...(workBudget !== undefined && { workBudget }),
+  }
+}
+
+/** Runs a problem; everything is freed whatever happens. */
+export async function computeOnGpu(
+  flash: FlashAttention,
+  problem: CallProblem,
+  tensors: ProblemTensors,
+  options: AttentionOptions,
+): Promise<Computed> {
+  const { shape, lengths, layouts, training, dtype } = problem
+  const { parameters, ...decided } = options
+  const plan = flash.plan(planOptions(flash, problem, decided))
+  const made: GpuTensor[] = []
+  const upload = (view: Tensor): GpuTensor => {
+    const tensor = uploadAsItLies(flash, view)
+    made.push(tensor)
+    return tensor
+  }
+  try {
+    const given = {
+      query: upload(tensors.query),
+      key: upload(tensors.key),
+      value: upload(tensors.value),
+      ...(parameters && { parameters }),
+      ...(lengths === 'call' && {
+        keyLengths: options.keyLengths!,
+        ...(options.queryOffset !== undefined && { queryOffset: options.queryOffset }),
+      }),
+    }
+    const { batch, heads, queryLength, valueDim } = shape
+    const place = zeros([batch, heads, queryLength, valueDim], dtype)
+    const own = layouts.output === 'dense' ? {} : { output: upload(laidOut(place, layouts.output)) }
+    const forward = plan.forward({ ...given, ...own })
+    made.push(forward.output, forward.logSumExp)
+    const numbers = async (view: GpuTensor): Promise<Float64Array> =>
+      numbersOf(await flash.download(view))
+    const results: Record<string, ArrayLike<number>> = {
+      output: await numbers(forward.output),
+      logSumExp: await numbers(forward.logSumExp),
+    }
+    const tables = new Map<Table, ArrayLike<number>>()
+    if (training) {
+      const dOutput = upload(tensors.dOutput)
+      const gradients = plan.backward({ ...given, ...forward, dOutput })
+      const { dQuery, dKey, dValue, dTables, dSinks } = gradients
+      made.push(dQuery, dKey, dValue, ...dTables.values(), ...(dSinks ? [dSinks] : []))
+      results['dQuery'] = await numbers(dQuery)
+      results['dKey'] = await numbers(dKey)
+      results['dValue'] = await numbers(dValue)
+      if (dSinks) results['dSinks'] = await numbers(dSinks)
+      for (const [table, view] of dTables) tables.set(table, await numbers(view))
+    }
+    return { results, tables }
+  } finally {
+    flash.release(...made)
+    plan.destroy()
+  }
+}
+
+/** The whole storage of a view, read on the GPU with the view's strides and offset. */
+function uploadAsItLies(flash: FlashAttention, view: Tensor): GpuTensor {
+  const { dtype, storage } = view
+  const whole = { dtype, shape: [storage.length], strides: [1], offset: 0, storage } as Tensor
+  const { storage: buffer, dtype: kept } = flash.upload(whole)
+  if (elementCount(view.shape) === 0) throw new RangeError('random: a tensor is empty')
+  return { ...view, dtype: kept, storage: buffer }
+}

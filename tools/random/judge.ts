@@ -1,0 +1,47 @@
+// Whether numbers are good enough: an error of at most twice that of a plain implementation of the same
+// precision, both against float64 (the rule of FlashAttention's own tests); NaN and infinities where
+// float64 has them, and nowhere else.
+import type { DType } from '../../packages/core/src/index.ts'
+import type { Expected } from './expectation.ts'
+
+/** A unit in the last place of 1, for what is stored as float16. */
+const halfUnit = 2 ** -10
+
+/** Sentences on what is wrong with a list of numbers. */
+export function findings(
+  name: string,
+  actual: ArrayLike<number>,
+  { exact, plain, floor, stored }: Expected,
+  dtype: DType,
+): string[] {
+  if (actual.length !== exact.length) {
+    return [`${name}: ${actual.length} numbers, expected ${exact.length}`]
+  }
+  let [error, plainError, largest] = [0, 0, 0]
+  let strange = 0
+  let example = ''
+  for (let i = 0; i < exact.length; i++) {
+    const [got, wanted, yardstick] = [actual[i]!, exact[i]!, plain[i]!]
+    if (Number.isFinite(wanted) && Number.isFinite(got) && Number.isFinite(yardstick)) {
+      error = Math.max(error, Math.abs(got - wanted))
+      plainError = Math.max(plainError, Math.abs(yardstick - wanted))
+      largest = Math.max(largest, Math.abs(wanted))
+      continue
+    }
+    // Where float64 has a number and the plain program has none, its range is at fault.
+    if (same(got, wanted) || (same(got, yardstick) && !same(yardstick, wanted))) continue
+    if (Number.isFinite(wanted) && Number.isFinite(got)) continue
+    if (strange++ === 0) example = `${got} at ${i}, expected ${wanted}`
+  }
+  const half = dtype === 'float16'
+  // What storing alone may cost: half a unit of the largest entry, twice.
+  const stores = half ? halfUnit * largest + 2 ** -24 : 0
+  const sums = !half || !stored ? floor * Math.max(1, largest) : 0
+  const allowed = Math.max(2 * plainError, stores, sums)
+  return [
+    ...(strange > 0 ? [`${name}: ${strange} of ${exact.length} numbers strange, ${example}`] : []),
+    ...(error > allowed ? [`${name}: error ${error}, allowed ${allowed}`] : []),
+  ]
+}
+
+const same = (one: number, other: number): boolean => Object.is(one + 0, other + 0)

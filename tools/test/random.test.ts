@@ -1,0 +1,164 @@
+// The random problems themselves: the same for a seed, of every kind, judged by numbers that can fail, and
+// made small when they do. On the CPU; packages/webgpu-flash/test-gpu/random.test.ts runs them on GPUs.
+import { describe, expect, test } from 'vitest'
+import { expectationOf, problemOptions } from '../random/expectation.ts'
+import { computeOnCpu } from '../random/cpu-backend.ts'
+import { drawProblem } from '../random/generate.ts'
+import { findings } from '../random/judge.ts'
+import { patternKinds } from '../random/mask-patterns.ts'
+import { partsOf } from '../random/masks.ts'
+import { misfitNames } from '../random/misfits.ts'
+import type { CallProblem, MaskData, Problem } from '../random/problem.ts'
+import { reproduction } from '../random/script.ts'
+import { shrink } from '../random/shrink.ts'
+import { problemTensors, seenBy } from '../random/tensors.ts'
+
+const drawn = (count: number, themeLength: number): Problem[] =>
+  Array.from({ length: count }, (_, index) => drawProblem(5, index, themeLength))
+const isCall = (problem: Problem): problem is CallProblem => problem.kind === 'call'
+
+describe('problems', () => {
+  test('are the same for a seed and number, and plain data', () => {
+    for (const problem of drawn(60, 3)) expect(JSON.parse(JSON.stringify(problem))).toEqual(problem)
+    expect(drawn(60, 3)).toEqual(drawn(60, 3))
+    expect(drawProblem(5, 7)).not.toEqual(drawProblem(6, 7))
+  })
+
+  test('use every option, layout, pattern and misfit between them', () => {
+    const problems = drawn(4000, 1)
+    const calls = problems.filter(isCall)
+    const options = new Set(calls.flatMap((call) => Object.keys(call)))
+    for (const name of [
+      'mask',
+      'scale',
+      'sequences',
+      'dropout',
+      'sinks',
+      'rope',
+      'tile',
+      'hidden',
+    ]) {
+      expect(options).toContain(name)
+    }
+    for (const name of ['visible', 'keyLengths', 'queryOffset', 'decodeTile', 'workBudget']) {
+      expect(options).toContain(name)
+    }
+    const layouts = new Set(calls.flatMap((call) => Object.values(call.layouts)))
+    expect([...layouts].toSorted()).toEqual([
+      'dense',
+      'dims outside',
+      'offset',
+      'sliced',
+      'tokens outside',
+    ])
+    const namesOf = (mask: MaskData): string[] =>
+      'pattern' in mask ? [mask.pattern] : partsOf(mask).flatMap(namesOf)
+    const patterns = new Set(calls.flatMap(({ mask }) => (mask ? namesOf(mask) : [])))
+    expect([...patterns].toSorted()).toEqual(Object.keys(patternKinds).toSorted())
+    const misfits = problems.flatMap((each) => (each.kind === 'misfit' ? [each.misfit] : []))
+    expect(new Set(misfits)).toEqual(new Set(misfitNames))
+    expect(calls.some(({ lengths }) => lengths === 'call')).toBe(true)
+    expect(calls.some(({ training, shape }) => training && shape.queryLength <= 16)).toBe(true)
+  })
+
+  test('hide what they say is hidden, and nothing else', () => {
+    const problem = drawn(400, 1)
+      .filter(isCall)
+      .find(({ hidden, visible, mask }) => hidden === 'NaN' && !visible && mask)!
+    const options = problemOptions(problem)
+    const { key } = problemTensors({ ...problem, layouts: dense }, options)
+    const seen = seenBy(problem.shape, options).keys
+    const { headDim } = problem.shape
+    const values = expectationOf(
+      { ...problem, training: false },
+      problemTensors(problem, options),
+      options,
+    )
+    expect(Array.from(values.results['output']!.exact, Number.isNaN)).not.toContain(true)
+    const bits = Array.from(seen, (_, row) => key.storage[row * headDim]!)
+    expect(
+      bits.map((entry) =>
+        problem.dtype === 'float16' ? (entry & 0x7fff) > 0x7c00 : Number.isNaN(entry),
+      ),
+    ).toEqual(Array.from(seen, (flag) => flag === 0))
+  })
+
+  // Two texts of one operation, tile by tile and pair by pair.
+  test('come out the same on the CPU tile by tile', { timeout: 120_000 }, () => {
+    const calls = drawn(60, 1).filter(isCall)
+    for (const call of calls.filter(({ rope, visible }) => !rope && !visible)) {
+      const options = problemOptions(call)
+      const tensors = problemTensors(call, options)
+      const expected = expectationOf({ ...call, training: false }, tensors, options)
+      const { results } = computeOnCpu(call, tensors, options)
+      const wrong = Object.entries(expected.results).flatMap(([name, list]) =>
+        findings(name, results[name]!, list, call.dtype),
+      )
+      expect({ call, wrong }).toEqual({ call, wrong: [] })
+    }
+  })
+})
+
+const dense = { query: 'dense', key: 'dense', value: 'dense', output: 'dense' } as const
+
+describe('findings', () => {
+  const expected = {
+    exact: [1, 2, Number.NaN, -Infinity],
+    plain: [1.001, 2, Number.NaN, -Infinity],
+    floor: 1e-5,
+    stored: true,
+  }
+
+  test('allow twice the error of a plain program', () => {
+    expect(findings('x', [1.0019, 2.0019, Number.NaN, -Infinity], expected, 'float32')).toEqual([])
+    expect(findings('x', [1.0021, 2, Number.NaN, -Infinity], expected, 'float32')).toHaveLength(1)
+  })
+
+  test('want NaN and infinities where they belong, and nowhere else', () => {
+    expect(findings('x', [1, 2, 3, -Infinity], expected, 'float32')).toHaveLength(1)
+    expect(findings('x', [1, Number.NaN, Number.NaN, -Infinity], expected, 'float32')).toHaveLength(
+      1,
+    )
+    expect(findings('x', [1, 2, Number.NaN, Infinity], expected, 'float32')).toHaveLength(1)
+    expect(findings('x', [1, 2, Number.NaN], expected, 'float32')).toHaveLength(1)
+  })
+
+  test('allow what storing in float16 costs', () => {
+    const exact = { exact: [1], plain: [1], floor: 1e-5, stored: true }
+    expect(findings('x', [1 + 2 ** -11], exact, 'float16')).toEqual([])
+    expect(findings('x', [1 + 2 ** -9], exact, 'float16')).toHaveLength(1)
+    expect(findings('x', [1 + 2 ** -11], exact, 'float32')).toHaveLength(1)
+  })
+})
+
+describe('shrinking', () => {
+  test('finds the smallest call that fails', async () => {
+    const problem = drawn(2000, 1)
+      .filter(isCall)
+      .find(({ mask, training, shape }) => mask && training && shape.headDim > 8)!
+    const smallest = await shrink(
+      problem,
+      async (each) =>
+        Promise.resolve(
+          isCall(each) && each.training && each.mask !== undefined && each.shape.keyLength > 3,
+        ),
+      1000,
+    )
+    expect(smallest).toMatchObject({
+      shape: { batch: 1, heads: 1, kvHeads: 1, queryLength: 1, keyLength: 4, headDim: 1 },
+      mask: { pattern: 'causal' },
+      modifiers: [],
+      layouts: dense,
+      dtype: 'float32',
+    })
+    expect(smallest).not.toHaveProperty('dropout')
+  })
+
+  test('prints a program with the problem in it', () => {
+    const problem = drawProblem(5, 3)
+    const text = reproduction(problem, ['output: error 1'])
+    expect(text).toContain('// output: error 1')
+    const data = /Problem = (\{.*?\n\})\n/s.exec(text)![1]!
+    expect(JSON.parse(data.replaceAll(/^(\s*)(\w+):/gm, '$1"$2":'))).toEqual(problem)
+  })
+})
