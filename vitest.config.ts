@@ -7,16 +7,34 @@ import { summaryReporter } from './tools/testing/summary-reporter.ts'
 
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
-const requirements = { ATTN_REQUIRE_GPU: process.env['ATTN_REQUIRE_GPU'] ?? '' }
-// Which adapter tools/with-gpu.ts was asked for; Chromium chooses by itself.
-const adapter = { ATTN_ADAPTER: process.env['ATTN_ADAPTER'] ?? '' }
+const given = (name: string, fallback = ''): string => process.env[name] || fallback
+const requirements = { ATTN_REQUIRE_GPU: given('ATTN_REQUIRE_GPU') }
+// Which adapter tools/with-gpu.ts was asked for, and how much of the suites it runs on which kinds of
+// device (see test-gpu/devices.ts and core's test/conformance/breadth.ts).
+const adapter = {
+  ATTN_ADAPTER: given('ATTN_ADAPTER'),
+  ATTN_DEVICES: given('ATTN_DEVICES'),
+  ATTN_BREADTH: given('ATTN_BREADTH'),
+}
+// Chromium brings its own adapter. Kernels are tested in Node; here it is the browser that is on trial,
+// unless all is asked for.
+const inBrowser = { ATTN_ADAPTER: '', ATTN_BREADTH: given('ATTN_BREADTH', 'core') }
+const browserFiles =
+  inBrowser.ATTN_BREADTH === 'all'
+    ? ['packages/*/test-gpu/**/*.test.ts']
+    : [
+        'packages/webgpu-flash/test-gpu/{device,forward,backward,kv-cache,calls,errors}.test.ts',
+        'packages/bench/test-gpu/measuring.test.ts',
+      ]
 // Of a loaded machine too: what is slow there is no fault, what hangs is.
-const patient = { testTimeout: 60_000, hookTimeout: 60_000 }
+const patient = { testTimeout: 300_000, hookTimeout: 300_000 }
 
 const unit: TestProjectInlineConfiguration = {
   ...nodeSources,
   test: {
     name: 'unit',
+    // Files share what they load; a test that replaces something puts it back.
+    isolate: false,
     include: ['packages/*/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
     ...patient,
   },
@@ -42,11 +60,8 @@ const browser: TestProjectInlineConfiguration = {
   optimizeDeps: { include: ['fast-check'] },
   test: {
     name: 'browser',
-    include: [
-      'packages/*/{test-gpu,test-browser}/**/*.test.ts',
-      'apps/*/test-browser/**/*.test.ts',
-    ],
-    env: { ...requirements, ATTN_ADAPTER: '' },
+    include: [...browserFiles, '{packages,apps}/*/test-browser/**/*.test.ts'],
+    env: { ...requirements, ...inBrowser },
     fileParallelism: false,
     ...patient,
     browser: {
@@ -92,8 +107,7 @@ const packaging: TestProjectInlineConfiguration = {
     include: ['tools/test-packaging/*.test.ts'],
     env: requirements,
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    ...patient,
   },
 }
 

@@ -7,7 +7,7 @@ export function runProgram(command: string, parameters: readonly string[], cwd: 
     cwd,
     encoding: 'utf8',
     shell: process.platform === 'win32',
-    timeout: 120_000,
+    timeout: 600_000,
   })
   if (status === 0) return stdout
   const reason = error?.message ?? `exit status ${status ?? signal}`

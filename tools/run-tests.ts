@@ -1,70 +1,49 @@
 // node tools/run-tests.ts: every test that this machine can run, and one summary of all. Whatever
-// is missing here (a GPU, a browser) is said at the end; ATTN_REQUIRE_GPU=1 and
-// ATTN_REQUIRE_BROWSER=1 turn it into failures.
+// is missing here (a GPU, an adapter, a browser) is said at the end; ATTN_REQUIRE_GPU=1,
+// ATTN_REQUIRE_ADAPTERS=swiftshader,lavapipe and ATTN_REQUIRE_BROWSER=1 turn it into failures.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { nodeOn } from './gpu/adapters.ts'
 import { findChromium } from './testing/find-chromium.ts'
 import type { TestSummary } from './testing/summary-reporter.ts'
+import { kernelsFolder, planTests } from './testing/test-runs.ts'
+import type { TestRun } from './testing/test-runs.ts'
 import { repository } from './workspace.ts'
 
-interface Run {
-  readonly name: string
-  readonly projects: readonly string[]
-  readonly environment: Readonly<Record<string, string>>
-}
-
 interface Outcome extends TestSummary {
-  readonly name: string
+  readonly run: TestRun
   readonly seconds: number
 }
 
 const requireGpu = process.env['ATTN_REQUIRE_GPU'] === '1'
 const requireBrowser = process.env['ATTN_REQUIRE_BROWSER'] === '1'
+const requireAdapters = (process.env['ATTN_REQUIRE_ADAPTERS'] ?? '').split(',').filter(Boolean)
 const chromium = findChromium()
-const withGpu = nodeOn('default').environment
+rmSync(kernelsFolder, { recursive: true, force: true })
+const plan = planTests(requireGpu, chromium !== undefined)
 
-// Two rows of runs side by side, about as long as one another: a software device compiles shaders on
-// one core. Chromium brings its own, so the launcher's variables stay away from it.
-const lanes: readonly (readonly Run[])[] = [
-  [
-    { name: 'gpu', projects: ['gpu'], environment: withGpu },
-    { name: 'packaging', projects: ['packaging'], environment: withGpu },
-  ],
-  [
-    { name: 'unit', projects: ['unit'], environment: {} },
-    { name: 'examples', projects: ['examples'], environment: withGpu },
-    ...(chromium ? [{ name: 'browser', projects: ['browser'], environment: {} }] : []),
-  ],
-]
-
-const outcomes = (await Promise.all(lanes.map(executeAll))).flat()
+// Two runs at a time: a software device compiles shaders on one core.
+const waiting = [...plan.runs]
+const outcomes: Outcome[] = []
+async function work(): Promise<void> {
+  for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+    outcomes.push(await execute(run))
+  }
+}
+await Promise.all([work(), work()])
 process.exitCode = report(outcomes) ? 0 : 1
 
-async function executeAll(runs: readonly Run[]): Promise<Outcome[]> {
-  const done: Outcome[] = []
-  for (const run of runs) done.push(await execute(run))
-  return done
-}
-
-async function execute({ name, projects, environment }: Run): Promise<Outcome> {
+async function execute(run: TestRun): Promise<Outcome> {
+  const { name, project, node, environment, parameters } = run
   const file = join(repository, `node_modules/.cache/attn/tests/${name}.json`)
   rmSync(file, { force: true })
   const started = Date.now()
-  const child = spawn(
-    process.execPath,
-    [
-      join(repository, 'node_modules/vitest/vitest.mjs'),
-      'run',
-      ...projects.flatMap((project) => ['--project', project]),
-    ],
-    {
-      cwd: repository,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment, ATTN_TEST_SUMMARY: file },
-    },
-  )
+  const vitest = join(repository, 'node_modules/vitest/vitest.mjs')
+  const child = spawn(node, [vitest, 'run', '--project', project, ...parameters], {
+    cwd: repository,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment, ATTN_TEST_SUMMARY: file },
+  })
   console.log(`${name} tests are running`)
   // Two runs at once: what each says is shown when it is done, so that they do not mix.
   const output: Buffer[] = []
@@ -82,17 +61,17 @@ async function execute({ name, projects, environment }: Run): Promise<Outcome> {
     code !== 0 && summary.failed.length === 0
       ? [`${name}: Vitest ended with exit status ${code}`]
       : summary.failed
-  return { ...summary, failed, name, seconds: (Date.now() - started) / 1000 }
+  return { ...summary, failed, run, seconds: (Date.now() - started) / 1000 }
 }
 
 /** Prints the summary; true where nothing failed. */
 function report(all: readonly Outcome[]): boolean {
   console.log('\n─── all tests ───')
-  for (const { name, passed, failed, skipped, seconds } of all) {
+  for (const { run, passed, failed, skipped, seconds } of all) {
     const counts = `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`
-    console.log(`${name.padEnd(10)} ${counts} (${seconds.toFixed(1)} s)`)
+    console.log(`${run.name.padEnd(15)} ${counts} (${seconds.toFixed(1)} s)`)
   }
-  const failures = all.flatMap(({ failed }) => failed)
+  const failures = all.flatMap(({ run, failed }) => failed.map((each) => `${run.name}: ${each}`))
   const skips = all.flatMap(({ skipped }) => skipped)
 
   // Some variants need what a device may not have; a test says so in the note of its skip.
@@ -104,8 +83,15 @@ function report(all: readonly Outcome[]): boolean {
     const silent = skips.filter(({ note }) => !note.startsWith('this adapter has no '))
     failures.push(...silent.map(({ name }) => `${name}: was skipped`))
   }
-  if (all.some(({ name, passed, skipped }) => name === 'gpu' && !passed && skipped.length > 0)) {
+  const gpuRuns = all.filter(({ run }) => run.project === 'gpu')
+  if (!gpuRuns.some(({ passed }) => passed > 0)) {
     console.log('*** NO GPU HERE, not even in software: the GPU tests did not run. ***')
+  }
+  for (const [adapter, reason] of plan.missing) {
+    console.log(`*** NO ${adapter.toUpperCase()} HERE (${reason}): its tests did not run. ***`)
+  }
+  for (const adapter of requireAdapters.filter((name) => !plan.adapters.some((a) => a === name))) {
+    failures.push(`gpu: no tests ran on ${adapter}, which ATTN_REQUIRE_ADAPTERS asks for`)
   }
   if (!chromium) {
     console.log('*** NO CHROMIUM HERE: the browser tests did not run. Set CHROMIUM_PATH. ***')

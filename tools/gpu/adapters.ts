@@ -1,7 +1,7 @@
 // The adapters that tests and measurements run on, by name, and how a Node is started that finds
 // the one wanted: drivers and libraries have to be known before a process starts.
 import { prepareLavapipe } from './lavapipe.ts'
-import type { NodeOnDevice } from './lavapipe.ts'
+import type { NodeOnDevice } from './probe.ts'
 import { swiftShaderAlone, swiftShaderBesides } from './swiftshader.ts'
 
 /**

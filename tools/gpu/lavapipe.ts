@@ -21,14 +21,9 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { unpackDebianPackages } from './debian-packages.ts'
-
-/** A Node that finds a software device, and what has to be in its environment. */
-export interface NodeOnDevice {
-  readonly node: string
-  readonly environment: Readonly<Record<string, string>>
-}
+import { probeAdapter } from './probe.ts'
+import type { NodeOnDevice } from './probe.ts'
 
 const release = 'forky'
 const packages = ['mesa-vulkan-drivers', 'libvulkan1', 'libstdc++6', 'patchelf']
@@ -36,7 +31,7 @@ const packages = ['mesa-vulkan-drivers', 'libvulkan1', 'libstdc++6', 'patchelf']
 const recipe = 1
 const driver = 'libvulkan_lvp.so'
 const loader = 'ld-linux-x86-64.so.2'
-const probe = fileURLToPath(new URL('probe-lavapipe.mjs', import.meta.url))
+const wanted = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix']
 
 /**
  * The Node for lavapipe, made on first use (67 MB are downloaded) and kept in the user's cache.
@@ -55,11 +50,13 @@ export function prepareLavapipe(environment: NodeJS.ProcessEnv = process.env): N
     console.error('lavapipe: unpacking the driver (67 MB to download, once)')
     make(cache, folder)
   }
-  return {
-    node: join(folder, 'node'),
-    environment: { VK_DRIVER_FILES: join(folder, 'lavapipe.json') },
-  }
+  return nodeIn(folder)
 }
+
+const nodeIn = (folder: string): NodeOnDevice => ({
+  node: join(folder, 'node'),
+  environment: { VK_DRIVER_FILES: join(folder, 'lavapipe.json') },
+})
 
 /** Makes the folder under a name of its own, tries it, and gives it the name that all look for. */
 function make(cache: string, folder: string): void {
@@ -69,16 +66,21 @@ function make(cache: string, folder: string): void {
     const libraries = layOut(root, draft)
     copyNode(libraries, join(root, 'usr/bin/patchelf'), draft)
     rmSync(root, { recursive: true })
-    const description = execFileSync(join(draft, 'node'), [probe], {
-      encoding: 'utf8',
-      env: { ...process.env, VK_DRIVER_FILES: join(draft, 'lavapipe.json') },
-    })
-    console.error(`lavapipe: ready, ${description.trim()}`)
+    console.error(`lavapipe: ready, ${tryOut(nodeIn(draft))}`)
     publish(draft, folder)
   } catch (error) {
     rmSync(draft, { recursive: true, force: true })
     throw error
   }
+}
+
+/** What the adapter is; throws where it is not as capable as the tests want it. */
+function tryOut(nodeOnDevice: NodeOnDevice): string {
+  const adapter = probeAdapter(nodeOnDevice)
+  if (adapter === undefined) throw new Error('the unpacked driver is not found by WebGPU')
+  const missing = wanted.filter((feature) => !adapter.features.includes(feature))
+  if (missing.length === 0) return adapter.description
+  throw new Error(`${adapter.description} has no ${missing.join(', ')}`)
 }
 
 /** Moves the libraries out of what was unpacked, but for the drivers of real GPUs. */

@@ -84,7 +84,7 @@ describe('problems', () => {
   })
 
   // Two texts of one operation, tile by tile and pair by pair.
-  test('come out the same on the CPU tile by tile', { timeout: 120_000 }, () => {
+  test('come out the same on the CPU tile by tile', () => {
     const calls = drawn(60, 1).filter(isCall)
     for (const call of calls.filter(({ rope, visible }) => !rope && !visible)) {
       const options = problemOptions(call)

@@ -6,7 +6,7 @@ import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { closePage, openPage } from './open-page.ts'
 
 const gpu = await acquireGpu()
-const patience = { timeout: 50_000 }
+const patience = { timeout: 240_000 }
 
 afterEach(closePage)
 

@@ -9,7 +9,7 @@ import type { Progress } from '../src/suites/outcome.ts'
 const gpu = await acquireGpu()
 
 describe.skipIf(!gpu)('attn positions', () => {
-  test('verifies and times methods, and says what each holds', { timeout: 120_000 }, async () => {
+  test('verifies and times methods, and says what each holds', async () => {
     const steps: Progress[] = []
     const length = 160
     const report = await comparePositions({

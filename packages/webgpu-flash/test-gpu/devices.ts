@@ -8,9 +8,9 @@ const inBrowser = 'document' in globalThis
 export type DeviceKind = readonly [name: string, create: () => Promise<FlashAttention>]
 
 /**
- * A device with all its adapter offers, and one with nothing but the limits every WebGPU device has:
- * this one where a GPU is required, as in CI, since it doubles the time. In a browser the first alone:
- * there it is the browser that is on trial.
+ * A device with all its adapter offers, and one with nothing but the limits every WebGPU device has.
+ * ATTN_DEVICES says which: `offers`, `defaults` or `both`; the first unless told otherwise, as the
+ * second doubles the time. In a browser the first alone: there it is the browser that is on trial.
  */
 export function deviceKinds(gpu: GPU | undefined): readonly DeviceKind[] {
   const withAdapterLimits = (): Promise<FlashAttention> => createFlashAttention({ gpu: gpu! })
@@ -18,10 +18,13 @@ export function deviceKinds(gpu: GPU | undefined): readonly DeviceKind[] {
     const adapter = await gpu!.requestAdapter()
     return createFlashAttention({ device: await adapter!.requestDevice() })
   }
-  const kinds: readonly DeviceKind[] = [
-    ['webgpu with all its adapter offers', withAdapterLimits],
-    ['webgpu at default limits', withDefaultLimits],
-  ]
-  const all = import.meta.env['ATTN_REQUIRE_GPU'] === '1' && !inBrowser
-  return all ? kinds : kinds.slice(0, 1)
+  const kinds = {
+    offers: ['webgpu with all its adapter offers', withAdapterLimits],
+    defaults: ['webgpu at default limits', withDefaultLimits],
+  } as const satisfies Record<string, DeviceKind>
+  const given = import.meta.env['ATTN_DEVICES'] as string | undefined
+  const wanted = inBrowser ? 'offers' : given || 'offers'
+  if (wanted === 'both') return Object.values(kinds)
+  if (wanted === 'offers' || wanted === 'defaults') return [kinds[wanted]]
+  throw new RangeError(`ATTN_DEVICES must be offers, defaults or both, got ${wanted}`)
 }

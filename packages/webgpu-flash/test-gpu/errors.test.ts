@@ -67,12 +67,13 @@ describe.skipIf(!gpu)('errors of the GPU', () => {
 
   test('more memory than there is', async (context) => {
     const adapter = await gpu!.requestAdapter()
-    if (!adapter!.info.isFallbackAdapter && !/swiftshader/i.test(adapter!.info.architecture)) {
-      context.skip('only where the largest buffer is known not to fit: software adapters')
+    // Others have room for their largest buffer, or promise it and find it page by page, as lavapipe does.
+    if (!/swiftshader/i.test(adapter!.info.architecture)) {
+      context.skip('this adapter has no known end of memory')
     }
     const flash = await library()
     const { maxBufferSize } = flash.capabilities.limits
-    const huge = flash.empty([maxBufferSize / 4])
+    const huge = flash.empty([Math.floor(maxBufferSize / 4)])
     const view = gpuTensor(huge.storage, shape)
     const result = flash.plan(sizes).forward({ query: view, key: view, value: view })
     await expect(flash.download(result.output)).rejects.toThrow(GpuOutOfMemoryError)
@@ -84,7 +85,7 @@ describe.skipIf(!gpu)('errors of the GPU', () => {
   test('more memory than a buffer may have', async () => {
     const flash = await library()
     const { maxBufferSize } = flash.capabilities.limits
-    const tooLarge = [maxBufferSize / 4 + 1]
+    const tooLarge = [Math.floor(maxBufferSize / 4) + 1]
     expect(() => flash.empty(tooLarge)).toThrow(UnsupportedError)
     expect(() => flash.empty(tooLarge)).toThrow(`maxBufferSize=${maxBufferSize}`)
     expect(flash.memory.allocatedBytes).toBe(0)

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { backwardCases, dropoutCases, sinkCases } from './backward-cases.ts'
 import { backwardProblems, goldenBackwardProblems } from './backward-problems.ts'
 import type { AttendBackward } from './backward-problems.ts'
+import { chosenCases } from './breadth.ts'
 import type { ConformanceCase } from './cases.ts'
 import { checkForward } from './describe-forward.ts'
 import type { Attend } from './forward-problems.ts'
@@ -12,13 +13,13 @@ import { goldenCases } from './golden.ts'
 /** Registers the backward conformance tests of one backend; see `backward-problems.ts` for the rules. */
 export function describeBackward(backendName: string, attendBackward: AttendBackward): void {
   describe(`${backendName}: golden gradients`, () => {
-    test.each(goldenCases())('$name', async (golden) => {
+    test.each(chosenCases(goldenCases()))('$name', async (golden) => {
       expect(await goldenBackwardProblems(golden, attendBackward)).toEqual([])
     })
   })
 
   describe(`${backendName}: backward`, () => {
-    test.each(backwardCases())('$name', async (each) => {
+    test.each(chosenCases(backwardCases()))('$name', async (each) => {
       expect.hasAssertions()
       await checkBackward(each, attendBackward)
     })
@@ -51,12 +52,12 @@ function describeBoth(
   attendBackward: AttendBackward | undefined,
 ): void {
   describe(`${backendName}: ${feature}`, () => {
-    test.each(cases)('forward: $name', async (each) => {
+    test.each(chosenCases(cases))('forward: $name', async (each) => {
       expect.hasAssertions()
       await checkForward(each, attend)
     })
     if (!attendBackward) return
-    test.each(cases)('backward: $name', async (each) => {
+    test.each(chosenCases(cases))('backward: $name', async (each) => {
       expect.hasAssertions()
       await checkBackward(each, attendBackward)
     })

@@ -1,5 +1,6 @@
 // The forward suite itself: register it once for every backend.
 import { describe, expect, test } from 'vitest'
+import { chosenCases } from './breadth.ts'
 import type { ConformanceCase } from './cases.ts'
 import { conformanceCases } from './forward-cases.ts'
 import { forwardProblems, goldenForwardProblems } from './forward-problems.ts'
@@ -9,13 +10,13 @@ import { goldenCases } from './golden.ts'
 /** Registers the forward conformance tests of one backend; see `forward-problems.ts` for the rules. */
 export function describeForward(backendName: string, attend: Attend): void {
   describe(`${backendName}: golden vectors`, () => {
-    test.each(goldenCases())('$name', async (golden) => {
+    test.each(chosenCases(goldenCases()))('$name', async (golden) => {
       expect(await goldenForwardProblems(golden, attend)).toEqual([])
     })
   })
 
   describe(`${backendName}: forward`, () => {
-    test.each(conformanceCases())('$name', async (each) => {
+    test.each(chosenCases(conformanceCases()))('$name', async (each) => {
       expect.hasAssertions()
       await checkForward(each, attend)
     })

@@ -1,24 +1,10 @@
 // Block maps of long sequences cost work in proportion to what they say, not to pairs: counted in looks at
 // rectangles, which a busy machine does not change.
-import { beforeEach, expect, test, vi } from 'vitest'
-import { createBlockMap } from '@attn/core'
+import { expect, test } from 'vitest'
 import { patternsOf } from '../../bench/patterns.ts'
+import { countLooks } from '../../../core/test/sparsity/counted-looks.ts'
 
-const counted = vi.hoisted(() => ({ looks: 0 }))
-
-vi.mock(import('../../../core/src/expression/bounds.ts'), async (original) => {
-  const actual = await original()
-  return {
-    ...actual,
-    compileBounds: (expression, environment) => {
-      const evaluate = actual.compileBounds(expression, environment)
-      return (box) => {
-        counted.looks++
-        return evaluate(box)
-      }
-    },
-  }
-})
+const counted = countLooks()
 
 const length = 2 ** 18
 const tiles = length / 64
@@ -27,12 +13,8 @@ const tiles = length / 64
 const mostLooks = 2_000_000
 const mostBytes = 64 * 2 ** 20
 
-beforeEach(() => {
-  counted.looks = 0
-})
-
 test.each(Object.entries(patternsOf(length)))('%s', (_, { make, heads = 1 }) => {
-  const map = createBlockMap(
+  const map = counted.core.createBlockMap(
     make(),
     { batch: 1, heads, queryLength: length, keyLength: length },
     { queryBlockSize: 64, keyBlockSize: 64 },

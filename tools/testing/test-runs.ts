@@ -1,0 +1,107 @@
+// Which test runs make up `npm test` on this machine: what runs on which adapter, and how much of it.
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { nodeOn } from '../gpu/adapters.ts'
+import type { AdapterName } from '../gpu/adapters.ts'
+import { probeAdapter } from '../gpu/probe.ts'
+import type { NodeOnDevice } from '../gpu/probe.ts'
+import { repository } from '../workspace.ts'
+
+/** One run of Vitest. */
+export interface TestRun {
+  readonly name: string
+  /** A project of vitest.config.ts. */
+  readonly project: string
+  readonly node: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly parameters: readonly string[]
+}
+
+/** The runs, the longest first, and what this machine lacks. */
+export interface TestPlan {
+  readonly runs: readonly TestRun[]
+  readonly adapters: readonly AdapterName[]
+  /** Adapters that were looked for in vain, with the reason. */
+  readonly missing: ReadonlyMap<AdapterName, string>
+}
+
+/** Of a core: files that try no kernel which the others do not, and those of the bench package. */
+const besideTheCore = [
+  'packages/bench/**',
+  '**/{splitting,backward-splitting,score-change,expressions,tune,calls}.test.ts',
+]
+
+/** Where the kernels that a run dispatches are written down. */
+export const kernelsFolder = join(repository, 'node_modules/.cache/attn/kernels')
+
+const processors = availableParallelism()
+const here: NodeOnDevice = { node: process.execPath, environment: {} }
+
+/** How much of the suites a GPU run has, and on which kinds of device. */
+interface Extent {
+  readonly breadth: 'all' | 'core'
+  readonly devices: 'offers' | 'defaults' | 'both'
+}
+
+/**
+ * With both software adapters, SwiftShader runs everything on a device with WebGPU's default limits,
+ * and lavapipe a core on a device with all it offers (float16, subgroup matrices, 1,024 threads): each
+ * is a world of its own, and SwiftShader compiles a kernel in a third of lavapipe's time. A GPU runs
+ * everything on both kinds of device.
+ */
+export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
+  const missing = new Map<AdapterName, string>()
+  const reach = (adapter: AdapterName): NodeOnDevice | undefined => {
+    try {
+      return nodeOn(adapter)
+    } catch (error) {
+      missing.set(adapter, (error as Error).message)
+      return undefined
+    }
+  }
+  const any = nodeOn('default')
+  const found = probeAdapter(any)
+  const software =
+    found !== undefined && /swiftshader|llvmpipe/i.test(Object.values(found).join(' '))
+  const lavapipe = reach('lavapipe')
+  const swiftshader = software ? reach('swiftshader') : undefined
+  const gpuRuns: TestRun[] = []
+  const adapters: AdapterName[] = []
+  const add = (adapter: AdapterName, start: NodeOnDevice | undefined, extent: Extent): void => {
+    if (start === undefined) return
+    adapters.push(adapter)
+    gpuRuns.push(gpuRun(adapter, start, extent))
+  }
+  if (!software) add('default', any, { breadth: 'all', devices: 'both' })
+  const both = requireGpu ? 'both' : 'offers'
+  add('swiftshader', swiftshader, { breadth: 'all', devices: lavapipe ? 'defaults' : both })
+  add('lavapipe', lavapipe, { breadth: 'core', devices: 'offers' })
+  const runs = [
+    ...gpuRuns,
+    run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
+    ...(chromium ? [run('browser', here)] : []),
+    run('packaging', any),
+    run('examples', any),
+  ]
+  return { runs, adapters, missing }
+}
+
+function run(project: string, start: NodeOnDevice, parameters: readonly string[] = []): TestRun {
+  return { name: project, project, ...start, parameters }
+}
+
+function gpuRun(adapter: AdapterName, start: NodeOnDevice, { breadth, devices }: Extent): TestRun {
+  const name = `gpu-${adapter}`
+  const kernels = join(kernelsFolder, `${adapter}.jsonl`)
+  const environment = {
+    ...start.environment,
+    ATTN_BREADTH: breadth,
+    ATTN_DEVICES: devices,
+    ATTN_KERNELS: kernels,
+    // lavapipe then leaves out passes of LLVM that take longer than what they save in a test.
+    GALLIVM_PERF: 'nopt',
+  }
+  const left = breadth === 'core' ? besideTheCore : []
+  const parameters = left.flatMap((files) => ['--exclude', files])
+  return { name, project: 'gpu', node: start.node, environment, parameters }
+}
