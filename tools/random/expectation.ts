@@ -28,9 +28,11 @@ import type { ProblemTensors } from './tensors.ts'
 export function problemOptions(problem: CallProblem): AttentionOptions {
   const { shape, seed, mask, modifiers, dropout, sinks, scale } = problem
   const { keyLengths, queryOffset, sequences } = problem
+  // Of packed sequences each has a number of the batch.
+  const batch = sequences ? sequences.cumulativeQueryLengths.length - 1 : shape.batch
   return {
     ...(scale !== undefined && { scale }),
-    ...(mask && { mask: buildMask(mask, shape, seed) }),
+    ...(mask && { mask: buildMask(mask, { ...shape, batch }, seed) }),
     ...(modifiers.length > 0 && {
       scoreModifiers: modifiers.map((each, index) => buildModifier(each, shape, seed + index)),
     }),
@@ -125,6 +127,7 @@ export function expectationOf(
     exact.query,
     exact.key,
     exact.value,
+    forward,
     exactly(dOutput),
     options,
   )

@@ -141,8 +141,10 @@ async function run(
     cast(found.value, 'float64'),
   ] as const
   const options = shape.causal ? { mask: causal() } : {}
-  const { output } = standardAttention(...inputs, options)
-  const gradients = standardAttentionBackward(...inputs, cast(found.dOutput, 'float64'), options)
+  const forward = standardAttention(...inputs, options)
+  const { output } = forward
+  const dOutput = cast(found.dOutput, 'float64')
+  const gradients = standardAttentionBackward(...inputs, forward, dOutput, options)
   return {
     output: { actual: found.output, expected: output },
     dQuery: { actual: found.dQuery, expected: gradients.dQuery },

@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+export { checkOptions } from './check-options.ts'
+export type { OptionNames } from './check-options.ts'
 export { UnsupportedError } from './errors.ts'
 export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
 export {
@@ -25,6 +27,7 @@ export type {
   TensorLayout,
   TensorLike,
 } from './tensor/tensor.ts'
+export { checkTensors, checkView, isWritable } from './tensor/check-tensor.ts'
 export {
   cast,
   expand,
@@ -105,6 +108,8 @@ export {
   resolveOptions,
 } from './attention/options.ts'
 export type { AttentionOptions, AttentionShape, ResolvedAttention } from './attention/options.ts'
+export { checkAttentionOptions } from './attention/option-names.ts'
+export { checkForwardResult } from './attention/result.ts'
 export type { AttentionResult } from './attention/result.ts'
 export { sequencePositions } from './attention/packed-sequences.ts'
 export type { PackedSequences, ResolvedSequences } from './attention/packed-sequences.ts'

@@ -1,7 +1,7 @@
 // ALiBi: a penalty on each score that grows linearly with distance, steeper in some heads than in
 // others; nothing is added to the embeddings (Press et al., arXiv 2108.12409).
-import { floatTable, scoreModifier } from '@attn/core'
-import type { FloatTable, ScoreModifier } from '@attn/core'
+import { checkOptions, floatTable, scoreModifier } from '@attn/core'
+import type { FloatTable, OptionNames, ScoreModifier } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
 /** Slopes for keys before and after the query, one number a head. */
@@ -53,6 +53,8 @@ function geometricSlopes(heads: number): number[] {
   return Array.from({ length: heads }, (_, head) => 2 ** ((-8 * (head + 1)) / heads))
 }
 
+const alibiOptions: OptionNames<AlibiOptions> = { heads: true, direction: true, slopes: true }
+
 /**
  * ALiBi as a score modifier. The bias is added to the scaled scores: it is not divided by
  * sqrt(headDim). The log-sum-exp is that of the paper's formula; the authors' code adds m j instead
@@ -70,6 +72,7 @@ function geometricSlopes(heads: number): number[] {
  * ```
  */
 export function alibi(options: AlibiOptions): ScoreModifier {
+  checkOptions('alibi', options, alibiOptions)
   const { heads, direction = 'causal', slopes = defaultSlopes(heads, direction) } = options
   if (isSideSlopes(slopes)) {
     if (direction !== 'two-sided') {

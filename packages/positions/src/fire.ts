@@ -1,8 +1,8 @@
 // FIRE: a small network of the distance *relative to the query's position*, so that a longer
 // sequence does not leave the range training saw (Li et al., arXiv 2310.04418). The network is
 // unrolled into the expression: with 32 hidden units that is about 100 operations a pair.
-import { float, floatTable, scoreModifier } from '@attn/core'
-import type { FloatExpression, FloatTable, ScoreModifier, Table } from '@attn/core'
+import { checkOptions, float, floatTable, scoreModifier } from '@attn/core'
+import type { FloatExpression, FloatTable, OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositive, checkPositiveInteger } from './check-size.ts'
 
 /** Weights of FIRE's network, as PyTorch lays them out. Typed arrays are kept and may be trained. */
@@ -46,6 +46,16 @@ export interface Fire extends ScoreModifier {
 const epsilon = 1e-6
 const widest = 256
 
+const fireOptions: OptionNames<FireOptions> = {
+  inputWeights: true,
+  inputBiases: true,
+  outputWeights: true,
+  outputBiases: true,
+  heads: true,
+  stretch: true,
+  threshold: true,
+}
+
 /**
  * FIRE: f(psi(|i - j|) / psi(max(i, L))) with psi(x) = log(|c x| + 1) and f a network with one
  * hidden layer of rectified units and one output a head.
@@ -63,6 +73,7 @@ const widest = 256
  * ```
  */
 export function fire(options: FireOptions): Fire {
+  checkOptions('fire', options, fireOptions)
   const { heads, inputWeights, stretch = 0.1, threshold = 512 } = options
   const width = inputWeights.length
   checkPositiveInteger('fire', 'heads', heads)

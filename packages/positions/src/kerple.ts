@@ -1,8 +1,8 @@
 // KERPLE: biases from conditionally positive definite kernels of the distance, with two learned
 // numbers a head (Chi et al., arXiv 2205.09921). The logarithmic one extrapolates best; the power one
 // contains ALiBi (exponent 1).
-import { floatTable, scoreModifier } from '@attn/core'
-import type { FloatExpression, FloatTable, ScoreModifier, Table } from '@attn/core'
+import { checkOptions, floatTable, scoreModifier } from '@attn/core'
+import type { FloatExpression, FloatTable, OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
 /** Options of {@link kerpleLog}. */
@@ -44,6 +44,8 @@ const smallest = 0.01
 // What expressions clamp at lies below `smallest`, so that a clamped float32 keeps its gradient.
 const floor = 2 ** -7
 
+const kerpleLogOptions: OptionNames<KerpleLogOptions> = { heads: true, scale: true, rate: true }
+
 /**
  * KERPLE's logarithmic kernel: -r1 log(1 + r2 |i - j|).
  *
@@ -58,6 +60,7 @@ const floor = 2 ** -7
  * ```
  */
 export function kerpleLog(options: KerpleLogOptions): Kerple {
+  checkOptions('kerpleLog', options, kerpleLogOptions)
   const { heads } = options
   const scale = parameters('kerpleLog', 'scale', heads, options.scale, 2)
   const rate = parameters('kerpleLog', 'rate', heads, options.rate, 1)
@@ -69,12 +72,19 @@ export function kerpleLog(options: KerpleLogOptions): Kerple {
   return withTables(modifier, scale, rate, Infinity)
 }
 
+const kerplePowerOptions: OptionNames<KerplePowerOptions> = {
+  heads: true,
+  scale: true,
+  exponent: true,
+}
+
 /**
  * KERPLE's power kernel: -r1 |i - j|^r2.
  *
  * @throws RangeError when `heads` or the length or range of a parameter is out of range.
  */
 export function kerplePower(options: KerplePowerOptions): Kerple {
+  checkOptions('kerplePower', options, kerplePowerOptions)
   const { heads } = options
   const scale = parameters('kerplePower', 'scale', heads, options.scale, 1)
   const exponent = parameters('kerplePower', 'exponent', heads, options.exponent, 2)

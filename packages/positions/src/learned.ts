@@ -1,8 +1,8 @@
 // Learned position embeddings: a trainable row for each position, added to the token embeddings
 // (Gehring et al., arXiv 1705.03122; GPT-2, GPT-3, BERT). There is no row past the training length,
 // which is the plainest way to fail at extrapolation.
-import { elementReader, elementWriter, zeros } from '@attn/core'
-import type { Tensor } from '@attn/core'
+import { checkOptions, elementReader, elementWriter, zeros } from '@attn/core'
+import type { OptionNames, Tensor } from '@attn/core'
 
 /** What to do with positions that the table has no row for. */
 export interface LearnedOptions {
@@ -32,6 +32,8 @@ function rowsOf(
   })
 }
 
+const learnedOptions: OptionNames<LearnedOptions> = { outOfRange: true }
+
 /**
  * The rows of a learned position table.
  *
@@ -53,6 +55,7 @@ export function learnedPositions(
   positions: ArrayLike<number>,
   options: LearnedOptions = {},
 ): Tensor {
+  checkOptions('learnedPositions', options, learnedOptions)
   const [rows, dim] = matrixShape('learnedPositions', table)
   const chosen = rowsOf('learnedPositions', positions, rows, options)
   const result = zeros([chosen.length, dim], table.dtype)
@@ -82,6 +85,7 @@ export function learnedPositionsBackward(
   rows: number,
   options: LearnedOptions = {},
 ): Tensor {
+  checkOptions('learnedPositionsBackward', options, learnedOptions)
   const [count, dim] = matrixShape('learnedPositionsBackward', gradient)
   if (count !== positions.length) {
     throw new RangeError(

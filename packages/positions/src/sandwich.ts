@@ -1,7 +1,7 @@
 // Sandwich: what is left of sinusoidal embeddings when only the product of position with position is
 // kept, a bias that falls off with distance (Chi et al., arXiv 2212.10356).
-import { floatTable, scoreModifier } from '@attn/core'
-import type { ScoreModifier } from '@attn/core'
+import { checkOptions, floatTable, scoreModifier } from '@attn/core'
+import type { OptionNames, ScoreModifier } from '@attn/core'
 import { checkEven, checkPositive, checkPositiveInteger } from './check-size.ts'
 
 /** Options of {@link sandwich}. */
@@ -14,6 +14,13 @@ export interface SandwichOptions {
   readonly dim?: number
   /** Base of its wavelengths. Default: 10000. */
   readonly base?: number
+}
+
+const sandwichOptions: OptionNames<SandwichOptions> = {
+  heads: true,
+  maxDistance: true,
+  dim: true,
+  base: true,
 }
 
 /**
@@ -33,6 +40,7 @@ export interface SandwichOptions {
  * ```
  */
 export function sandwich(options: SandwichOptions): ScoreModifier {
+  checkOptions('sandwich', options, sandwichOptions)
   const { heads, maxDistance, dim = 128, base = 10000 } = options
   checkPositiveInteger('sandwich', 'heads', heads)
   checkPositiveInteger('sandwich', 'maxDistance', maxDistance)

@@ -1,8 +1,8 @@
 // Sinusoidal position embeddings, added to the token embeddings before the first layer (Vaswani et
 // al., arXiv 1706.03762). They are defined at every position, but a model has never seen the sums
 // beyond its training length, and perplexity explodes some 20 tokens past it (arXiv 2108.12409).
-import { tensorFrom } from '@attn/core'
-import type { CpuDType, Tensor } from '@attn/core'
+import { checkOptions, tensorFrom } from '@attn/core'
+import type { CpuDType, OptionNames, Tensor } from '@attn/core'
 import { checkEven, checkPositive, checkPositiveInteger } from './check-size.ts'
 
 /** Options of {@link sinusoidal}. */
@@ -28,6 +28,15 @@ export interface SinusoidalOptions {
   readonly dtype?: CpuDType
 }
 
+const sinusoidalOptions: OptionNames<SinusoidalOptions> = {
+  dim: true,
+  positions: true,
+  layout: true,
+  spacing: true,
+  base: true,
+  dtype: true,
+}
+
 /**
  * The table of sinusoidal embeddings.
  *
@@ -43,6 +52,7 @@ export interface SinusoidalOptions {
  * ```
  */
 export function sinusoidal(options: SinusoidalOptions): Tensor {
+  checkOptions('sinusoidal', options, sinusoidalOptions)
   const { dim, positions, layout = 'interleaved', spacing = 'paper', base = 10000 } = options
   checkEven('sinusoidal', 'dim', dim)
   checkPositive('sinusoidal', 'base', base)

@@ -1,8 +1,8 @@
 // T5's relative position bias: a learned number for every head and bucket of distances, added to
 // the attention scores (Raffel et al., arXiv 1910.10683; Mesh TensorFlow's transformer_layers.py).
 // It is not added to the values, whatever some lectures say; values carry no position in T5.
-import { floatTable, integerTable, scoreModifier } from '@attn/core'
-import type { ScoreModifier, Table } from '@attn/core'
+import { checkOptions, floatTable, integerTable, scoreModifier } from '@attn/core'
+import type { OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
 /** How distances fall into buckets. */
@@ -75,6 +75,12 @@ function bucketsByDistance(caller: string, options: T5BucketOptions): Int32Array
   return result
 }
 
+const t5BucketOptions: OptionNames<T5BucketOptions> = {
+  buckets: true,
+  maxDistance: true,
+  bidirectional: true,
+}
+
 /**
  * The bucket of a relative position.
  *
@@ -90,6 +96,7 @@ function bucketsByDistance(caller: string, options: T5BucketOptions): Int32Array
  * ```
  */
 export function t5Bucket(relativePosition: number, options: T5BucketOptions): number {
+  checkOptions('t5Bucket', options, t5BucketOptions)
   if (!Number.isInteger(relativePosition)) {
     throw new RangeError(`t5Bucket: relativePosition must be an integer, got ${relativePosition}`)
   }
@@ -98,6 +105,14 @@ export function t5Bucket(relativePosition: number, options: T5BucketOptions): nu
   const distance = bidirectional ? Math.abs(relativePosition) : Math.max(-relativePosition, 0)
   const side = bidirectional && relativePosition > 0 ? Math.floor(buckets / 2) : 0
   return side + byDistance[Math.min(distance, maxDistance)]!
+}
+
+const t5BiasOptions: OptionNames<T5BiasOptions> = {
+  buckets: true,
+  maxDistance: true,
+  bidirectional: true,
+  heads: true,
+  table: true,
 }
 
 /**
@@ -119,6 +134,7 @@ export function t5Bucket(relativePosition: number, options: T5BucketOptions): nu
  * ```
  */
 export function t5Bias(options: T5BiasOptions): T5Bias {
+  checkOptions('t5Bias', options, t5BiasOptions)
   const { heads, buckets = 32, bidirectional } = options
   const byDistance = integerTable('t5Buckets', bucketsByDistance('t5Bias', options))
   checkPositiveInteger('t5Bias', 'heads', heads)

@@ -6,7 +6,6 @@ import {
   flashAttentionBackward,
   mask,
   standardAttention,
-  standardAttentionBackward,
   tensorFrom,
   toFloat64Array,
 } from '@attn/core'
@@ -15,6 +14,7 @@ import { describe, expect, test } from 'vitest'
 import { alibi, fire, kerpleLog, kerplePower, t5Bias } from '../src/index.ts'
 import type { ScoreModifier } from '@attn/core'
 import { fill } from './golden.ts'
+import { standardGradients } from '../../core/test/conformance/index.ts'
 
 interface GoldenAttention {
   readonly name: string
@@ -94,7 +94,7 @@ describe('golden attention', () => {
       expect(largestError(logSumExp, golden.logSumExp)).toBeLessThan(2e-6)
     }
     const dOutput = random(seed + 3, [1, heads, queryLength, valueDim], 1)
-    const gradients = standardAttentionBackward(...inputs, dOutput, options)
+    const gradients = standardGradients(...inputs, dOutput, options)
     expect(largestError(gradients.dQuery, golden.dQ)).toBeLessThan(1e-6)
     expect(largestError(gradients.dKey, golden.dK)).toBeLessThan(1e-6)
     expect(largestError(gradients.dValue, golden.dV)).toBeLessThan(1e-6)
@@ -150,7 +150,7 @@ describe('gradients of trainable tables', () => {
         0,
       )
     }
-    const { dTables } = standardAttentionBackward(...inputs, dOutput, options)
+    const { dTables } = standardGradients(...inputs, dOutput, options)
     const forward = flashAttention(...inputs, options)
     const tiled = flashAttentionBackward(...inputs, forward, dOutput, options).dTables
     for (const table of tables) {

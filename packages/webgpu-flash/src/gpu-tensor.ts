@@ -1,5 +1,5 @@
 // The GPU side of the shared tensor interface: the same shape, strides and offset over a GPUBuffer.
-import { contiguousStrides, extent } from '@attn/core'
+import { checkOptions, contiguousStrides, extent } from '@attn/core'
 import type { DType, TensorLike } from '@attn/core'
 
 /** A tensor in a GPUBuffer (usage STORAGE). Strides and offset count elements. */
@@ -9,6 +9,8 @@ export type GpuTensor = TensorLike<GPUBuffer, DType>
 export function elementBytes(dtype: DType): number {
   return dtype === 'float16' ? 2 : 4
 }
+
+const gpuTensorOptions = { dtype: true, strides: true, offset: true } as const
 
 /**
  * A GpuTensor over an existing buffer, such as another library's. Nothing is copied, and the buffer
@@ -47,6 +49,7 @@ export function gpuTensor(
   shape: readonly number[],
   options: { dtype?: DType; strides?: readonly number[]; offset?: number } = {},
 ): GpuTensor {
+  checkOptions('gpuTensor', options, gpuTensorOptions)
   const { dtype = 'float32', strides = contiguousStrides(shape), offset = 0 } = options
   if (typeof buffer?.size !== 'number') {
     throw new TypeError(`gpuTensor: buffer must be a GPUBuffer, got ${typeof buffer}`)

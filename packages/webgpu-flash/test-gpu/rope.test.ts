@@ -1,13 +1,6 @@
 // plan({ rope }): attention on what the definition of the rotation makes of queries and keys, caches of
 // turned and unturned keys, and gradients of what was given.
-import {
-  cast,
-  mask,
-  slice,
-  standardAttention,
-  standardAttentionBackward,
-  toFloat64Array,
-} from '@attn/core'
+import { cast, mask, slice, standardAttention, toFloat64Array } from '@attn/core'
 import type { AttentionOptions, RotaryEmbedding, Tensor } from '@attn/core'
 import { afterAll, describe, expect, test } from 'vitest'
 import {
@@ -22,6 +15,7 @@ import { formatExplanation } from '../src/index.ts'
 import type { FlashAttention, RopeOption } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
 import { rotaryEmbedding, rotateByDefinition, roundings } from './rotary-definition.ts'
+import { standardGradients } from '../../core/test/conformance/index.ts'
 
 const gpu = await acquireGpu()
 const causal = mask('causal', ({ query, key }) => key.le(query))
@@ -237,7 +231,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('rope, %s', (_, create) => {
       rope: rotary,
     })
     const turned = [call.turnQuery(query), call.turnKey(key), cast(value, 'float64')] as const
-    const exact = standardAttentionBackward(...turned, cast(dOutput, 'float64'), options)
+    const exact = standardGradients(...turned, cast(dOutput, 'float64'), options)
     const back = (view: Tensor, offset: number): Float64Array =>
       toFloat64Array(rotateByDefinition(view, rotary, (_each, row) => offset + row, -1))
     const close = (actual: Tensor, expected: Float64Array): void =>

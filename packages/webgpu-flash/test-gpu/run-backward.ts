@@ -1,9 +1,10 @@
 // One forward and backward pass of a plan, from filled tensors to plain numbers, and the same on the CPU.
-import { standardAttentionBackward, toFloat64Array } from '@attn/core'
+import { toFloat64Array } from '@attn/core'
 import type { AttentionOptions, Table, Tensor } from '@attn/core'
 import { expect } from 'vitest'
 import { fill } from '../../core/test/conformance/index.ts'
 import type { FlashAttention, PlanOptions } from '../src/index.ts'
+import { standardGradients } from '../../core/test/conformance/index.ts'
 
 /** A plan's options with every size given. */
 export type BackwardProblem = PlanOptions &
@@ -85,7 +86,7 @@ export function expectedGradients(problem: BackwardProblem): PlainGradients {
   const options = Object.fromEntries(
     Object.entries(given).filter(([, option]) => option !== undefined),
   ) as AttentionOptions
-  const expected = standardAttentionBackward(query, key, value, dOutput, options)
+  const expected = standardGradients(query, key, value, dOutput, options)
   return {
     dQuery: toFloat64Array(expected.dQuery),
     dKey: toFloat64Array(expected.dKey),

@@ -1,18 +1,12 @@
 // Sparse masks in passes, tokens in orders of their own, and long rows cut into parts: all of it must
 // give what the dense masked reference gives.
 import { afterAll, describe, expect, it } from 'vitest'
-import {
-  mask,
-  scoreModifier,
-  standardAttention,
-  standardAttentionBackward,
-  tensor,
-  toFloat64Array,
-} from '@attn/core'
+import { mask, scoreModifier, standardAttention, tensor, toFloat64Array } from '@attn/core'
 import type { AttentionOptions, Mask, OrderProposal, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import type { FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
+import { standardGradients } from '../../core/test/conformance/index.ts'
 
 const gpu = await acquireGpu()
 
@@ -220,7 +214,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
     const options = { mask: strided(8) }
     const forward = await flash.attention(query, key, value, options)
     const got = await flash.attentionBackward(query, key, value, forward, dOutput, options)
-    const right = standardAttentionBackward(query, key, value, dOutput, options)
+    const right = standardGradients(query, key, value, dOutput, options)
     for (const name of ['dQuery', 'dKey', 'dValue'] as const) {
       expect(difference(got[name], right[name])).toBeLessThan(1e-5)
     }

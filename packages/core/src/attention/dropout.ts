@@ -1,6 +1,8 @@
 // Dropout of attention probabilities (as in arXiv 1706.03762, section 5.4). Whether a pair is kept
 // depends on the seed and on the pair alone, never on the order of work: any tiling, and the backward
 // pass, and every backend, see the same mask without storing it.
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
 import type { SequenceCoordinates } from './pack-expressions.ts'
 import { philox4x32 } from './philox.ts'
 
@@ -11,6 +13,8 @@ export interface DropoutOptions {
   /** A whole number of 64 bits: which random mask. Take another one for each layer and step. */
   readonly seed: number | bigint
 }
+
+const dropoutOptions: OptionNames<DropoutOptions> = { rate: true, seed: true }
 
 /** Dropout as every backend computes it. */
 export interface ResolvedDropout {
@@ -37,6 +41,7 @@ export function resolveDropout(
   dropout: DropoutOptions | undefined,
 ): ResolvedDropout | undefined {
   if (dropout === undefined) return undefined
+  checkOptions(`${caller}: dropout`, dropout, dropoutOptions, { p: 'rate' })
   const { rate, seed } = dropout
   if (!(rate >= 0 && rate < 1)) {
     throw new RangeError(`${caller}: dropout.rate must lie in 0 <= rate < 1, got ${rate}`)

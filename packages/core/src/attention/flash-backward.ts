@@ -2,6 +2,7 @@
 // is ever in memory (arXiv 2205.14135, algorithm 4; 2307.08691, algorithm 2). D = rowsum(dO * O) holds
 // with dropout too, since O already went through it. In which order tiles come and go is in
 // backward-schedule.ts.
+import { checkTensors } from '../tensor/check-tensor.ts'
 import { cast } from '../tensor/layout.ts'
 import { zeros } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -9,14 +10,17 @@ import { backwardSchedule } from './backward-schedule.ts'
 import { rowProducts, sinkGradient, tileDifferentiator } from './gradient-tile.ts'
 import type { GradientTiles } from './gradient-tile.ts'
 import type { AttentionGradients } from './gradients.ts'
+import { checkAttentionOptions } from './option-names.ts'
+import type { OwnNames } from './option-names.ts'
 import { attentionShape, checkParameters, checkTensorShape, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairGradients } from './pair-gradients.ts'
+import { checkForwardResult } from './result.ts'
 import type { AttentionResult } from './result.ts'
 import { checkLoopOrder } from './schedule.ts'
 import type { LoopOrder } from './schedule.ts'
 import { asColumn, tileBuffer } from './tile.ts'
-import { resolveTiling } from './tiling.ts'
+import { resolveTiling, tilingOptions } from './tiling.ts'
 import type { TilingOptions } from './tiling.ts'
 
 /** Options of {@link flashAttentionBackward}: those of the forward pass. */
@@ -27,6 +31,11 @@ export interface FlashAttentionBackwardOptions extends AttentionOptions, TilingO
    * (`queries-outside`). Not that of the forward pass. Default: `keys-outside`.
    */
   readonly loopOrder?: LoopOrder
+}
+
+const flashBackwardOptions: OwnNames<FlashAttentionBackwardOptions> = {
+  ...tilingOptions,
+  loopOrder: true,
 }
 
 /**
@@ -66,6 +75,10 @@ export function flashAttentionBackward(
   options: FlashAttentionBackwardOptions = {},
 ): AttentionGradients {
   const caller = 'flashAttentionBackward'
+  checkAttentionOptions(caller, options, flashBackwardOptions)
+  checkForwardResult(caller, forward)
+  const { output, logSumExp } = forward
+  checkTensors(caller, { query, key, value, output, logSumExp, dOutput })
   const shape = attentionShape(caller, query, key, value)
   const { batch, heads, kvHeads, queryLength, valueDim } = shape
   const rows = [batch, heads, queryLength]

@@ -1,6 +1,7 @@
 // FlashAttention: exact attention tile by tile, in one pass, without S or P in memory (arXiv
 // 2205.14135, algorithm 1; 2307.08691, algorithm 1). Here is what a tile is and what is computed with
 // it; in which order tiles come and go is in schedule.ts.
+import { checkTensors } from '../tensor/check-tensor.ts'
 import { cast } from '../tensor/layout.ts'
 import { zeros } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -12,6 +13,8 @@ import {
   rowLogSumExp,
   unnormalizeRows,
 } from './online-softmax.ts'
+import { checkAttentionOptions } from './option-names.ts'
+import type { OwnNames } from './option-names.ts'
 import { attentionShape, checkParameters, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
@@ -21,7 +24,7 @@ import { checkLoopOrder, forwardSchedule } from './schedule.ts'
 import type { ForwardChip, LoopOrder } from './schedule.ts'
 import { computeScores, computeWeights } from './score-tile.ts'
 import { asColumn, tileBuffer } from './tile.ts'
-import { resolveTiling } from './tiling.ts'
+import { resolveTiling, tilingOptions } from './tiling.ts'
 import type { TilingOptions } from './tiling.ts'
 
 /** Options of {@link flashAttention}: none of the additional ones changes the result. */
@@ -32,6 +35,8 @@ export interface FlashAttentionOptions extends AttentionOptions, TilingOptions {
    */
   readonly loopOrder?: LoopOrder
 }
+
+const flashOptions: OwnNames<FlashAttentionOptions> = { ...tilingOptions, loopOrder: true }
 
 /**
  * Exact attention tile by tile with the online softmax: S and P are never in memory. The same result as `standardAttention` up to the rounding of float64 sums, and the same
@@ -64,6 +69,8 @@ export function flashAttention(
   value: Tensor,
   options: FlashAttentionOptions = {},
 ): AttentionResult {
+  checkAttentionOptions('flashAttention', options, flashOptions)
+  checkTensors('flashAttention', { query, key, value })
   const shape = attentionShape('flashAttention', query, key, value)
   const resolved = resolveOptions('flashAttention', shape, options)
   checkParameters('flashAttention', resolved)

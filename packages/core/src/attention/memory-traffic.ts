@@ -1,6 +1,8 @@
 // How much an attention call moves through memory, counted without computing it: FlashAttention's IO
 // analysis (arXiv 2205.14135, section 3.2) for any sizes, tiles and block map. The loops are those that
 // the algorithms run (schedule.ts), so the counts are those of their traces to the element.
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
 import type { DType } from '../tensor/tensor.ts'
 import type { BlockMap } from '../sparsity/block-map.ts'
 import { backwardSchedule } from './backward-schedule.ts'
@@ -55,6 +57,25 @@ export interface MemoryTrafficOptions {
   readonly dtype?: DType
 }
 
+const memoryTrafficOptions: OptionNames<MemoryTrafficOptions> = {
+  algorithm: true,
+  pass: true,
+  loopOrder: true,
+  batch: true,
+  heads: true,
+  kvHeads: true,
+  queryLength: true,
+  keyLength: true,
+  headDim: true,
+  valueDim: true,
+  keyLengths: true,
+  blockMap: true,
+  onChipElements: true,
+  queryBlockSize: true,
+  keyBlockSize: true,
+  dtype: true,
+}
+
 /** Counted traffic, and what the tiles compute. */
 export interface CountedTraffic extends MemoryTraffic {
   /** `total` in bytes. */
@@ -86,6 +107,7 @@ const perRow: readonly TracedTensor[] = ['logSumExp', 'rowMaximum', 'rowSum', 'd
  * ```
  */
 export function memoryTraffic(options: MemoryTrafficOptions): CountedTraffic {
+  checkOptions(caller, options, memoryTrafficOptions)
   const { algorithm, pass = 'forward', dtype = 'float32' } = options
   oneOf('algorithm', algorithm, ['standard', 'flash'])
   oneOf('pass', pass, ['forward', 'backward'])

@@ -11,6 +11,8 @@ import type { DropoutOptions, ResolvedDropout } from './dropout.ts'
 import { packExpressions } from './pack-expressions.ts'
 import { cumulativeLengths, locateTokens } from './packed-sequences.ts'
 import type { PackedSequences, ResolvedSequences } from './packed-sequences.ts'
+import { perSequence } from './per-sequence.ts'
+import { callExtent, checkTables } from './table-fit.ts'
 import { resolveSinks } from './sinks.ts'
 import type { Sinks } from './sinks.ts'
 
@@ -165,9 +167,22 @@ export function checkAttentionShape(caller: string, shape: AttentionShape): void
 /**
  * Fills in the defaults of the options and checks them against the sizes.
  *
- * @throws RangeError for values out of range, TypeError for things of the wrong kind.
+ * @throws RangeError for values out of range and tables that do not fit the sizes, TypeError for things
+ *   of the wrong kind.
  */
 export function resolveOptions(
+  caller: string,
+  shape: AttentionShape,
+  options: AttentionOptions = {},
+): ResolvedAttention {
+  const resolved = resolveForAnyTables(caller, shape, options)
+  const { mask, scoreModifiers = [] } = options
+  checkTables(caller, [mask, ...scoreModifiers], callExtent(shape, resolved))
+  return resolved
+}
+
+/** The same without a look at tables: a block map may be one of some sequences and heads of a call. */
+export function resolveForAnyTables(
   caller: string,
   shape: AttentionShape,
   options: AttentionOptions = {},
@@ -180,8 +195,10 @@ export function resolveOptions(
   } = options
   if (!Number.isFinite(scale))
     throw new RangeError(`${caller}: scale must be a finite number, got ${scale}`)
-  if (mask !== undefined && mask.kind !== 'mask') {
-    throw new TypeError(`${caller}: mask must be made by mask() or a pattern, got ${typeof mask}`)
+  if (mask !== undefined && mask?.kind !== 'mask') {
+    throw new TypeError(
+      `${caller}: mask must be made by mask() or a pattern, got ${mask === null ? 'null' : typeof mask}`,
+    )
   }
   if (!Array.isArray(scoreModifiers)) {
     throw new TypeError(`${caller}: scoreModifiers must be an array, got ${typeof scoreModifiers}`)
@@ -215,6 +232,14 @@ export function resolveOptions(
     options.queryOffset,
     (sequence) => keyLengths[sequence]! - lengthOf(packed?.queries, sequence, shape.queryLength),
   )
+  queryOffsets.forEach((offset, sequence) => {
+    const queries = lengthOf(packed?.queries, sequence, shape.queryLength)
+    if (offset + queries > 2 ** 31) {
+      throw new RangeError(
+        `${caller}: queries must stand at positions below 2^31, got queryOffset=${offset} with ${queries} queries`,
+      )
+    }
+  })
   const dropout = resolveDropout(caller, options.dropout)
   const sinks = resolveSinks(caller, shape.heads, options.sinks)
   const resolved = { scale, mask, scoreModifiers, parameters, dropout, sinks }
@@ -230,33 +255,6 @@ export function resolveOptions(
     keyLengths: Int32Array.of(shape.keyLength),
     sequences: { ...sequences, mask },
   }
-}
-
-function perSequence(
-  caller: string,
-  name: string,
-  count: number,
-  given: number | ArrayLike<number> | undefined,
-  fallback: (sequence: number) => number,
-): Int32Array {
-  const values = new Int32Array(count)
-  if (typeof given === 'object' && given.length !== count) {
-    throw new RangeError(
-      `${caller}: ${name} needs one number for each of ${count} sequences, got ${given.length}`,
-    )
-  }
-  for (let sequence = 0; sequence < count; sequence++) {
-    const value =
-      given === undefined
-        ? fallback(sequence)
-        : typeof given === 'number'
-          ? given
-          : given[sequence]!
-    if ((value | 0) !== value)
-      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
-    values[sequence] = value
-  }
-  return values
 }
 
 /**

@@ -1,5 +1,7 @@
 // Sequences of different lengths end to end in one tensor, as in FlashAttention's varlen functions
 // (cu_seqlens): where each begins, and where its tokens stand. Nothing is padded.
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
 
 /**
  * How sequences lie end to end along the length of one batch entry. Sequence s has the queries
@@ -14,6 +16,11 @@ export interface PackedSequences {
   readonly cumulativeQueryLengths: ArrayLike<number>
   /** The same for keys (`cu_seqlens_k`). Default: `cumulativeQueryLengths`. */
   readonly cumulativeKeyLengths?: ArrayLike<number>
+}
+
+const packedSequences: OptionNames<PackedSequences> = {
+  cumulativeQueryLengths: true,
+  cumulativeKeyLengths: true,
 }
 
 /** Packed sequences with every default filled in. */
@@ -43,11 +50,7 @@ export function cumulativeLengths(
   { batch, queryLength, keyLength }: PackedShape,
   sequences: PackedSequences,
 ): { readonly queries: Int32Array; readonly keys: Int32Array } {
-  if (typeof sequences !== 'object' || sequences === null) {
-    throw new TypeError(
-      `${caller}: sequences must be { cumulativeQueryLengths, cumulativeKeyLengths? }, got ${sequences === null ? 'null' : typeof sequences}`,
-    )
-  }
+  checkOptions(`${caller}: sequences`, sequences, packedSequences)
   if (batch !== 1) {
     throw new RangeError(
       `${caller}: packed sequences lie in one batch entry, so batch must be 1, got ${batch}`,

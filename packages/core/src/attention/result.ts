@@ -13,3 +13,25 @@ export interface AttentionResult {
 export function logSumExpType(...inputs: readonly Tensor[]): CpuDType {
   return inputs.every((input) => input.dtype === 'float64') ? 'float64' : 'float32'
 }
+
+/**
+ * Checks that the fourth argument of a backward pass is what the forward pass returned: all of them take
+ * `(query, key, value, forward, dOutput, options)`.
+ *
+ * @throws TypeError for anything else.
+ *
+ * @example
+ * ```ts
+ * import { checkForwardResult, zeros } from '@attn/core'
+ * const dOutput = zeros([1, 1, 2, 4])
+ * const forward = { output: dOutput } as never
+ * checkForwardResult('backward', forward) // => throws TypeError: backward: forward must be what the forward pass returned, { output, logSumExp }; the arguments are (query, key, value, forward, dOutput, options)
+ * ```
+ */
+export function checkForwardResult(caller: string, forward: AttentionResult): void {
+  if (!forward?.output || !forward.logSumExp) {
+    throw new TypeError(
+      `${caller}: forward must be what the forward pass returned, { output, logSumExp }; the arguments are (query, key, value, forward, dOutput, options)`,
+    )
+  }
+}

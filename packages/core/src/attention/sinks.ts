@@ -18,6 +18,11 @@ export function resolveSinks(
   sinks: Sinks | undefined,
 ): Float64Array | undefined {
   if (sinks === undefined) return undefined
+  if (typeof sinks !== 'object' || sinks === null) {
+    throw new TypeError(
+      `${caller}: sinks must be a list of numbers or a tensor, got ${String(sinks)}`,
+    )
+  }
   const shape = 'storage' in sinks ? sinks.shape : [sinks.length]
   if (shape.length !== 1 || shape[0] !== heads) {
     throw new RangeError(

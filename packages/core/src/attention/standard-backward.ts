@@ -1,15 +1,19 @@
 // The gradients of attention in explicit passes over S and P in memory, in float64: the specification
 // of every other backward pass. The formulas are those of FlashAttention (arXiv 2205.14135), appendix
 // B.2: dV = P^T dO, dP = dO V^T, dS = P (dP - sum of P dP), dQ = scale dS K, dK = scale dS^T Q.
+import { checkTensors } from '../tensor/check-tensor.ts'
 import { cast, toFloat64Array } from '../tensor/layout.ts'
 import { tensor } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { AttentionGradients } from './gradients.ts'
+import { checkAttentionOptions } from './option-names.ts'
 import { attentionShape, checkParameters, checkTensorShape, resolveOptions } from './options.ts'
+import { checkForwardResult } from './result.ts'
+import type { AttentionResult } from './result.ts'
 import { pairGradients } from './pair-gradients.ts'
 import { pairRules } from './pair-rules.ts'
-import { standardAttention } from './standard.ts'
-import type { StandardAttentionOptions } from './standard.ts'
+import { standardAttention, standardOptions } from './standard.ts'
+import type { StandardAttentionOptions, StandardAttentionResult } from './standard.ts'
 import { backwardPasses, forwardPasses, tellPass } from './standard-schedule.ts'
 import type { StandardPass } from './standard-schedule.ts'
 
@@ -22,6 +26,8 @@ import type { StandardPass } from './standard-schedule.ts'
  * @param query - `[B, H, L, D]`, any strides.
  * @param key - `[B, Hkv, S, D]`.
  * @param value - `[B, Hkv, S, Dv]`.
+ * @param forward - What the forward pass returned. S and P are taken from it where it holds them, as that
+ *   of `standardAttention` does, and computed again otherwise.
  * @param dOutput - `[B, H, L, Dv]`: gradient of the loss by the output.
  * @param options - Those of the forward pass. `trace` is told of the backward pass alone, which takes
  *   S and P as the forward pass left them in memory.
@@ -29,12 +35,13 @@ import type { StandardPass } from './standard-schedule.ts'
  *
  * @example
  * ```ts
- * import { standardAttentionBackward, tensorFrom } from '@attn/core'
+ * import { standardAttention, standardAttentionBackward, tensorFrom } from '@attn/core'
  * const query = tensorFrom([1], [1, 1, 1, 1])
  * const key = tensorFrom([0, 0], [1, 1, 2, 1])
  * const value = tensorFrom([1, 3], [1, 1, 2, 1])
  * const dOutput = tensorFrom([1], [1, 1, 1, 1])
- * const { dKey, dValue } = standardAttentionBackward(query, key, value, dOutput)
+ * const forward = standardAttention(query, key, value)
+ * const { dKey, dValue } = standardAttentionBackward(query, key, value, forward, dOutput)
  * Array.from(dValue.storage) // => [0.5, 0.5]
  * Array.from(dKey.storage) // => [-0.5, 0.5]
  * ```
@@ -43,15 +50,22 @@ export function standardAttentionBackward(
   query: Tensor,
   key: Tensor,
   value: Tensor,
+  forward: AttentionResult | StandardAttentionResult,
   dOutput: Tensor,
   options: StandardAttentionOptions = {},
 ): AttentionGradients {
+  checkAttentionOptions('standardAttentionBackward', options, standardOptions)
+  checkForwardResult('standardAttentionBackward', forward)
+  const { output } = forward
+  const ofForward = { output, logSumExp: forward.logSumExp }
+  checkTensors('standardAttentionBackward', { query, key, value, ...ofForward, dOutput })
   const shape = attentionShape('standardAttentionBackward', query, key, value)
   const resolved = resolveOptions('standardAttentionBackward', shape, options)
   checkParameters('standardAttentionBackward', resolved)
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const outputShape = [batch, heads, queryLength, valueDim]
   checkTensorShape('standardAttentionBackward', 'dOutput', outputShape, dOutput)
+  checkTensorShape('standardAttentionBackward', 'output', outputShape, output)
   const { scale, sinks } = resolved
   const rules = pairRules(shape, resolved)
   const modifiers = pairGradients(shape, resolved)
@@ -61,15 +75,18 @@ export function standardAttentionBackward(
   const v = toFloat64Array(value) // [B, Hkv, S, Dv]
   const dO = toFloat64Array(dOutput) // [B, H, L, Dv]
   const { trace, ...forwardOptions } = options
-  const forward = standardAttention(
-    tensor(q, query.shape),
-    tensor(k, key.shape),
-    tensor(v, value.shape),
-    forwardOptions,
-  )
-  const scores = forward.scores.storage // [B, H, L, S]
-  const probabilities = forward.probabilities.storage // [B, H, L, S]
-  const logSumExp = forward.logSumExp.storage // [B, H, L]
+  const again = (): StandardAttentionResult =>
+    standardAttention(
+      tensor(q, query.shape),
+      tensor(k, key.shape),
+      tensor(v, value.shape),
+      forwardOptions,
+    )
+  // A sink's share needs logSumExp in float64, which only float64 inputs leave.
+  const known = 'scores' in forward && 'probabilities' in forward && !sinks ? forward : again()
+  const scores = toFloat64Array(known.scores) // [B, H, L, S]
+  const probabilities = toFloat64Array(known.probabilities) // [B, H, L, S]
+  const logSumExp = toFloat64Array(known.logSumExp) // [B, H, L]
 
   const dQ = new Float64Array(q.length)
   const dK = new Float64Array(k.length)

@@ -2,8 +2,11 @@
 // S and P in memory, one explicit pass after another, in float64. This file is the specification;
 // every faster algorithm and every other backend is tested against it.
 import { cast, toFloat64Array } from '../tensor/layout.ts'
+import { checkTensors } from '../tensor/check-tensor.ts'
 import { tensor } from '../tensor/tensor.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { checkAttentionOptions } from './option-names.ts'
+import type { OwnNames } from './option-names.ts'
 import { attentionShape, checkParameters, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
@@ -18,6 +21,9 @@ export interface StandardAttentionOptions extends AttentionOptions {
   /** Called for every matrix that a pass over one head loads or stores, each once a pass. */
   readonly trace?: (event: TileEvent) => void
 }
+
+/** The names of options of standard attention that not all algorithms have. */
+export const standardOptions: OwnNames<StandardAttentionOptions> = { trace: true }
 
 /** The result of {@link standardAttention}: the two matrices of its passes as well. */
 export interface StandardAttentionResult extends AttentionResult {
@@ -59,6 +65,8 @@ export function standardAttention(
   value: Tensor,
   options: StandardAttentionOptions = {},
 ): StandardAttentionResult {
+  checkAttentionOptions('standardAttention', options, standardOptions)
+  checkTensors('standardAttention', { query, key, value })
   const shape = attentionShape('standardAttention', query, key, value)
   const resolved = resolveOptions('standardAttention', shape, options)
   checkParameters('standardAttention', resolved)

@@ -1,5 +1,6 @@
 // How the score matrix is cut into tiles, and which of them there are to visit: all of them, or
 // those of a block map (block-sparse FlashAttention, arXiv 2205.14135 algorithm 5).
+import type { OptionNames } from '../check-options.ts'
 import { blockMapRow, checkBlockSizes } from '../sparsity/block-map.ts'
 import type { BlockMap, BlockSizes } from '../sparsity/block-map.ts'
 import type { AttentionShape, ResolvedAttention } from './options.ts'
@@ -20,6 +21,14 @@ export interface TilingOptions {
   readonly blockMap?: BlockMap
   /** Called for every tile loaded and stored. */
   readonly trace?: (event: TileEvent) => void
+}
+
+/** Their names. */
+export const tilingOptions: OptionNames<TilingOptions> = {
+  queryBlockSize: true,
+  keyBlockSize: true,
+  blockMap: true,
+  trace: true,
 }
 
 /** One tile in a row or a column of tiles. */

@@ -2,7 +2,7 @@
 // FlexAttention's mask_mod and score_mod (PyTorch), here with a tree instead of traced code.
 import { coordinate, floatExpression } from './expression.ts'
 import type { BooleanExpression, FloatExpression, IntegerExpression } from './expression.ts'
-import type { ExpressionNode } from './node.ts'
+import type { ExpressionNode, Table } from './node.ts'
 import { booleanTable, checkName, floatTable } from './table.ts'
 import type { OrderProposal } from '../sparsity/order-proposal.ts'
 
@@ -136,13 +136,19 @@ function broadcastIndices(shape: BroadcastShape): IntegerExpression[] {
   return [batch, head, queryIndex, key]
 }
 
+/** Marks a table as one whose axes are those of a call. */
+function ofCall<Kind extends { readonly table: Table }>(made: Kind): Kind {
+  Object.assign(made.table, { ofCall: true })
+  return made
+}
+
 /**
  * A mask from a boolean tensor, as other frameworks hand over: true (non-zero) where visible.
  *
  * @param values - Row-major values.
  * @param shape - `[B, H, L, S]`, where any axis may be 1 to repeat. Rows are rows of the query
  *   tensor, whatever the query offset.
- * @throws RangeError when the values do not fit the shape.
+ * @throws RangeError when the values do not fit the shape. A call of other sizes throws one as well.
  */
 export function maskFromTensor(
   values: ArrayLike<number | boolean>,
@@ -150,7 +156,8 @@ export function maskFromTensor(
   name = 'tensorMask',
 ): Mask {
   const indices = broadcastIndices(shape)
-  return mask(name, () => booleanTable(name, values, shape).at(...indices))
+  const table = ofCall(booleanTable(name, values, shape))
+  return mask(name, () => table.at(...indices))
 }
 
 /**
@@ -158,7 +165,7 @@ export function maskFromTensor(
  *
  * @param values - Row-major values.
  * @param shape - `[B, H, L, S]`, where any axis may be 1 to repeat.
- * @throws RangeError when the values do not fit the shape.
+ * @throws RangeError when the values do not fit the shape. A call of other sizes throws one as well.
  */
 export function biasFromTensor(
   values: ArrayLike<number>,
@@ -166,5 +173,6 @@ export function biasFromTensor(
   name = 'tensorBias',
 ): ScoreModifier {
   const indices = broadcastIndices(shape)
-  return scoreModifier(name, (score) => score.add(floatTable(name, values, shape).at(...indices)))
+  const table = ofCall(floatTable(name, values, shape))
+  return scoreModifier(name, (score) => score.add(table.at(...indices)))
 }

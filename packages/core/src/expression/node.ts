@@ -60,6 +60,11 @@ export interface Table {
   readonly values: Int32Array | Float32Array | Float64Array | Uint8Array
   /** Whether the backward pass returns a gradient for it. */
   readonly trainable: boolean
+  /**
+   * Whether its axes are those of a call, `[B, H, L, S]`, each whole or 1, as in a mask that another
+   * framework made. Default: false.
+   */
+  readonly ofCall?: boolean
 }
 
 /**

@@ -1,5 +1,7 @@
 // Values that expressions look up: tables, sorted relations and per-call parameters. A table can be
 // a few integers (buckets), trainable numbers (T5's bias), or a whole mask another framework made.
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
 import { booleanExpression, floatExpression, integer, integerExpression } from './expression.ts'
 import type {
   BooleanExpression,
@@ -100,6 +102,8 @@ export interface FloatTableOptions {
   readonly trainable?: boolean
 }
 
+const floatTableOptions: OptionNames<FloatTableOptions> = { trainable: true }
+
 /**
  * A table of floats. A Float32Array or Float64Array is kept, not copied, so that later changes to a
  * trainable table are seen by the next call; other lists are copied to float32.
@@ -111,6 +115,7 @@ export function floatTable(
   options: FloatTableOptions = {},
 ): FloatTable {
   checkTable('floatTable', name, values.length, shape)
+  checkOptions('floatTable', options, floatTableOptions)
   const stored =
     values instanceof Float32Array || values instanceof Float64Array
       ? values
@@ -198,6 +203,8 @@ export interface ParameterRange {
   readonly maximum?: number
 }
 
+const parameterRange: OptionNames<ParameterRange> = { minimum: true, maximum: true }
+
 function makeParameter(
   name: string,
   type: 'integer' | 'float',
@@ -205,6 +212,7 @@ function makeParameter(
   reach: number,
 ): ExpressionNode {
   checkName(`${type}Parameter`, name)
+  checkOptions(`${type}Parameter`, range, parameterRange, { min: 'minimum', max: 'maximum' })
   const { minimum = -reach, maximum = reach } = range
   if (!(minimum <= maximum)) {
     throw new RangeError(

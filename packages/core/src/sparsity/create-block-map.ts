@@ -1,7 +1,10 @@
 // Plans a block map without a look at every pair, as FlexAttention (arXiv 2412.05496) needs. Bounds
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
-import { checkAttentionShape, resolveOptions } from '../attention/options.ts'
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
+import { checkAttentionShape, resolveForAnyTables } from '../attention/options.ts'
+import type { AttentionShape } from '../attention/options.ts'
 import type { PackedSequences } from '../attention/packed-sequences.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import { boolean } from '../expression/expression.ts'
@@ -47,6 +50,22 @@ export interface TokenOrders {
   readonly keyOrder?: TokenOrder | undefined
 }
 
+const blockMapShape: OptionNames<BlockMapShape & AttentionShape> = {
+  batch: true,
+  heads: true,
+  queryLength: true,
+  keyLength: true,
+  sequences: true,
+  queryOffset: true,
+  keyLengths: true,
+  parameters: true,
+  // What a whole shape of attention has, which decides nothing here.
+  kvHeads: true,
+  headDim: true,
+  valueDim: true,
+}
+const tokenOrders: OptionNames<TokenOrders> = { queryOrder: true, keyOrder: true }
+
 /**
  * Which tiles of the score matrix a mask leaves empty, fills in part, or fills.
  *
@@ -79,13 +98,15 @@ export function createBlockMap(
   sizes: BlockSizes,
   orders: TokenOrders = {},
 ): BlockMap {
+  checkOptions('createBlockMap', shape, blockMapShape)
+  checkOptions('createBlockMap', orders, tokenOrders)
   const { queryOrder, keyOrder } = orders
   const { batch, heads, queryLength, keyLength, ...options } = shape
   const { queryBlockSize, keyBlockSize } = sizes
   const lengths = { batch, heads, kvHeads: 1, queryLength, keyLength, headDim: 1, valueDim: 1 }
   checkAttentionShape('createBlockMap', lengths)
   checkBlockSizes('createBlockMap', sizes)
-  const resolved = resolveOptions('createBlockMap', lengths, {
+  const resolved = resolveForAnyTables('createBlockMap', lengths, {
     ...options,
     ...(mask && { mask }),
   })

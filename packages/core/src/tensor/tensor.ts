@@ -1,6 +1,8 @@
 // The tensor interface all attn packages share: data plus shape plus strides, nothing more. Logical
 // axes are [batch, heads, length, dim]; strides say how they lie in memory, so a
 // [batch, length, heads, dim] buffer is a view of the same storage and never a copy.
+import { checkOptions } from '../check-options.ts'
+import type { OptionNames } from '../check-options.ts'
 import { float16Bits, float16Value } from './float16.ts'
 
 /** Element types every backend computes with. float16 bits travel as a Uint16Array. */
@@ -80,6 +82,8 @@ export interface TensorLayout {
   readonly offset?: number
 }
 
+const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true }
+
 /**
  * A tensor over existing storage (no copy), checked to lie inside it.
  *
@@ -101,6 +105,7 @@ export function tensor(
   layout: TensorLayout = {},
 ): Tensor {
   const dtype = dtypeOf(storage)
+  checkOptions('tensor', layout, tensorLayout)
   checkShape('tensor', shape)
   const strides = layout.strides ?? contiguousStrides(shape)
   const offset = layout.offset ?? 0

@@ -11,7 +11,7 @@ import type {
 } from '../../src/index.ts'
 import { fill } from '../conformance/index.ts'
 import {
-  alibi,
+  alibiInTurn,
   causal,
   distantPast,
   prefixLm,
@@ -22,8 +22,8 @@ import {
 /** Looked up twice a pair, and not linearly: what a gradient into tables can get wrong. */
 const bias = floatTable('bias', new Float64Array(6), [3, 2], { trainable: true })
 const trainableBias = scoreModifier('trainableBias', (score, { head, query, key }) => {
-  const near = bias.at(query.sub(key).abs(), head)
-  return score.add(near).add(bias.at(key, 1).tanh().mul(score).mul(0.5))
+  const near = bias.at(query.sub(key).abs(), head.mod(2))
+  return score.add(near).add(bias.at(key.min(2), 1).tanh().mul(score).mul(0.5))
 })
 
 /** A random call. */
@@ -47,8 +47,8 @@ const masks: readonly (Mask | undefined)[] = [
 const modifiers: readonly (readonly ScoreModifier[])[] = [
   [],
   [softcap(2)],
-  [alibi([0.5, 0.25, 0.125, 0.0625, 0.1, 0.3])],
-  [softcap(1.5), alibi([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])],
+  [alibiInTurn([0.5, 0.25, 0.125, 0.0625, 0.1, 0.3])],
+  [softcap(1.5), alibiInTurn([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])],
   [softcap(3), trainableBias, softcap(4), trainableBias],
 ]
 

@@ -8,7 +8,6 @@ import {
   maskFromTensor,
   scoreModifier,
   standardAttention,
-  standardAttentionBackward,
   toFloat64Array,
   zeros,
 } from '../../src/index.ts'
@@ -16,6 +15,7 @@ import type { AttentionGradients, LoopOrder, TileEvent } from '../../src/index.t
 import { fill, goldenCases, largestError } from '../conformance/index.ts'
 import { arbitraryCall, planShape } from './arbitrary-call.ts'
 import type { Call } from './arbitrary-call.ts'
+import { standardGradients } from '../conformance/index.ts'
 
 const gradients = ['dQuery', 'dKey', 'dValue'] as const
 
@@ -32,12 +32,12 @@ function distance(actual: AttentionGradients, expected: AttentionGradients): num
 }
 
 const standardOf = ({ query, key, value, dOutput, options }: Call): AttentionGradients =>
-  standardAttentionBackward(query, key, value, dOutput, options)
+  standardGradients(query, key, value, dOutput, options)
 
 describe('standardAttentionBackward', () => {
   test.each(goldenCases())('float64 to all digits: $name', (golden) => {
     const { query, key, value, dOutput, options } = golden
-    const result = standardAttentionBackward(query, key, value, dOutput, options)
+    const result = standardGradients(query, key, value, dOutput, options)
     for (const name of gradients) {
       expect(largestError(toFloat64Array(result[name]), golden[name])).toBeLessThan(2e-8)
     }
@@ -72,12 +72,12 @@ describe('standardAttentionBackward', () => {
     const hideKey = scoreModifier('hideKey', (score, { key }) => key.eq(2).select(-Infinity, score))
     const infinite = scoreModifier('infinite', (score) => score.add(Infinity).neg())
     const options = { mask, scoreModifiers: [hideKey] }
-    const { dQuery, dKey, dValue } = standardAttentionBackward(x, x, x, dOutput, options)
+    const { dQuery, dKey, dValue } = standardGradients(x, x, x, dOutput, options)
     const none = new Float64Array(2)
     expect(dQuery.storage.slice(2, 4)).toEqual(none)
     expect(dKey.storage.slice(4, 6)).toEqual(none)
     expect(dValue.storage.slice(4, 6)).toEqual(none)
-    const nothing = standardAttentionBackward(x, x, x, dOutput, { scoreModifiers: [infinite] })
+    const nothing = standardGradients(x, x, x, dOutput, { scoreModifiers: [infinite] })
     for (const name of gradients) expect(nothing[name].storage.every((g) => g === 0)).toBe(true)
   })
 
@@ -88,7 +88,7 @@ describe('standardAttentionBackward', () => {
     const options = { keyLengths: [3] }
     const forward = flashAttention(x, spoilt, spoilt, options)
     const all = [
-      standardAttentionBackward(x, spoilt, spoilt, x, options),
+      standardGradients(x, spoilt, spoilt, x, options),
       flashAttentionBackward(x, spoilt, spoilt, forward, x, options),
     ]
     for (const result of all) {
@@ -100,14 +100,14 @@ describe('standardAttentionBackward', () => {
     // One key: its probability is 1 whatever its score is, so nothing flows back to the score.
     const root = scoreModifier('root', (score) => score.sqrt())
     const zero = zeros([1, 1, 1, 1], 'float64')
-    const result = standardAttentionBackward(zero, zero, zero, fill(1, [1, 1, 1, 1]), {
+    const result = standardGradients(zero, zero, zero, fill(1, [1, 1, 1, 1]), {
       scoreModifiers: [root],
     })
     expect([result.dQuery.storage[0], result.dKey.storage[0]]).toEqual([0, 0])
   })
 
   test('gradients have the types and shapes of their inputs', () => {
-    const result = standardAttentionBackward(
+    const result = standardGradients(
       zeros([1, 4, 3, 2], 'float16'),
       zeros([1, 2, 5, 2], 'float32'),
       zeros([1, 2, 5, 6], 'float64'),
@@ -120,7 +120,7 @@ describe('standardAttentionBackward', () => {
 
   test('names itself and the rule in errors', () => {
     const x = zeros([1, 2, 3, 4])
-    expect(() => standardAttentionBackward(x, x, x, zeros([1, 2, 3, 5]))).toThrow(
+    expect(() => standardGradients(x, x, x, zeros([1, 2, 3, 5]))).toThrow(
       new RangeError(
         'standardAttentionBackward: dOutput must have shape [1, 2, 3, 4], got [1, 2, 3, 5]',
       ),

@@ -1,18 +1,14 @@
 // The CPU gradients, dropout and sinks against the suites that every backend runs.
-import {
-  flashAttention,
-  flashAttentionBackward,
-  standardAttention,
-  standardAttentionBackward,
-} from '../../src/index.ts'
+import { flashAttention, flashAttentionBackward, standardAttention } from '../../src/index.ts'
 import { describeBackward, describeDropout, describeSinks } from '../conformance/index.ts'
 import type { Attend, AttendBackward } from '../conformance/index.ts'
+import { standardGradients } from '../conformance/index.ts'
 
 const standard: Attend = async (query, key, value, options) =>
   standardAttention(query, key, value, options)
 
 const standardBackward: AttendBackward = async (query, key, value, dOutput, options) =>
-  standardAttentionBackward(query, key, value, dOutput, options)
+  standardGradients(query, key, value, dOutput, options)
 
 describeBackward('standardAttentionBackward', standardBackward)
 describeDropout('standardAttention', standard, standardBackward)

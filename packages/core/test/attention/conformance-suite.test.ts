@@ -1,13 +1,7 @@
 // The suite is itself tested: its yardstick is another implementation than the specification, its
 // patterns are the published ones, and it catches what a wrong backend does.
 import { describe, expect, test } from 'vitest'
-import {
-  cast,
-  permute,
-  standardAttention,
-  standardAttentionBackward,
-  toFloat64Array,
-} from '../../src/index.ts'
+import { cast, permute, standardAttention, toFloat64Array } from '../../src/index.ts'
 import type { AttentionOptions, AttentionResult } from '../../src/index.ts'
 import {
   backwardCases,
@@ -25,6 +19,7 @@ import {
 } from '../conformance/index.ts'
 import type { Attend, AttendBackward, ConformanceCase } from '../conformance/index.ts'
 import { t5Bucket } from '../conformance/patterns.ts'
+import { standardGradients } from '../conformance/index.ts'
 import positions from '../golden/positions.json' with { type: 'json' }
 
 describe('conformance cases', () => {
@@ -94,7 +89,7 @@ describe('backward, dropout and sink cases', () => {
     const { shape, dtype, options } = each
     const { query, key, value } = each.inputs()
     const dOutput = fill(4, [shape.batch, shape.heads, shape.queryLength, shape.valueDim], 1, dtype)
-    const exact = standardAttentionBackward(
+    const exact = standardGradients(
       cast(query, 'float64'),
       cast(key, 'float64'),
       cast(value, 'float64'),
@@ -116,25 +111,25 @@ describe('backward, dropout and sink cases', () => {
 
   const broken: Record<string, AttendBackward> = {
     'forgets the score modifiers': async (q, k, v, dO, options) => ({
-      ...standardAttentionBackward(q, k, v, dO, without(options, 'scoreModifiers', 'parameters')),
-      dTables: standardAttentionBackward(q, k, v, dO, options).dTables,
+      ...standardGradients(q, k, v, dO, without(options, 'scoreModifiers', 'parameters')),
+      dTables: standardGradients(q, k, v, dO, options).dTables,
     }),
     'leaves tables without a gradient': async (q, k, v, dO, options) => {
-      const result = standardAttentionBackward(q, k, v, dO, options)
+      const result = standardGradients(q, k, v, dO, options)
       result.dTables.forEach((gradient) => gradient.fill(0))
       return result
     },
     'takes another random mask': async (q, k, v, dO, options) => {
       const { rate } = options.dropout ?? { rate: 0 }
       const dropout = { rate, seed: 12345 }
-      return standardAttentionBackward(q, k, v, dO, { ...options, dropout })
+      return standardGradients(q, k, v, dO, { ...options, dropout })
     },
     'leaves sinks without a gradient': async (q, k, v, dO, options) => ({
-      ...standardAttentionBackward(q, k, v, dO, options),
+      ...standardGradients(q, k, v, dO, options),
       dSinks: new Float64Array(q.shape[1]!),
     }),
     'returns float32 for float16': async (q, k, v, dO, options) =>
-      standardAttentionBackward(cast(q, 'float32'), k, v, dO, options),
+      standardGradients(cast(q, 'float32'), k, v, dO, options),
   }
   test.each(Object.entries(broken))('catch a backend that %s', async (_, attendBackward) => {
     const cases = Object.values(groups).flat()

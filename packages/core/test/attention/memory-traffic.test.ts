@@ -9,11 +9,11 @@ import {
   memoryTraffic,
   roofline,
   standardAttention,
-  standardAttentionBackward,
 } from '../../src/index.ts'
 import type { LoopOrder, MemoryTraffic, MemoryTrafficOptions, TileEvent } from '../../src/index.ts'
 import { arbitraryCall, planShape } from './arbitrary-call.ts'
 import type { Call } from './arbitrary-call.ts'
+import { standardGradients } from '../conformance/index.ts'
 
 /** The part of a counted call that its trace has as well. */
 function counted(options: MemoryTrafficOptions): MemoryTraffic {
@@ -82,7 +82,7 @@ describe('memoryTraffic', () => {
         )
         expect(counted({ ...asked, pass: 'backward' })).toEqual(
           traced((trace) =>
-            standardAttentionBackward(query, key, value, dOutput, { ...call.options, trace }),
+            standardGradients(query, key, value, dOutput, { ...call.options, trace }),
           ),
         )
       }),

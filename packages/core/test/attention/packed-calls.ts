@@ -1,15 +1,10 @@
 // Random calls over packed sequences, and the two things they have to be: every sequence a call of its
 // own, and the padded batch of them without its padding.
 import * as fc from 'fast-check'
-import {
-  slice,
-  standardAttention,
-  standardAttentionBackward,
-  tensor,
-  toFloat64Array,
-} from '../../src/index.ts'
+import { slice, standardAttention, tensor, toFloat64Array } from '../../src/index.ts'
 import type { AttentionOptions, Mask, ScoreModifier, Table, Tensor } from '../../src/index.ts'
 import { fill } from '../conformance/index.ts'
+import { standardGradients } from '../conformance/index.ts'
 
 /** A call over packed sequences. */
 export interface PackedCall {
@@ -194,7 +189,7 @@ export function separateCalls(call: PackedCall, table: Table): PackedReference {
     const { output, logSumExp } = standardAttention(query, key, value, own)
     results.output.fillIn(output, firstQuery, rows)
     results.logSumExp.fillIn(logSumExp, firstQuery, rows)
-    const gradients = standardAttentionBackward(query, key, value, dOutput, own)
+    const gradients = standardGradients(query, key, value, dOutput, own)
     results.query.fillIn(gradients.dQuery, firstQuery, rows)
     results.key.fillIn(gradients.dKey, firstKey, columns)
     results.value.fillIn(gradients.dValue, firstKey, columns)
@@ -236,7 +231,7 @@ export function paddedCall(call: PackedCall, table: Table): PackedReference {
     queryOffset: queryLengths.map((_length, s) => offsetOf(s)),
   }
   const forward = standardAttention(query, key, value, padded)
-  const gradients = standardAttentionBackward(query, key, value, dOutput, padded)
+  const gradients = standardGradients(query, key, value, dOutput, padded)
   const results = packedResults(call)
   const [queries, keys] = [packedOffsets(queryLengths), packedOffsets(call.keyLengths)]
   queryLengths.forEach((rows, s) => {

@@ -7,14 +7,12 @@ import {
   flashAttentionBackward,
   floatTable,
   mask,
-  maskFromTensor,
-  biasFromTensor,
+  booleanTable,
   planSparsity,
   resolveOptions,
   scoreModifier,
   softcap,
   standardAttention,
-  standardAttentionBackward,
   zeros,
 } from '../../src/index.ts'
 import type {
@@ -26,7 +24,7 @@ import type {
   TileEvent,
 } from '../../src/index.ts'
 import { largestError } from '../conformance/index.ts'
-import { alibi, causal, prefixLm, slidingWindow, strided } from '../conformance/patterns.ts'
+import { alibiInTurn, causal, prefixLm, slidingWindow, strided } from '../conformance/patterns.ts'
 import {
   arbitraryPackedCall,
   packRows,
@@ -35,7 +33,10 @@ import {
   separateCalls,
 } from './packed-calls.ts'
 import type { PackedCall } from './packed-calls.ts'
+import { standardGradients } from '../conformance/index.ts'
 
+const shown = booleanTable('shown', [1, 1, 0, 1, 0, 1, 1, 1, 1, 0, 0, 1], [3, 4])
+const added = floatTable('added', [0.1, 0.4, -0.3, 0.2, 0.6, -0.5], [2, 3])
 const bias = floatTable('bias', new Float64Array([0.3, -0.2, 0.5, 0.1]), [4], { trainable: true })
 
 /** Read positions as distances, as they are, through tables, by row; look at sizes and at the batch. */
@@ -48,20 +49,24 @@ const masks: readonly (Mask | undefined)[] = [
   mask('lastKeys', ({ query, key, keyLength }) => key.ge(keyLength.sub(2)).or(key.eq(query))),
   mask('rows', ({ queryIndex, queryLength, key }) => key.lt(queryLength.sub(queryIndex))),
   mask('rowDistance', ({ queryIndex, key }) => queryIndex.sub(key).abs().le(2)),
-  maskFromTensor([1, 1, 0, 1, 0, 1, 1, 1, 1, 0, 0, 1], [1, 1, 3, 4]),
+  mask('byTable', ({ queryIndex, key }) => shown.at(queryIndex.min(2), key.min(3))),
 ]
 const batchMask = mask('byBatch', ({ batch, query, key }) => key.le(query.add(batch.mod(2))))
 const modifiers: readonly (readonly ScoreModifier[])[] = [
   [],
   [softcap(2)],
-  [alibi([0.5, 0.25, 0.125, 0.0625])],
+  [alibiInTurn([0.5, 0.25, 0.125, 0.0625])],
   [
     scoreModifier('byDistance', (score, { query, key }) =>
       score.add(bias.at(query.sub(key).abs())),
     ),
-    scoreModifier('byKey', (score, { key }) => score.mul(bias.at(key))),
+    scoreModifier('byKey', (score, { key }) => score.mul(bias.at(key.min(3)))),
   ],
-  [biasFromTensor([0.1, 0.4, -0.3, 0.2, 0.6, -0.5], [1, 1, 2, 3])],
+  [
+    scoreModifier('byRow', (score, { queryIndex, key }) =>
+      score.add(added.at(queryIndex.min(1), key.min(2))),
+    ),
+  ],
 ]
 const byBatch = scoreModifier('byBatch', (score, { batch, key }) =>
   score.add(batch.toFloat().mul(0.1)).add(bias.at(key.add(batch))),
@@ -123,7 +128,7 @@ function expectAll(
     if (expected.dTable) expectSame(dTables.get(bias.table)!, expected.dTable)
     if (expected.dSinks) expectSame(dSinks!, expected.dSinks)
   }
-  check(standardAttentionBackward(query, key, value, dOutput, options))
+  check(standardGradients(query, key, value, dOutput, options))
   check(flashAttentionBackward(query, key, value, flash, dOutput, tiled))
 }
 
@@ -223,7 +228,7 @@ describe('packed sequences', () => {
   })
 
   test('leave what depends on distances as it was written', () => {
-    const near = alibi([0.5])
+    const near = alibiInTurn([0.5])
     const sequences = { cumulativeQueryLengths: [0, 3, 8] }
     const shape = { batch: 1, heads: 1, queryLength: 8, keyLength: 8, sequences }
     const { scoreModifiers } = resolve(shape, near)
@@ -247,7 +252,7 @@ describe('packed sequences', () => {
     }
     const lengths = (cumulativeQueryLengths: unknown): unknown => ({ cumulativeQueryLengths })
     expect(attend([0, 8])).toThrow(TypeError)
-    expect(attend(null)).toThrow('flashAttention: sequences must be {')
+    expect(attend(null)).toThrow('flashAttention: sequences: options must be an object, got null')
     expect(attend(lengths([0, 5, 3, 8]))).toThrow('never decrease, got 3 after 5')
     expect(attend(lengths([0, 2.5, 8]))).toThrow('never decrease, got 2.5')
     expect(attend(lengths([1, 8]))).toThrow('must begin with 0')

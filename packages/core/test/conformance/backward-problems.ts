@@ -1,5 +1,5 @@
 // What is wrong with a backend's backward pass, as sentences.
-import { cast, standardAttentionBackward, toFloat64Array } from '../../src/index.ts'
+import { cast, toFloat64Array } from '../../src/index.ts'
 import type { AttentionOptions, Table, Tensor } from '../../src/index.ts'
 import type { ConformanceCase } from './cases.ts'
 import { largestError, magnitude } from './compare.ts'
@@ -8,6 +8,7 @@ import { differs, tooLarge } from './forward-problems.ts'
 import { goldenInputs } from './golden.ts'
 import type { GoldenCase } from './golden.ts'
 import { plainBackward } from './plain-backward.ts'
+import { standardGradients } from './standard-gradients.ts'
 
 /** What a backend's backward pass returns. */
 export interface BackwardResult {
@@ -59,7 +60,7 @@ export async function backwardProblems(
   const { query, key, value } = each.inputs()
   const dOutput = fill(4, [batch, heads, queryLength, valueDim], 1, dtype)
   const result = await attendBackward(query, key, value, dOutput, options)
-  const expected = standardAttentionBackward(
+  const expected = standardGradients(
     cast(query, 'float64'),
     cast(key, 'float64'),
     cast(value, 'float64'),

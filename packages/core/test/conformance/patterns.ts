@@ -54,6 +54,14 @@ export function alibi(slopes: readonly number[]): ScoreModifier {
   )
 }
 
+/** The same for any number of heads, which take the slopes in turn. */
+export function alibiInTurn(slopes: readonly number[]): ScoreModifier {
+  const table = floatTable('slopes', slopes)
+  return scoreModifier('alibi', (score, { head, query, key }) =>
+    score.sub(table.at(head.mod(slopes.length)).mul(query.sub(key))),
+  )
+}
+
 export interface T5Options {
   readonly numBuckets: number
   readonly maxDistance: number

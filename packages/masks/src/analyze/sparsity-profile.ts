@@ -1,8 +1,8 @@
 // What a dense layer's attention weights look like: how much of them a sparse pattern could have
 // known beforehand. Sparse Transformers (arXiv 1904.10509, figure 2) found layers that are local, layers that
 // split into rows and columns of the image, and layers that depend on the data.
-import type { Tensor } from '@attn/core'
-import { toFloat64Array } from '@attn/core'
+import { checkOptions, toFloat64Array } from '@attn/core'
+import type { OptionNames, Tensor } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { defaultBand, placeOf, spanOf, splitWeights } from './weight-places.ts'
 import type { PlaceRules, PositionPlace, WeightParts } from './weight-places.ts'
@@ -74,6 +74,12 @@ export const weightPlaces: readonly WeightPlace[] = [
   'elsewhere',
 ]
 
+const sparsityProfileOptions: OptionNames<SparsityProfileOptions> = {
+  band: true,
+  width: true,
+  globalFactor: true,
+}
+
 /**
  * Sorts the attention weights of a dense layer into what a local band holds, what lies in rows or
  * columns of an image, what goes to keys that all attend to, and the rest; and says how much depends
@@ -103,6 +109,7 @@ export function sparsityProfile(
   probabilities: Tensor,
   options: SparsityProfileOptions = {},
 ): SparsityProfile {
+  checkOptions('sparsityProfile', options, sparsityProfileOptions)
   const [batch, heads, length] = checkedShape(probabilities)
   const { width, globalFactor = 8 } = options
   if (width !== undefined) checkInteger('sparsityProfile', 'width', width, 1)

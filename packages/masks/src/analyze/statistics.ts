@@ -1,7 +1,7 @@
 // What a mask costs: how many pairs it leaves, how evenly, and how much of the work of a kernel that
 // computes whole tiles is spent on them. FLOPs are counted as in FlashAttention-2 (arXiv 2307.08691).
-import { blockMapRow, createBlockMap } from '@attn/core'
-import type { Mask } from '@attn/core'
+import { blockMapRow, checkOptions, createBlockMap } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pairTest, planeOf } from './plane.ts'
 import type { PlaneOptions } from './plane.ts'
@@ -45,6 +45,18 @@ export interface MaskStatistics {
   }
 }
 
+const statisticsOptions: OptionNames<StatisticsOptions> = {
+  queryLength: true,
+  queryOffset: true,
+  head: true,
+  batch: true,
+  parameters: true,
+  headDim: true,
+  valueDim: true,
+  queryBlockSize: true,
+  keyBlockSize: true,
+}
+
 /**
  * Counts what a mask leaves of the score matrix, for one head of one sequence. Full tiles are counted
  * whole and partial tiles pair by pair, so the work is proportional to the edge of the pattern.
@@ -67,6 +79,7 @@ export function maskStatistics(
   length: number,
   options: StatisticsOptions = {},
 ): MaskStatistics {
+  checkOptions('maskStatistics', options, statisticsOptions)
   const { headDim = 64, valueDim = headDim, queryBlockSize = 64, keyBlockSize = 64 } = options
   const plane = planeOf('maskStatistics', length, options)
   for (const [name, value] of Object.entries({ headDim, valueDim, queryBlockSize, keyBlockSize })) {
@@ -120,6 +133,8 @@ export interface ComplexityOptions {
   readonly head?: number
 }
 
+const complexityOptions: OptionNames<ComplexityOptions> = { lengths: true, head: true }
+
 /**
  * The exponent e with which a family of masks grows, pairs ~ n^e: 2 for dense attention, 1.5 for the
  * Sparse Transformer's at l = sqrt(n), 1 for windows. The slope of a least-squares line through
@@ -137,8 +152,10 @@ export interface ComplexityOptions {
  */
 export function complexityExponent(
   maskFor: (length: number) => Mask,
-  { lengths = [256, 512, 1024, 2048], head = 0 }: ComplexityOptions = {},
+  options: ComplexityOptions = {},
 ): number {
+  checkOptions('complexityExponent', options, complexityOptions)
+  const { lengths = [256, 512, 1024, 2048], head = 0 } = options
   if (new Set(lengths).size < 2) {
     throw new RangeError(
       `complexityExponent: need at least two different lengths, got [${lengths.join(', ')}]`,

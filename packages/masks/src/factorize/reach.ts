@@ -1,7 +1,7 @@
 // Which inputs reach an output through p sparse heads in a row: the validity criterion of Sparse
 // Transformers (arXiv 1904.10509, section 4.2), counted rather than argued.
-import { compile } from '@attn/core'
-import type { Mask, Point } from '@attn/core'
+import { checkOptions, compile } from '@attn/core'
+import type { Mask, OptionNames, Point } from '@attn/core'
 import { checkInteger } from '../check.ts'
 
 /** Where masks that depend on the head are asked. */
@@ -108,6 +108,8 @@ function emptyRowsOf({ length, words, data }: Bits): readonly number[] {
   )
 }
 
+const reachOptions: OptionNames<ReachOptions> = { head: true }
+
 /** Both readings of the criterion for heads applied in order. */
 export function reach(
   heads: readonly Mask[],
@@ -115,6 +117,7 @@ export function reach(
   length: number,
   options: ReachOptions = {},
 ): Reach {
+  checkOptions('reach', options, reachOptions)
   checkInteger('reach', 'length', length, 1)
   const wanted = bitsOf(target, length, options)
   const steps = heads.map((mask) => bitsOf(mask, length, options))
@@ -135,6 +138,8 @@ export function isValid(
   length: number,
   options: ReachOptions & { readonly keepOwn?: boolean } = {},
 ): boolean {
-  const { literal, keepingOwn } = reach(heads, target, length, options)
-  return options.keepOwn ? keepingOwn.valid : literal.valid
+  checkOptions('isValid', options, { ...reachOptions, keepOwn: true })
+  const { keepOwn = false, ...reachOnly } = options
+  const { literal, keepingOwn } = reach(heads, target, length, reachOnly)
+  return keepOwn ? keepingOwn.valid : literal.valid
 }

@@ -1,5 +1,7 @@
 // A mask from the blocks a caller chooses: a layout of DeepSpeed, the output of a router or an
 // importance estimate.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -24,6 +26,15 @@ export interface MaskFromBlocksOptions {
 /** Says whether a block of queries sees a block of keys. */
 export type BlockPredicate = (queryBlock: number, keyBlock: number, head: number) => boolean
 
+const maskFromBlocksOptions: OptionNames<MaskFromBlocksOptions> = {
+  blockSize: true,
+  queryBlocks: true,
+  keyBlocks: true,
+  heads: true,
+  causal: true,
+  name: true,
+}
+
 /**
  * S_i = {j : visible(floor(i / b), floor(j / b), head)}. The predicate is asked once for each pair of
  * blocks, here, and never again. Queries past the last block see what that block sees; keys past the
@@ -44,17 +55,16 @@ export type BlockPredicate = (queryBlock: number, keyBlock: number, head: number
  * keys.filter((key) => evaluate(expression, { query: 4, key })) // => [0, 1, 4, 5]
  * ```
  */
-export function maskFromBlocks(
-  {
+export function maskFromBlocks(options: MaskFromBlocksOptions, visible: BlockPredicate): Pattern {
+  checkOptions('maskFromBlocks', options, maskFromBlocksOptions)
+  const {
     blockSize,
     queryBlocks,
     keyBlocks = queryBlocks,
     heads = 1,
     causal = false,
     name = 'blocks',
-  }: MaskFromBlocksOptions,
-  visible: BlockPredicate,
-): Pattern {
+  } = options
   for (const [size, value] of Object.entries({ blockSize, queryBlocks, keyBlocks, heads })) {
     checkInteger('maskFromBlocks', size, value, 1)
   }

@@ -38,6 +38,10 @@ export function maskFromMatrix(
   })
   const table = booleanTable(name, values, [queries, keys])
   return pattern(name, ({ query, key }) =>
-    query.ge(0).and(query.lt(queries)).and(key.lt(keys)).and(table.at(query, key)),
+    query
+      .ge(0)
+      .and(query.lt(queries))
+      .and(key.lt(keys))
+      .and(table.at(query.max(0).min(queries - 1), key.min(keys - 1))),
   )
 }

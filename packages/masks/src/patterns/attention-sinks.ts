@@ -1,7 +1,8 @@
 // A sliding window that never forgets the first tokens, on which trained models park the weight they
 // have no use for. StreamingLLM, "Efficient Streaming Language Models with Attention Sinks" (arXiv
 // 2309.17453).
-import { mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -13,6 +14,8 @@ export interface AttentionSinksOptions {
   /** Last tokens that stay visible, the query itself counted (`recent_size`). */
   readonly recent: number
 }
+
+const attentionSinksOptions: OptionNames<AttentionSinksOptions> = { sinks: true, recent: true }
 
 /**
  * S_i = {j <= i : j < sinks or i - j < recent}.
@@ -31,7 +34,9 @@ export interface AttentionSinksOptions {
  * keys.filter((key) => evaluate(expression, { query: 6, key })) // => [0, 4, 5, 6]
  * ```
  */
-export function attentionSinks({ sinks = 4, recent }: AttentionSinksOptions): Pattern {
+export function attentionSinks(options: AttentionSinksOptions): Pattern {
+  checkOptions('attentionSinks', options, attentionSinksOptions)
+  const { sinks = 4, recent } = options
   checkInteger('attentionSinks', 'sinks', sinks, 0)
   checkInteger('attentionSinks', 'recent', recent, 1)
   return patternOf('attentionSinks', [

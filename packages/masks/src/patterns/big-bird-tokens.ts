@@ -1,7 +1,7 @@
 // BigBird as its graph is first defined, token by token: g global tokens, a window of w, r random keys
 // a query (arXiv 2007.14062, section 2). The block form, `bigBird`, is what runs fast.
-import { mask } from '@attn/core'
-import type { Mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -22,6 +22,14 @@ export interface BigBirdTokensOptions {
   readonly seed?: number
 }
 
+const bigBirdTokensOptions: OptionNames<BigBirdTokensOptions> = {
+  length: true,
+  globalTokens: true,
+  window: true,
+  randomKeys: true,
+  seed: true,
+}
+
 /**
  * S_i = {j : |i - j| <= w / 2} and {j : j < g} and r keys drawn from the others, and all keys for
  * i < g. Bidirectional.
@@ -40,13 +48,9 @@ export interface BigBirdTokensOptions {
  * keys.filter((key) => allows({ query: 30, key })).length // => 10
  * ```
  */
-export function bigBirdTokens({
-  length,
-  globalTokens,
-  window,
-  randomKeys,
-  seed = 0,
-}: BigBirdTokensOptions): Pattern {
+export function bigBirdTokens(options: BigBirdTokensOptions): Pattern {
+  checkOptions('bigBirdTokens', options, bigBirdTokensOptions)
+  const { length, globalTokens, window, randomKeys, seed = 0 } = options
   checkInteger('bigBirdTokens', 'length', length, 1)
   for (const [name, value] of Object.entries({ globalTokens, window, randomKeys, seed })) {
     checkInteger('bigBirdTokens', name, value, 0)

@@ -1,7 +1,7 @@
 // BigBird: window, global and random blocks, which keep the reach of full attention at linear cost.
 // "Big Bird: Transformers for Longer Sequences" (arXiv 2007.14062, section 2 and appendix D).
-import { mask } from '@attn/core'
-import type { BooleanExpression, IntegerExpression, Mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { BooleanExpression, IntegerExpression, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -33,6 +33,17 @@ export interface BigBirdOptions {
   readonly heads?: number
 }
 
+const bigBirdOptions: OptionNames<BigBirdOptions> = {
+  length: true,
+  blockSize: true,
+  windowBlocks: true,
+  randomBlocks: true,
+  construction: true,
+  globalTokens: true,
+  seed: true,
+  heads: true,
+}
+
 /**
  * (i, j) is visible if the blocks of i and j are at most (window - 1) / 2 apart, or i or j is global,
  * or the block of j is one of the r drawn for the block of i. Bidirectional.
@@ -60,6 +71,7 @@ export interface BigBirdOptions {
  * ```
  */
 export function bigBird(options: BigBirdOptions): Pattern {
+  checkOptions('bigBird', options, bigBirdOptions)
   const { length, blockSize, windowBlocks, randomBlocks, extra, seed, heads, isEtc } =
     checked(options)
   const blocks = Math.ceil((length - extra) / blockSize)

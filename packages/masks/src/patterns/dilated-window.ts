@@ -1,5 +1,7 @@
 // A window with gaps: the reach of a wide one at the price of a narrow one. Longformer (arXiv
 // 2004.05150, figure 2c); LongNet (arXiv 2307.02486) stacks several.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -12,6 +14,12 @@ export interface DilatedWindowOptions {
   readonly right?: number
   /** Distance between neighbouring keys; 1 is `slidingWindow`. */
   readonly dilation: number
+}
+
+const dilatedWindowOptions: OptionNames<DilatedWindowOptions> = {
+  left: true,
+  right: true,
+  dilation: true,
 }
 
 /**
@@ -28,7 +36,9 @@ export interface DilatedWindowOptions {
  * keys.filter((key) => evaluate(expression, { query: 7, key })) // => [1, 4, 7]
  * ```
  */
-export function dilatedWindow({ left, right = 0, dilation }: DilatedWindowOptions): Pattern {
+export function dilatedWindow(options: DilatedWindowOptions): Pattern {
+  checkOptions('dilatedWindow', options, dilatedWindowOptions)
+  const { left, right = 0, dilation } = options
   checkInteger('dilatedWindow', 'left', left, 0)
   checkInteger('dilatedWindow', 'right', right, 0)
   checkInteger('dilatedWindow', 'dilation', dilation, 1)

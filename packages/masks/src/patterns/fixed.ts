@@ -1,6 +1,7 @@
 // Fixed factorized attention: within blocks of l keys, and to the last c keys of every block, which
 // sum it up. For data without a period, such as text. Sparse Transformer (arXiv 1904.10509, 4.3).
-import type { BooleanExpression, IntegerExpression } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { factorization } from '../factorize/factorization.ts'
 import type { Factorization } from '../factorize/factorization.ts'
@@ -20,6 +21,8 @@ export interface FixedOptions {
    */
   readonly subBlocks?: number
 }
+
+const fixedOptions: OptionNames<FixedOptions> = { summary: true, heads: true, subBlocks: true }
 
 /**
  * For p = 2, with the `j <= i` that the paper asks of every set:
@@ -52,10 +55,9 @@ export interface FixedOptions {
  * fixed(4).isValid(16, { keepOwn: true }) // => true
  * ```
  */
-export function fixed(
-  stride: number,
-  { summary = 1, heads = 2, subBlocks = 1 }: FixedOptions = {},
-): Factorization {
+export function fixed(stride: number, options: FixedOptions = {}): Factorization {
+  checkOptions('fixed', options, fixedOptions)
+  const { summary = 1, heads = 2, subBlocks = 1 } = options
   for (const [name, value] of Object.entries({ stride, summary, heads, subBlocks })) {
     checkInteger('fixed', name, value, 1)
   }

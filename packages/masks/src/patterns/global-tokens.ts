@@ -1,7 +1,7 @@
 // Tokens that every query sees and that see every key: ETC (arXiv 2004.08483), Longformer (arXiv
 // 2004.05150), BigBird (arXiv 2007.14062). Two of them connect any two tokens in two steps.
-import { mask } from '@attn/core'
-import type { Mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -14,6 +14,8 @@ export interface GlobalTokensOptions {
   /** The global tokens see every key (rows of the matrix). Default: true. */
   readonly asQueries?: boolean
 }
+
+const globalTokensOptions: OptionNames<GlobalTokensOptions> = { asKeys: true, asQueries: true }
 
 /**
  * {(i, j) : j in G or i in G}.
@@ -33,8 +35,10 @@ export interface GlobalTokensOptions {
  */
 export function globalTokens(
   tokens: number | ArrayLike<number>,
-  { asKeys = true, asQueries = true }: GlobalTokensOptions = {},
+  options: GlobalTokensOptions = {},
 ): Pattern {
+  checkOptions('globalTokens', options, globalTokensOptions)
+  const { asKeys = true, asQueries = true } = options
   const isGlobal = isOneOf('globalTokens', positionsOf(tokens))
   const parts: Mask[] = []
   if (asKeys) parts.push(mask('globalKeys', ({ key }) => isGlobal(key)))

@@ -1,6 +1,7 @@
 // A window, possibly dilated, and a few global tokens. "Longformer: The Long-Document Transformer"
 // (arXiv 2004.05150, figure 2d).
-import { mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { or } from '../combine/logic.ts'
 import { perHead } from '../combine/per-head.ts'
@@ -21,6 +22,12 @@ export interface LongformerOptions {
   readonly globalTokens?: ArrayLike<number>
 }
 
+const longformerOptions: OptionNames<LongformerOptions> = {
+  window: true,
+  dilation: true,
+  globalTokens: true,
+}
+
 /**
  * S_i = {j : |i - j| <= d w / 2 and (i - j) mod d = 0} and the pairs in which i or j is global.
  *
@@ -38,11 +45,9 @@ export interface LongformerOptions {
  * keys.filter((key) => evaluate(expression, { head: 0, query: 5, key })) // => [0, 4, 5, 6]
  * ```
  */
-export function longformer({
-  window,
-  dilation = 1,
-  globalTokens: tokens = [0],
-}: LongformerOptions): Pattern {
+export function longformer(options: LongformerOptions): Pattern {
+  checkOptions('longformer', options, longformerOptions)
+  const { window, dilation = 1, globalTokens: tokens = [0] } = options
   checkInteger('longformer', 'window', window, 0)
   if (window % 2 !== 0) throw new RangeError(`longformer: window must be even, got ${window}`)
   const side = window / 2

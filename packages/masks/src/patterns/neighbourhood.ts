@@ -1,6 +1,7 @@
 // Attention to the pixels around a pixel of an image. Image Transformer (arXiv 1802.05751);
 // Neighborhood Attention Transformer (arXiv 2204.07143).
-import type { BooleanExpression, IntegerExpression } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -16,6 +17,13 @@ export interface NeighbourhoodOptions {
    * rule); `crop` cuts it off. Default: `shift`.
    */
   readonly edges?: 'shift' | 'crop'
+}
+
+const neighbourhoodOptions: OptionNames<NeighbourhoodOptions> = {
+  height: true,
+  width: true,
+  kernel: true,
+  edges: true,
 }
 
 /**
@@ -34,12 +42,9 @@ export interface NeighbourhoodOptions {
  * keys.filter((key) => evaluate(expression, { query: 0, key })) // => [0, 1, 2, 4, 5, 6, 8, 9, 10]
  * ```
  */
-export function neighbourhood({
-  height,
-  width,
-  kernel,
-  edges = 'shift',
-}: NeighbourhoodOptions): Pattern {
+export function neighbourhood(options: NeighbourhoodOptions): Pattern {
+  checkOptions('neighbourhood', options, neighbourhoodOptions)
+  const { height, width, kernel, edges = 'shift' } = options
   const [rows, columns] = typeof kernel === 'number' ? [kernel, kernel] : kernel
   checkInteger('neighbourhood', 'height', height, 1)
   checkInteger('neighbourhood', 'width', width, 1)

@@ -1,6 +1,7 @@
 // Random attention: each query sees a few keys drawn once and for all. A random graph brings any two
 // tokens within a few steps of each other; BigBird (arXiv 2007.14062, section 2).
-import { mask } from '@attn/core'
+import { checkOptions, mask } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -25,6 +26,16 @@ export interface RandomKeysOptions {
   readonly causal?: boolean
 }
 
+const randomKeysOptions: OptionNames<RandomKeysOptions> = {
+  length: true,
+  keyLength: true,
+  count: true,
+  blockSize: true,
+  seed: true,
+  heads: true,
+  causal: true,
+}
+
 /**
  * S_i = the r blocks (of one key or more) drawn for the block of i; when `causal`, those of them with
  * j <= i.
@@ -44,15 +55,17 @@ export interface RandomKeysOptions {
  * keys.filter((key) => allows({ head: 0, query: 50, key })).length // => 3
  * ```
  */
-export function randomKeys({
-  length,
-  keyLength = length,
-  count,
-  blockSize = 1,
-  seed = 0,
-  heads = 1,
-  causal = false,
-}: RandomKeysOptions): Pattern {
+export function randomKeys(options: RandomKeysOptions): Pattern {
+  checkOptions('randomKeys', options, randomKeysOptions)
+  const {
+    length,
+    keyLength = length,
+    count,
+    blockSize = 1,
+    seed = 0,
+    heads = 1,
+    causal = false,
+  } = options
   for (const [name, value] of Object.entries({ length, keyLength, count, blockSize, heads })) {
     checkInteger('randomKeys', name, value, 1)
   }

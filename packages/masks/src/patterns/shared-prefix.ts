@@ -1,6 +1,7 @@
 // Many continuations of one prompt in one sequence, the prompt stored once: shared-prefix batches
 // (Hydragen, arXiv 2402.05099) and preference pairs.
-import { integerTable, mask } from '@attn/core'
+import { checkOptions, integerTable, mask } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -12,6 +13,8 @@ export interface SharedPrefixOptions {
   /** Tokens of each branch, in order. */
   readonly lengths: ArrayLike<number>
 }
+
+const sharedPrefixOptions: OptionNames<SharedPrefixOptions> = { prefixLength: true, lengths: true }
 
 /**
  * S_i = {j <= i : j < prefix or branch(j) = branch(i)}.
@@ -30,7 +33,9 @@ export interface SharedPrefixOptions {
  * keys.filter((key) => evaluate(expression, { query: 5, key })) // => [0, 1, 4, 5]
  * ```
  */
-export function sharedPrefix({ prefixLength, lengths }: SharedPrefixOptions): Pattern {
+export function sharedPrefix(options: SharedPrefixOptions): Pattern {
+  checkOptions('sharedPrefix', options, sharedPrefixOptions)
+  const { prefixLength, lengths } = options
   checkInteger('sharedPrefix', 'prefixLength', prefixLength, 0)
   checkIntegers('sharedPrefix', 'lengths', lengths, 0)
   const sizes = Array.from(lengths)

@@ -1,5 +1,7 @@
 // Strided factorized attention: a window of the last l keys, then every l-th key before. For data
 // with a period, such as images l pixels wide. Sparse Transformer (arXiv 1904.10509, section 4.3).
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { factorization } from '../factorize/factorization.ts'
 import type { Factorization } from '../factorize/factorization.ts'
@@ -11,6 +13,8 @@ export interface StridedOptions {
   /** p: heads that the attention is factorized into. Default: 2. */
   readonly heads?: number
 }
+
+const stridedOptions: OptionNames<StridedOptions> = { heads: true }
 
 /**
  * For p = 2, with the `j <= i` that the paper asks of every set:
@@ -39,7 +43,9 @@ export interface StridedOptions {
  * keys.filter((key) => evaluate(expression, { query: 10, key })) // => [1, 4, 7, 8, 9, 10]
  * ```
  */
-export function strided(stride: number, { heads = 2 }: StridedOptions = {}): Factorization {
+export function strided(stride: number, options: StridedOptions = {}): Factorization {
+  checkOptions('strided', options, stridedOptions)
+  const { heads = 2 } = options
   checkInteger('strided', 'stride', stride, 1)
   checkInteger('strided', 'heads', heads, 1)
   if (stride ** heads >= 2 ** 31) {

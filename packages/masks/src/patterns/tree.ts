@@ -1,7 +1,7 @@
 // Tree attention: drafted continuations that share their beginnings, checked in one pass. SpecInfer
 // (arXiv 2305.09781), Medusa (arXiv 2401.10774).
-import { integerTable, mask } from '@attn/core'
-import type { Mask } from '@attn/core'
+import { checkOptions, integerTable, mask } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -11,6 +11,8 @@ export interface TreeOptions {
   /** Tokens before the tree, seen causally by one another and by every node. Default: 0. */
   readonly prefixLength?: number
 }
+
+const treeOptions: OptionNames<TreeOptions> = { prefixLength: true }
 
 /**
  * S_i = {i and its ancestors} for a node i of the tree, besides the whole prefix.
@@ -34,7 +36,9 @@ export interface TreeOptions {
  * keys.filter((key) => evaluate(expression, { query: 4, key })) // => [0, 2, 4]
  * ```
  */
-export function tree(parents: ArrayLike<number>, { prefixLength = 0 }: TreeOptions = {}): Pattern {
+export function tree(parents: ArrayLike<number>, options: TreeOptions = {}): Pattern {
+  checkOptions('tree', options, treeOptions)
+  const { prefixLength = 0 } = options
   checkInteger('tree', 'prefixLength', prefixLength, 0)
   const walk = depthFirstWalk(parents)
   const enter = integerTable('treeEnter', walk.enter)

@@ -1,6 +1,7 @@
 // What one pixel of an image attends to, the two-dimensional view of the Sparse Transformer's figure
 // 3 (arXiv 1904.10509), as an SVG picture.
-import type { Mask } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { componentsOf } from '../pattern.ts'
 import { colorsOf, hiddenCell, ink, label, legend, paleInk, picture, short } from './svg.ts'
 import { gridParts } from './text.ts'
@@ -12,6 +13,17 @@ export interface GridSvgOptions extends GridOptions {
   readonly title?: string
   /** Longest side of the image, in pixels. Default: 320. */
   readonly size?: number
+}
+
+const gridSvgOptions: OptionNames<GridSvgOptions> = {
+  head: true,
+  batch: true,
+  parameters: true,
+  width: true,
+  height: true,
+  query: true,
+  title: true,
+  size: true,
 }
 
 /**
@@ -29,6 +41,7 @@ export interface GridSvgOptions extends GridOptions {
  * ```
  */
 export function gridSvg(mask: Mask, options: GridSvgOptions): string {
+  checkOptions('gridSvg', options, gridSvgOptions)
   const { title = mask.name, size = 320 } = options
   if (!(size > 0 && Number.isFinite(size))) {
     throw new RangeError(`gridSvg: size must be a positive number, got ${size}`)

@@ -1,6 +1,7 @@
 // The score matrix as an SVG picture: a row for each query, a column for each key, coloured by the
 // part of the pattern that allows the pair.
-import type { Mask } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { planeOf } from '../analyze/plane.ts'
 import type { PlaneOptions } from '../analyze/plane.ts'
 import { cellsOf } from './cells.ts'
@@ -28,6 +29,16 @@ const tickLetter = 7
 const keysCaption = 56
 const lineHeight = 16
 
+const matrixSvgOptions: OptionNames<MatrixSvgOptions> = {
+  queryLength: true,
+  queryOffset: true,
+  head: true,
+  batch: true,
+  parameters: true,
+  title: true,
+  size: true,
+}
+
 /**
  * Draws a mask as a matrix. Up to 256 tokens every pair is a square; beyond that a square stands for
  * several tokens, in the colour of the part with most pairs and the fainter the fewer are visible.
@@ -44,6 +55,7 @@ const lineHeight = 16
  * ```
  */
 export function matrixSvg(mask: Mask, length: number, options: MatrixSvgOptions = {}): string {
+  checkOptions('matrixSvg', options, matrixSvgOptions)
   const { title = mask.name, size = 512 } = options
   if (!(size > 0 && Number.isFinite(size))) {
     throw new RangeError(`matrixSvg: size must be a positive number, got ${size}`)

@@ -1,7 +1,7 @@
 // The picture of a sparsity profile: the weights of one head, coloured by the place that explains
 // them, above a bar of the shares. After figure 2 of Sparse Transformers (arXiv 1904.10509).
-import { toFloat64Array } from '@attn/core'
-import type { Tensor } from '@attn/core'
+import { checkOptions, toFloat64Array } from '@attn/core'
+import type { OptionNames, Tensor } from '@attn/core'
 import { sparsityProfile, weightPlaces } from '../analyze/sparsity-profile.ts'
 import type { SparsityProfileOptions, WeightPlace } from '../analyze/sparsity-profile.ts'
 import { largestPart, splitWeights } from '../analyze/weight-places.ts'
@@ -40,6 +40,16 @@ const shades = 5
 const left = 20
 const top = 56
 
+const profileSvgOptions: OptionNames<ProfileSvgOptions> = {
+  band: true,
+  width: true,
+  globalFactor: true,
+  head: true,
+  batch: true,
+  title: true,
+  size: true,
+}
+
 /**
  * Draws the attention weights of one head, the stronger the darker, in the colour of the place that
  * explains them, with the shares of the places below.
@@ -58,9 +68,10 @@ const top = 56
  * ```
  */
 export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {}): string {
-  const { head = 0, batch = 0, size = 512 } = options
-  const { title = `Attention weights of head ${head}` } = options
-  const profile = sparsityProfile(probabilities, options)
+  checkOptions('profileSvg', options, profileSvgOptions)
+  const { head = 0, batch = 0, size = 512, ...others } = options
+  const { title = `Attention weights of head ${head}`, ...profileOptions } = others
+  const profile = sparsityProfile(probabilities, profileOptions)
   checkInteger('profileSvg', 'head', head, 0)
   checkInteger('profileSvg', 'batch', batch, 0)
   const [batches, heads] = probabilities.shape as [number, number]

@@ -1,5 +1,6 @@
 // Pictures in plain text, for terminals, logs and documentation.
-import type { Mask } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { planeOf } from '../analyze/plane.ts'
 import type { PlaneOptions } from '../analyze/plane.ts'
@@ -16,6 +17,15 @@ const glyphOf = (part: number): string => glyphs[part % glyphs.length]!
 export interface MatrixTextOptions extends PlaneOptions {
   /** Most characters a line; beyond that a character stands for a square of tokens. Default: 64. */
   readonly mostCells?: number
+}
+
+const matrixTextOptions: OptionNames<MatrixTextOptions> = {
+  queryLength: true,
+  queryOffset: true,
+  head: true,
+  batch: true,
+  parameters: true,
+  mostCells: true,
 }
 
 /**
@@ -42,6 +52,7 @@ export interface MatrixTextOptions extends PlaneOptions {
  * ```
  */
 export function matrixText(mask: Mask, length: number, options: MatrixTextOptions = {}): string {
+  checkOptions('matrixText', options, matrixTextOptions)
   const { mostCells = 64 } = options
   checkInteger('matrixText', 'mostCells', mostCells, 1)
   const cells = cellsOf(mask, planeOf('matrixText', length, options), mostCells)
@@ -88,6 +99,15 @@ export function gridParts(
   return { width, height, query, parts }
 }
 
+const gridOptions: OptionNames<GridOptions> = {
+  head: true,
+  batch: true,
+  parameters: true,
+  width: true,
+  height: true,
+  query: true,
+}
+
 /**
  * What one pixel of an image attends to: the two-dimensional view of the Sparse Transformer's figure
  * 3 (arXiv 1904.10509), in text. `■` is the pixel itself.
@@ -108,6 +128,7 @@ export function gridParts(
  * ```
  */
 export function gridText(mask: Mask, options: GridOptions): string {
+  checkOptions('gridText', options, gridOptions)
   const { width, height, query, parts } = gridParts('gridText', mask, options)
   const lines = Array.from({ length: height }, (_, row) =>
     Array.from({ length: width }, (_, column) => {

@@ -1,7 +1,7 @@
 // What a score modifier adds: the matrix of biases that the pictures show, and that other frameworks
 // take as an additive attention mask.
-import { compile, zeros } from '@attn/core'
-import type { ScoreModifier, Tensor } from '@attn/core'
+import { checkOptions, compile, zeros } from '@attn/core'
+import type { OptionNames, ScoreModifier, Tensor } from '@attn/core'
 import { checkPositiveInteger } from '../check-size.ts'
 
 /** The sizes of the matrix. */
@@ -16,6 +16,14 @@ export interface BiasMatrixOptions {
   readonly queryOffset?: number
   /** Score that is modified. Default: 0, so that the result is the bias itself. */
   readonly score?: number
+}
+
+const biasMatrixOptions: OptionNames<BiasMatrixOptions> = {
+  heads: true,
+  queryLength: true,
+  keyLength: true,
+  queryOffset: true,
+  score: true,
 }
 
 /**
@@ -33,6 +41,7 @@ export interface BiasMatrixOptions {
  * ```
  */
 export function biasMatrix(modifier: ScoreModifier, options: BiasMatrixOptions): Tensor {
+  checkOptions('biasMatrix', options, biasMatrixOptions)
   const { heads, queryLength, keyLength = queryLength, score = 0 } = options
   const { queryOffset = keyLength - queryLength } = options
   checkPositiveInteger('biasMatrix', 'heads', heads)

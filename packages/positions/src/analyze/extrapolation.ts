@@ -1,6 +1,8 @@
 // The experiment of the Position Interpolation paper (arXiv 2306.15595, figure 2): fit random scores
 // inside the training length, then look at the same waves outside, and again with positions
 // squeezed back inside.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { baseFrequencies } from '../rope/base-frequencies.ts'
 import { normalNumbers } from './random.ts'
 import { scoreAtDistances } from './rotary-score.ts'
@@ -48,6 +50,13 @@ export interface ExtrapolationExperiment extends Required<ExtrapolationOptions> 
   readonly run: (ridge: number, seed?: number) => Extrapolation
 }
 
+const extrapolationOptions: OptionNames<ExtrapolationOptions> = {
+  headDim: true,
+  trainedLength: true,
+  base: true,
+  factor: true,
+}
+
 /**
  * Prepares the experiment; each `run` is then cheap enough for a slider.
  *
@@ -67,6 +76,7 @@ export interface ExtrapolationExperiment extends Required<ExtrapolationOptions> 
 export function extrapolationExperiment(
   options: ExtrapolationOptions = {},
 ): ExtrapolationExperiment {
+  checkOptions('extrapolationExperiment', options, extrapolationOptions)
   const { headDim = 128, trainedLength = 2048, base = 10000, factor = 2 } = options
   checkEven('extrapolationExperiment', 'headDim', headDim)
   checkPositiveInteger('extrapolationExperiment', 'trainedLength', trainedLength)

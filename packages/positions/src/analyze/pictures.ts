@@ -1,7 +1,7 @@
 // The pictures that explain extrapolation: what rotary scores do past the training length, which
 // pairs are to blame, and what the biases look like.
-import { compile, toFloat64Array } from '@attn/core'
-import type { Mask, RotaryEmbedding, ScoreModifier } from '@attn/core'
+import { checkOptions, compile, toFloat64Array } from '@attn/core'
+import type { Mask, OptionNames, RotaryEmbedding, ScoreModifier } from '@attn/core'
 import { heatMap } from '../plot/heat-map.ts'
 import { linePlot } from '../plot/line-plot.ts'
 import type { PlotTheme } from '../plot/svg.ts'
@@ -17,6 +17,8 @@ export interface PictureOptions {
   /** Default: `auto`: the reader's preference. */
   readonly theme?: PlotTheme
 }
+
+const pictureOptions: OptionNames<PictureOptions> = { theme: true }
 
 const range = (from: number, to: number, step = 1): Float64Array<ArrayBuffer> =>
   Float64Array.from(
@@ -43,6 +45,7 @@ export function plotExtrapolation(
   result: Extrapolation,
   options: PictureOptions = {},
 ): string {
+  checkOptions('plotExtrapolation', options, pictureOptions)
   const { trainedLength, factor, inverseFrequencies, headDim } = experiment
   const { waves, scores, inside, outside } = result
   const at = (distances: Float64Array) => scoreAtDistances(waves, inverseFrequencies, distances)
@@ -97,6 +100,7 @@ export function plotScoreBound(
   length: number,
   options: PictureOptions = {},
 ): string {
+  checkOptions('plotScoreBound', options, pictureOptions)
   const distances = range(0, length - 1)
   const bound = rotaryScoreBound(inverseFrequencies, distances).map((value) => value / headDim)
   return linePlot({
@@ -133,6 +137,7 @@ export function plotRotaryScores(
   sizes: { readonly length: number; readonly trainedLength: number },
   options: PictureOptions = {},
 ): string {
+  checkOptions('plotRotaryScores', options, pictureOptions)
   const distances = range(0, sizes.length - 1)
   return linePlot({
     title: 'Rotary score against distance',
@@ -164,6 +169,7 @@ export function plotWavelengths(
   length: number,
   options: PictureOptions = {},
 ): string {
+  checkOptions('plotWavelengths', options, pictureOptions)
   const tables = rotaries.map(({ label, rotary }) => ({
     label,
     table: wavelengths(rotary, length),
@@ -203,6 +209,14 @@ export interface BiasPictureOptions extends PictureOptions {
   readonly mask?: Mask
 }
 
+const biasPictureOptions: OptionNames<BiasPictureOptions> = {
+  ...pictureOptions,
+  heads: true,
+  show: true,
+  length: true,
+  mask: true,
+}
+
 /**
  * A bias as pictures, one matrix a head: queries down, keys across.
  *
@@ -218,6 +232,7 @@ export interface BiasPictureOptions extends PictureOptions {
  * ```
  */
 export function plotBias(modifier: ScoreModifier, options: BiasPictureOptions): string {
+  checkOptions('plotBias', options, biasPictureOptions)
   const { heads, length = 32, mask } = options
   const { show = Array.from({ length: Math.min(heads, 4) }, (_, head) => head) } = options
   const values = toFloat64Array(biasMatrix(modifier, { heads, queryLength: length }))

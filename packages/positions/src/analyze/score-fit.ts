@@ -2,6 +2,8 @@
 // least-squares fit over 0 .. L - 1 (arXiv 2306.15595, section 2.2 and appendix C). The waves are so
 // nearly dependent there (condition number about 1e17 at d = 128, L = 2048) that the answer outside
 // is decided by rounding unless a ridge decides it: the paper's "8000" cannot be reproduced.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkPositiveInteger } from '../check-size.ts'
 import type { ScoreWaves } from './rotary-score.ts'
 import { singularValues } from './singular-values.ts'
@@ -28,6 +30,8 @@ export interface ScoreFit {
   readonly fit: (scores: ArrayLike<number>, ridge: number) => ScoreWaves
 }
 
+const scoreFitOptions: OptionNames<ScoreFitOptions> = { inverseFrequencies: true, length: true }
+
 /**
  * Prepares least-squares fits of scores by rotary waves.
  *
@@ -44,6 +48,7 @@ export interface ScoreFit {
  * ```
  */
 export function scoreFit(options: ScoreFitOptions): ScoreFit {
+  checkOptions('scoreFit', options, scoreFitOptions)
   const { inverseFrequencies, length } = options
   checkPositiveInteger('scoreFit', 'length', length)
   const pairs = inverseFrequencies.length

@@ -1,4 +1,6 @@
 // Matrices as coloured cells: small multiples with one colour bar for all of them.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { element, label, picture, pixels } from './svg.ts'
 import type { PlotTheme } from './svg.ts'
 import { finiteRange, linearScale } from './scale.ts'
@@ -54,6 +56,18 @@ function shadeColor(shade: number): string {
   return `rgb(${channels.join(',')})`
 }
 
+const heatMapOptions: OptionNames<HeatMapOptions> = {
+  title: true,
+  description: true,
+  panels: true,
+  xLabel: true,
+  yLabel: true,
+  valueLabel: true,
+  panelsPerRow: true,
+  panelWidth: true,
+  theme: true,
+}
+
 /**
  * Matrices as an SVG picture, on one colour scale.
  *
@@ -71,6 +85,7 @@ function shadeColor(shade: number): string {
  * ```
  */
 export function heatMap(options: HeatMapOptions): string {
+  checkOptions('heatMap', options, heatMapOptions)
   const { title, description, panels, theme = 'auto', panelWidth = 170, panelsPerRow = 4 } = options
   for (const { values, rows, columns } of panels) {
     if (values.length !== rows * columns) {

@@ -1,4 +1,6 @@
 // Curves: one picture of one or more panels side by side, with axes, a legend and marked places.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { element, label, picture, pixels, seriesColors } from './svg.ts'
 import type { PlotTheme } from './svg.ts'
 import { finiteRange, linearScale, logScale } from './scale.ts'
@@ -55,6 +57,15 @@ export interface LinePlotOptions {
 const margin = { top: 62, right: 22, bottom: 54, left: 68 }
 const legendLine = 18
 
+const linePlotOptions: OptionNames<LinePlotOptions> = {
+  title: true,
+  description: true,
+  panels: true,
+  panelWidth: true,
+  panelHeight: true,
+  theme: true,
+}
+
 /**
  * Curves as an SVG picture.
  *
@@ -71,6 +82,7 @@ const legendLine = 18
  * ```
  */
 export function linePlot(options: LinePlotOptions): string {
+  checkOptions('linePlot', options, linePlotOptions)
   const { title, description, panels, panelHeight = 260, theme = 'auto' } = options
   const { panelWidth = panels.length > 1 ? 300 : 460 } = options
   for (const { x, y } of panels.flatMap(({ series }) => series)) {

@@ -1,6 +1,7 @@
 // What decides a rotary embedding, as plain data: the geometry of the heads and how the frequencies
 // are changed to reach past the training length. `ropeFrequencies` turns it into numbers.
-import type { RotaryLayout } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryLayout } from '@attn/core'
 
 /** What every kind of rotary embedding has. */
 export interface RopeShape {
@@ -139,12 +140,54 @@ export interface ResolvedRopeShape {
   readonly layout: RotaryLayout
 }
 
+const shape: OptionNames<RopeShape> = { headDim: true, base: true, rotaryDim: true, layout: true }
+const extended = { ...shape, type: true, factor: true } as const
+const trained = { ...extended, trainedLength: true } as const
+type RopeOptions = {
+  readonly [Type in NonNullable<RopeConfig['type']>]: OptionNames<
+    Extract<RopeConfig, { readonly type?: Type }>
+  >
+}
+const ropeOptions: RopeOptions = {
+  default: { ...shape, type: true },
+  linear: extended,
+  ntk: extended,
+  dynamic: trained,
+  'by-parts': { ...trained, alpha: true, beta: true },
+  yarn: {
+    ...trained,
+    betaFast: true,
+    betaSlow: true,
+    truncate: true,
+    attentionFactor: true,
+    mscale: true,
+    mscaleAllDim: true,
+    scalesScores: true,
+  },
+  llama3: { ...trained, lowFrequencyFactor: true, highFrequencyFactor: true },
+  longrope: {
+    ...trained,
+    shortFactor: true,
+    longFactor: true,
+    attentionFactor: true,
+    shortAttentionFactor: true,
+    longAttentionFactor: true,
+  },
+  proportional: { ...extended, fraction: true },
+}
+
+const wholeFile = 'ropeConfigFromHuggingFace(config), which reads config.json'
+/** What model files call things. */
+const elsewhere = { ropetheta: 'base', ropetype: wholeFile, ropescaling: wholeFile }
+
 /**
  * Fills in the defaults of a configuration and checks it.
  *
  * @throws RangeError for sizes and factors out of range.
  */
 export function resolveRopeShape(caller: string, config: RopeConfig): ResolvedRopeShape {
+  const { type = 'default' } = config ?? {}
+  if (Object.hasOwn(ropeOptions, type)) checkOptions(caller, config, ropeOptions[type], elsewhere)
   const { headDim, base = 10000, rotaryDim = headDim, layout = 'half' } = config
   const fail = (rule: string, got: unknown): never => {
     throw new RangeError(`${caller}: ${rule}, got ${String(got)}`)

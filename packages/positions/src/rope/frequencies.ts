@@ -1,6 +1,7 @@
 // From a configuration to numbers: how far each pair turns per position, and the factor on cosine
 // and sine. Everything here is float64; round when you upload, not before.
-import type { RotaryEmbedding } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryEmbedding } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 import { byPartsFrequencies } from './by-parts.ts'
 import { resolveRopeShape } from './config.ts'
@@ -24,6 +25,8 @@ export interface RopeFrequencyOptions {
   readonly sequenceLength?: number
 }
 
+const ropeFrequencyOptions: OptionNames<RopeFrequencyOptions> = { sequenceLength: true }
+
 /**
  * The rotary embedding that a configuration stands for.
  *
@@ -44,6 +47,7 @@ export function ropeFrequencies(
   config: RopeConfig,
   options: RopeFrequencyOptions = {},
 ): RopeFrequencies {
+  checkOptions('ropeFrequencies', options, ropeFrequencyOptions)
   const { base, rotaryDim, layout } = resolveRopeShape('ropeFrequencies', config)
   const { sequenceLength = 0 } = options
   const embedding = (

@@ -1,7 +1,8 @@
 // Applying a rotary embedding (arXiv 2104.09864): each pair of elements is a point in the plane,
 // turned by an angle proportional to its position. Scores then depend on distances alone, because
 // turning the query by m and the key by n is turning one of them by m - n.
-import type { RotaryEmbedding, Tensor } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryEmbedding, Tensor } from '@attn/core'
 import type { Positions } from './positions.ts'
 import { turnPairs } from './turn-pairs.ts'
 
@@ -10,6 +11,8 @@ export interface RotateOptions {
   /** Offset of the first row, or explicit positions; see {@link Positions}. Default: 0. */
   readonly positions?: Positions
 }
+
+const rotateOptions: OptionNames<RotateOptions> = { positions: true }
 
 /**
  * Turns query or key heads by their positions.
@@ -30,6 +33,7 @@ export interface RotateOptions {
  * ```
  */
 export function rotate(view: Tensor, rotary: RotaryEmbedding, options: RotateOptions = {}): Tensor {
+  checkOptions('rotate', options, rotateOptions)
   return turnPairs('rotate', view, rotary, options.positions ?? 0, 1)
 }
 
@@ -46,5 +50,6 @@ export function rotateBackward(
   rotary: RotaryEmbedding,
   options: RotateOptions = {},
 ): Tensor {
+  checkOptions('rotateBackward', options, rotateOptions)
   return turnPairs('rotateBackward', gradient, rotary, options.positions ?? 0, -1)
 }

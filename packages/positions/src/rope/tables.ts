@@ -1,6 +1,7 @@
 // Cosine and sine tables, for frameworks that apply the rotation themselves (ONNX Runtime's
 // RotaryEmbedding, transformers.js, FlashAttention's rotary_cos and rotary_sin).
-import type { RotaryEmbedding } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryEmbedding } from '@attn/core'
 import { positionReader } from './positions.ts'
 import { checkRotary, pairElements } from './turn-pairs.ts'
 
@@ -22,6 +23,8 @@ export interface RotaryTableOptions {
   readonly columns?: 'pairs' | 'elements'
 }
 
+const rotaryTableOptions: OptionNames<RotaryTableOptions> = { columns: true }
+
 /**
  * Tables of cosines and sines, computed in float64 and rounded once to float32: angles such as
  * 70000 radians lose three digits when they are computed in float32.
@@ -42,6 +45,7 @@ export function rotaryTables(
   positions: number | ArrayLike<number>,
   options: RotaryTableOptions = {},
 ): RotaryTables {
+  checkOptions('rotaryTables', options, rotaryTableOptions)
   checkRotary('rotaryTables', rotary)
   const length = typeof positions === 'number' ? positions : positions.length
   if (!Number.isInteger(length) || length < 0) {

@@ -1,7 +1,8 @@
 // xPos: rotary embedding whose pairs also fade with distance, the fast ones soonest (Sun et al.,
 // arXiv 2212.10554). Queries are multiplied by s^t and keys by s^-t, so that a score gets
 // s^(m - n): at most 1 for keys that are not ahead of the query.
-import type { RotaryEmbedding, Tensor } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryEmbedding, Tensor } from '@attn/core'
 import { checkPositive } from '../check-size.ts'
 import { positionReader } from './positions.ts'
 import type { Positions } from './positions.ts'
@@ -25,6 +26,13 @@ export interface XPosOptions {
 
 const largestValue = { float16: 65504, float32: 2 ** 127, float64: 2 ** 1023 }
 
+const xPosOptions: OptionNames<XPosOptions> = {
+  side: true,
+  positions: true,
+  scaleBase: true,
+  center: true,
+}
+
 /**
  * Turns and scales query or key heads by xPos: pair j by s_j = (2j + 0.4 d) / (1.4 d) to the power
  * of plus or minus (t - center) / scaleBase. For causal attention only: keys ahead of the query grow
@@ -43,6 +51,7 @@ const largestValue = { float16: 65504, float32: 2 ** 127, float64: 2 ** 1023 }
  * ```
  */
 export function rotateXPos(view: Tensor, rotary: RotaryEmbedding, options: XPosOptions): Tensor {
+  checkOptions('rotateXPos', options, xPosOptions)
   return turn('rotateXPos', view, rotary, options, 1)
 }
 
@@ -52,6 +61,7 @@ export function rotateXPosBackward(
   rotary: RotaryEmbedding,
   options: XPosOptions,
 ): Tensor {
+  checkOptions('rotateXPosBackward', options, xPosOptions)
   return turn('rotateXPosBackward', gradient, rotary, options, -1)
 }
 

@@ -39,6 +39,8 @@ export interface ErrorWatch {
   guard<T>(caller: string, commands: (call: GuardedCall) => T): T
   /** Throws when the device is known to be lost. */
   checkAlive(caller: string): void
+  /** Rejects when the device is lost, even if that is announced only now. */
+  stillAlive(caller: string): Promise<void>
   /** Waits for the reports of the calls that filled a buffer; rejects with their first error. */
   filled(buffer: GPUBuffer): Promise<void>
   /** Waits for the reports of all calls; rejects with the first error nobody was told of yet. */
@@ -90,8 +92,15 @@ export function watchErrors(device: GPUDevice): ErrorWatch {
       () => undefined,
     )
 
+  // The loss of a device may be announced just after what it causes.
+  const stillAlive = async (caller: string): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    checkAlive(caller)
+  }
+
   return {
     checkAlive,
+    stillAlive,
     guard: (caller, commands) => {
       checkAlive(caller)
       for (const filter of ['internal', 'out-of-memory', 'validation'] as const) {
@@ -145,9 +154,7 @@ export function watchErrors(device: GPUDevice): ErrorWatch {
       try {
         return await promise
       } catch (error) {
-        // The loss of a device may be announced just after the failures it causes.
-        await new Promise((resolve) => setTimeout(resolve, 0))
-        checkAlive(caller)
+        await stillAlive(caller)
         const { message, reason } = error as Error & Partial<GPUPipelineError>
         const Kind = reason === 'internal' ? GpuInternalError : GpuValidationError
         throw new Kind(`${caller}: ${message}`, { cause: error })

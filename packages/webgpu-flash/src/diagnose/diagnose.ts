@@ -133,7 +133,13 @@ async function checkBackward(flash: Library): Promise<DiagnosedResult> {
   const forward = await flash.attention(...inputs, { mask: causal })
   const actual = await flash.attentionBackward(...inputs, forward, dOutput, { mask: causal })
   const exact = inputs.map((part) => cast(part, 'float64')) as [Tensor, Tensor, Tensor]
-  const expected = standardAttentionBackward(...exact, cast(dOutput, 'float64'), { mask: causal })
+  const options = { mask: causal }
+  const expected = standardAttentionBackward(
+    ...exact,
+    standardAttention(...exact, options),
+    cast(dOutput, 'float64'),
+    options,
+  )
   return judge(
     `float32 backward, ${keys} causal queries and keys`,
     (['dQuery', 'dKey', 'dValue'] as const).map((name) => [actual[name], expected[name]]),

@@ -1,13 +1,11 @@
 // Planning: from sizes, expressions and limits to everything a run needs, without touching a GPU.
-import { checkAttentionShape, floatExpression, resolveOptions } from '@attn/core'
-import type {
-  AttentionOptions,
-  AttentionShape,
-  BlockMap,
-  DType,
-  ResolvedAttention,
-  TokenOrders,
+import {
+  checkAttentionOptions,
+  checkAttentionShape,
+  floatExpression,
+  resolveOptions,
 } from '@attn/core'
+import type { AttentionShape, BlockMap, DType, ResolvedAttention, TokenOrders } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { composeLookups } from '../codegen/compose-lookups.ts'
 import { checkOperations } from '../codegen/expression-limit.ts'
@@ -22,12 +20,12 @@ import { forwardKernel } from '../kernels/forward.wgsl.ts'
 import { forwardMatrixKernel } from '../kernels/forward-matrix.wgsl.ts'
 import { mergePartsKernel } from '../kernels/merge-parts.wgsl.ts'
 import { floatWord, forwardFields, withOptionalFields } from '../kernels/parameters.ts'
-import type { BackwardTiles } from './backward-plan.ts'
 import { checkLengthsOption, decideDecode } from './decode-choice.ts'
 import type { DecodeDecision } from './decode-choice.ts'
-import type { DecodeTile } from './decode-tile.ts'
+import { planOptionNames } from './plan-options.ts'
+import type { PlanOptions } from './plan-options.ts'
 import { resolveRope } from './rope-options.ts'
-import type { ResolvedRope, RopeOption } from './rope-options.ts'
+import type { ResolvedRope } from './rope-options.ts'
 import { chooseForwardTile } from './choose-forward-tile.ts'
 import { matrixMemory } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
@@ -42,47 +40,7 @@ import type { TileOrigin, TunedTiles, Tuning } from './tuning.ts'
 import { decideVisibility } from './visibility.ts'
 import type { Visibility } from './visibility.ts'
 
-/** What a plan is made for: the sizes of the tensors and everything that decides the result. */
-export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
-  /** B: sequences. Default: 1. */
-  readonly batch?: number
-  /** H: query heads. */
-  readonly heads: number
-  /** Hkv: key and value heads; H / Hkv neighbouring query heads share one. Default: `heads`. */
-  readonly kvHeads?: number
-  /** L: queries of a sequence. */
-  readonly queryLength: number
-  /** S: keys of a sequence. Default: `queryLength`. */
-  readonly keyLength?: number
-  /** D, 1 to 256. */
-  readonly headDim: number
-  /** Dv, 1 to 256. Default: `headDim`. */
-  readonly valueDim?: number
-  /** Element type of query, key, value and output. Default: float32. */
-  readonly dtype?: DType
-  /**
-   * Turns queries and keys by their positions before attention. Keys of a cache that are turned
-   * already stay as they are with `{ query: embedding }`. Where frequencies change with the length
-   * (dynamic NTK, LongRoPE), cache keys unturned and make a plan with the new embedding.
-   */
-  readonly rope?: RopeOption
-  /**
-   * When it is known how many keys there are. `call`: `forward` is given `keyLengths` (and
-   * `queryOffset`, which follows them by default) each time, and `keyLength` is the most there may be,
-   * the capacity of a cache. One plan then serves while the cache grows. Default: `plan`.
-   */
-  readonly lengths?: 'plan' | 'call'
-  /** A tile to use instead of the planner's choice: for measuring. */
-  readonly tile?: ForwardTile
-  /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
-  readonly decodeTile?: Partial<DecodeTile>
-  /** Whether to plan the backward pass too. Default: false. */
-  readonly training?: boolean
-  /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
-  readonly backwardTiles?: BackwardTiles
-  /** Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. */
-  readonly workBudget?: number
-}
+export type { PlanOptions } from './plan-options.ts'
 
 /** A plan as data. */
 export interface ForwardPlan extends DecodeDecision {
@@ -139,6 +97,7 @@ export function planForward(
   capabilities: Capabilities,
   tuning?: Tuning,
 ): ForwardPlan {
+  checkAttentionOptions('flash.plan', options, planOptionNames)
   const { heads, queryLength, headDim, dtype = 'float32' } = options
   const { batch = 1, kvHeads = heads, keyLength = queryLength, valueDim = headDim } = options
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }

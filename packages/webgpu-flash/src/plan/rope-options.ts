@@ -1,9 +1,11 @@
 // `plan({ rope })`: which of queries and keys a plan turns before it attends, and where their rows
 // stand.
+import { checkOptions } from '@attn/core'
 import type {
   AttentionOptions,
   AttentionShape,
   DType,
+  OptionNames,
   ResolvedAttention,
   RotaryEmbedding,
 } from '@attn/core'
@@ -48,6 +50,13 @@ export interface RopeSides {
   readonly keyPositions?: RotaryPositions
 }
 
+const ropeSides: OptionNames<RopeSides> = {
+  query: true,
+  key: true,
+  queryPositions: true,
+  keyPositions: true,
+}
+
 /** One embedding for queries and keys, or what differs. */
 export type RopeOption = RotaryEmbedding | RopeSides
 
@@ -56,6 +65,9 @@ export interface CallOptions extends AttentionOptions {
   /** Turns queries and keys by their positions before attention. */
   readonly rope?: RopeOption
 }
+
+/** The names of options that calls on a GPU take besides those of every attention function. */
+export const callOptions: OptionNames<Omit<CallOptions, keyof AttentionOptions>> = { rope: true }
 
 /** One tensor's rotation. */
 export interface RopeSide {
@@ -86,6 +98,7 @@ export function resolveRope(
     throw new TypeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
   }
   const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
+  checkOptions(`${caller}: rope`, sides, ropeSides)
   if (lengthsPerCall && (sides.key || sides.queryPositions !== undefined)) {
     throw new RangeError(
       `${caller}: with lengths 'call' rope turns queries alone, at the call's positions, got ${sides.key ? 'key' : 'queryPositions'}; flash.cache({ rope }) turns keys as they are appended`,

@@ -42,7 +42,10 @@ export function decideVisibility(shape: AttentionShape, attention: ResolvedAtten
   const create = (sizes: BlockSizes): BlockMap => {
     // Of packed sequences the mask as it was given, which planning can see repeat.
     if (!sequences) return createBlockMap(mask, blockMapShape(shape, attention), sizes)
-    return createBlockMap(sequences.mask, { ...blockMapShape(shape, sequences), sequences }, sizes)
+    const { cumulativeQueryLengths, cumulativeKeyLengths } = sequences
+    const packed = { cumulativeQueryLengths, cumulativeKeyLengths }
+    const whole = { ...blockMapShape(shape, sequences), sequences: packed }
+    return createBlockMap(sequences.mask, whole, sizes)
   }
   return {
     blockMap: (sizes) => {

@@ -1,8 +1,9 @@
 // Gradients of CPU tensors in one call.
-import { toFloat64Array } from '@attn/core'
+import { checkAttentionOptions, checkForwardResult, toFloat64Array } from '@attn/core'
 import type { AttentionGradients, AttentionResult, Table, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { CallOptions } from '../plan/rope-options.ts'
+import { callOptions } from '../plan/rope-options.ts'
 import { cpuCall } from './cpu-call.ts'
 import type { CpuCallHost } from './cpu-call.ts'
 
@@ -14,10 +15,12 @@ export async function attentionBackward(
   value: Tensor,
   forward: AttentionResult,
   dOutput: Tensor,
-  callOptions: CallOptions = {},
+  given: CallOptions = {},
 ): Promise<AttentionGradients> {
+  checkAttentionOptions('flash.attentionBackward', given, callOptions)
+  checkForwardResult('flash.attentionBackward', forward)
   const tensors = { query, key, value, output: forward.output, dOutput }
-  const options = { ...callOptions, training: true }
+  const options = { ...given, training: true }
   const caller = 'flash.attentionBackward'
   return cpuCall(caller, host, tensors, options, async ({ plan, given, upload, keep }) => {
     const { dQuery, dKey, dValue, dTables, dSinks } = plan.backward({

@@ -1,6 +1,8 @@
 // Attention of CPU tensors in one call.
+import { checkAttentionOptions } from '@attn/core'
 import type { AttentionResult, Tensor } from '@attn/core'
 import type { CallOptions } from '../plan/rope-options.ts'
+import { callOptions } from '../plan/rope-options.ts'
 import { cpuCall } from './cpu-call.ts'
 import type { CpuCallHost } from './cpu-call.ts'
 
@@ -12,6 +14,7 @@ export async function attentionOnce(
   value: Tensor,
   options: CallOptions = {},
 ): Promise<AttentionResult> {
+  checkAttentionOptions('flash.attention', options, callOptions)
   const tensors = { query, key, value }
   return cpuCall(
     'flash.attention',

@@ -235,11 +235,15 @@ export function bindPlan(
         await errors.outcome('plan.compile', compileForward(device, text))
       }
       await errors.outcome('plan.compile', training.compile())
+      // A lost device compiles anything.
+      await errors.stillAlive('plan.compile')
     },
-    createOutputs: () =>
-      errors.guard('plan.createOutputs', (call) =>
+    createOutputs: () => {
+      checkUsable('plan.createOutputs')
+      return errors.guard('plan.createOutputs', (call) =>
         withOutputs({}, ({ output, logSumExp }) => call.writes(output.storage, logSumExp.storage)),
-      ),
+      )
+    },
     encodeForward: (encoder, given, timestampWrites) => {
       const tensors = inputsOfCall('plan.encodeForward', plan, given)
       check('plan.encodeForward', tensors)

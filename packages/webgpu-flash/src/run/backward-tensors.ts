@@ -1,10 +1,11 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
-import type { AttentionShape, Table } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { AttentionShape, OptionNames, Table } from '@attn/core'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BoundTensor } from '../plan/dispatch.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
-import { checkPacked, checkTensor } from './forward-tensors.ts'
+import { checkPacked, checkTensor, checkWritable } from './forward-tensors.ts'
 
 /** Tensors a backward pass reads. */
 export interface BackwardInputs {
@@ -53,6 +54,21 @@ export const backwardTensorNames = [
 /** The name of one. */
 export type BackwardTensorName = (typeof backwardTensorNames)[number]
 
+const backwardNames: OptionNames<BackwardInputs & BackwardOutputs> = {
+  query: true,
+  key: true,
+  value: true,
+  output: true,
+  logSumExp: true,
+  dOutput: true,
+  parameters: true,
+  dQuery: true,
+  dKey: true,
+  dValue: true,
+  dTables: true,
+  dSinks: true,
+}
+
 const written = ['dQuery', 'dKey', 'dValue'] as const
 
 /** The shape of each tensor of a plan. */
@@ -88,6 +104,7 @@ export function checkBackwardTensors(
   tensors: BackwardInputs & Partial<BackwardOutputs>,
   nativeFloat16: boolean,
 ): void {
+  checkOptions(caller, tensors, backwardNames)
   const shapes = backwardShapes(plan)
   for (const name of backwardTensorNames) {
     const view = tensors[name]
@@ -109,6 +126,7 @@ export function checkBackwardTensors(
   for (const name of written) {
     const view = tensors[name]
     if (!view) continue
+    checkWritable(`${caller}: ${name}`, view)
     if (plan.dtype === 'float16' && !nativeFloat16) checkPacked(caller, view)
     const other = backwardTensorNames.find(
       (candidate) => candidate !== name && tensors[candidate]?.storage === view.storage,

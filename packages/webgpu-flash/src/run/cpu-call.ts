@@ -1,5 +1,5 @@
 // One call with CPU tensors: checks them, plans, uploads, and frees everything whatever happens.
-import { attentionShape, checkParameters, resolveOptions } from '@attn/core'
+import { attentionShape, checkParameters, checkTensors, resolveOptions } from '@attn/core'
 import type { Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
@@ -37,6 +37,7 @@ export async function cpuCall<Result>(
   options: CallOptions & Pick<PlanOptions, 'training'>,
   run: (call: CpuCall) => Promise<Result>,
 ): Promise<Result> {
+  checkTensors(caller, tensors)
   const { query, key, value, ...others } = tensors
   const shape = attentionShape(caller, query, key, value)
   const { parameters, ...rest } = options

@@ -1,6 +1,6 @@
 // Makes the library on a device: plans, runs them, and keeps the account of memory and errors.
-import { contiguousStrides, elementCount } from '@attn/core'
-import type { Tensor } from '@attn/core'
+import { checkOptions, contiguousStrides, elementCount } from '@attn/core'
+import type { OptionNames, Tensor } from '@attn/core'
 import { createBufferPool } from '../device/buffers.ts'
 import { readCapabilities } from '../device/capabilities.ts'
 import { watchErrors } from '../device/errors.ts'
@@ -20,6 +20,14 @@ import type { FlashAttention, FlashAttentionOptions } from './flash-attention-in
 import { createKeyValueCache } from './kv-cache.ts'
 import { rotateTensor } from './rotate-tensor.ts'
 import { downloadTensor, uploadTensor } from './transfer.ts'
+
+const libraryOptions: OptionNames<FlashAttentionOptions> = {
+  device: true,
+  adapterInfo: true,
+  gpu: true,
+  powerPreference: true,
+  tuning: true,
+}
 
 /**
  * Prepares flash attention on a device, the caller's or one it finds.
@@ -43,6 +51,7 @@ import { downloadTensor, uploadTensor } from './transfer.ts'
 export async function createFlashAttention(
   options: FlashAttentionOptions = {},
 ): Promise<FlashAttention> {
+  checkOptions('createFlashAttention', options, libraryOptions)
   const found = options.device
     ? undefined
     : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
@@ -82,12 +91,18 @@ export async function createFlashAttention(
     written('flash.upload', () => uploadTensor(buffers, 'tensor', source))
   const download = async (source: GpuTensor): Promise<Tensor> => downloadTensor(host, source)
   const release = (...tensors: readonly GpuTensor[]): void => {
-    for (const { storage } of tensors) buffers.release(storage)
+    for (const view of tensors) {
+      if (!view?.storage)
+        throw new TypeError(
+          `flash.release: need tensors, got ${view === null ? 'null' : typeof view}`,
+        )
+      buffers.release(view.storage)
+    }
   }
 
   const empty: FlashAttention['empty'] = (shape, dtype = 'float32') => {
-    if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
-      throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
+    if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      throw new RangeError(`flash.empty: shape must be whole numbers, got [${String(shape)}]`)
     }
     const count = elementCount(shape)
     return written('flash.empty', () => ({

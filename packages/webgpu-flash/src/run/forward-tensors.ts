@@ -1,6 +1,6 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
-import { extent, resolveOptions, slice } from '@attn/core'
-import type { AttentionShape } from '@attn/core'
+import { checkOptions, checkView, extent, isWritable, resolveOptions, slice } from '@attn/core'
+import type { AttentionShape, OptionNames } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
@@ -109,6 +109,29 @@ export interface ForwardOutputs {
   readonly logSumExp: GpuTensor
 }
 
+const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
+  query: true,
+  key: true,
+  value: true,
+  parameters: true,
+  keyLengths: true,
+  queryOffset: true,
+  appended: true,
+  output: true,
+  logSumExp: true,
+}
+const atPlanTime = 'it where the plan is made: flash.plan(options)'
+/** What is decided before a call. */
+const ofThePlan = {
+  mask: atPlanTime,
+  scale: atPlanTime,
+  scoremodifiers: atPlanTime,
+  dropout: atPlanTime,
+  sinks: atPlanTime,
+  rope: atPlanTime,
+  sequences: atPlanTime,
+}
+
 /** The tensors by name. */
 export const forwardTensorNames = ['query', 'key', 'value', 'output', 'logSumExp'] as const
 /** The name of one. */
@@ -143,6 +166,7 @@ export function checkTensors(
   tensors: ForwardInputs & Partial<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
+  checkOptions(caller, tensors, forwardNames, ofThePlan)
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
   const keyLength = decode?.lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
   const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
@@ -160,6 +184,7 @@ export function checkTensors(
     checkTensor(`${caller}: ${name}`, view, expected[name], wantedType)
   }
   const { output, logSumExp } = tensors
+  if (output) checkWritable(`${caller}: output`, output)
   if (output && dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
   if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
     throw new RangeError(
@@ -190,9 +215,12 @@ export function checkTensor(
   shape: readonly number[],
   dtype: string,
 ): void {
-  if (view?.shape?.join() !== shape.join()) {
+  if (typeof view !== 'object' || view === null) {
+    throw new TypeError(`${what} must be a tensor in a GPUBuffer, got ${String(view)}`)
+  }
+  if (view.shape?.join() !== shape.join()) {
     throw new RangeError(
-      `${what} must have shape [${shape.join(', ')}], got [${view?.shape?.join(', ')}]`,
+      `${what} must have shape [${shape.join(', ')}], got [${view.shape?.join(', ')}]`,
     )
   }
   if (view.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${view.dtype}`)
@@ -203,11 +231,25 @@ export function checkTensor(
   if ((storage.usage & storageUsage) === 0) {
     throw new RangeError(`${what} needs a buffer with GPUBufferUsage.STORAGE`)
   }
+  checkView(what, view)
   const [first, last] = extent(view)
   const end = Math.ceil(((last + 1) * elementBytes(view.dtype)) / 4) * 4
-  if (view.strides.length !== shape.length || first < 0 || end > storage.size) {
+  if (first < 0 || end > storage.size) {
     throw new RangeError(
       `${what} reaches from element ${first} to ${last}, beyond its buffer of ${storage.size} bytes`,
+    )
+  }
+}
+
+/**
+ * Checks that no two elements of a tensor to be written share a place.
+ *
+ * @throws RangeError where they do.
+ */
+export function checkWritable(what: string, view: GpuTensor): void {
+  if (!isWritable(view)) {
+    throw new RangeError(
+      `${what} must have a place of its own for each element, got shape [${view.shape.join(', ')}] with strides [${view.strides.join(', ')}]`,
     )
   }
 }

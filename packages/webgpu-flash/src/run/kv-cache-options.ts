@@ -1,6 +1,7 @@
 // What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
-import type { DType, RotaryEmbedding } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { AppendedTokens } from './appended-tokens.ts'
 import { checkRotary } from '../plan/rotary-words.ts'
@@ -23,6 +24,18 @@ export interface KeyValueCacheOptions {
   readonly rope?: RotaryEmbedding
 }
 
+const cacheOptions: OptionNames<KeyValueCacheOptions> = {
+  batch: true,
+  kvHeads: true,
+  headDim: true,
+  valueDim: true,
+  capacity: true,
+  dtype: true,
+  rope: true,
+}
+/** What other libraries call things. */
+const elsewhere = { heads: 'kvHeads', maxlength: 'capacity', maxseqlen: 'capacity' }
+
 /** Tokens to append, of the cache's dtype. */
 export interface CacheTokens {
   /** `[B, Hkv, L, D]`, any strides. */
@@ -32,6 +45,9 @@ export interface CacheTokens {
   /** How many of the L each sequence appends, its first ones; the others are padding. Default: all. */
   readonly counts?: ArrayLike<number>
 }
+
+/** Their names. */
+export const cacheTokens: OptionNames<CacheTokens> = { key: true, value: true, counts: true }
 
 /** What a plan with `lengths: 'call'` takes of a cache. */
 export interface CacheInputs {
@@ -114,6 +130,11 @@ export function checkCacheOptions(
     throw new TypeError(`flash.cache: dtype must be float32 or float16, got ${String(dtype)}`)
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
+}
+
+/** Checks the names of a cache's options. */
+export function checkCacheOptionNames(options: unknown): void {
+  checkOptions('flash.cache', options, cacheOptions, elsewhere)
 }
 
 /** One integer for each sequence, of one for all or of a list. */

@@ -1,6 +1,6 @@
 // A cache of keys and values on a device. Appending is the rotation of new rows into those of the cache,
 // or their copy, each sequence from its own length on.
-import { UnsupportedError } from '@attn/core'
+import { checkOptions, UnsupportedError } from '@attn/core'
 import type { RotaryEmbedding } from '@attn/core'
 import type { GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
@@ -9,7 +9,12 @@ import { rotatedRow } from '../plan/rope-options.ts'
 import { logAppends } from './appended-tokens.ts'
 import type { PlanHost } from './attention-plan.ts'
 import { checkTensor } from './forward-tensors.ts'
-import { checkCacheOptions, perSequence } from './kv-cache-options.ts'
+import {
+  cacheTokens,
+  checkCacheOptionNames,
+  checkCacheOptions,
+  perSequence,
+} from './kv-cache-options.ts'
 import type { CacheTokens, KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
 import { createRotated } from './rotate-tensor.ts'
 import { createRotation } from './rotation.ts'
@@ -32,6 +37,7 @@ interface Snapshot {
 
 /** Makes an empty cache; see `FlashAttention.cache`. */
 export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOptions): KeyValueCache {
+  checkCacheOptionNames(options)
   const { device, buffers, errors, capabilities } = host
   const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32', rope } = options
   checkCacheOptions({ ...options, batch, valueDim, dtype })
@@ -82,7 +88,9 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     if (destroyed) throw new TypeError(`${caller}: the cache was destroyed`)
   }
   /** How many tokens each sequence appends, once all is found to fit. */
-  const countsOf = (caller: string, { key, value, counts }: CacheTokens): Int32Array => {
+  const countsOf = (caller: string, tokens: CacheTokens): Int32Array => {
+    checkOptions(caller, tokens, cacheTokens)
+    const { key, value, counts } = tokens
     const length = key?.shape?.[2] ?? 0
     checkTensor(`${caller}: key`, key, [batch, kvHeads, length, headDim], dtype)
     checkTensor(`${caller}: value`, value, [batch, kvHeads, length, valueDim], dtype)

@@ -1,5 +1,6 @@
 // Rotation of one tensor by itself: keys on their way into a cache, gradients on their way back.
-import type { DType, RotaryEmbedding } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { BufferPool } from '../device/buffers.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
@@ -7,7 +8,7 @@ import { rotatedRow } from '../plan/rope-options.ts'
 import { checkRotary, positionWords } from '../plan/rotary-words.ts'
 import type { RotaryPositions } from '../plan/rotary-words.ts'
 import type { PlanHost } from './attention-plan.ts'
-import { checkPacked, checkTensor } from './forward-tensors.ts'
+import { checkPacked, checkTensor, checkWritable } from './forward-tensors.ts'
 import { createRotation } from './rotation.ts'
 
 /** Where the rows of the tensor stand, and where the result goes. */
@@ -20,6 +21,8 @@ export interface RotateOptions {
    */
   readonly output?: GpuTensor
 }
+
+const rotateOptions: OptionNames<RotateOptions> = { positions: true, output: true }
 
 /**
  * A new tensor `[B, H, L, D]` for rotated rows: row-major, but that halves which are stored in pairs
@@ -49,9 +52,10 @@ export function rotateTensor(
   direction: 1 | -1,
 ): GpuTensor {
   const { device, buffers, errors, capabilities } = host
-  const { positions = 0, output } = options
-  const { shape, dtype } = input
   errors.checkAlive(caller)
+  checkOptions(caller, options, rotateOptions)
+  const { positions = 0, output } = options
+  const { shape, dtype } = input ?? {}
   if (shape?.length !== 4 || shape.includes(0)) {
     throw new RangeError(
       `${caller}: need shape [batch, heads, length, dim] without zeros, got [${shape?.join(', ')}]`,
@@ -92,6 +96,7 @@ function checkOutput(
   nativeFloat16: boolean,
 ): void {
   checkTensor(`${caller}: output`, output, input.shape, input.dtype)
+  checkWritable(`${caller}: output`, output)
   if (output.storage === input.storage) {
     throw new RangeError(
       `${caller}: output must be in another buffer than the tensor: WebGPU cannot read and write one at once`,

@@ -1,5 +1,14 @@
 // Tensors between CPU and GPU memory.
-import { cast, elementCount, extent, isContiguous, tensor, toContiguous } from '@attn/core'
+import {
+  cast,
+  checkTensors,
+  checkView,
+  elementCount,
+  extent,
+  isContiguous,
+  tensor,
+  toContiguous,
+} from '@attn/core'
 import type { Tensor } from '@attn/core'
 import type { BufferPool } from '../device/buffers.ts'
 import { elementBytes } from '../gpu-tensor.ts'
@@ -8,9 +17,7 @@ import type { PlanHost } from './attention-plan.ts'
 
 /** Copies a CPU tensor to a new buffer, row-major; float64 becomes float32. */
 export function uploadTensor(buffers: BufferPool, label: string, source: Tensor): GpuTensor {
-  if (!Array.isArray(source?.shape) || !ArrayBuffer.isView(source.storage)) {
-    throw new TypeError('flash.upload: source must be a tensor; tensor(values, shape) makes one')
-  }
+  checkTensors('flash.upload', { source })
   const dense = source.dtype === 'float64' ? cast(source, 'float32') : toContiguous(source)
   const count = elementCount(dense.shape)
   const dtype = dense.dtype === 'float16' ? 'float16' : 'float32'
@@ -32,6 +39,12 @@ export async function downloadTensor(
   source: GpuTensor,
 ): Promise<Tensor> {
   const caller = 'flash.download'
+  if (typeof source?.storage?.size !== 'number') {
+    throw new TypeError(
+      `${caller}: source must be a tensor in a GPUBuffer, got ${source === null ? 'null' : typeof source}`,
+    )
+  }
+  checkView(`${caller}: source`, source)
   const bytes = elementBytes(source.dtype)
   const [first, last] = extent(source)
   // Copies begin and end on whole words.

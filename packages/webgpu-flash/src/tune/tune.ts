@@ -1,6 +1,7 @@
 // `flash.tune`: measures the candidate tiles of some shapes on the device, and returns what a site would
 // ship. The estimate of plan/tile-cost.ts is of one device; what it says of others is measured here.
-import type { AttentionShape } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { AttentionShape, OptionNames } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardTile, GradientRows } from '../plan/backward-tiles.ts'
 import type { PlanOptions } from '../plan/plan.ts'
@@ -49,6 +50,15 @@ export interface TuneOptions {
   readonly signal?: AbortSignal
 }
 
+const tuneOptions: OptionNames<TuneOptions> = {
+  shapes: true,
+  budgetMilliseconds: true,
+  warmUpMilliseconds: true,
+  candidates: true,
+  onProgress: true,
+  signal: true,
+}
+
 /** What all measurements of a call share. */
 interface Session {
   readonly host: TuneHost
@@ -63,6 +73,7 @@ interface Session {
 
 /** Measures; see {@link FlashAttention.tune}. */
 export async function tune(host: TuneHost, options: TuneOptions): Promise<TuningRecord> {
+  checkOptions('flash.tune', options, tuneOptions)
   const { budgetMilliseconds = 3000, warmUpMilliseconds = 1000, candidates = 100 } = options
   check({ budgetMilliseconds, warmUpMilliseconds, candidates })
   const shapes: readonly TuneShape[] = [options.shapes].flat()

@@ -47,9 +47,13 @@ describe('the forward kernel', () => {
 
   it('does not depend on lengths, heads or the scale, so that one pipeline serves them all', () => {
     const first = code({ mask: causal, scoreModifiers: [alibi] })
+    const fewerSlopes = floatTable('slopes', [0.5, 0.25])
+    const ofTwoHeads = scoreModifier('alibi', (score, { head, query, key }) =>
+      score.sub(fewerSlopes.at(head).mul(query.sub(key))),
+    )
     const other = {
       mask: causal,
-      scoreModifiers: [alibi],
+      scoreModifiers: [ofTwoHeads],
       heads: 2,
       queryLength: 77,
       keyLength: 1000,

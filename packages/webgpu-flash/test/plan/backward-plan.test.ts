@@ -178,11 +178,15 @@ describe('tables', () => {
   })
 
   it.each([
-    ['keys beyond its end', trainable([512, 500]), {}],
-    ['queries before its start', trainable([512, 512]), { queryOffset: -1 }],
-    ['queries beyond its end', trainable([512, 512]), { queryOffset: 1 }],
-  ])('are not added to in place with %s', (_, table, options) => {
-    const make = () => plan({ scoreModifiers: [look(table, 'query', 'key')], ...options })
+    ['keys beyond its end', 500, {}],
+    ['queries before its start', 512, { queryOffset: -1 }],
+    ['queries beyond its end', 512, { queryOffset: 1 }],
+  ])('are not added to in place with %s, which share entries', (_, keys, options) => {
+    const table = trainable([512, keys])
+    const bounded = scoreModifier('bounded', (score, { query, key }) =>
+      score.add(table.at(query.max(0).min(511), key.min(keys - 1))),
+    )
+    const make = () => plan({ scoreModifiers: [bounded], ...options })
     expect(make).toThrow(UnsupportedError)
   })
 

@@ -14,7 +14,7 @@ const perHead = mask('perHead', ({ batch, head, query, key }) =>
 )
 const slopes = floatTable('slopes', [0.5, 0.25, 0.125, 0.1])
 const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
-  score.sub(slopes.at(head).mul(query.sub(key))),
+  score.sub(slopes.at(head.mod(4)).mul(query.sub(key))),
 )
 
 function explain(options: PlanOptions): PlanExplanation {

@@ -147,7 +147,6 @@ describe('checkTensors', () => {
       { query: make([1, 2, 5, 8]) },
       'plan.forward: query must have shape [1, 2, 4, 8], got [1, 2, 5, 8]',
     ],
-    [{ key: undefined }, 'plan.forward: key must have shape [1, 1, 6, 8], got [undefined]'],
     [
       { logSumExp: make([1, 2, 4, 1], { dtype: 'float32' }) },
       'logSumExp must have shape [1, 2, 4]',
@@ -170,6 +169,10 @@ describe('checkTensors', () => {
       'plan.forward: logSumExp must be contiguous, got strides [8, 1, 2]',
     ],
     [
+      { output: { ...tensors.output, strides: [64, 32, 0, 1] } },
+      'plan.forward: output must have a place of its own for each element',
+    ],
+    [
       { output: { ...tensors.output, storage: tensors.key.storage } },
       'plan.forward: output must have a buffer of its own, but shares that of key',
     ],
@@ -183,6 +186,9 @@ describe('checkTensors', () => {
   })
 
   it.each<[object, string]>([
+    [{ key: undefined }, 'plan.forward: key must be a tensor in a GPUBuffer, got undefined'],
+    [{ value: null }, 'plan.forward: value must be a tensor in a GPUBuffer, got null'],
+    [{ mask: {} }, 'there is no option mask; write it where the plan is made: flash.plan(options)'],
     [
       { query: make([1, 2, 4, 8], { dtype: 'float32' }) },
       'plan.forward: query must be float16, got float32',

@@ -1,7 +1,7 @@
 // DeepSpeed's block form of fixed attention: windows of blocks side by side, of each of which the
 // last blocks are global. After Sparse Transformers (arXiv 1904.10509).
-import { integer } from '@attn/core'
-import type { BooleanExpression, IntegerExpression } from '@attn/core'
+import { checkOptions, integer } from '@attn/core'
+import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
 import { blockPattern, layoutOf } from './layout.ts'
@@ -22,6 +22,18 @@ export interface DeepSpeedFixedOptions extends DeepSpeedOptions {
    * `different_layout_per_head`. Default: 1.
    */
   readonly num_different_global_patterns?: number
+}
+
+const deepSpeedFixedOptions: OptionNames<DeepSpeedFixedOptions> = {
+  seq_len: true,
+  num_heads: true,
+  block: true,
+  different_layout_per_head: true,
+  num_local_blocks: true,
+  num_global_blocks: true,
+  attention: true,
+  horizontal_global_attention: true,
+  num_different_global_patterns: true,
 }
 
 /**
@@ -45,6 +57,7 @@ export interface DeepSpeedFixedOptions extends DeepSpeedOptions {
  * ```
  */
 export function deepSpeedFixed(options: DeepSpeedFixedOptions): Pattern {
+  checkOptions('deepSpeedFixed', options, deepSpeedFixedOptions)
   const caller = 'deepSpeedFixed'
   const { num_local_blocks: local = 4, num_global_blocks: count = 1 } = options
   const { attention = 'bidirectional', horizontal_global_attention: horizontal = false } = options

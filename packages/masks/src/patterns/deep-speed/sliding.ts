@@ -1,5 +1,7 @@
 // DeepSpeed's three layouts around a sliding window of blocks: alone, with global blocks (after
 // Longformer, arXiv 2004.05150), and with random ones besides (after BigBird, arXiv 2007.14062).
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
 import {
@@ -20,6 +22,15 @@ export interface DeepSpeedLocalSlidingWindowOptions extends DeepSpeedOptions {
   readonly attention?: DeepSpeedAttention
 }
 
+const deepSpeedLocalSlidingWindowOptions: OptionNames<DeepSpeedLocalSlidingWindowOptions> = {
+  seq_len: true,
+  num_heads: true,
+  block: true,
+  different_layout_per_head: true,
+  num_sliding_window_blocks: true,
+  attention: true,
+}
+
 /**
  * In blocks: S_i = {j : |i - j| <= floor(window / 2)}; unidirectional hides every later token.
  *
@@ -37,6 +48,7 @@ export interface DeepSpeedLocalSlidingWindowOptions extends DeepSpeedOptions {
  * ```
  */
 export function deepSpeedLocalSlidingWindow(options: DeepSpeedLocalSlidingWindowOptions): Pattern {
+  checkOptions('deepSpeedLocalSlidingWindow', options, deepSpeedLocalSlidingWindowOptions)
   const { num_sliding_window_blocks = 3, attention = 'unidirectional' } = options
   const layout = layoutOf('deepSpeedLocalSlidingWindow', options, attention)
   return blockPattern(layout, { window: slidingBlocks(layout, num_sliding_window_blocks) })
@@ -48,6 +60,17 @@ export interface DeepSpeedBSLongformerOptions extends DeepSpeedOptions, DeepSpee
   readonly num_sliding_window_blocks?: number
   /** Default: bidirectional. */
   readonly attention?: DeepSpeedAttention
+}
+
+const deepSpeedBSLongformerOptions: OptionNames<DeepSpeedBSLongformerOptions> = {
+  seq_len: true,
+  num_heads: true,
+  block: true,
+  different_layout_per_head: true,
+  global_block_indices: true,
+  global_block_end_indices: true,
+  num_sliding_window_blocks: true,
+  attention: true,
 }
 
 /**
@@ -66,6 +89,7 @@ export interface DeepSpeedBSLongformerOptions extends DeepSpeedOptions, DeepSpee
  * ```
  */
 export function deepSpeedBSLongformer(options: DeepSpeedBSLongformerOptions): Pattern {
+  checkOptions('deepSpeedBSLongformer', options, deepSpeedBSLongformerOptions)
   const { num_sliding_window_blocks = 3, attention = 'bidirectional' } = options
   const layout = layoutOf('deepSpeedBSLongformer', options, attention)
   return blockPattern(layout, {
@@ -88,6 +112,18 @@ export interface DeepSpeedBigBirdOptions extends DeepSpeedOptions {
   readonly seed?: number
 }
 
+const deepSpeedBigBirdOptions: OptionNames<DeepSpeedBigBirdOptions> = {
+  seq_len: true,
+  num_heads: true,
+  block: true,
+  different_layout_per_head: true,
+  num_random_blocks: true,
+  num_sliding_window_blocks: true,
+  num_global_blocks: true,
+  attention: true,
+  seed: true,
+}
+
 /**
  * In blocks: S_i = {j : |i - j| <= floor(window / 2)} and the pairs in which i or j is below
  * `num_global_blocks` and the random blocks of i, which may fall on blocks that are visible anyway;
@@ -107,6 +143,7 @@ export interface DeepSpeedBigBirdOptions extends DeepSpeedOptions {
  * ```
  */
 export function deepSpeedBigBird(options: DeepSpeedBigBirdOptions): Pattern {
+  checkOptions('deepSpeedBigBird', options, deepSpeedBigBirdOptions)
   const caller = 'deepSpeedBigBird'
   const { num_sliding_window_blocks = 3, num_global_blocks = 1, seed = 0 } = options
   const { num_random_blocks = 1, attention = 'bidirectional' } = options

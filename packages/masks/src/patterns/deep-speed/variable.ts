@@ -1,5 +1,6 @@
 // DeepSpeed's layout of windows of different lengths, chosen global blocks and random blocks.
-import { integerTable } from '@attn/core'
+import { checkOptions, integerTable } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { checkIntegers } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
 import { blockPattern, globalBlocksOf, globalParts, layoutOf, randomParts } from './layout.ts'
@@ -24,6 +25,20 @@ export interface DeepSpeedVariableOptions extends DeepSpeedOptions, DeepSpeedGlo
   readonly seed?: number
 }
 
+const deepSpeedVariableOptions: OptionNames<DeepSpeedVariableOptions> = {
+  seq_len: true,
+  num_heads: true,
+  block: true,
+  different_layout_per_head: true,
+  global_block_indices: true,
+  global_block_end_indices: true,
+  num_random_blocks: true,
+  local_window_blocks: true,
+  attention: true,
+  horizontal_global_attention: true,
+  seed: true,
+}
+
 /**
  * In blocks: S_i = {j : window(j) = window(i)} and the global blocks and the random blocks of i; the
  * windows stand side by side with the given lengths.
@@ -44,6 +59,7 @@ export interface DeepSpeedVariableOptions extends DeepSpeedOptions, DeepSpeedGlo
  * ```
  */
 export function deepSpeedVariable(options: DeepSpeedVariableOptions): Pattern {
+  checkOptions('deepSpeedVariable', options, deepSpeedVariableOptions)
   const caller = 'deepSpeedVariable'
   const { local_window_blocks = [4], attention = 'bidirectional' } = options
   const { num_random_blocks = 0, seed = 0, horizontal_global_attention = false } = options

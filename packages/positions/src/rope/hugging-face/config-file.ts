@@ -1,7 +1,8 @@
 // Reading a Hugging Face config.json: `rope_parameters` (transformers 5) and the older `rope_scaling`
 // and `rope_theta`, with what each model's class adds to its file. A setting that is not understood
 // changes the result, so it is an error: nothing here is a guess.
-import type { RotaryLayout } from '@attn/core'
+import { checkOptions } from '@attn/core'
+import type { OptionNames, RotaryLayout } from '@attn/core'
 import { readNumber, readRecord } from '../json.ts'
 import type { JsonRecord } from '../json.ts'
 import { resolveRopeShape } from '../config.ts'
@@ -29,7 +30,11 @@ export interface HuggingFaceRopeOptions {
   readonly layout?: RotaryLayout
 }
 
-const optionNames: ReadonlySet<string> = new Set(['layerType', 'layerIndex', 'layout'])
+const huggingFaceRopeOptions: OptionNames<HuggingFaceRopeOptions> = {
+  layerType: true,
+  layerIndex: true,
+  layout: true,
+}
 
 /**
  * The {@link RopeConfig} of a parsed config.json.
@@ -68,13 +73,7 @@ export function ropeConfigFromHuggingFace(
   config: object,
   options: HuggingFaceRopeOptions = {},
 ): RopeConfig {
-  for (const name of Object.keys(options)) {
-    if (!optionNames.has(name)) {
-      throw new TypeError(
-        `${caller}: unknown option ${name}; there are ${[...optionNames].join(', ')}`,
-      )
-    }
-  }
+  checkOptions(caller, options, huggingFaceRopeOptions)
   const file = textModel(readRecord(caller, 'config', config))
   const model = modelOf(file)
   checkSettings(file)

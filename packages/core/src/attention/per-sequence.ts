@@ -1,0 +1,30 @@
+// Numbers that are given for each sequence, one for all of them, or not at all.
+
+/** One integer for each sequence. */
+export function perSequence(
+  caller: string,
+  name: string,
+  count: number,
+  given: number | ArrayLike<number> | undefined,
+  fallback: (sequence: number) => number,
+): Int32Array {
+  const values = new Int32Array(count)
+  if (given === null) throw new TypeError(`${caller}: ${name} must be numbers, got null`)
+  if (typeof given === 'object' && given.length !== count) {
+    throw new RangeError(
+      `${caller}: ${name} needs one number for each of ${count} sequences, got ${given.length}`,
+    )
+  }
+  for (let sequence = 0; sequence < count; sequence++) {
+    const value =
+      given === undefined
+        ? fallback(sequence)
+        : typeof given === 'number'
+          ? given
+          : given[sequence]!
+    if ((value | 0) !== value)
+      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
+    values[sequence] = value
+  }
+  return values
+}
