@@ -168,7 +168,8 @@ function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
   const spoiler = () => choose.of(['NaN', 'Infinity', '-Infinity'] as const)
   const visible = choose.sometimes(0.08, () => ({
     tensor: choose.of(['query', 'key', 'value'] as const),
-    spoiler: spoiler(),
+    // A modifier that levels off has slope 0 at infinity, and 0 times infinity is what one makes it.
+    spoiler: theme.training && theme.modifiers.length > 0 ? ('NaN' as const) : spoiler(),
     place: choose.fraction(),
   }))
   const hidden = choose.sometimes(0.3, spoiler)
