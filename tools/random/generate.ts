@@ -22,6 +22,8 @@ interface Theme extends Pick<
   readonly headDim: number
   readonly valueDim: number
   readonly bounded: boolean
+  /** Of the lengths of bounded masks, which may be in the kernel's text: there are three. */
+  readonly lengthSeed: number
   readonly drops: boolean
   readonly sinks: boolean
 }
@@ -69,6 +71,7 @@ function drawTheme(choose: Chooser): Theme {
     headDim,
     valueDim,
     bounded: mask !== undefined && isBounded(mask),
+    lengthSeed: choose.integer(0, 2 ** 30),
     dtype: choose.chance(0.5) ? 'float32' : 'float16',
     training: lengths === 'plan' && choose.chance(0.4),
     layouts: {
@@ -116,17 +119,18 @@ function drawMisfit(choose: Chooser, seed: number): Problem {
 const most = { float32: 40_000, float16: 25_000, products: 2_500_000 }
 
 function drawShape(choose: Chooser, theme: Theme): AttentionShape {
-  const { kind, headDim, valueDim, bounded, dtype } = theme
+  const { kind, headDim, valueDim, bounded, dtype, lengthSeed } = theme
+  const ofLengths = bounded ? chooser(mixSeeds(lengthSeed, choose.integer(0, 2))) : choose
   let batch = kind === 'packed' ? 1 : choose.of([1, 1, 2, 3])
   let kvHeads = choose.of([1, 1, 2, 3])
   let group = choose.of([1, 1, 2, 3, 4])
   const few = kind === 'few queries' || kind === 'lengths by call'
-  let queryLength = few ? choose.small(1, 16) : choose.small(1, 300)
+  let queryLength = few ? ofLengths.small(1, 16) : ofLengths.small(1, 300)
   let keyLength = few
-    ? choose.small(1, 2000)
-    : choose.chance(0.4)
+    ? ofLengths.small(1, 2000)
+    : ofLengths.chance(0.4)
       ? queryLength
-      : choose.small(1, 300)
+      : ofLengths.small(1, 300)
   if (bounded) keyLength = Math.max(queryLength, keyLength)
   const tooMuch = (): boolean => {
     const pairs = batch * kvHeads * group * queryLength * keyLength
@@ -146,7 +150,8 @@ function drawShape(choose: Chooser, theme: Theme): AttentionShape {
 }
 
 function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
-  const { kind, headDim: _, valueDim: __, bounded, drops, sinks, tile, ...shared } = theme
+  const { kind, headDim: _, valueDim: __, lengthSeed: ___, ...others } = theme
+  const { bounded, drops, sinks, tile, ...shared } = others
   const shape = drawShape(choose, theme)
   const { batch, heads, queryLength, keyLength } = shape
   const sequences = kind === 'packed' ? drawSequences(choose, queryLength, keyLength) : undefined

@@ -67,8 +67,8 @@ const kinds: Readonly<Record<string, ModifierKind>> = {
   kerple: { draw: () => [], build: (_, { heads }) => kerpleLog({ heads }) },
   sandwich: {
     draw: () => [],
-    build: (_, { heads, queryLength, keyLength }) =>
-      sandwich({ heads, maxDistance: queryLength + keyLength, dim: 8 }),
+    // One distance for calls of all lengths: it is in the kernel's text.
+    build: (_, { heads }) => sandwich({ heads, maxDistance: 2400, dim: 8 }),
   },
   temperature: {
     draw: () => [],
