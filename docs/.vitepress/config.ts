@@ -33,6 +33,7 @@ const guide: DefaultTheme.SidebarItem[] = [
     text: 'Fine print',
     items: [
       { text: 'Conventions we pin', link: '/guide/conventions' },
+      { text: 'How it is tested', link: '/guide/how-it-is-tested' },
       { text: 'Errata of common teaching', link: '/guide/errata' },
     ],
   },

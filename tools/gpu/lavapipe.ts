@@ -1,9 +1,8 @@
 // A software Vulkan device that can do what SwiftShader cannot: lavapipe of Mesa 26.1 or newer has
-// float16 arithmetic, subgroups of 8, 1,024 invocations and subgroup matrices, and it compiles a
-// shader in milliseconds. Debian's next release carries it, with a C library newer than the one
-// here; so driver and library are unpacked into a folder of their own, beside a copy of Node whose
-// loader and library path point there. Nothing else on the machine changes or is changed: programs
-// that this Node starts find the system's libraries.
+// float16 arithmetic, subgroups of 8, 1,024 invocations and subgroup matrices. Debian's next release
+// carries it, with a C library newer than the one here; so driver and library are unpacked into a
+// folder of their own, beside a copy of Node whose loader and library path point there. Nothing else
+// on the machine changes: programs that this Node starts find the system's libraries.
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,

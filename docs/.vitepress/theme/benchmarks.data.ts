@@ -53,8 +53,8 @@ function byCommand(left: ReportView, right: ReportView): number {
   return left.rank - right.rank || left.name.localeCompare(right.name)
 }
 
-/** Records of tiles, which kernels read and no page draws. */
-const notDrawn = 'attn-tuning/1'
+/** Records of tiles, which kernels read, and of conformance, which has a page of its own. */
+const notDrawn = ['attn-tuning/1', 'attn-conformance/2']
 
 function readResult(file: string): RunSummary | ReportView | [] {
   const name = basename(file, '.json')
@@ -63,7 +63,7 @@ function readResult(file: string): RunSummary | ReportView | [] {
     const report = JSON.parse(text) as { schema?: string } | null
     const schema = String(report?.schema)
     if (schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
-    if (schema === notDrawn) return []
+    if (notDrawn.includes(schema)) return []
     const view = Object.hasOwn(viewers, schema) ? viewers[schema] : undefined
     if (view) return { ...view(name, report), rank: Object.keys(viewers).indexOf(schema) }
     throw new TypeError(`no report of a schema that the page knows, got ${schema}`)

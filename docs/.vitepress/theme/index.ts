@@ -6,6 +6,7 @@ import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import HeroMask from './components/HeroMask.vue'
+import KernelTable from './components/KernelTable.vue'
 import LoopOrders from './components/LoopOrders.vue'
 import MaskTiles from './components/MaskTiles.vue'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
@@ -18,6 +19,7 @@ const theme: Theme = {
     app.component('BenchmarkMethod', BenchmarkMethod)
     app.component('BenchmarkRuns', BenchmarkRuns)
     app.component('BenchmarkSetting', BenchmarkSetting)
+    app.component('KernelTable', KernelTable)
     app.component('LoopOrders', LoopOrders)
     app.component('MaskTiles', MaskTiles)
   },
