@@ -6,6 +6,7 @@ import { createCompareCommand } from './cli/compare-command.ts'
 import { createDoctorCommand } from './cli/doctor-command.ts'
 import { createDeviceCommand } from './cli/device-command.ts'
 import { createIoCommand } from './cli/io-command.ts'
+import { createLectureCommand } from './cli/lecture-command.ts'
 import { createPartitionCommand } from './cli/partition-command.ts'
 import { createExtrapolateCommand } from './cli/extrapolate-command.ts'
 import { createPeersCommand } from './cli/peers-command.ts'
@@ -25,6 +26,7 @@ const program = new Command('attn')
   .addCommand(createRunCommand(setExitCode))
   .addCommand(createPositionsCommand(setExitCode))
   .addCommand(createSparseCommand(setExitCode))
+  .addCommand(createLectureCommand())
   .addCommand(createIoCommand())
   .addCommand(createDeviceCommand())
   .addCommand(createPartitionCommand(setExitCode))

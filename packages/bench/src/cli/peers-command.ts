@@ -38,6 +38,7 @@ interface PeersArguments {
   readonly budget: number
   readonly json?: string
   readonly svg?: string
+  readonly backward?: true
 }
 
 const others = peerEntries.map(({ name }) => name).filter((name) => name !== 'attn')
@@ -68,6 +69,7 @@ export function createPeersCommand(setExitCode: (code: number) => void): Command
     .option('--head-dims <list>', 'dims of a head, such as 64,128', parseLengths)
     .option('--dtypes <list>', 'float32,float16', parseChoices(['float32', 'float16']))
     .option('--masks <list>', 'full,causal,window', parseChoices(['full', 'causal', 'window']))
+    .option('--backward', 'a forward and a backward pass a call; attn and PyTorch have them here')
     .option('--window <keys>', 'keys that each query of the window sees', parseLength)
     .addOption(
       new Option('--flags <which>', "a browser's, or without Dawn's safety checks")
@@ -160,6 +162,7 @@ function problemOf(options: PeersArguments): Partial<PeerProblem> {
     ...(headDims ? { headDims } : {}),
     ...(dtypes ? { dtypes } : {}),
     ...(masks ? { masks } : {}),
+    ...(options.backward ? { backward: true } : {}),
     ...(window ? { window } : {}),
   }
 }

@@ -16,6 +16,7 @@ import type { ShapeArguments } from './shape-options.ts'
 interface PositionsArguments extends ShapeArguments {
   readonly device: DeviceKind | 'auto'
   readonly methods?: readonly PositionMethod[]
+  readonly backward?: true
   readonly json?: string
   readonly svg?: string
 }
@@ -35,6 +36,7 @@ export function createPositionsCommand(setExitCode: (code: number) => void): Com
       `some of ${positionMethods.join(', ')} (default: all)`,
       parseChoices(positionMethods),
     )
+    .option('--backward', 'time training steps, forward and backward, as well')
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
     .option('--svg <file>', 'draw overheads and times')
     .action(async (options: PositionsArguments) => {
@@ -53,6 +55,7 @@ async function execute(options: PositionsArguments): Promise<boolean> {
     device: options.device,
     problem: shapeOf(options),
     ...(options.methods ? { methods: options.methods } : {}),
+    backward: options.backward ?? false,
     ...samplingOf(options),
     environment,
     onDevice: (device, problem) =>

@@ -11,6 +11,8 @@ import { withErrorScopes } from '../device/error-scope.ts'
 import { readRanges } from '../inputs/read-back.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import type { EncodeWork } from '../measure/gpu-stopwatch.ts'
+import { createGradientInputs } from '../gradients/inputs.ts'
+import { prepareFlashTraining, prepareStandardTraining } from '../gradients/prepare.ts'
 import { measureCeilings } from './ceilings.ts'
 import type { Ceilings } from './ceilings.ts'
 import type { Peer, PeerInputs, PeerMask, PeerSetting, PeerShape, PreparedPeer } from './peer.ts'
@@ -86,7 +88,11 @@ async function prepare(
     output: flash.empty([batch, heads, queryLength, headDim], dtype),
     logSumExp: flash.empty([batch, heads, queryLength]),
   }
-  const work = variant === 'flash' ? flashWork(flash, shape, tensors) : standardWork()
+  const result = shape.backward ? undefined : tensors.output.storage
+  const training = shape.backward
+    ? await trainingWork(flash, shape, variant, inputs, tensors)
+    : undefined
+  const work = training ?? (variant === 'flash' ? flashWork(flash, shape, tensors) : standardWork())
   async function standardWork(): Promise<Work> {
     if (shape.mask === 'window') throw new Error('standard attention has no window here')
     if (kvHeads !== heads) throw new Error('standard attention has no grouped heads here')
@@ -116,7 +122,7 @@ async function prepare(
       await flash.finished()
       const count = batch * heads * queryLength * headDim
       const ranges = [{ first: 0, count }]
-      const [rows] = await readRanges(device, tensors.output.storage, dtype, ranges)
+      const [rows] = await readRanges(device, result ?? training!.dQuery, dtype, ranges)
       return rows!
     },
     timeOnGpu: async () =>
@@ -144,5 +150,57 @@ async function flashWork(
   return {
     encode: (encoder, timestampWrites) => plan.encodeForward(encoder, tensors, timestampWrites),
     destroy: () => plan.destroy(),
+  }
+}
+
+/** A forward and a backward pass as one call. */
+async function trainingWork(
+  flash: FlashAttention,
+  shape: PeerShape,
+  variant: string,
+  inputs: PeerInputs,
+  tensors: Record<'query' | 'key' | 'value' | 'output', GpuTensor>,
+): Promise<Work & { readonly dQuery: GPUBuffer }> {
+  const { batch, heads, kvHeads, queryLength, headDim, dtype, mask } = shape
+  if (kvHeads !== heads) throw new Error('backward passes of grouped heads are not measured here')
+  if (variant === 'standard' && mask === 'window') {
+    throw new Error('standard attention has no window here')
+  }
+  const buffers = {
+    query: tensors.query.storage,
+    key: tensors.key.storage,
+    value: tensors.value.storage,
+    output: tensors.output.storage,
+  }
+  const gradients = await createGradientInputs(flash.device, shape, queryLength, buffers)
+  const data = inputs.dOutput!
+  const storage = dtype === 'float32' ? data : toFloat16Array(data)
+  flash.device.queue.writeBuffer(gradients.buffers.dOutput, 0, storage)
+  const sizes = { batch, heads, headDim, dtype }
+  const prepared =
+    variant === 'flash'
+      ? await prepareFlashTraining(
+          flash,
+          sizes,
+          { mask: attentionMask(shape) },
+          queryLength,
+          buffers,
+          gradients,
+        )
+      : await prepareStandardTraining(
+          flash.device,
+          sizes,
+          mask === 'causal',
+          queryLength,
+          buffers,
+          gradients,
+        )
+  return {
+    encode: prepared.both,
+    dQuery: prepared.dQuery,
+    destroy() {
+      prepared.destroy()
+      gradients.destroy()
+    },
   }
 }

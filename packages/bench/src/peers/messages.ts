@@ -12,6 +12,8 @@ export interface InputFiles {
   readonly query: string
   readonly key: string
   readonly value: string
+  /** Where some problem has a backward pass. */
+  readonly dOutput?: string
 }
 
 /** Requests by name: what goes there and what comes back. */

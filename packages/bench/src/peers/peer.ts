@@ -20,6 +20,8 @@ export interface PeerShape {
   readonly mask: PeerMask
   /** Keys that a query of mask `window` sees, itself and those just before it. */
   readonly window: number
+  /** Whether a call is a forward and a backward pass; its result is then dQuery. Default: false. */
+  readonly backward?: boolean
 }
 
 /** Inputs as float32, row-major `[B, H or Hkv, length, D]`; values that the problem's dtype holds exactly. */
@@ -27,13 +29,15 @@ export interface PeerInputs {
   readonly query: Float32Array<ArrayBuffer>
   readonly key: Float32Array<ArrayBuffer>
   readonly value: Float32Array<ArrayBuffer>
+  /** Gradient of the output, where there is a backward pass. */
+  readonly dOutput?: Float32Array<ArrayBuffer>
 }
 
 /** A problem made ready. */
 export interface PreparedPeer {
   /** Computes so many calls in a row and waits until the last one is done. */
   readonly run: (chain: number) => Promise<void>
-  /** The result of one call, `[B, H, L, D]`. */
+  /** The result of one call, `[B, H, L, D]`: the output, or dQuery. */
   readonly output: () => Promise<Float32Array>
   /** Milliseconds of one call by the GPU's own clock, where it can be read. */
   readonly timeOnGpu?: () => Promise<number | undefined>

@@ -21,6 +21,8 @@ export interface PeerEntry {
   readonly takesFlags: boolean
   /** Variants that write the scores down. */
   readonly unfused: readonly string[]
+  /** Whether its backward pass is measured. */
+  readonly trains: boolean
 }
 
 const entry = (
@@ -29,7 +31,14 @@ const entry = (
   packages: readonly string[],
   unfused: readonly string[] = [],
   takesFlags = true,
-): PeerEntry => ({ name, packages, create, takesFlags, unfused })
+): PeerEntry => ({
+  name,
+  packages,
+  create,
+  takesFlags,
+  unfused,
+  trains: name === 'attn' || name === 'pytorch',
+})
 
 /** All of them, ourselves first. */
 export const peerEntries: readonly PeerEntry[] = [

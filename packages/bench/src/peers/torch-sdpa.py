@@ -66,6 +66,11 @@ class Prepared:
             keys = torch.arange(shape["keyLength"], device="cuda").unsqueeze(0)
             mask = (keys <= rows) & (keys > rows - shape["window"])
             self.options["attn_mask"] = mask
+        self.gradient = None
+        if shape.get("backward"):
+            self.gradient = load("dOutput", "heads", shape["queryLength"])
+            for tensor in (self.query, self.key, self.value):
+                tensor.requires_grad_(True)
         self.call(1)
 
     def call(self, chain):
@@ -73,8 +78,17 @@ class Prepared:
         with self.kernel(self.backend), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(chain):
-                result = self.attention(result, self.key, self.value, **self.options)
+                if self.gradient is None:
+                    result = self.attention(result, self.key, self.value, **self.options)
+                else:
+                    result = self.step()
         return result
+
+    def step(self):
+        """A forward and a backward pass; gradients are made anew, not added up."""
+        inputs = (self.query, self.key, self.value)
+        output = self.attention(*inputs, **self.options)
+        return self.torch.autograd.grad(output, inputs, self.gradient)[0]
 
     def time(self, chain):
         self.torch.cuda.synchronize()

@@ -70,6 +70,7 @@ function readInputs(files: InputFiles, shape: PeerShape): PeerInputs {
     query: read(files.query, heads * queryLength),
     key: read(files.key, kvHeads * keyLength),
     value: read(files.value, kvHeads * keyLength),
+    ...(shape.backward ? { dOutput: read(files.dOutput!, heads * queryLength) } : {}),
   }
 }
 

@@ -4,7 +4,7 @@ import { drawFigure } from '../chart/figure.ts'
 import type { Panel } from '../chart/panel.ts'
 import { positionMethods, positionNames } from '../positions/problem.ts'
 import { formatLength, threeDigits } from './format.ts'
-import type { PositionsReport } from './positions-report.ts'
+import type { PositionOutcome, PositionsReport } from './positions-report.ts'
 
 /**
  * Draws a report as an SVG document.
@@ -18,38 +18,56 @@ export function drawPositions({ results, problem, device }: PositionsReport): st
   if (methods.length === 0) {
     throw new RangeError('drawPositions: needs at least one position method, got none')
   }
-  const overhead = (index: number, method: (typeof methods)[number]): number =>
-    100 * results[index]!.outcomes[method]!.overhead
+  type Method = (typeof methods)[number]
   const { dtype, heads, headDim } = problem
-  const panel: Panel =
-    results.length === 1
-      ? {
-          kind: 'bars',
-          title: `length ${formatLength(results[0]!.length)}, causal`,
-          valueLabel: '% over attention without positions',
-          bars: methods.map((method) => ({
-            label: positionNames[method],
-            value: overhead(0, method),
-            text: `${threeDigits(overhead(0, method))} %`,
-          })),
-        }
-      : {
-          kind: 'lines',
-          title: 'causal',
-          xLabel: 'length',
-          yLabel: '% over attention without positions',
-          xScale: 'length',
-          yScale: 'linear',
-          yIncludes: [0],
-          series: methods.map((method) => ({
-            label: positionNames[method],
-            points: results.map(({ length }, index) => [length, overhead(index, method)] as const),
-          })),
-        }
+  const panelOf = (
+    title: string,
+    overhead: (outcome: PositionOutcome) => number | undefined,
+  ): Panel[] => {
+    const percent = (index: number, method: Method): number | undefined => {
+      const part = overhead(results[index]!.outcomes[method]!)
+      return part === undefined ? undefined : 100 * part
+    }
+    if (percent(0, methods[0]!) === undefined) return []
+    const unit = '% over attention without positions'
+    return results.length === 1
+      ? [
+          {
+            kind: 'bars',
+            title: `${title}, length ${formatLength(results[0]!.length)}`,
+            valueLabel: unit,
+            bars: methods.map((method) => ({
+              label: positionNames[method],
+              value: percent(0, method)!,
+              text: `${threeDigits(percent(0, method)!)} %`,
+            })),
+          },
+        ]
+      : [
+          {
+            kind: 'lines',
+            title,
+            xLabel: 'length',
+            yLabel: unit,
+            xScale: 'length',
+            yScale: 'linear',
+            yIncludes: [0],
+            series: methods.map((method) => ({
+              label: positionNames[method],
+              points: results.map(
+                ({ length }, index) => [length, percent(index, method)!] as const,
+              ),
+            })),
+          },
+        ]
+  }
   return drawFigure({
-    title: `${device.name}: ${dtype}, ${heads} heads of dim ${headDim}`,
+    title: `${device.name}: ${dtype}, ${heads} heads of dim ${headDim}, causal`,
     description:
       'How much longer attention takes with each position method than without any, by sequence length.',
-    panels: [panel],
+    panels: [
+      ...panelOf('Forward', ({ overhead }) => overhead),
+      ...panelOf('Forward and backward', ({ training }) => training?.overhead),
+    ],
   })
 }

@@ -6,6 +6,23 @@ import type { PositionMethod, PositionProblem } from '../positions/problem.ts'
 import type { Verification } from '../verify/expectation.ts'
 import type { Environment } from './run-report.ts'
 
+/** What a training step takes with a method; the gradients of its tables are part of it. */
+export interface PositionTraining {
+  /** Milliseconds of one backward pass. */
+  readonly backward: Measurement
+  /** Milliseconds of a forward and a backward pass. */
+  readonly both: Measurement
+  /** How much longer both take than without positions, as a part of that: the median over rounds. */
+  readonly overhead: number
+  /** Bytes held beside inputs, output and gradients. */
+  readonly memoryBytes: number
+  /**
+   * Every row of P sums up to 1, so the gradients of all values sum up to those of all outputs: compared
+   * over the first head, as a part of the sum of their sizes.
+   */
+  readonly verification: Verification
+}
+
 /** What a method takes at one length. */
 export interface PositionOutcome {
   /** Milliseconds of one run, the method's own work included. */
@@ -17,6 +34,8 @@ export interface PositionOutcome {
   /** Bytes held beside inputs and output. */
   readonly memoryBytes: number
   readonly verification: Verification
+  /** The backward pass, where that was asked for. */
+  readonly training?: PositionTraining
   /** How the library says it computes this. */
   readonly explanation: unknown
 }
@@ -42,6 +61,9 @@ export interface PositionsReport {
 /** Whether every method agreed with the CPU reference at every length. */
 export function positionsVerified({ results }: PositionsReport): boolean {
   return results.every(({ outcomes }) =>
-    Object.values(outcomes).every(({ verification }) => verification.passed),
+    Object.values(outcomes).every(
+      ({ verification, training }) =>
+        verification.passed && (training?.verification.passed ?? true),
+    ),
   )
 }

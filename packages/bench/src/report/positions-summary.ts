@@ -59,9 +59,40 @@ export function formatPositions({ results, problem, device }: PositionsReport): 
     ...formatVerified(results, problem),
     '',
     formatTable(columns, rows),
+    ...formatTraining(results),
     '',
     ...notes(results, device),
   ].join('\n')
+}
+
+const trainingColumns = [
+  { group: '', title: 'length' },
+  { group: '', title: 'positions' },
+  { group: 'one training step', title: 'backward ms' },
+  { group: 'one training step', title: 'both' },
+  { group: 'one training step', title: 'vs none' },
+  { group: 'memory', title: 'beside inputs and results' },
+]
+
+function formatTraining(results: readonly PositionLengthResult[]): string[] {
+  const rows = results.flatMap(({ length, outcomes }) =>
+    positionMethods.flatMap((method) => {
+      const training = outcomes[method]?.training
+      if (!training) return []
+      const { backward, both, overhead, memoryBytes, verification } = training
+      return [
+        [
+          formatLength(length),
+          `${positionNames[method]}${verification.passed ? '' : ' WRONG'}`,
+          threeDigits(backward.median),
+          threeDigits(both.median),
+          method === 'none' ? '' : formatOverhead(overhead),
+          formatBytes(memoryBytes),
+        ],
+      ]
+    }),
+  )
+  return rows.length === 0 ? [] : ['', formatTable(trainingColumns, rows)]
 }
 
 function formatRate(perSecond: number): string {
@@ -111,7 +142,7 @@ function notes(results: readonly PositionLengthResult[], { kind }: DeviceReport)
   const software =
     kind === 'software' ? ['a software adapter: its overheads say nothing about a GPU'] : []
   return [
-    `forward only; medians of samples taken in turns, by ${clock === 'gpu-timestamps' ? 'GPU timestamp queries' : 'the wall clock'}`,
+    `medians of samples taken in turns, by ${clock === 'gpu-timestamps' ? 'GPU timestamp queries' : 'the wall clock'}`,
     'sinusoidal: the addition to the embeddings is counted in full, though a model adds once and not in each layer',
     'RoPE: rotating queries and keys is included, and so are the rotated copies in memory',
     ...software,

@@ -9,7 +9,8 @@ import { normalArray } from '../inputs/normal.ts'
 import type { ElementRange } from '../inputs/read-back.ts'
 import { attentionMask } from '../peers/attn.ts'
 import type { InputFiles } from '../peers/messages.ts'
-import type { PeerShape } from '../peers/peer.ts'
+import type { PeerInputs, PeerShape } from '../peers/peer.ts'
+import { expectQueryGradients } from '../gradients/query-rows.ts'
 import { expectRows, verifyRows } from '../verify/expectation.ts'
 import type { Verification } from '../verify/expectation.ts'
 import { sampleBlocks } from '../verify/sample.ts'
@@ -31,7 +32,7 @@ export interface PeerInputStore {
 }
 
 interface DTypeInputs {
-  readonly data: Readonly<Record<keyof InputFiles, Float32Array<ArrayBuffer>>>
+  readonly data: PeerInputs
   readonly files: InputFiles
 }
 
@@ -74,13 +75,23 @@ export function createPeerInputs(
     }
     const queries = most((shape) => shape.batch * shape.heads * shape.queryLength * shape.headDim)
     const keys = most((shape) => shape.batch * shape.kvHeads * shape.keyLength * shape.headDim)
-    const data = { query: create(1, queries), key: create(2, keys), value: create(3, keys) }
+    const data = {
+      query: create(1, queries),
+      key: create(2, keys),
+      value: create(3, keys),
+      ...(own.some(({ backward }) => backward) ? { dOutput: create(4, queries) } : {}),
+    }
     const write = (name: keyof InputFiles): string => {
       const file = join(folder, `${name}.${dtype}`)
-      writeFileSync(file, data[name])
+      writeFileSync(file, data[name]!)
       return file
     }
-    const files = { query: write('query'), key: write('key'), value: write('value') }
+    const files = {
+      query: write('query'),
+      key: write('key'),
+      value: write('value'),
+      ...(data.dOutput ? { dOutput: write('dOutput') } : {}),
+    }
     const inputs = { data, files }
     made.set(dtype, inputs)
     return inputs
@@ -102,19 +113,21 @@ export function createPeerInputs(
         return array.subarray(first, first + rows * headDim)
       }
       // A single query sees all keys, as if it were one of as many.
-      const expectation = expectRows(
-        blocks.map(({ head, firstRow, rows }) => ({
-          head,
-          firstRow,
-          rows,
-          query: rowsOf(data.query, head, queryLength, firstRow, rows),
-          key: rowsOf(data.key, kvHeadOf(head), keyLength, 0, keyLength),
-          value: rowsOf(data.value, kvHeadOf(head), keyLength, 0, keyLength),
-        })),
-        keyLength,
-        attentionMask(shape),
-        dtype,
-      )
+      const inputs = blocks.map(({ head, firstRow, rows }) => ({
+        head,
+        firstRow,
+        rows,
+        query: rowsOf(data.query, head, queryLength, firstRow, rows),
+        key: rowsOf(data.key, kvHeadOf(head), keyLength, 0, keyLength),
+        value: rowsOf(data.value, kvHeadOf(head), keyLength, 0, keyLength),
+        ...(data.dOutput
+          ? { dOutput: rowsOf(data.dOutput, head, queryLength, firstRow, rows) }
+          : {}),
+      }))
+      const mask = attentionMask(shape)
+      const expectation = shape.backward
+        ? expectQueryGradients(inputs, keyLength, mask, dtype)
+        : expectRows(inputs, keyLength, mask, dtype)
       return {
         files,
         blocks: blocks.map(({ head, firstRow, rows }) => ({

@@ -19,6 +19,8 @@ export interface PeerProblem {
   readonly lengths: readonly number[]
   /** Numbers of keys for a single query. */
   readonly decodeLengths: readonly number[]
+  /** Whether calls are a forward and a backward pass; decoding has none. Default: false. */
+  readonly backward?: boolean
 }
 
 /** What suits a device, so that a run takes a few minutes at most. */
@@ -78,7 +80,13 @@ export function peerShapes(problem: PeerProblem): PeerShape[] {
       const shared = { batch, heads, kvHeads, headDim, dtype, window }
       return [
         ...lengths.flatMap((length) =>
-          masks.map((mask) => ({ ...shared, queryLength: length, keyLength: length, mask })),
+          masks.map((mask) => ({
+            ...shared,
+            queryLength: length,
+            keyLength: length,
+            mask,
+            ...(problem.backward ? { backward: true } : {}),
+          })),
         ),
         ...decodeLengths.map((keyLength) => ({
           ...shared,
@@ -92,7 +100,10 @@ export function peerShapes(problem: PeerProblem): PeerShape[] {
   return shapes.toSorted((left, right) => peerOperations(left) - peerOperations(right))
 }
 
-/** 4 D operations per pair of a query and a key that it sees, over all heads. */
+/**
+ * 4 D operations per pair of a query and a key that it sees, over all heads; 14 D with the backward pass,
+ * whose five products count whoever recomputes S and whoever has stored it.
+ */
 export function peerOperations(shape: PeerShape): number {
   const { batch, heads, queryLength, keyLength, headDim, mask, window } = shape
   const most = mask === 'window' ? Math.min(window, keyLength) : keyLength
@@ -100,14 +111,18 @@ export function peerOperations(shape: PeerShape): number {
     mask === 'full'
       ? queryLength * keyLength
       : (most * (most + 1)) / 2 + (queryLength - most) * most
-  return 4 * batch * heads * headDim * pairs
+  return (shape.backward ? 14 : 4) * batch * heads * headDim * pairs
 }
 
-/** Bytes of query, key, value and output: what has to cross the memory bus at least once. */
+/**
+ * Bytes of query, key, value and output: what has to cross the memory bus at least once. With a backward
+ * pass twice that and their gradients.
+ */
 export function peerBytes(shape: PeerShape): number {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype } = shape
   const rows = 2 * heads * queryLength + 2 * kvHeads * keyLength
-  return batch * rows * headDim * (dtype === 'float32' ? 4 : 2)
+  const passes = shape.backward ? 3 : 1
+  return passes * batch * rows * headDim * (dtype === 'float32' ? 4 : 2)
 }
 
 /** For people: `float32, causal, B=1 H=16 L=4k D=64`. */
@@ -120,5 +135,6 @@ export function formatPeerShape(shape: PeerShape): string {
       ? `L=${formatLength(queryLength)}`
       : `L=${queryLength} S=${formatLength(keyLength)}`
   const grouped = kvHeads === heads ? '' : ` Hkv=${kvHeads}`
-  return `${dtype}, ${kind}, B=${batch} H=${heads}${grouped} ${lengths} D=${headDim}`
+  const passes = shape.backward ? 'forward and backward, ' : ''
+  return `${passes}${dtype}, ${kind}, B=${batch} H=${heads}${grouped} ${lengths} D=${headDim}`
 }

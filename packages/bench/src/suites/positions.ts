@@ -13,6 +13,7 @@ import type { MeasureOptions, Measurement } from '../measure/measure.ts'
 import { median } from '../measure/statistics.ts'
 import { preparePositions } from '../positions/prepare.ts'
 import type { PreparedPositions } from '../positions/prepare.ts'
+import { timeTraining } from '../positions/train.ts'
 import {
   checkPositionProblem,
   defaultPositionProblem,
@@ -38,6 +39,8 @@ export interface PositionsOptions {
   readonly methods?: readonly PositionMethod[]
   /** What differs from {@link defaultPositionProblem} of the device. */
   readonly problem?: Partial<PositionProblem>
+  /** Whether to time training steps, forward and backward, as well. Default: false. */
+  readonly backward?: boolean
   /** How long and how often to measure. Default: less where there is no GPU. */
   readonly measure?: MeasureOptions
   /** Goes into the report. */
@@ -70,7 +73,8 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
     let done = 0
     const wanted = new Set(options.methods ?? positionMethods).add('none')
     const methods = positionMethods.filter((method) => wanted.has(method))
-    const total = problem.lengths.length * (methods.length + 1)
+    const backward = options.backward ?? false
+    const total = problem.lengths.length * (methods.length + (backward ? 2 : 1))
     const step = (what: string, length: number): void => {
       options.onProgress?.({ done, total, label: `${what}, length ${formatLength(length)}` })
       done++
@@ -79,7 +83,7 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
     const results: PositionLengthResult[] = []
     try {
       for (const length of problem.lengths) {
-        results.push(await compareAt(flash, problem, methods, length, measure, step))
+        results.push(await compareAt(flash, problem, methods, length, measure, step, backward))
       }
     } finally {
       flash.destroy()
@@ -105,6 +109,7 @@ async function compareAt(
   length: number,
   options: MeasureOptions,
   step: (what: string, length: number) => void,
+  backward: boolean,
 ): Promise<PositionLengthResult> {
   const inputs = await createGpuInputs(flash.device, problem, length)
   const prepared: PreparedPositions[] = []
@@ -119,6 +124,10 @@ async function compareAt(
     await flash.finished()
     stopwatches.forEach((stopwatch) => stopwatch.destroy())
     const [none] = times
+    if (backward) step('training steps', length)
+    const steps = backward
+      ? await timeTraining(flash, problem, methods, length, inputs, options)
+      : undefined
     const outcomes: Partial<Record<PositionMethod, PositionOutcome>> = {}
     prepared.forEach(({ method, memoryBytes, verification, explanation }, index) => {
       const time = times[index]!
@@ -128,6 +137,14 @@ async function compareAt(
         overhead: overheadOf(time, none!),
         memoryBytes,
         verification,
+        ...(steps
+          ? {
+              training: {
+                ...steps[index]!,
+                overhead: overheadOf(steps[index]!.both, steps[0]!.both),
+              },
+            }
+          : {}),
         explanation,
       }
     })

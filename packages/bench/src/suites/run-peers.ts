@@ -158,6 +158,7 @@ async function runShapes(
       return {
         ...own,
         reasonAgainst: (shape) =>
+          (shape.backward && !entry.trains ? 'its backward pass is not measured' : undefined) ??
           needsTooMuch(entry, variant, shape, options.memoryBytes) ??
           takesTooLong(own, shape, rows, options.contest.budgetMilliseconds),
       }
@@ -191,7 +192,8 @@ function needsTooMuch(
   shape: PeerShape,
   memoryBytes: number,
 ): string | undefined {
-  const bytes = scoresOf(shape)
+  // With a backward pass P is kept, and dP comes beside it.
+  const bytes = scoresOf(shape) * (shape.backward ? 2 : 1)
   return unfused.includes(variant) && bytes > memoryBytes
     ? `needs ${formatBytes(bytes)}`
     : undefined
