@@ -34,9 +34,10 @@ export function expectQueryGradients(
       tensor(Float64Array.from(value), [1, 1, queryLength, headDim]),
     ] as const
     const gradient = tensor(Float64Array.from(dOutput!), [1, 1, rows, headDim])
-    const { dQuery } = standardAttentionBackward(...inputs, gradient, options)
+    const forward = standardAttention(...inputs, options)
+    const { output, logSumExp } = forward
+    const { dQuery } = standardAttentionBackward(...inputs, forward, gradient, options)
     const right = dQuery.storage as Float64Array
-    const { output, logSumExp } = standardAttention(...inputs, options)
     for (let row = 0; row < rows; row++) {
       const own = { from: row * headDim, to: (row + 1) * headDim }
       // One query alone, as if it were every query of its head: only its own row is looked at.
