@@ -15,6 +15,7 @@ const parts = new Set([
   'CallOptions', // checkAttentionOptions
   'PlanOptions', // checkAttentionOptions
   'RoundOptions',
+  'RooflineOptions', // All are required, and counted traffic may be given whole.
 ])
 
 test.each(packages)('every exported interface of options has its names checked: %s', (name) => {

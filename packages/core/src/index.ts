@@ -101,12 +101,8 @@ export { bottomUp, nodesOf, usesOf } from './expression/graph.ts'
 export { withOperands } from './expression/substitute.ts'
 export { translation, translations } from './expression/translation.ts'
 
-export {
-  attentionShape,
-  checkAttentionShape,
-  checkParameters,
-  resolveOptions,
-} from './attention/options.ts'
+export { checkParameters } from './attention/check-parameters.ts'
+export { attentionShape, checkAttentionShape, resolveOptions } from './attention/options.ts'
 export type { AttentionOptions, AttentionShape, ResolvedAttention } from './attention/options.ts'
 export { checkAttentionOptions } from './attention/option-names.ts'
 export { checkForwardResult } from './attention/result.ts'

@@ -19,6 +19,13 @@ export interface Pattern extends Mask {
  * @param build - Receives the coordinates, returns a boolean expression: true where visible.
  * @param orders - Orders of the tokens under which it may be made of whole tiles. Default: none.
  * @throws TypeError when `build` returns something else, RangeError for an unusable name.
+ *
+ * @example
+ * ```ts
+ * import { pattern } from '@attn/masks'
+ * const past = pattern('past', ({ query, key }) => key.lt(query))
+ * past.components.length // => 1
+ * ```
  */
 export function pattern(
   name: string,
@@ -45,6 +52,13 @@ export function ordersOf(masks: readonly Mask[]): readonly OrderProposal[] {
  * @param name - Letters and digits; shown in messages, plans and pictures.
  * @param components - At least one mask.
  * @throws RangeError for an unusable name or no parts.
+ *
+ * @example
+ * ```ts
+ * import { causal, globalTokens, patternOf } from '@attn/masks'
+ * const joined = patternOf('joined', [causal(), globalTokens(2)])
+ * joined.components.map(({ name }) => name) // => ['causal', 'globalTokens']
+ * ```
  */
 export function patternOf(name: string, components: readonly Mask[]): Pattern {
   if (components.length === 0) {

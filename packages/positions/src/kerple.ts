@@ -82,6 +82,14 @@ const kerplePowerOptions: OptionNames<KerplePowerOptions> = {
  * KERPLE's power kernel: -r1 |i - j|^r2.
  *
  * @throws RangeError when `heads` or the length or range of a parameter is out of range.
+ *
+ * @example
+ * ```ts
+ * import { compile } from '@attn/core'
+ * import { kerplePower } from '@attn/positions'
+ * const bias = kerplePower({ heads: 1, scale: [0.5], exponent: [2] })
+ * compile(bias.expression)({ score: 0, head: 0, query: 8, key: 5 }) // => -4.5
+ * ```
  */
 export function kerplePower(options: KerplePowerOptions): Kerple {
   checkOptions('kerplePower', options, kerplePowerOptions)

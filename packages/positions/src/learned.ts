@@ -78,6 +78,14 @@ export function learnedPositions(
  * @param rows - Rows of the table.
  * @returns `[rows, dim]` of the gradient's dtype.
  * @throws RangeError as `learnedPositions` does, or when the positions do not fit the gradient.
+ *
+ * @example
+ * ```ts
+ * import { tensorFrom } from '@attn/core'
+ * import { learnedPositionsBackward } from '@attn/positions'
+ * const gradient = tensorFrom([1, 2, 10, 20], [2, 2])
+ * Array.from(learnedPositionsBackward(gradient, [1, 1], 3).storage) // => [0, 0, 11, 22, 0, 0]
+ * ```
  */
 export function learnedPositionsBackward(
   gradient: Tensor,

@@ -1,7 +1,7 @@
 // Random expression trees: the shader text gives what `evaluate` gives.
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compile } from '@attn/core'
+import { compile, coordinate } from '@attn/core'
 import type { ExpressionNode, Point } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { coordinateRanges } from '../../core/test/arbitrary-box.ts'
@@ -41,6 +41,21 @@ describe.skipIf(!gpu)('random expressions on the GPU', () => {
   afterAll(() => device.destroy())
 
   const points = fc.sample(arbitraryPoints, { numRuns: 64, seed })
+
+  test('powers of zero are those of the CPU', async () => {
+    const base = coordinate('key').toFloat().abs()
+    const one = coordinate('heads').toFloat() // So that no exponent is known when text is made.
+    const nodes = [-2, -1, -0.5, 0, 0.5, 3]
+      .flatMap((exponent) => [base.pow(exponent), base.pow(one.mul(exponent))])
+      .map((power) => power.min(100).node)
+    const [anywhere] = points
+    const places = [0, 1, 4].map((key) => ({ ...anywhere!, key, heads: 1 }))
+    const results = await runExpressions(device, nodes, places, parameters)
+    const errors = nodes.flatMap((node, index) =>
+      places.map((place, at) => Math.abs(compile({ node })(place) - results[index]![at]!)),
+    )
+    expect(Math.max(...errors)).toBeLessThan(1e-4)
+  })
 
   test.each([
     ['integers', { floats: false }],

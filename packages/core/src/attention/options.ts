@@ -1,10 +1,8 @@
 // The one set of options every attention function takes, and the shapes and defaults they resolve
 // to. All checks of the public boundary are here, so that every backend refuses the same things
 // with the same words.
-import { compile } from '../expression/evaluate.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
-import { dependencies } from '../expression/dependencies.ts'
 import type { TensorLike } from '../tensor/tensor.ts'
 import { resolveDropout } from './dropout.ts'
 import type { DropoutOptions, ResolvedDropout } from './dropout.ts'
@@ -97,6 +95,13 @@ export interface ResolvedAttention {
  * The sizes of query `[B, H, L, D]`, key `[B, Hkv, S, D]` and value `[B, Hkv, S, Dv]`.
  *
  * @throws RangeError when the three do not fit one another.
+ *
+ * @example
+ * ```ts
+ * import { attentionShape, zeros } from '@attn/core'
+ * const key = zeros([1, 2, 9, 4])
+ * attentionShape('attention', zeros([1, 6, 3, 4]), key, key).kvHeads // => 2
+ * ```
  */
 export function attentionShape(
   caller: string,
@@ -150,6 +155,13 @@ export function checkTensorShape(
  * Checks sizes given as numbers.
  *
  * @throws RangeError when a size is not a positive integer or kvHeads does not divide heads.
+ *
+ * @example
+ * ```ts
+ * import { checkAttentionShape } from '@attn/core'
+ * const lengths = { batch: 1, queryLength: 3, keyLength: 3, headDim: 4, valueDim: 4 }
+ * checkAttentionShape('attention', { ...lengths, heads: 6, kvHeads: 4 }) // => throws RangeError: attention: kvHeads must divide heads, got heads=6 kvHeads=4
+ * ```
  */
 export function checkAttentionShape(caller: string, shape: AttentionShape): void {
   for (const [name, size] of Object.entries(shape)) {
@@ -169,6 +181,15 @@ export function checkAttentionShape(caller: string, shape: AttentionShape): void
  *
  * @throws RangeError for values out of range and tables that do not fit the sizes, TypeError for things
  *   of the wrong kind.
+ *
+ * @example
+ * ```ts
+ * import { resolveOptions } from '@attn/core'
+ * const lengths = { batch: 1, queryLength: 3, keyLength: 9, headDim: 4, valueDim: 4 }
+ * const { scale, queryOffsets } = resolveOptions('attention', { ...lengths, heads: 1, kvHeads: 1 })
+ * scale // => 0.5
+ * queryOffsets[0] // => 6
+ * ```
  */
 export function resolveOptions(
   caller: string,
@@ -254,27 +275,5 @@ export function resolveForAnyTables(
     queryOffsets: Int32Array.of(expressions.queryOffset),
     keyLengths: Int32Array.of(shape.keyLength),
     sequences: { ...sequences, mask },
-  }
-}
-
-/**
- * Checks that a call gives every parameter its mask and score modifiers use, and no other. Apart
- * from `resolveOptions` because a plan is made before parameters are known.
- *
- * @throws RangeError when one is missing, unknown or out of its range.
- */
-export function checkParameters(caller: string, resolved: ResolvedAttention): void {
-  const used = [resolved.mask, ...resolved.scoreModifiers].flatMap((part) =>
-    part ? [part.expression] : [],
-  )
-  const known = new Set<string>()
-  for (const expression of used) {
-    compile(expression, resolved) // throws for a missing or unfit parameter
-    for (const parameter of dependencies(expression.node).parameters) known.add(parameter.name)
-  }
-  for (const name of Object.keys(resolved.parameters)) {
-    if (!known.has(name)) {
-      throw new RangeError(`${caller}: no mask or score modifier uses the parameter ${name}`)
-    }
   }
 }

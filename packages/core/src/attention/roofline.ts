@@ -1,8 +1,6 @@
 // The roofline model (Williams, Waterman and Patterson, CACM 2009): a computation takes at least as
 // long as its bytes need at the memory's bandwidth, and at least as long as its operations need at the
 // processor's rate. Which of the two is longer says what to make better.
-import { checkOptions } from '../check-options.ts'
-import type { OptionNames } from '../check-options.ts'
 
 /** A computation, and the device that is to run it. */
 export interface RooflineOptions {
@@ -33,13 +31,6 @@ export interface Roofline {
   readonly attainableRate: number
 }
 
-const rooflineOptions: OptionNames<RooflineOptions> = {
-  bytes: true,
-  operations: true,
-  bandwidth: true,
-  rate: true,
-}
-
 /**
  * The time bounds of a computation on a device.
  *
@@ -57,7 +48,6 @@ const rooflineOptions: OptionNames<RooflineOptions> = {
  * ```
  */
 export function roofline(options: RooflineOptions): Roofline {
-  checkOptions('roofline', options, rooflineOptions)
   const { bytes, operations, bandwidth, rate } = options
   for (const [name, value] of Object.entries({ bytes, operations })) {
     if (!(value >= 0)) throw new RangeError(`roofline: ${name} must be 0 or more, got ${value}`)

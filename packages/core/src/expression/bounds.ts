@@ -63,7 +63,16 @@ export function compileBounds(
   )
 }
 
-/** The bounds of a boolean expression in words. */
+/**
+ * The bounds of a boolean expression in words.
+ *
+ * @example
+ * ```ts
+ * import { compileBounds, coordinate, truth } from '@attn/core'
+ * const bounds = compileBounds(coordinate('key').lt(8))
+ * truth(bounds({ key: { low: 0, high: 7, stride: 1 } })) // => 'always'
+ * ```
+ */
 export function truth(bounds: StridedInterval): Truth {
   if (bounds.low === 1) return 'always'
   return bounds.high === 0 ? 'never' : 'sometimes'

@@ -46,7 +46,15 @@ export function compile(
   )
 }
 
-/** The value of an expression at one point; see {@link compile}. */
+/**
+ * The value of an expression at one point; see {@link compile}.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate } from '@attn/core'
+ * evaluate(coordinate('key').mul(3), { key: 4 }) // => 12
+ * ```
+ */
 export function evaluate(
   expression: { readonly node: ExpressionNode },
   point: Point,
@@ -55,7 +63,17 @@ export function evaluate(
   return compile(expression, environment)(point)
 }
 
-/** The value a call gives a parameter, checked against its range. */
+/**
+ * The value a call gives a parameter, checked against its range.
+ *
+ * @example
+ * ```ts
+ * import { parameterValue } from '@attn/core'
+ * const width = { name: 'width', type: 'integer', minimum: 1, maximum: 64 }
+ * parameterValue(width, { parameters: { width: 8 } }) // => 8
+ * parameterValue(width, { parameters: { width: 80 } }) // => throws RangeError: parameters: width must be an integer from 1 to 64, got 80
+ * ```
+ */
 export function parameterValue(
   parameter: {
     readonly name: string

@@ -1,6 +1,14 @@
 // The fluent builder. JavaScript has no operator overloading, so `key <= query` is
 // `key.le(query)`; each method checks types and returns a new frozen tree.
 import type {
+  BooleanExpression,
+  BooleanLike,
+  FloatExpression,
+  FloatLike,
+  IntegerExpression,
+  IntegerLike,
+} from './expression-types.ts'
+import type {
   ArithmeticOperation,
   ComparisonOperation,
   Coordinate,
@@ -9,81 +17,26 @@ import type {
   UnaryOperation,
 } from './node.ts'
 
-/** An integer, or what becomes one: a whole JavaScript number. */
-export type IntegerLike = IntegerExpression | number
-/** A float, or what becomes one: any number, or an integer expression. */
-export type FloatLike = FloatExpression | IntegerExpression | number
-/** A boolean expression or constant. */
-export type BooleanLike = BooleanExpression | boolean
-
-/** An integer between -2^31 and 2^31 - 1 (the GPU's i32; leaving the range is undefined). */
-export interface IntegerExpression {
-  readonly node: ExpressionNode
-  add(other: IntegerLike): IntegerExpression
-  sub(other: IntegerLike): IntegerExpression
-  mul(other: IntegerLike): IntegerExpression
-  /** Quotient rounded towards -Infinity. The divisor must be positive. */
-  floorDiv(divisor: IntegerLike): IntegerExpression
-  /** Remainder in `0 .. divisor - 1`, also of negative numbers. The divisor must be positive. */
-  mod(divisor: IntegerLike): IntegerExpression
-  min(other: IntegerLike): IntegerExpression
-  max(other: IntegerLike): IntegerExpression
-  neg(): IntegerExpression
-  abs(): IntegerExpression
-  eq(other: IntegerLike): BooleanExpression
-  ne(other: IntegerLike): BooleanExpression
-  lt(other: IntegerLike): BooleanExpression
-  le(other: IntegerLike): BooleanExpression
-  gt(other: IntegerLike): BooleanExpression
-  ge(other: IntegerLike): BooleanExpression
-  toFloat(): FloatExpression
-}
-
-/** A float: float64 on the CPU, float32 on the GPU. */
-export interface FloatExpression {
-  readonly node: ExpressionNode
-  add(other: FloatLike): FloatExpression
-  sub(other: FloatLike): FloatExpression
-  mul(other: FloatLike): FloatExpression
-  div(other: FloatLike): FloatExpression
-  /** This to a power. The base must not be negative. */
-  pow(exponent: FloatLike): FloatExpression
-  min(other: FloatLike): FloatExpression
-  max(other: FloatLike): FloatExpression
-  neg(): FloatExpression
-  abs(): FloatExpression
-  exp(): FloatExpression
-  /** Natural logarithm. */
-  log(): FloatExpression
-  sqrt(): FloatExpression
-  sin(): FloatExpression
-  cos(): FloatExpression
-  tanh(): FloatExpression
-  /** The integer just at or below. */
-  floor(): IntegerExpression
-  eq(other: FloatLike): BooleanExpression
-  ne(other: FloatLike): BooleanExpression
-  lt(other: FloatLike): BooleanExpression
-  le(other: FloatLike): BooleanExpression
-  gt(other: FloatLike): BooleanExpression
-  ge(other: FloatLike): BooleanExpression
-}
-
-/** A truth value. */
-export interface BooleanExpression {
-  readonly node: ExpressionNode
-  and(other: BooleanLike): BooleanExpression
-  or(other: BooleanLike): BooleanExpression
-  xor(other: BooleanLike): BooleanExpression
-  not(): BooleanExpression
-  /** One of two numbers; if either is a float, both are. */
-  select(whenTrue: IntegerLike, whenFalse: IntegerLike): IntegerExpression
-  select(whenTrue: FloatLike, whenFalse: FloatLike): FloatExpression
-}
+export type {
+  BooleanExpression,
+  BooleanLike,
+  FloatExpression,
+  FloatLike,
+  IntegerExpression,
+  IntegerLike,
+} from './expression-types.ts'
 
 const freeze = <T extends ExpressionNode>(node: T): T => Object.freeze(node)
 
-/** A whole number as an expression. */
+/**
+ * A whole number as an expression.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, integer } from '@attn/core'
+ * evaluate(integer(10).sub(coordinate('key')), { key: 4 }) // => 6
+ * ```
+ */
 export function integer(value: IntegerLike): IntegerExpression {
   if (typeof value !== 'number') return asInteger(value)
   if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
@@ -92,7 +45,15 @@ export function integer(value: IntegerLike): IntegerExpression {
   return integerExpression(freeze({ kind: 'constant', type: 'integer', value }))
 }
 
-/** A number as a float expression; integer expressions are converted. */
+/**
+ * A number as a float expression; integer expressions are converted.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, float } from '@attn/core'
+ * evaluate(float(0.5).mul(coordinate('key')), { key: 4 }) // => 2
+ * ```
+ */
 export function float(value: FloatLike): FloatExpression {
   if (typeof value === 'number') {
     if (Number.isNaN(value)) throw new RangeError('float: need a number, got NaN')
@@ -102,7 +63,15 @@ export function float(value: FloatLike): FloatExpression {
   return node?.type === 'integer' ? integerExpression(node).toFloat() : asFloat(value)
 }
 
-/** A truth value as an expression. */
+/**
+ * A truth value as an expression.
+ *
+ * @example
+ * ```ts
+ * import { boolean, coordinate, evaluate } from '@attn/core'
+ * evaluate(boolean(true).and(coordinate('key').lt(3)), { key: 4 }) // => 0
+ * ```
+ */
 export function boolean(value: BooleanLike): BooleanExpression {
   if (typeof value === 'boolean') {
     return booleanExpression(freeze({ kind: 'constant', type: 'boolean', value: value ? 1 : 0 }))
@@ -135,7 +104,16 @@ function checkDivisor(divisor: ExpressionNode): void {
   }
 }
 
-/** Wraps an integer node with the builder's methods. */
+/**
+ * Wraps an integer node with the builder's methods.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, integerExpression } from '@attn/core'
+ * const { node } = coordinate('key')
+ * evaluate(integerExpression(node).add(1), { key: 4 }) // => 5
+ * ```
+ */
 export function integerExpression(node: ExpressionNode): IntegerExpression {
   const arithmetic = (operation: ArithmeticOperation, other: IntegerLike): IntegerExpression =>
     integerExpression(
@@ -174,7 +152,16 @@ export function integerExpression(node: ExpressionNode): IntegerExpression {
   }
 }
 
-/** Wraps a float node with the builder's methods. */
+/**
+ * Wraps a float node with the builder's methods.
+ *
+ * @example
+ * ```ts
+ * import { evaluate, float, floatExpression } from '@attn/core'
+ * const { node } = float(4)
+ * evaluate(floatExpression(node).sqrt(), {}) // => 2
+ * ```
+ */
 export function floatExpression(node: ExpressionNode): FloatExpression {
   const arithmetic = (operation: ArithmeticOperation, other: FloatLike): FloatExpression =>
     floatExpression(
@@ -213,7 +200,16 @@ export function floatExpression(node: ExpressionNode): FloatExpression {
   }
 }
 
-/** Wraps a boolean node with the builder's methods. */
+/**
+ * Wraps a boolean node with the builder's methods.
+ *
+ * @example
+ * ```ts
+ * import { booleanExpression, coordinate, evaluate } from '@attn/core'
+ * const { node } = coordinate('key').lt(3)
+ * evaluate(booleanExpression(node).not(), { key: 4 }) // => 1
+ * ```
+ */
 export function booleanExpression(node: ExpressionNode): BooleanExpression {
   const logical = (operation: LogicalOperation, other: BooleanLike): BooleanExpression =>
     booleanExpression(
@@ -286,7 +282,15 @@ function comparisons<Like>(node: ExpressionNode, operand: (other: Like) => Expre
   }
 }
 
-/** A coordinate as an integer expression (the `score`, as a float one, is given to score modifiers). */
+/**
+ * A coordinate as an integer expression (the `score`, as a float one, is given to score modifiers).
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate } from '@attn/core'
+ * evaluate(coordinate('query').sub(coordinate('key')), { query: 9, key: 4 }) // => 5
+ * ```
+ */
 export function coordinate(name: Exclude<Coordinate, 'score'>): IntegerExpression {
   return integerExpression(freeze({ kind: 'coordinate', type: 'integer', name }))
 }

@@ -178,7 +178,10 @@ export function powerOfFloats(
   // WGSL computes exp2(b log2(a)), so errors of the exponent are multiplied by what it holds.
   const exponent =
     Math.max(-b.low, b.high) * (1 + Math.max(logMagnitude(a.low), logMagnitude(a.high)))
-  return widenCorners(out, lowest, highest, third, fourth, relativeSlack * (2 + exponent))
+  const relative = relativeSlack * (2 + exponent)
+  // An error of the exponent is a factor: where it is not small, it may be any number.
+  if (!(relative < 0.1)) return assignUnknown(out)
+  return widenCorners(out, lowest, highest, third, fourth, relative)
 }
 
 function logMagnitude(value: number): number {

@@ -97,6 +97,13 @@ export function mask(name: string, build: (coordinates: Coordinates) => BooleanE
  * @param build - Receives the scaled score (or what an earlier modifier made of it) and the
  *   coordinates, returns a float expression. -Infinity hides the pair.
  * @throws TypeError when `build` returns something else, RangeError for an unusable name.
+ *
+ * @example
+ * ```ts
+ * import { evaluate, scoreModifier } from '@attn/core'
+ * const near = scoreModifier('near', (score, { query, key }) => score.sub(query.sub(key).abs()))
+ * evaluate(near.expression, { score: 3, query: 5, key: 7 }) // => 1
+ * ```
  */
 export function scoreModifier(
   name: string,
@@ -116,6 +123,12 @@ export function scoreModifier(
  *
  * @param cap - Positive bound on the magnitude of a score.
  * @throws RangeError when `cap` is not a positive finite number.
+ *
+ * @example
+ * ```ts
+ * import { evaluate, softcap } from '@attn/core'
+ * evaluate(softcap(5).expression, { score: 1000 }) // => 5
+ * ```
  */
 export function softcap(cap: number): ScoreModifier {
   if (!(cap > 0 && Number.isFinite(cap))) {
@@ -149,6 +162,16 @@ function ofCall<Kind extends { readonly table: Table }>(made: Kind): Kind {
  * @param shape - `[B, H, L, S]`, where any axis may be 1 to repeat. Rows are rows of the query
  *   tensor, whatever the query offset.
  * @throws RangeError when the values do not fit the shape. A call of other sizes throws one as well.
+ *
+ * @example
+ * ```ts
+ * import { flashAttention, maskFromTensor, tensorFrom, zeros } from '@attn/core'
+ * const x = zeros([1, 1, 1, 2])
+ * const key = zeros([1, 1, 3, 2])
+ * const value = tensorFrom([1, 2, 30], [1, 1, 3, 1])
+ * const mask = maskFromTensor([true, true, false], [1, 1, 1, 3])
+ * flashAttention(x, key, value, { mask }).output.storage[0] // => 1.5
+ * ```
  */
 export function maskFromTensor(
   values: ArrayLike<number | boolean>,
@@ -166,6 +189,15 @@ export function maskFromTensor(
  * @param values - Row-major values.
  * @param shape - `[B, H, L, S]`, where any axis may be 1 to repeat.
  * @throws RangeError when the values do not fit the shape. A call of other sizes throws one as well.
+ *
+ * @example
+ * ```ts
+ * import { biasFromTensor, flashAttention, tensorFrom, zeros } from '@attn/core'
+ * const key = zeros([1, 1, 3, 2])
+ * const value = tensorFrom([1, 2, 30], [1, 1, 3, 1])
+ * const bias = biasFromTensor([0, 0, -Infinity], [1, 1, 1, 3])
+ * flashAttention(zeros([1, 1, 1, 2]), key, value, { scoreModifiers: [bias] }).output.storage[0] // => 1.5
+ * ```
  */
 export function biasFromTensor(
   values: ArrayLike<number>,

@@ -145,7 +145,15 @@ export type ExpressionNode =
       readonly member: ExpressionNode
     }
 
-/** The direct operands of a node, in evaluation order. */
+/**
+ * The direct operands of a node, in evaluation order.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, operands } from '@attn/core'
+ * operands(coordinate('key').add(2).node).map(({ kind }) => kind) // => ['coordinate', 'constant']
+ * ```
+ */
 export function operands(node: ExpressionNode): readonly ExpressionNode[] {
   switch (node.kind) {
     case 'constant':

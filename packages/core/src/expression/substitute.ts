@@ -4,7 +4,17 @@ import { nodesOf } from './graph.ts'
 import type { ExpressionNode } from './node.ts'
 import { operands } from './node.ts'
 
-/** The node with other operands; the node itself where they are the same. */
+/**
+ * The node with other operands; the node itself where they are the same.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, integer, withOperands } from '@attn/core'
+ * const sum = coordinate('key').add(1)
+ * const node = withOperands(sum.node, [integer(5).node, integer(2).node])
+ * evaluate({ node }, {}) // => 7
+ * ```
+ */
 export function withOperands(
   node: ExpressionNode,
   inputs: readonly ExpressionNode[],

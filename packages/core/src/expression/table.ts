@@ -72,6 +72,13 @@ function lookup(table: Table, indices: readonly IntegerLike[]): ExpressionNode {
  * A table of integers for expressions to look up.
  *
  * @throws RangeError when the shape does not fit, or a value is not a 32-bit integer.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, integerTable } from '@attn/core'
+ * const documents = integerTable('documents', [0, 0, 1, 1])
+ * evaluate(documents.at(coordinate('key')), { key: 2 }) // => 1
+ * ```
  */
 export function integerTable(
   name: string,
@@ -107,6 +114,13 @@ const floatTableOptions: OptionNames<FloatTableOptions> = { trainable: true }
 /**
  * A table of floats. A Float32Array or Float64Array is kept, not copied, so that later changes to a
  * trainable table are seen by the next call; other lists are copied to float32.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, floatTable } from '@attn/core'
+ * const bias = floatTable('bias', [0.5, 0.25, 1, 2], [2, 2], { trainable: true })
+ * evaluate(bias.at(coordinate('head'), 1), { head: 0 }) // => 0.25
+ * ```
  */
 export function floatTable(
   name: string,
@@ -131,7 +145,16 @@ export function floatTable(
   return { table, at: (...indices) => floatExpression(lookup(table, indices)) }
 }
 
-/** A table of booleans (anything but 0 and false counts as true). */
+/**
+ * A table of booleans (anything but 0 and false counts as true).
+ *
+ * @example
+ * ```ts
+ * import { booleanTable, coordinate, evaluate } from '@attn/core'
+ * const shown = booleanTable('shown', [1, 0, 1])
+ * evaluate(shown.at(coordinate('key')), { key: 1 }) // => 0
+ * ```
+ */
 export function booleanTable(
   name: string,
   values: ArrayLike<number | boolean>,
@@ -163,6 +186,13 @@ export interface RelationExpression {
  * of repeats here.
  *
  * @throws RangeError when there is no row, or a member is not a 32-bit integer.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, relation } from '@attn/core'
+ * const neighbours = relation('neighbours', [[0, 5], [1, 7]])
+ * evaluate(neighbours.contains(coordinate('query'), coordinate('key')), { query: 1, key: 7 }) // => 1
+ * ```
  */
 export function relation(name: string, rows: readonly ArrayLike<number>[]): RelationExpression {
   checkName('relation', name)
@@ -226,12 +256,28 @@ function makeParameter(
 /**
  * An integer that each call passes in `options.parameters[name]`, so that one plan serves many
  * values. Block maps are planned for the whole range.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, evaluate, integerParameter } from '@attn/core'
+ * const width = integerParameter('width', { minimum: 1, maximum: 64 })
+ * evaluate(coordinate('key').lt(width), { key: 4 }, { parameters: { width: 8 } }) // => 1
+ * ```
  */
 export function integerParameter(name: string, range: ParameterRange = {}): IntegerExpression {
   return integerExpression(makeParameter(name, 'integer', range, 2 ** 30))
 }
 
-/** A float that each call passes in `options.parameters[name]`. */
+/**
+ * A float that each call passes in `options.parameters[name]`.
+ *
+ * @example
+ * ```ts
+ * import { evaluate, floatParameter } from '@attn/core'
+ * const slope = floatParameter('slope', { minimum: 0 })
+ * evaluate(slope.mul(2), {}, { parameters: { slope: 0.25 } }) // => 0.5
+ * ```
+ */
 export function floatParameter(name: string, range: ParameterRange = {}): FloatExpression {
   return floatExpression(makeParameter(name, 'float', range, Infinity))
 }

@@ -30,7 +30,18 @@ export function translation(
   return translations(distance, moving)(node)
 }
 
-/** The same for many parts of an expression, without looking at what they share again. */
+/**
+ * The same for many parts of an expression, without looking at what they share again.
+ *
+ * @example
+ * ```ts
+ * import { coordinate, translations } from '@attn/core'
+ * const moves = translations(64)
+ * const distance = coordinate('query').sub(coordinate('key'))
+ * moves(distance.node) // => 0
+ * moves(coordinate('key').add(1).node) // => 64
+ * ```
+ */
 export function translations(
   distance: number,
   moving: ReadonlySet<Coordinate> = movesAlong,

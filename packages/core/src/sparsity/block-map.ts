@@ -46,7 +46,17 @@ export interface TileRun {
   readonly full: boolean
 }
 
-/** The runs of one row of query tiles, in ascending order. */
+/**
+ * The runs of one row of query tiles, in ascending order.
+ *
+ * @example
+ * ```ts
+ * import { blockMapRow, denseBlockMap } from '@attn/core'
+ * const shape = { batch: 1, heads: 1, queryLength: 64, keyLength: 96 }
+ * const map = denseBlockMap(shape, { queryBlockSize: 32, keyBlockSize: 32 })
+ * blockMapRow(map, 0, 0, 1) // => [{ start: 0, end: 3, full: true }]
+ * ```
+ */
 export function blockMapRow(
   map: BlockMap,
   batch: number,

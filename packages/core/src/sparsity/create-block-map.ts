@@ -207,6 +207,14 @@ function differ(values: Int32Array): boolean {
  * The block map of no mask at all: every tile, full but for those at the end of the keys.
  *
  * @throws RangeError when a size is out of range.
+ *
+ * @example
+ * ```ts
+ * import { blockMapStatistics, denseBlockMap } from '@attn/core'
+ * const shape = { batch: 1, heads: 1, queryLength: 64, keyLength: 96 }
+ * const map = denseBlockMap(shape, { queryBlockSize: 32, keyBlockSize: 32 })
+ * blockMapStatistics(map).visited // => 6
+ * ```
  */
 export function denseBlockMap(shape: BlockMapShape, sizes: BlockSizes): BlockMap {
   return createBlockMap(undefined, shape, sizes)

@@ -16,7 +16,16 @@ export type OrderProposal =
       readonly count: number
     }
 
-/** Proposals of several masks together, each once. */
+/**
+ * Proposals of several masks together, each once.
+ *
+ * @example
+ * ```ts
+ * import { joinProposals } from '@attn/core'
+ * const residues = { kind: 'residues', stride: 64 } as const
+ * joinProposals([residues], undefined, [residues]).length // => 1
+ * ```
+ */
 export function joinProposals(
   ...lists: readonly (readonly OrderProposal[] | undefined)[]
 ): readonly OrderProposal[] {

@@ -53,6 +53,12 @@ function checkWhole(caller: string, values: Readonly<Record<string, number>>): v
  * Slot i holds token i.
  *
  * @throws RangeError when the length is not a positive integer.
+ *
+ * @example
+ * ```ts
+ * import { naturalOrder, tokensOf } from '@attn/core'
+ * Array.from(tokensOf(naturalOrder(4))) // => [0, 1, 2, 3]
+ * ```
  */
 export function naturalOrder(length: number): TokenOrder {
   checkWhole('naturalOrder', { length })
@@ -128,7 +134,15 @@ export function periodicOrder(
   )
 }
 
-/** The token in every slot; -1 for gaps. */
+/**
+ * The token in every slot; -1 for gaps.
+ *
+ * @example
+ * ```ts
+ * import { residueOrder, tokensOf } from '@attn/core'
+ * Array.from(tokensOf(residueOrder(6, 3, 1))) // => [0, 3, 1, 4, 2, 5]
+ * ```
+ */
 export function tokensOf({ expression, slots, length }: TokenOrder): number[] {
   return Array.from({ length: slots }, (_, slot) => {
     const token = evaluate(expression, { slot })
@@ -144,7 +158,17 @@ export function stepOf(order: TokenOrder | undefined): AxisStep | undefined {
   return tokens !== undefined && tokens > 0 ? { slots, tokens } : undefined
 }
 
-/** Whether no query sees a key that the order leaves out, so that it may be used for the mask. */
+/**
+ * Whether no query sees a key that the order leaves out, so that it may be used for the mask.
+ *
+ * @example
+ * ```ts
+ * import { holdsAllKeys, mask } from '@attn/core'
+ * const causal = mask('causal', ({ query, key }) => key.le(query))
+ * const shape = { batch: 1, heads: 1, queryLength: 8, keyLength: 8 }
+ * holdsAllKeys(undefined, causal, shape) // => true
+ * ```
+ */
 export function holdsAllKeys(
   order: TokenOrder | undefined,
   mask: Mask,

@@ -51,14 +51,30 @@ export function float16Value(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-/** All values of a list as float16 bits. */
+/**
+ * All values of a list as float16 bits.
+ *
+ * @example
+ * ```ts
+ * import { toFloat16Array } from '@attn/core'
+ * Array.from(toFloat16Array([1, -2])) // => [0x3c00, 0xc000]
+ * ```
+ */
 export function toFloat16Array(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
   const bits = new Uint16Array(values.length)
   for (let i = 0; i < bits.length; i++) bits[i] = float16Bits(values[i]!)
   return bits
 }
 
-/** All float16 bits of a list as float32 values (exact). */
+/**
+ * All float16 bits of a list as float32 values (exact).
+ *
+ * @example
+ * ```ts
+ * import { fromFloat16Array } from '@attn/core'
+ * Array.from(fromFloat16Array([0x3c00, 0xc000])) // => [1, -2]
+ * ```
+ */
 export function fromFloat16Array(bits: ArrayLike<number>): Float32Array<ArrayBuffer> {
   const values = new Float32Array(bits.length)
   for (let i = 0; i < values.length; i++) values[i] = float16Value(bits[i]!)

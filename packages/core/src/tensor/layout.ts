@@ -49,6 +49,13 @@ export function permute<T extends TensorLike<unknown, string>>(
  * The elements `start <= index < end` along one axis, as a view.
  *
  * @throws RangeError when the range leaves the axis.
+ *
+ * @example
+ * ```ts
+ * import { slice, tensorFrom, toFloat64Array } from '@attn/core'
+ * const matrix = tensorFrom([1, 2, 3, 4, 5, 6], [2, 3])
+ * Array.from(toFloat64Array(slice(matrix, 1, 1, 3))) // => [2, 3, 5, 6]
+ * ```
  */
 export function slice<T extends TensorLike<unknown, string>>(
   view: T,
@@ -78,6 +85,12 @@ export function slice<T extends TensorLike<unknown, string>>(
  * A view in which axes of size 1 repeat to the size asked for (stride 0), as in NumPy.
  *
  * @throws RangeError when an axis is neither 1 nor already that size.
+ *
+ * @example
+ * ```ts
+ * import { expand, tensorFrom, toFloat64Array } from '@attn/core'
+ * Array.from(toFloat64Array(expand(tensorFrom([1, 2], [1, 2]), [2, 2]))) // => [1, 2, 1, 2]
+ * ```
  */
 export function expand<T extends TensorLike<unknown, string>>(
   view: T,
@@ -98,7 +111,16 @@ export function expand<T extends TensorLike<unknown, string>>(
   }
 }
 
-/** Whether the view is row-major without gaps (axes of size 1 may have any stride). */
+/**
+ * Whether the view is row-major without gaps (axes of size 1 may have any stride).
+ *
+ * @example
+ * ```ts
+ * import { isContiguous, permute, zeros } from '@attn/core'
+ * isContiguous(zeros([2, 3])) // => true
+ * isContiguous(permute(zeros([2, 3]), [1, 0])) // => false
+ * ```
+ */
 export function isContiguous(view: TensorLike<unknown, string>): boolean {
   const expected = contiguousStrides(view.shape)
   return (
@@ -107,7 +129,17 @@ export function isContiguous(view: TensorLike<unknown, string>): boolean {
   )
 }
 
-/** Calls `visit` with the storage index of every element, in row-major order. */
+/**
+ * Calls `visit` with the storage index of every element, in row-major order.
+ *
+ * @example
+ * ```ts
+ * import { forEachIndex, permute, zeros } from '@attn/core'
+ * const places: number[] = []
+ * forEachIndex(permute(zeros([2, 3]), [1, 0]), (index) => places.push(index))
+ * places // => [0, 3, 1, 4, 2, 5]
+ * ```
+ */
 export function forEachIndex(
   view: TensorLike<unknown, string>,
   visit: (storageIndex: number, position: number) => void,
@@ -129,7 +161,15 @@ export function forEachIndex(
   }
 }
 
-/** A row-major copy with elements of another type (rounded to nearest). */
+/**
+ * A row-major copy with elements of another type (rounded to nearest).
+ *
+ * @example
+ * ```ts
+ * import { cast, tensorFrom } from '@attn/core'
+ * cast(tensorFrom([1, 2], [2]), 'float16').storage[1] // => 0x4000
+ * ```
+ */
 export function cast(view: Tensor, dtype: CpuDType): Tensor {
   const storage = allocate(dtype, elementCount(view.shape))
   const result: Tensor = {
@@ -145,12 +185,29 @@ export function cast(view: Tensor, dtype: CpuDType): Tensor {
   return result
 }
 
-/** The view itself where it is row-major already and starts at 0, else a row-major copy. */
+/**
+ * The view itself where it is row-major already and starts at 0, else a row-major copy.
+ *
+ * @example
+ * ```ts
+ * import { permute, tensorFrom, toContiguous } from '@attn/core'
+ * const turned = permute(tensorFrom([1, 2, 3, 4], [2, 2]), [1, 0])
+ * Array.from(toContiguous(turned).storage) // => [1, 3, 2, 4]
+ * ```
+ */
 export function toContiguous(view: Tensor): Tensor {
   return isContiguous(view) && view.offset === 0 ? view : cast(view, view.dtype)
 }
 
-/** All elements as float64 in row-major order (a copy). */
+/**
+ * All elements as float64 in row-major order (a copy).
+ *
+ * @example
+ * ```ts
+ * import { tensorFrom, toFloat64Array } from '@attn/core'
+ * Array.from(toFloat64Array(tensorFrom([1, 2], [2], 'float16'))) // => [1, 2]
+ * ```
+ */
 export function toFloat64Array(view: Tensor): Float64Array {
   return cast(view, 'float64').storage as Float64Array
 }

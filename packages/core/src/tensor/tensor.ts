@@ -31,7 +31,15 @@ export interface TensorLike<Storage, Type extends string = CpuDType> {
 /** A tensor in CPU memory. */
 export type Tensor = TensorLike<CpuStorage>
 
-/** Strides of a row-major tensor of this shape: the last axis is contiguous. */
+/**
+ * Strides of a row-major tensor of this shape: the last axis is contiguous.
+ *
+ * @example
+ * ```ts
+ * import { contiguousStrides } from '@attn/core'
+ * contiguousStrides([2, 3, 4]) // => [12, 4, 1]
+ * ```
+ */
 export function contiguousStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let stride = 1
@@ -42,7 +50,15 @@ export function contiguousStrides(shape: readonly number[]): number[] {
   return strides
 }
 
-/** Number of elements a shape holds. */
+/**
+ * Number of elements a shape holds.
+ *
+ * @example
+ * ```ts
+ * import { elementCount } from '@attn/core'
+ * elementCount([2, 3, 4]) // => 24
+ * ```
+ */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
@@ -57,7 +73,15 @@ function dtypeOf(storage: CpuStorage): CpuDType {
   )
 }
 
-/** New zeroed storage for `count` elements. */
+/**
+ * New zeroed storage for `count` elements.
+ *
+ * @example
+ * ```ts
+ * import { allocate } from '@attn/core'
+ * allocate('float16', 3) instanceof Uint16Array // => true
+ * ```
+ */
 export function allocate(dtype: CpuDType, count: number): CpuStorage {
   if (dtype === 'float32') return new Float32Array(count)
   if (dtype === 'float64') return new Float64Array(count)
@@ -124,7 +148,15 @@ export function tensor(
   return result
 }
 
-/** First and last storage element a view touches; `[offset, offset - 1]` where it is empty. */
+/**
+ * First and last storage element a view touches; `[offset, offset - 1]` where it is empty.
+ *
+ * @example
+ * ```ts
+ * import { extent, slice, zeros } from '@attn/core'
+ * extent(slice(zeros([4, 3]), 0, 1, 3)) // => [3, 8]
+ * ```
+ */
 export function extent(view: TensorLike<unknown, string>): [first: number, last: number] {
   if (elementCount(view.shape) === 0) return [view.offset, view.offset - 1]
   let first = view.offset
@@ -137,13 +169,30 @@ export function extent(view: TensorLike<unknown, string>): [first: number, last:
   return [first, last]
 }
 
-/** A new row-major tensor of zeros. */
+/**
+ * A new row-major tensor of zeros.
+ *
+ * @example
+ * ```ts
+ * import { zeros } from '@attn/core'
+ * zeros([2, 3], 'float64').storage.length // => 6
+ * ```
+ */
 export function zeros(shape: readonly number[], dtype: CpuDType = 'float32'): Tensor {
   checkShape('zeros', shape)
   return tensor(allocate(dtype, elementCount(shape)), shape)
 }
 
-/** A new row-major tensor holding `values`, rounded to `dtype`. Default dtype: float32. */
+/**
+ * A new row-major tensor holding `values`, rounded to `dtype`. Default dtype: float32.
+ *
+ * @example
+ * ```ts
+ * import { tensorFrom } from '@attn/core'
+ * const halves = tensorFrom([1, 2, 3, 4], [2, 2], 'float16')
+ * halves.storage[0] // => 0x3c00
+ * ```
+ */
 export function tensorFrom(
   values: ArrayLike<number>,
   shape: readonly number[],
@@ -161,14 +210,33 @@ export function tensorFrom(
   return result
 }
 
-/** Reads storage elements as numbers whatever the dtype: `reader(t)(storageIndex)`. */
+/**
+ * Reads storage elements as numbers whatever the dtype: `reader(t)(storageIndex)`.
+ *
+ * @example
+ * ```ts
+ * import { elementReader, tensorFrom } from '@attn/core'
+ * const read = elementReader(tensorFrom([1, 2.5], [2], 'float16'))
+ * read(1) // => 2.5
+ * ```
+ */
 export function elementReader(view: Tensor): (index: number) => number {
   const { storage } = view
   if (view.dtype === 'float16') return (index) => float16Value(storage[index]!)
   return (index) => storage[index]!
 }
 
-/** Writes storage elements from numbers, rounding to the dtype: `writer(t)(storageIndex, value)`. */
+/**
+ * Writes storage elements from numbers, rounding to the dtype: `writer(t)(storageIndex, value)`.
+ *
+ * @example
+ * ```ts
+ * import { elementWriter, zeros } from '@attn/core'
+ * const view = zeros([2], 'float16')
+ * elementWriter(view)(1, -2)
+ * view.storage[1] // => 0xc000
+ * ```
+ */
 export function elementWriter(view: Tensor): (index: number, value: number) => void {
   const { storage } = view
   if (view.dtype === 'float16') {

@@ -14,7 +14,6 @@ import {
   maskFromTensor,
   memoryTraffic,
   relation,
-  roofline,
   scoreModifier,
   standardAttention,
   standardAttentionBackward,
@@ -223,7 +222,6 @@ describe('other functions that take options', () => {
     ['tensor', () => tensor(new Float32Array(4), [2, 2], { stride: [2, 1] } as never)],
     ['createBlockMap', () => createBlockMap(causal, { keyLenghts: [1] } as never, {} as never)],
     ['memoryTraffic', () => memoryTraffic({ algoritm: 'flash' } as never)],
-    ['roofline', () => roofline({ byte: 1 } as never)],
   ])('%s refuses those that it does not know', (name, call) => {
     expect(call).toThrow(TypeError)
     expect(call).toThrow(new RegExp(`^${name}: there is no option`))

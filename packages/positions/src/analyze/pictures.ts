@@ -93,6 +93,13 @@ export function plotExtrapolation(
  *
  * @param headDim - d.
  * @returns SVG text.
+ *
+ * @example
+ * ```ts
+ * import { plotScoreBound, ropeFrequencies } from '@attn/positions'
+ * const { inverseFrequencies } = ropeFrequencies({ headDim: 8 })
+ * plotScoreBound(inverseFrequencies, 8, 64).startsWith('<svg') // => true
+ * ```
  */
 export function plotScoreBound(
   inverseFrequencies: ArrayLike<number>,
@@ -131,6 +138,16 @@ export interface RotaryScoreCurve {
  * Rotary scores as a function of distance, with the training length marked.
  *
  * @returns SVG text.
+ *
+ * @example
+ * ```ts
+ * import { plotRotaryScores, ropeFrequencies, scoreWaves } from '@attn/positions'
+ * const rotary = ropeFrequencies({ headDim: 4 })
+ * const { inverseFrequencies } = rotary
+ * const waves = scoreWaves([1, 1, 1, 1], [1, 1, 1, 1], rotary)
+ * const curves = [{ label: 'ones', waves, inverseFrequencies }]
+ * plotRotaryScores(curves, { length: 64, trainedLength: 32 }).startsWith('<svg') // => true
+ * ```
  */
 export function plotRotaryScores(
   curves: readonly RotaryScoreCurve[],
@@ -163,6 +180,13 @@ export function plotRotaryScores(
  * complete a turn inside it. Several embeddings show what a length extension does to each pair.
  *
  * @returns SVG text.
+ *
+ * @example
+ * ```ts
+ * import { plotWavelengths, ropeFrequencies } from '@attn/positions'
+ * const rotary = ropeFrequencies({ headDim: 8 })
+ * plotWavelengths([{ label: 'RoPE', rotary }], 128).startsWith('<svg') // => true
+ * ```
  */
 export function plotWavelengths(
   rotaries: readonly { readonly label: string; readonly rotary: RotaryEmbedding }[],

@@ -57,6 +57,13 @@ export function scoreWaves(
  *
  * @param inverseFrequencies - One frequency a pair, in radians per position.
  * @throws RangeError when waves and frequencies differ in number.
+ *
+ * @example
+ * ```ts
+ * import { scoreAtDistances } from '@attn/positions'
+ * const waves = { cosines: [2, 1], sines: [0, 0] }
+ * Array.from(scoreAtDistances(waves, [Math.PI, 0], [0, 1])) // => [3, -1]
+ * ```
  */
 export function scoreAtDistances(
   waves: ScoreWaves,

@@ -44,6 +44,15 @@ export function rotate(view: Tensor, rotary: RotaryEmbedding, options: RotateOpt
  *
  * @param gradient - `[B, H, L, D]`: gradient of the output of `rotate`.
  * @throws RangeError as `rotate` does.
+ *
+ * @example
+ * ```ts
+ * import { tensorFrom } from '@attn/core'
+ * import { ropeFrequencies, rotate, rotateBackward } from '@attn/positions'
+ * const rotary = ropeFrequencies({ headDim: 2 })
+ * const x = tensorFrom([1, 0, 1, 0], [1, 1, 2, 2], 'float64')
+ * Array.from(rotateBackward(rotate(x, rotary), rotary).storage, Math.round) // => [1, 0, 1, 0]
+ * ```
  */
 export function rotateBackward(
   gradient: Tensor,

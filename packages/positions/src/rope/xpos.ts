@@ -55,7 +55,18 @@ export function rotateXPos(view: Tensor, rotary: RotaryEmbedding, options: XPosO
   return turn('rotateXPos', view, rotary, options, 1)
 }
 
-/** Gradient of {@link rotateXPos}: turned by the negative angle, scaled by the same factor. */
+/**
+ * Gradient of {@link rotateXPos}: turned by the negative angle, scaled by the same factor.
+ *
+ * @example
+ * ```ts
+ * import { zeros } from '@attn/core'
+ * import { ropeFrequencies, rotateXPosBackward } from '@attn/positions'
+ * const rotary = ropeFrequencies({ headDim: 64 })
+ * const gradient = rotateXPosBackward(zeros([1, 4, 128, 64]), rotary, { side: 'key' })
+ * gradient.shape // => [1, 4, 128, 64]
+ * ```
+ */
 export function rotateXPosBackward(
   gradient: Tensor,
   rotary: RotaryEmbedding,

@@ -196,6 +196,10 @@ function arithmeticText(
 ): string {
   const infix = infixText[operation]
   if (infix) return `(${leftText} ${infix} ${rightText})`
+  if (operation === 'power' && !((constantValue(right) ?? 0) > 0)) {
+    helpers.add('powerOf')
+    return `powerOf(${leftText}, ${rightText})`
+  }
   const simple = functionText[operation]
   if (simple) return `${simple}(${leftText}, ${rightText})`
   // Floored division. By a power of two it is a shift (arithmetic, so right for negatives too).

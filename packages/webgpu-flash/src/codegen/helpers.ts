@@ -15,6 +15,14 @@ export const helperFunctions = {
   boundedTanh: /* wgsl */ `fn boundedTanh(x: f32) -> f32 {
   return tanh(clamp(x, -10.0, 10.0));
 }`,
+  // WGSL leaves pow(0, y) to exp2(y log2(0)), which some devices make 0 whatever y is. Infinity is the largest
+  // number, as everywhere in shaders.
+  powerOf: /* wgsl */ `fn powerOf(base: f32, exponent: f32) -> f32 {
+  if (base == 0.0) {
+    return select(select(0.0, 1.0, exponent == 0.0), 3.4028234663852886e+38f, exponent < 0.0);
+  }
+  return pow(base, exponent);
+}`,
   // An index is clamped to its axis, as on the CPU.
   clampIndex: /* wgsl */ `fn clampIndex(index: i32, size: u32) -> u32 {
   return u32(clamp(index, 0, i32(size) - 1));

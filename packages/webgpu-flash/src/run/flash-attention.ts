@@ -101,8 +101,11 @@ export async function createFlashAttention(
   }
 
   const empty: FlashAttention['empty'] = (shape, dtype = 'float32') => {
-    if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 0)) {
-      throw new RangeError(`flash.empty: shape must be whole numbers, got [${String(shape)}]`)
+    if (!Array.isArray(shape)) {
+      throw new TypeError(`flash.empty: shape must be a list of sizes, got ${String(shape)}`)
+    }
+    if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
     }
     const count = elementCount(shape)
     return written('flash.empty', () => ({

@@ -62,6 +62,7 @@ describe('the text of each kind of node', () => {
     ['functions', score.exp().log().sqrt().sin().cos(), 'cos(sin(sqrt(log(exp(score)))))'],
     ['tanh', score.tanh(), 'boundedTanh(score)'],
     ['powers', score.abs().pow(0.5), 'pow(abs(score), 0.5f)'],
+    ['powers that zero may not have', score.abs().pow(-1), 'powerOf(abs(score), (-1.0f))'],
     ['quotients', score.div(3), '(score / 3.0f)'],
     ['minima and maxima', query.min(key).max(0), 'max(min(query, key), 0)'],
     ['floored division by a power of two', query.floorDiv(8), '(query >> 3u)'],
