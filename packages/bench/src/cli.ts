@@ -9,6 +9,7 @@ import { createIoCommand } from './cli/io-command.ts'
 import { createLectureCommand } from './cli/lecture-command.ts'
 import { createPartitionCommand } from './cli/partition-command.ts'
 import { createExtrapolateCommand } from './cli/extrapolate-command.ts'
+import { createPatternsCommand } from './cli/patterns-command.ts'
 import { createPeersCommand } from './cli/peers-command.ts'
 import { createPositionsCommand } from './cli/positions-command.ts'
 import { createRunCommand } from './cli/run-command.ts'
@@ -32,6 +33,7 @@ const program = new Command('attn')
   .addCommand(createPartitionCommand(setExitCode))
   .addCommand(createTrainCommand(setExitCode))
   .addCommand(createExtrapolateCommand(setExitCode))
+  .addCommand(createPatternsCommand(setExitCode))
   .addCommand(createTuneCommand())
   .addCommand(createPeersCommand(setExitCode))
   .addCommand(createCompareCommand(setExitCode))

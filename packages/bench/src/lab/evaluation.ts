@@ -1,6 +1,7 @@
 // Evaluation at any length: the perplexity of a trained model on windows of text, the loss by the place in
 // the window, and of the last token of windows that slide by one, which all have the whole context.
 import type { Mask } from '@attn/core'
+import { layerMasks } from '../train/masks.ts'
 import { weightSpecifications } from '../train/weights.ts'
 import type { LabConfiguration } from './configuration.ts'
 import { createAttention } from './model/attention.ts'
@@ -23,7 +24,9 @@ export interface TrainedModel {
 export interface ReadingOptions {
   /** Tokens of a window. */
   readonly length: number
-  /** Masks of the layers, the last for all that follow. Default: causal. */
+  /** From where to where the next window is. Default: its length. */
+  readonly stride?: number
+  /** Masks of the layers, the last for all that follow. Default: those of the model's pattern. */
   readonly masks?: readonly (Mask | undefined)[]
   /** How a rotary embedding is extended. Default: not at all. */
   readonly rope?: RopeScaling | undefined
@@ -40,7 +43,7 @@ export interface WindowLosses {
 const tokensAtOnce = 2048
 
 /**
- * Reads windows that do not overlap: window w takes tokens w * length .. and predicts each one's follower.
+ * Reads windows that do not overlap: window w takes tokens w * stride .. and predicts each one's follower.
  *
  * @param tokens - Held-out text.
  * @throws RangeError when the text is shorter than a window and one token.
@@ -50,14 +53,14 @@ export async function readWindows(
   tokens: Uint16Array,
   reading: ReadingOptions,
 ): Promise<WindowLosses> {
-  const { length } = reading
-  const windows = Math.floor((tokens.length - 1) / length)
+  const { length, stride = length } = reading
+  const windows = Math.floor((tokens.length - length - 1) / stride) + 1
   if (windows < 1) {
     throw new RangeError(
       `readWindows: the text must hold more than ${length} tokens, got ${tokens.length}`,
     )
   }
-  const starts = Array.from({ length: windows }, (_, window) => window * length)
+  const starts = Array.from({ length: windows }, (_, window) => window * stride)
   return { length, losses: await readAt(model, tokens, starts, reading) }
 }
 
@@ -136,11 +139,12 @@ async function readAt(
  */
 export async function createReader(
   { configuration, vocabulary, weights }: TrainedModel,
-  { length, masks = [undefined], rope }: ReadingOptions,
+  { length, rope, ...reading }: ReadingOptions,
   batch: number,
   keepProbabilities = false,
 ): Promise<Decoder> {
-  const { heads, width, seed } = configuration
+  const { heads, width, seed, layers } = configuration
+  const masks = reading.masks ?? layerMasks(configuration.pattern, { length, layers })
   const model: PositionModel = createPositionModel(configuration.positions, {
     heads,
     width,

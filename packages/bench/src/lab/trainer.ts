@@ -2,6 +2,7 @@
 // norm clipped). A step depends on the configuration, its number and the state alone, so that a run that
 // was interrupted goes on to the bit as if it had not been.
 import type { Mask } from '@attn/core'
+import { layerMasks } from '../train/masks.ts'
 import { initialWeights, weightSpecifications } from '../train/weights.ts'
 import { checkLabConfiguration } from './configuration.ts'
 import type { LabConfiguration } from './configuration.ts'
@@ -32,7 +33,7 @@ export interface TrainerOptions {
   readonly vocabulary: number
   /** Where sequences may begin: multiples of it. Default: 1, anywhere. */
   readonly stride?: number
-  /** Masks of the layers, the last for all that follow; later keys are hidden. Default: causal. */
+  /** Masks of the layers, the last for all that follow; later keys are hidden. Default: its pattern's. */
   readonly masks?: readonly (Mask | undefined)[]
   /** How a rotary embedding is extended. Default: not at all. */
   readonly rope?: RopeScaling | undefined
@@ -84,8 +85,9 @@ export function rateAt({ learningRate, steps }: LabConfiguration, step: number):
  * ```
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { configuration, tokens, vocabulary, stride = 1, masks = [undefined], rope } = options
+  const { configuration, tokens, vocabulary, stride = 1, rope } = options
   checkLabConfiguration('createTrainer', configuration)
+  const masks = options.masks ?? layerMasks(configuration.pattern, configuration)
   const { heads, width, length, seed } = configuration
   const model = createPositionModel(configuration.positions, {
     heads,

@@ -44,19 +44,28 @@ export function packageOf(
   folder: string,
   name: string,
 ): { readonly folder: string; readonly version: string } | undefined {
+  // Node remembers what it once did not find, so what was just installed is looked for by hand.
+  const installed = join(folder, 'node_modules', name)
+  const version = versionIn(installed, name)
+  if (version !== undefined) return { folder: installed, version }
   const main = resolvePeer(folder, name)
   if (main === undefined) return undefined
   // Upwards, for packages need not export their manifest.
   for (let place = dirname(main); dirname(place) !== place; place = dirname(place)) {
-    try {
-      const text = readFileSync(join(place, 'package.json'), 'utf8')
-      const manifest = JSON.parse(text) as { name?: string; version?: string }
-      if (manifest.name === name) return { folder: place, version: manifest.version ?? '' }
-    } catch {
-      // No manifest here.
-    }
+    const found = versionIn(place, name)
+    if (found !== undefined) return { folder: place, version: found }
   }
   return undefined
+}
+
+function versionIn(folder: string, name: string): string | undefined {
+  try {
+    const text = readFileSync(join(folder, 'package.json'), 'utf8')
+    const manifest = JSON.parse(text) as { name?: string; version?: string }
+    return manifest.name === name ? (manifest.version ?? '') : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -7,7 +7,8 @@ import type { AttentionPlan, FlashAttention, GpuTensor } from '@attn/webgpu-flas
 import { headStrides, swapHeads } from './attention.ts'
 import type { AttentionCall, SegmentAttention } from './attention.ts'
 import type { TrainingConfiguration } from './configuration.ts'
-import { attentionOptions } from './pattern.ts'
+import { layersThatDiffer } from './masks.ts'
+import { attentionOptions, rotaryOf } from './pattern.ts'
 
 /**
  * Attention on the GPU.
@@ -18,7 +19,8 @@ export function createGpuAttention(
   configuration: TrainingConfiguration,
   flash: FlashAttention,
 ): SegmentAttention {
-  const { batch, heads, width, context, dropout } = configuration
+  const { batch, heads, width, context, dropout, layers } = configuration
+  const rope = rotaryOf(configuration)
   const shape = [batch, context, heads, width / heads]
   const planFor = (call: AttentionCall): AttentionPlan =>
     flash.plan({
@@ -27,14 +29,16 @@ export function createGpuAttention(
       queryLength: context,
       headDim: width / heads,
       training: true,
+      ...(rope ? { rope } : {}),
       ...attentionOptions(configuration, call),
     })
-  // A plan holds the seed of dropout; without dropout one serves all calls.
-  const common = dropout > 0 ? undefined : planFor({ step: 0, layer: 0 })
+  // A plan holds the seed of dropout; without dropout one serves all calls of layers with its mask.
+  const different = dropout > 0 ? 0 : layersThatDiffer(configuration, layers)
+  const common = Array.from({ length: different }, (_, layer) => planFor({ step: 0, layer }))
   return {
     description: 'flash attention of @attn/webgpu-flash in the buffers of jax-js',
     async attend(call, queryArray, keyArray, valueArray) {
-      const plan = common ?? planFor(call)
+      const plan = common[call.layer % different] ?? planFor(call)
       const arrays = [queryArray, keyArray, valueArray]
       const [query, key, value] = await Promise.all(arrays.map(borrow))
       const inputs = { query: query!, key: key!, value: value! }
@@ -60,13 +64,13 @@ export function createGpuAttention(
           })
           for (const array of [...arrays, kept, dOutputArray]) array.dispose()
           flash.release(logSumExp)
-          if (plan !== common) plan.destroy()
+          if (different === 0) plan.destroy()
           return [...gradients]
         },
       }
     },
     destroy: () => {
-      common?.destroy()
+      for (const plan of common) plan.destroy()
       flash.destroy()
     },
   }

@@ -3,9 +3,10 @@
 // arrays of jax-js's Wasm backend go through typed arrays, since it does not lend its memory.
 import { flashAttention, flashAttentionBackward, tensor, toContiguous } from '@attn/core'
 import type { Tensor } from '@attn/core'
+import { rotate, rotateBackward } from '@attn/positions'
 import { numpy as np } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
-import { attentionOptions } from './pattern.ts'
+import { attentionOptions, rotaryOf } from './pattern.ts'
 
 /** Which attention of a run is computed: dropout is another one each time. */
 export interface AttentionCall {
@@ -40,18 +41,29 @@ export interface SegmentAttention {
 
 /** Attention on the CPU, exact and slow. */
 export function createCpuAttention(configuration: TrainingConfiguration): SegmentAttention {
+  const rotary = rotaryOf(configuration)
+  const turn = (rows: Tensor): Tensor => (rotary ? rotate(rows, rotary) : rows)
+  const turnBack = (rows: Tensor): Tensor => (rotary ? rotateBackward(rows, rotary) : rows)
   return {
     description: 'flash attention of @attn/core in JavaScript; arrays are copied',
     async attend(call, queryArray, keyArray, valueArray) {
       const options = attentionOptions(configuration, call)
-      const [query, key, value] = await Promise.all([queryArray, keyArray, valueArray].map(receive))
-      const forward = flashAttention(query!, key!, value!, options)
+      const inputs = await Promise.all([queryArray, keyArray, valueArray].map(receive))
+      const [query, key, value] = [turn(inputs[0]!), turn(inputs[1]!), inputs[2]!]
+      const forward = flashAttention(query, key, value, options)
       return {
         output: send(forward.output),
         async pullback(dOutputArray) {
           const dOutput = await receive(dOutputArray)
-          const gradients = flashAttentionBackward(query!, key!, value!, forward, dOutput, options)
-          return [send(gradients.dQuery), send(gradients.dKey), send(gradients.dValue)]
+          const { dQuery, dKey, dValue } = flashAttentionBackward(
+            query,
+            key,
+            value,
+            forward,
+            dOutput,
+            options,
+          )
+          return [send(turnBack(dQuery)), send(turnBack(dKey)), send(dValue)]
         },
       }
     },

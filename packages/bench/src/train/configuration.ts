@@ -1,8 +1,13 @@
 // What `attn train` trains and how: everything that decides the loss curve, as plain data. It goes
 // into the checkpoint and into the report as it is.
 import type { DeviceKind } from '../device/find-device.ts'
-import { maskNames } from './pattern.ts'
-import type { MaskName } from './pattern.ts'
+import { checkPattern } from './masks.ts'
+import type { Integration, MaskName } from './masks.ts'
+
+/** Where order can come from; those that are trained are `attn extrapolate`'s. */
+export const trainingPositions = ['alibi', 'sinusoidal', 'rope', 'none'] as const
+/** One of them. */
+export type TrainingPositions = (typeof trainingPositions)[number]
 
 /** Everything that decides the loss curve, beside the text. */
 export interface TrainingConfiguration {
@@ -18,8 +23,13 @@ export interface TrainingConfiguration {
   readonly mask: MaskName
   /** Keys of the window, stride of `strided`, and so on; chosen by the context where undefined. */
   readonly extent?: number
-  /** ALiBi changes the scores, inside attention; sinusoidal embeddings are added before it. */
-  readonly positions: 'alibi' | 'sinusoidal'
+  /** How the heads of `strided` and `fixed` are taken. Default: `multihead`. */
+  readonly integration?: Integration
+  /**
+   * ALiBi changes the scores, inside attention; sinusoidal embeddings are added before it; RoPE turns
+   * queries and keys.
+   */
+  readonly positions: TrainingPositions
   /** Share of the attention probabilities that are dropped. */
   readonly dropout: number
   readonly learningRate: number
@@ -52,8 +62,8 @@ export function defaultSteps(kind: DeviceKind): number {
  * @throws RangeError for sizes and values that make no sense.
  */
 export function checkConfiguration(configuration: TrainingConfiguration): void {
-  const { layers, heads, width, context, batch, extent = 1, seed } = configuration
-  for (const [name, size] of Object.entries({ layers, heads, width, context, batch, extent })) {
+  const { layers, heads, width, context, batch, seed } = configuration
+  for (const [name, size] of Object.entries({ layers, heads, width, context, batch })) {
     if (!Number.isSafeInteger(size) || size < 1) {
       throw new RangeError(`attn train: ${name} must be a positive integer, got ${size}`)
     }
@@ -63,9 +73,12 @@ export function checkConfiguration(configuration: TrainingConfiguration): void {
       `attn train: width must be even and a multiple of heads, got width=${width} heads=${heads}`,
     )
   }
-  const { mask, dropout, learningRate } = configuration
-  if (!maskNames.includes(mask)) {
-    throw new RangeError(`attn train: mask must be one of ${maskNames.join(', ')}, got ${mask}`)
+  checkPattern('attn train', configuration)
+  const { positions, dropout, learningRate } = configuration
+  if (!trainingPositions.includes(positions)) {
+    throw new RangeError(
+      `attn train: positions must be one of ${trainingPositions.join(', ')}, got ${positions}`,
+    )
   }
   if (!(dropout >= 0 && dropout < 1)) {
     throw new RangeError(`attn train: dropout must lie in 0 <= rate < 1, got ${dropout}`)

@@ -1,20 +1,23 @@
 // The same model with jax-js's own dense attention, differentiated as a whole: what the segmented
 // model is compared with.
 import { jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax'
-import { biasMatrix } from '@attn/positions'
+import { biasMatrix, rotaryTables } from '@attn/positions'
 import type { TrainingConfiguration } from './configuration.ts'
 import { embed, finish, project, readLoss } from './model.ts'
 import type { ModelWeights } from './model.ts'
 import { modelArrays } from './model-arrays.ts'
-import { denseDropout, denseMask, scoreModifiersOf } from './pattern.ts'
+import { layersThatDiffer } from './masks.ts'
+import { denseDropout, denseMask, rotaryOf, scoreModifiersOf } from './pattern.ts'
 import type { TrainableModel } from './segments.ts'
 
 /** What attention needs beside query, key and value; all may be broadcast to `[B, H, L, L]`. */
 type DenseAttention = {
-  /** True where a pair is visible. */
-  mask: np.Array
+  /** For each layer, or as many as differ: 1 where a pair is visible, else 0. */
+  masks: np.Array[]
   /** Added to the scores: ALiBi. */
   bias: np.Array
+  /** Cosines and sines that turn queries and keys, each `[1, L, 1, D]`; empty without. */
+  angles: np.Array[]
   /** For each layer, what dropout multiplies the probabilities by; empty without dropout. */
   dropout: np.Array[]
 }
@@ -23,10 +26,12 @@ type DenseAttention = {
 export function createDenseModel(configuration: TrainingConfiguration): TrainableModel {
   const { batch, heads, context, layers, dropout } = configuration
   const arrays = modelArrays(configuration)
-  const mask = np.array(denseMask(configuration), {
-    shape: [1, heads, context, context],
-    dtype: np.bool,
-  })
+  const masks = Array.from({ length: layersThatDiffer(configuration, layers) }, (_, layer) =>
+    np.array(Float32Array.from(denseMask(configuration, layer)), {
+      shape: [1, heads, context, context],
+    }),
+  )
+  const angles = denseAngles(configuration)
   const [modifier] = scoreModifiersOf(configuration)
   const bias = modifier
     ? np.array(
@@ -54,11 +59,11 @@ export function createDenseModel(configuration: TrainingConfiguration): Trainabl
           shape: [batch, heads, context, context],
         }),
       )
-      const dense = { mask: mask.ref, bias: bias.ref, dropout: dropped }
+      const dense = tree.ref({ masks, angles, bias })
       const [loss, gradients] = differentiate(
         tree.ref(weights),
         arrays.positions.ref,
-        dense,
+        { ...dense, dropout: dropped },
         tokens,
         targets,
       )
@@ -66,8 +71,7 @@ export function createDenseModel(configuration: TrainingConfiguration): Trainabl
     },
     destroy() {
       arrays.dispose()
-      mask.dispose()
-      bias.dispose()
+      tree.dispose({ masks, angles, bias })
       differentiate.dispose()
     },
   }
@@ -82,28 +86,48 @@ function denseLoss(
   heads: number,
 ): np.Array {
   let stream = embed(weights.embedding, tokens).add(positions)
+  const { masks, angles, bias, dropout } = dense
   for (const [layer, { project: before, finish: after }] of weights.layers.entries()) {
     const [query, key, value] = project(before, stream.ref, heads)
-    const found = attend(query, key, value, dense.mask.ref, dense.bias.ref, dense.dropout[layer])
+    const found = attend(turn(query, angles), turn(key, angles), value, {
+      mask: masks[layer % masks.length]!.ref,
+      bias: bias.ref,
+      dropout: dropout[layer],
+    })
     stream = finish(after, stream, found)
   }
-  dense.mask.dispose()
-  dense.bias.dispose()
+  tree.dispose({ masks, angles, bias })
   return readLoss(weights.readout, stream, targets)
 }
 
+/** Turns element j with j + D / 2. */
+function turn(rows: np.Array, angles: readonly np.Array[]): np.Array {
+  const [cosines, sines] = angles
+  if (!cosines || !sines) return rows
+  const [low, high] = np.split(rows.ref, 2, -1) as [np.Array, np.Array]
+  const turned = np.concatenate([high.mul(-1), low], -1)
+  return rows.mul(cosines.ref).add(turned.mul(sines.ref))
+}
+
+/** Scores, probabilities, values; a query that sees nothing gets zeros, as in this library. */
 function attend(
   query: np.Array,
   key: np.Array,
   value: np.Array,
-  mask: np.Array,
-  bias: np.Array,
-  dropout: np.Array | undefined,
+  { mask, bias, dropout }: { mask: np.Array; bias: np.Array; dropout: np.Array | undefined },
 ): np.Array {
-  if (!dropout) return nn.dotProductAttention(query, key, value, { mask, bias })
-  // jax-js's function has no dropout: the same operations, with the pairs dropped that ours drops.
   const scale = 1 / Math.sqrt(query.shape.at(-1)!)
   const scores = np.einsum('BLNH,BSNH->BNLS', query, key).mul(scale).add(bias)
-  const probabilities = nn.softmax(np.where(mask, scores, -Infinity), -1).mul(dropout)
+  const hidden = np.where(np.greater(mask.ref, 0.5), scores, -1e30)
+  const visible = nn.softmax(hidden, -1).mul(mask)
+  const probabilities = dropout ? visible.mul(dropout) : visible
   return np.einsum('BNLS,BSNH->BLNH', probabilities, value)
+}
+
+function denseAngles(configuration: TrainingConfiguration): np.Array[] {
+  const rotary = rotaryOf(configuration)
+  if (!rotary) return []
+  const { context, width, heads } = configuration
+  const { cos, sin } = rotaryTables(rotary, context, { columns: 'elements' })
+  return [cos, sin].map((table) => np.array(table, { shape: [1, context, 1, width / heads] }))
 }

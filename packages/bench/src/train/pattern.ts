@@ -2,54 +2,29 @@
 // as dense arrays for a framework that has no others.
 import { compile, philox4x32 } from '@attn/core'
 import type { AttentionOptions, Mask, ScoreModifier } from '@attn/core'
-import {
-  and,
-  attentionSinks,
-  bigBird,
-  causal,
-  dilatedWindow,
-  slidingWindow,
-  strided,
-} from '@attn/masks'
-import { alibi } from '@attn/positions'
+import { alibi, ropeFrequencies } from '@attn/positions'
+import type { RopeFrequencies } from '@attn/positions'
 import { hash } from '../inputs/normal.ts'
 import type { TrainingConfiguration } from './configuration.ts'
+import { maskOfLayer } from './masks.ts'
 
-/** Masks by name; all of them hide later tokens, and no row is empty. */
-export const maskNames = ['causal', 'window', 'strided', 'dilated', 'sinks', 'bigbird'] as const
-/** The name of one. */
-export type MaskName = (typeof maskNames)[number]
-
-/** The mask of a configuration. `extent` is what the name suggests, by default a part of the context. */
-export function maskOf({ mask, context, extent }: TrainingConfiguration): Mask {
-  const quarter = Math.max(1, Math.floor(context / 4))
-  const root = Math.max(2, Math.round(Math.sqrt(context)))
-  switch (mask) {
-    case 'causal':
-      return causal()
-    case 'window':
-      return slidingWindow((extent ?? quarter) - 1)
-    case 'strided':
-      return strided(extent ?? root).multiHead()
-    case 'dilated':
-      return dilatedWindow({ left: Math.max(1, Math.floor(quarter / 2)), dilation: extent ?? 2 })
-    case 'sinks':
-      return attentionSinks({ recent: extent ?? quarter })
-    case 'bigbird':
-      return and(
-        causal(),
-        bigBird({
-          length: context,
-          blockSize: extent ?? Math.max(1, context >> 4),
-          randomBlocks: 1,
-        }),
-      )
-  }
+/** The mask of a layer. */
+export function maskOf(configuration: TrainingConfiguration, layer: number): Mask {
+  return maskOfLayer(configuration, { length: configuration.context, layer })
 }
 
 /** The score modifiers of a configuration. */
 export function scoreModifiersOf({ positions, heads }: TrainingConfiguration): ScoreModifier[] {
   return positions === 'alibi' ? [alibi({ heads })] : []
+}
+
+/** How queries and keys are turned; undefined unless positions are rotary. */
+export function rotaryOf({
+  positions,
+  heads,
+  width,
+}: TrainingConfiguration): RopeFrequencies | undefined {
+  return positions === 'rope' ? ropeFrequencies({ headDim: width / heads }) : undefined
 }
 
 /** Which random mask a layer uses at a step: another one each time, the same for every backend. */
@@ -64,16 +39,19 @@ export function attentionOptions(
 ): AttentionOptions {
   const { dropout: rate, seed } = configuration
   return {
-    mask: maskOf(configuration),
+    mask: maskOf(configuration, call.layer),
     scoreModifiers: scoreModifiersOf(configuration),
     ...(rate > 0 ? { dropout: { rate, seed: dropoutSeed(seed, call.step, call.layer) } } : {}),
   }
 }
 
-/** The mask as numbers 0 and 1, `[1, H, L, L]`. */
-export function denseMask(configuration: TrainingConfiguration): Int32Array<ArrayBuffer> {
+/** The mask of a layer as numbers 0 and 1, `[1, H, L, L]`. */
+export function denseMask(
+  configuration: TrainingConfiguration,
+  layer: number,
+): Int32Array<ArrayBuffer> {
   const { heads, context } = configuration
-  const allows = compile(maskOf(configuration).expression)
+  const allows = compile(maskOf(configuration, layer).expression)
   const result = new Int32Array(heads * context * context)
   let index = 0
   for (let head = 0; head < heads; head++) {

@@ -11,6 +11,8 @@ export interface LabText {
   readonly characters: readonly string[]
   readonly training: Uint16Array<ArrayBuffer>
   readonly heldOut: Uint16Array<ArrayBuffer>
+  /** Tokens of one piece, where pieces begin at multiples of it; undefined where they begin anywhere. */
+  readonly piece?: number
 }
 
 /**

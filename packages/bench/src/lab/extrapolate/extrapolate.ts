@@ -3,20 +3,17 @@
 // 2108.12409, figure 1); what repairs RoPE after Position Interpolation (2306.15595) and YaRN (2309.00071).
 import type { Environment } from '../../report/run-report.ts'
 import type { LabText } from '../data/text.ts'
-import { executeJob, workOf } from '../jobs/execute.ts'
-import { memoryStore } from '../jobs/job.ts'
+import { inThisThread } from '../jobs/in-this-thread.ts'
 import type {
   FineTuningJob,
   FineTuningResult,
-  JobProgress,
-  LabJob,
-  LabJobResult,
-  LabStore,
   ScalingJob,
   ScalingResult,
   TrainingJob,
   TrainingResult,
 } from '../jobs/job.ts'
+import { allOrFirstError, jobStarter } from '../jobs/run-jobs.ts'
+import type { JobRunner, LabProgress } from '../jobs/run-jobs.ts'
 import {
   checkPlan,
   extrapolationPresets,
@@ -29,16 +26,6 @@ import type { ExtrapolationReport } from './report.ts'
 import { scalingNames, scalingOf } from './scalings.ts'
 import type { ScalingName } from './scalings.ts'
 
-/** Does jobs, several at once where it can; jobs that are given later may need the models of earlier ones. */
-export interface JobRunner {
-  /** For people: what computes. */
-  readonly device: string
-  run(
-    job: LabJob,
-    options: { onProgress: (progress: JobProgress) => void; signal?: AbortSignal | undefined },
-  ): Promise<LabJobResult>
-}
-
 /** What to do and with what. */
 export interface ExtrapolateOptions {
   readonly text: LabText
@@ -46,31 +33,11 @@ export interface ExtrapolateOptions {
   readonly plan?: Partial<ExtrapolationPlan>
   /** Who does the work. Default: this thread, one job after the other. */
   readonly runner?: JobRunner
-  /** How far all jobs are, in units of training steps. */
-  readonly onProgress?: (progress: {
-    readonly done: number
-    readonly total: number
-    readonly label: string
-  }) => void
+  readonly onProgress?: LabProgress
   /** Stops soon; what is done is in the runner's store. */
   readonly signal?: AbortSignal
   /** Goes into the report. Default: nothing is known. */
   readonly environment?: Environment
-}
-
-/** Does jobs in this thread, one at a time. */
-export function inThisThread(text: LabText, store: LabStore = memoryStore()): JobRunner {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    device: 'WebAssembly with SIMD, one thread',
-    run(job, { onProgress, signal }) {
-      const result = last.then(() =>
-        executeJob(job, { text, store, onProgress, ...(signal ? { signal } : {}) }),
-      )
-      last = result.catch(() => {})
-      return result
-    },
-  }
 }
 
 /**
@@ -96,7 +63,7 @@ export function inThisThread(text: LabText, store: LabStore = memoryStore()): Jo
  * ```
  */
 export async function extrapolate(options: ExtrapolateOptions): Promise<ExtrapolationReport> {
-  const { text, signal } = options
+  const { text } = options
   const plan: ExtrapolationPlan = { ...extrapolationPresets.quick, ...options.plan }
   checkPlan(plan)
   const tokens = heldOutTokens(plan)
@@ -110,32 +77,13 @@ export async function extrapolate(options: ExtrapolateOptions): Promise<Extrapol
   const runner = options.runner ?? inThisThread(text)
   const lengths = lengthsOf(plan)
   const jobs = jobsOf(plan)
-  const all = [...jobs.training, ...jobs.scaling, ...jobs.fineTuning]
-  const total = all.reduce((sum, job) => sum + workOf(job), 0)
-  const done = new Map<string, number>()
-  const run = async (job: LabJob): Promise<LabJobResult> => {
-    const result = await runner.run(job, {
-      onProgress: (progress) => tell(job, progress.done, progress.label),
-      signal,
-    })
-    tell(job, workOf(job), job.name)
-    return result
-  }
-  const tell = (job: LabJob, part: number, label: string): void => {
-    done.set(job.name, part)
-    const sum = [...done.values()].reduce((all, each) => all + each, 0)
-    options.onProgress?.({ done: Math.floor(sum), total: Math.ceil(total), label })
-  }
-
-  const trained = jobs.training.map(run)
-  // What needs a model waits for it; a failure is told by the model itself.
-  const follow = (follower: ScalingJob | FineTuningJob): Promise<LabJobResult> =>
-    trained[jobs.training.findIndex(({ name }) => name === follower.model)]!.then(() =>
-      run(follower),
-    )
+  const start = jobStarter([...jobs.training, ...jobs.scaling, ...jobs.fineTuning], runner, options)
+  const trained = jobs.training.map((job) => start(job))
   const results = await allOrFirstError([
     ...trained,
-    ...[...jobs.fineTuning, ...jobs.scaling].map(follow),
+    ...[...jobs.fineTuning, ...jobs.scaling].map((job) =>
+      start(job, trained[jobs.training.findIndex(({ name }) => name === job.model)]),
+    ),
   ])
   const tuned = jobs.training.length
   const scaled = tuned + jobs.fineTuning.length
@@ -173,15 +121,6 @@ export async function extrapolate(options: ExtrapolateOptions): Promise<Extrapol
   }
 }
 
-/** Waits for all, so that nothing goes on behind the caller's back; then the first error counts. */
-async function allOrFirstError<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
-  const settled = await Promise.allSettled(promises)
-  return settled.map((each) => {
-    if (each.status === 'rejected') throw each.reason
-    return each.value
-  })
-}
-
 interface Jobs {
   readonly training: readonly TrainingJob[]
   readonly scaling: readonly (ScalingJob & { scalingName: ScalingName; seed: number })[]
@@ -202,7 +141,7 @@ function jobsOf(plan: ExtrapolationPlan): Jobs {
     tokens,
     window: plan.window ? length : 0,
     slidingLengths: plan.slidingMultiples.map((multiple) => Math.round(multiple * length)),
-    slidingTokens: 256,
+    slidingTokens: 128,
     bucket: length / 4,
   }
   // Seeds outside, so that an interrupted run has all methods first.

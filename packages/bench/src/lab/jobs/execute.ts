@@ -89,6 +89,7 @@ async function performTraining(job: TrainingJob, context: JobContext): Promise<T
     configuration,
     tokens: text.training,
     vocabulary,
+    ...(text.piece === undefined ? {} : { stride: text.piece }),
     ...(kept ? { start: kept.state } : {}),
   })
   const losses = [...(kept?.losses ?? [])]
@@ -106,7 +107,8 @@ async function performTraining(job: TrainingJob, context: JobContext): Promise<T
   const perplexities: number[] = []
   let byPlace: number[] = []
   for (const length of lengths) {
-    const windows = await read(heldOut, { length })
+    const stride = text.piece === undefined ? {} : { stride: text.piece }
+    const windows = await read(heldOut, { length, ...stride })
     perplexities.push(perplexity(windows.losses))
     byPlace = lossByPlace(windows, evaluation.bucket)
   }

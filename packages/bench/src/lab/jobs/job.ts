@@ -132,6 +132,7 @@ export interface LabJobText {
   readonly characters: readonly string[]
   readonly training: Uint16Array
   readonly heldOut: Uint16Array
+  readonly piece?: number
 }
 
 /** A job that was told to stop. */

@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { LabText } from '../data/text.ts'
-import type { JobRunner } from '../extrapolate/extrapolate.ts'
 import { JobInterrupted } from '../jobs/job.ts'
 import type { JobProgress, LabJob, LabJobResult } from '../jobs/job.ts'
+import type { JobRunner } from '../jobs/run-jobs.ts'
 import type { ThreadReply, ThreadRequest, ThreadStart } from './messages.ts'
 
 interface Task {

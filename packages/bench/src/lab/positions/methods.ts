@@ -86,7 +86,7 @@ export type RopeScaling = RopeConfig extends infer Kind
   : never
 
 /** FIRE's hidden units; its paper has 32. */
-const fireUnits = 16
+const fireUnits = 8
 
 /** A position method with initial parameters. */
 export function createPositionModel(
