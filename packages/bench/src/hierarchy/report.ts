@@ -2,9 +2,9 @@
 import { roofline } from '@attn/core'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { UnsupportedError } from '@attn/core'
-import { createFlashAttention } from '@attn/webgpu-flash'
 import { formatBytes, formatLength, threeDigits } from '../report/format.ts'
 import type { Environment } from '../report/run-report.ts'
 import { formatTable } from '../report/table.ts'
@@ -55,7 +55,7 @@ export async function runHierarchy(options: HierarchyOptions): Promise<Hierarchy
     let done = 0
     const onStep = (label: string): void => options.onProgress?.({ done: done++, total, label })
     const hierarchy = await measureHierarchy(found.device, software, onStep)
-    const flash = await createFlashAttention(found)
+    const flash = await flashOn(found)
     const shape: DotShape = software
       ? { heads: 2, length: 256, headDim: 64 }
       : { heads: 16, length: 4096, headDim: 64 }

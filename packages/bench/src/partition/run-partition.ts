@@ -2,11 +2,11 @@
 // 2307.08691, section 3.2). The same tiles three ways over numbers of heads and lengths, so that it shows
 // what does it: how many workgroups there are for the processors of the device.
 import { UnsupportedError } from '@attn/core'
-import { createFlashAttention } from '@attn/webgpu-flash'
 import type { FlashAttention } from '@attn/webgpu-flash'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { withErrorScopes } from '../device/error-scope.ts'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { measure } from '../measure/measure.ts'
@@ -65,7 +65,7 @@ export async function runPartition(options: PartitionOptions): Promise<Partition
     }
     if (heads.length === 0) throw new RangeError('attn partition: needs a number of heads')
     options.onDevice?.(found.report)
-    const flash = await createFlashAttention(found)
+    const flash = await flashOn(found)
     const quick = real
       ? { samples: 5, sampleMilliseconds: 5, budgetMilliseconds: 300, warmUps: 4 }
       : { samples: 3, sampleMilliseconds: 2, budgetMilliseconds: 500, warmUps: 2 }

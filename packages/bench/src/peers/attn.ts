@@ -3,9 +3,9 @@
 import { tensor, toFloat16Array } from '@attn/core'
 import type { DType, Mask } from '@attn/core'
 import { causal, slidingWindow } from '@attn/masks'
-import { createFlashAttention } from '@attn/webgpu-flash'
 import type { FlashAttention, GpuTensor } from '@attn/webgpu-flash'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceReport, FoundDevice } from '../device/find-device.ts'
 import { withErrorScopes } from '../device/error-scope.ts'
 import { readRanges } from '../inputs/read-back.ts'
@@ -62,7 +62,7 @@ export function attnPeer({ flags, software, ownVersion }: PeerSetting): AttnPeer
     async available() {
       found = await findDevice({ kind: software ? 'software' : 'auto', flags })
       if (found.kind === 'cpu') return `no WebGPU here: ${found.report.description}`
-      flash = await createFlashAttention(found)
+      flash = await flashOn(found)
       return undefined
     },
     prepare: (shape, variant, inputs) => prepare(flash!, shape, variant, inputs),

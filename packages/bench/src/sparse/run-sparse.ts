@@ -1,10 +1,11 @@
 // `attn sparse`: goes through the lengths, shortest first, so that each tells how long causal attention
 // will take at the next.
 import { UnsupportedError } from '@attn/core'
-import { createFlashAttention, GpuOutOfMemoryError } from '@attn/webgpu-flash'
+import { GpuOutOfMemoryError } from '@attn/webgpu-flash'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import { GpuWorkError } from '../device/error-scope.ts'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
 import { calibrate } from './calibrate.ts'
@@ -48,7 +49,7 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
     if (found.kind === 'cpu') {
       throw new UnsupportedError('attn sparse: needs a WebGPU device, found none; install a driver')
     }
-    const flash = await createFlashAttention(found)
+    const flash = await flashOn(found)
     const results: SparseLength[] = []
     const skipped: SparseReport['skipped'][number][] = []
     try {

@@ -1,10 +1,10 @@
 // `attn positions`: finds a device, then verifies and times causal attention with each position method
 // on it, all methods of a length in turns.
 import { UnsupportedError } from '@attn/core'
-import { createFlashAttention } from '@attn/webgpu-flash'
 import type { FlashAttention } from '@attn/webgpu-flash'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { measureInTurns } from '../measure/measure-in-turns.ts'
@@ -79,7 +79,7 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
       options.onProgress?.({ done, total, label: `${what}, length ${formatLength(length)}` })
       done++
     }
-    const flash = await createFlashAttention(found)
+    const flash = await flashOn(found)
     const results: PositionLengthResult[] = []
     try {
       for (const length of problem.lengths) {

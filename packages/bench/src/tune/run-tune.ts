@@ -1,9 +1,9 @@
 // `attn tune`: finds a device as `attn run` does, and tunes the library on it.
 import { UnsupportedError } from '@attn/core'
-import { createFlashAttention } from '@attn/webgpu-flash'
 import type { TuneProgress, TuningRecord } from '@attn/webgpu-flash'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
+import { flashOn } from '../device/flash-on.ts'
 import type { DeviceReport } from '../device/find-device.ts'
 import { tuneShapes } from './shapes.ts'
 import type { TuneProblem } from './shapes.ts'
@@ -35,7 +35,7 @@ export async function runTune(options: RunTuneOptions): Promise<TuningRecord> {
       throw new UnsupportedError('attn tune: needs a WebGPU device, found none; install a driver')
     }
     options.onDevice?.(found.report, shapes.length)
-    const flash = await createFlashAttention(found)
+    const flash = await flashOn(found)
     try {
       return await flash.tune({
         shapes,
