@@ -12,11 +12,17 @@ export interface Access {
   readonly vector: boolean
   /** Whether the device computes with f16 (`shader-f16`); without, halves are unpacked by bits. */
   readonly nativeFloat16: boolean
+  /**
+   * Whether eight halves move as one, as the words that they are: all is a multiple of 8. Offsets and
+   * strides are counted in fours all the same. Default: false.
+   */
+  readonly wide?: boolean
 }
 
 /** The WGSL element type of the buffer. */
 export function storageType(access: Access): string {
   if (access.dtype === 'float32') return access.vector ? 'vec4<f32>' : 'f32'
+  if (access.wide) return 'vec4<u32>'
   if (access.nativeFloat16) return access.vector ? 'vec4<f16>' : 'f16'
   return access.vector ? 'vec2<u32>' : 'u32'
 }
@@ -30,6 +36,12 @@ const loader = (name: string): string => `load${name[0]!.toUpperCase()}${name.sl
  */
 export function loadFunction(name: string, access: Access, dims: number): string {
   const signature = `fn ${loader(name)}(base: u32, vector: u32) -> vec4<f32>`
+  if (access.wide) {
+    return `${signature} {
+  let words = ${name}[(base + vector) >> 1u];
+  return vec4<f32>(bitcast<vec4<f16>>(select(words.xy, words.zw, ((base + vector) & 1u) == 1u)));
+}`
+  }
   if (access.vector) {
     return `${signature} {\n  return ${convertVector(access, `${name}[base + vector]`)};\n}`
   }

@@ -28,11 +28,17 @@ const hidden = -3.0e38;
 const smallestMaximum = -1.0e30;`
 
 /** Rows are taken longest first, so that no long row begins when the others are done. */
-export const mappedTile: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
+export const mappedTile: string = mappedRow('workgroup.x')
+/** The same for grids whose first axis is heads, so that the long rows of all heads come first. */
+export const mappedTileOfHeads: string = mappedRow('workgroup.y')
+
+function mappedRow(rank: string): string {
+  return `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
 let mapRow = outer * params.mapQueryTiles;
-let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.x];
+let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + ${rank}];
 let firstRun = blockMap[mapRow + queryTile];
 let endRun = blockMap[mapRow + queryTile + 1u];`
+}
 
 /** The same for parts of long rows, each of which has a number and runs of its own. */
 export const mappedPart: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
@@ -47,9 +53,13 @@ let endRun = blockMap[mapRow + part + 1u];`
  * Declares which rows a workgroup has, and where its tensors begin.
  *
  * @param row - Text that declares `queryTile`. Default: rows come in order.
+ * @param headAxis - The axis of the grid that counts heads.
  */
-export function callOrigin(row = 'let queryTile = params.queryTileBase + workgroup.x;'): string {
-  return `let head = params.headBase + workgroup.y;
+export function callOrigin(
+  row = 'let queryTile = params.queryTileBase + workgroup.x;',
+  headAxis: 'x' | 'y' = 'y',
+): string {
+  return `let head = params.headBase + workgroup.${headAxis};
 let batch = params.batchBase + workgroup.z;
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);

@@ -13,7 +13,7 @@ import { loadFunction, storeFunction } from '../codegen/access.ts'
 import { indent } from '../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../plan/matrix-tile.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
-import { bindings, callOrigin, mappedTile } from './forward-frame.ts'
+import { bindings, callOrigin, mappedTileOfHeads } from './forward-frame.ts'
 import { declareQueryRows, endRowFunction, finishRows } from './matrix/finish.ts'
 import { declareLaneRows, eachLaneRow } from './matrix/lane-rows.ts'
 import { declareExponentScale } from './matrix/lane-scores.ts'
@@ -25,8 +25,9 @@ import {
   outgrownRows,
   referenceConstants,
 } from './matrix/references.ts'
-import { rowByRow } from './matrix/row-by-row.ts'
-import { matrixStaging, stagingRegisters, strangeFunction } from './matrix/staging.ts'
+import { matrixStaging } from './matrix/staging.ts'
+import type { MatrixStaging } from './matrix/staging.ts'
+import { addStrangeValues, strangeFunctions } from './matrix/strange-values.ts'
 import { tilePipeline } from './matrix/tile-pipeline.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
@@ -69,7 +70,7 @@ var<workgroup> found: vec4<u32>;`,
     loadFunction('value', config.value, config.valueDim),
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
-    strangeFunction,
+    config.wholeTiles ? '' : strangeFunctions(config),
     endRowFunction(config),
     config.rules.code,
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
@@ -103,11 +104,13 @@ function mainBody(config: ForwardMatrixConfig): string {
   const { tile, wholeTiles } = config
   const rows = tile.rowBlocks * tile.matrix.rows
   const staging = matrixStaging(config)
-  const tiles = tilePipeline(config.blockMap, wholeTiles)
+  const clear = `${eachOutput(config, (name) => `${name} = Result();`)}
+${eachLaneRow(tile, (r) => `sum${r} = 0.0;`)}
+var largest = 0.0;`
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
-${callOrigin(config.blockMap ? mappedTile : undefined)}
+${config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
 // In the softmax, lanes of a row: ${tile.lanesPerRow}; rows of a lane: ${tile.rowsPerLane}.
 ${declareLaneRows(tile)}
 let column = part * 4u;
@@ -119,45 +122,42 @@ ${declareExponentScale(config)}
 ${declareSample(config)}
 
 ${staging.queries}
-${stagingRegisters(config)}
+${staging.registers}
 ${eachOutput(config, (name) => `var ${name} = Result();`)}
 ${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
 var exact = false;
-var strange = false;
-loop {
+${wholeTiles ? '' : 'var strange = false;\nvar anyStrange = false;\n'}loop {
   if (thread == 0u) { found = vec4<u32>(0u); }
 ${indent(findReferences(config, staging), 2)}
-${indent(
-  eachOutput(config, (name) => `${name} = Result();`),
-  2,
-)}
-${indent(
-  eachLaneRow(tile, (r) => `sum${r} = 0.0;`),
-  2,
-)}
-  var largest = 0.0;
+${indent(clear, 2)}
   workgroupBarrier();
 
-${indent(tiles.first, 2)}
-${indent(staging.begin, 2)}
-${indent(scoreProducts(config), 2)}
-  while (visits) {
-    let firstKey = keyTile * tileKeys;
-    workgroupBarrier();
-${indent(tiles.later, 4)}
-${indent(staging.next, 4)}
-${indent(tileProbabilities(config), 4)}
-    workgroupBarrier();
-${indent(tileProducts(config), 4)}
-${indent(tiles.advance, 4)}
-  }
+${indent(tileLoop(config, staging), 2)}
 
 ${indent(outgrownRows(config), 2)}
   if (outgrown) { found.x = 1u; }
 ${wholeTiles ? '' : '  if (strange) { found.y = 1u; }\n'}  let all = workgroupUniformLoad(&found);
-${wholeTiles ? '' : `  if (all.y != 0u) {\n${indent(rowByRow(config), 4)}\n    return;\n  }\n`}  if (exact || all.x == 0u) { break; }
+${wholeTiles ? '' : '  anyStrange = all.y != 0u;\n'}  if (exact || all.x == 0u) { break; }
   exact = true;
 }
 
-${finishRows(config)}`
+${finishRows(config)}${wholeTiles ? '' : `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}`}`
+}
+
+/** All tiles that are visited, with loads ahead. */
+function tileLoop(config: ForwardMatrixConfig, staging: MatrixStaging): string {
+  const tiles = tilePipeline(config.blockMap, config.wholeTiles)
+  return `${tiles.first}
+${staging.begin}
+${scoreProducts(config)}
+while (visits) {
+  let firstKey = keyTile * tileKeys;
+  workgroupBarrier();
+${indent(tiles.later, 2)}
+${indent(staging.next, 2)}
+${indent(tileProbabilities(config), 2)}
+  workgroupBarrier();
+${indent(tileProducts(config), 2)}
+${indent(tiles.advance, 2)}
+}`
 }

@@ -99,10 +99,11 @@ export function bindPlan(
   const rope = createPlanRope(host, plan)
   let destroyed = false
 
-  const contiguousAccess = (dims: number): Access => ({
+  const contiguousAccess = (dims: number, staged = false): Access => ({
     dtype,
     nativeFloat16,
     vector: dims % 4 === 0,
+    ...(staged && nativeFloat16 && dtype === 'float16' && dims % 8 === 0 ? { wide: true } : {}),
   })
   const contiguousTexts = (): string[] =>
     plan.decode
@@ -110,8 +111,8 @@ export function bindPlan(
       : passesOf(plan).flatMap((pass) =>
           passTexts(pass, {
             query: contiguousAccess(shape.headDim),
-            key: contiguousAccess(shape.headDim),
-            value: contiguousAccess(shape.valueDim),
+            key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
+            value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
             output: contiguousAccess(shape.valueDim),
           }),
         )

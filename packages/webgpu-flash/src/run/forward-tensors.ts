@@ -139,19 +139,29 @@ export type ForwardTensorName = (typeof forwardTensorNames)[number]
 
 const storageUsage = 0x80
 
-/** How a kernel can read or write a tensor. */
-export function accessOf(view: GpuTensor, nativeFloat16: boolean): Access {
-  return { dtype: view.dtype, nativeFloat16, vector: isVector(view) }
+/**
+ * How a kernel reads a tensor.
+ *
+ * @param wide - Whether the kernel can move eight halves as one, where `shader-f16` is. Default: false.
+ */
+export function accessOf(view: GpuTensor, nativeFloat16: boolean, wide = false): Access {
+  const moves = (count: number): boolean => isVector(view, count)
+  return {
+    dtype: view.dtype,
+    nativeFloat16,
+    vector: moves(4),
+    ...(wide && nativeFloat16 && view.dtype === 'float16' && moves(8) ? { wide } : {}),
+  }
 }
 
-/** Whether four neighbours along dim can be moved as one. */
-function isVector({ shape, strides, offset }: GpuTensor): boolean {
+/** Whether so many neighbours along dim can be moved as one. */
+function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean {
   const outer = strides.slice(0, 3)
   return (
-    shape[3]! % 4 === 0 &&
+    shape[3]! % count === 0 &&
     strides[3] === 1 &&
-    offset % 4 === 0 &&
-    outer.every((stride, axis) => stride % 4 === 0 || shape[axis] === 1)
+    offset % count === 0 &&
+    outer.every((stride, axis) => stride % count === 0 || shape[axis] === 1)
   )
 }
 

@@ -111,7 +111,10 @@ function prepareStages(
     Object.values(bound),
     limits,
   )
-  const access = (name: ForwardTensorName) => accessOf(tensors[name], capabilities.shaderFloat16)
+  const access = (name: ForwardTensorName) => {
+    const staged = plan.matrix !== undefined && (name === 'key' || name === 'value')
+    return accessOf(tensors[name], capabilities.shaderFloat16, staged)
+  }
   const accesses: ForwardAccesses = {
     query: access('query'),
     key: access('key'),
@@ -127,6 +130,7 @@ function prepareStages(
     all: readonly Dispatch[],
     columns: (dispatch: Dispatch) => number,
     override: Readonly<Record<string, number>> = {},
+    headsFirst = false,
   ): Stage['dispatches'] =>
     all.map((dispatch) => {
       const alignment = limits.minStorageBufferOffsetAlignment
@@ -139,11 +143,9 @@ function prepareStages(
       return {
         ranges,
         words: packParameters(fields, values, data.descriptors, parameters),
-        workgroups: [
-          columns(dispatch),
-          heads.end - heads.start,
-          batches.end - batches.start,
-        ] as const,
+        workgroups: headsFirst
+          ? ([heads.end - heads.start, columns(dispatch), batches.end - batches.start] as const)
+          : ([columns(dispatch), heads.end - heads.start, batches.end - batches.start] as const),
       }
     })
   const rowsOf = ({ queryTiles }: Dispatch): number => queryTiles.end - queryTiles.start
@@ -151,7 +153,8 @@ function prepareStages(
     {
       code: forwardText(plan, accesses),
       blockMap: { buffer: blockMaps.get(anyRow ? 'longest first' : 'ascending') },
-      dispatches: prepared(dispatches, rowsOf),
+      // Where rows differ in length the matrix kernel takes the long ones of all heads first.
+      dispatches: prepared(dispatches, rowsOf, {}, plan.matrix && plan.blockMap !== undefined),
     },
   ]
   if (splitRows && partBuffers && parts.length > 0) {

@@ -100,10 +100,17 @@ fn storeOutput(base: u32, vector: u32, value: vec4<f32>) {
   output[base + vector] = vec4<f16>(value);
 }
 
-fn anyStrange(halves: vec4<f16>) -> bool {
-  let words = bitcast<vec2<u32>>(halves);
-  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
-  return any(exponents == vec4<u32>(0x7c00u));
+// Zeros in place of halves that are not finite.
+fn finiteHalves(words: vec2<u32>) -> vec2<u32> {
+  let low = select(vec2<u32>(0xffffu), vec2<u32>(0u), (words & vec2<u32>(0x7c00u)) == vec2<u32>(0x7c00u));
+  let high = select(vec2<u32>(0xffff0000u), vec2<u32>(0u), (words & vec2<u32>(0x7c000000u)) == vec2<u32>(0x7c000000u));
+  return words & (low | high);
+}
+
+// Zeros in place of numbers that are finite.
+fn strangePart(values: vec4<f32>) -> vec4<f32> {
+  let exponents = bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u);
+  return select(vec4<f32>(0.0), values, exponents == vec4<u32>(0x7f800000u));
 }
 
 struct RowEnd {
@@ -143,14 +150,14 @@ fn main(
   let subgroup = subgroupId & 3u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
-  let head = params.headBase + workgroup.y;
+  let head = params.headBase + workgroup.x;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
   let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
   let mapRow = outer * params.mapQueryTiles;
-  let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.x];
+  let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.y];
   let firstRun = blockMap[mapRow + queryTile];
   let endRun = blockMap[mapRow + queryTile + 1u];
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
@@ -233,6 +240,7 @@ fn main(
   var sum1 = 0.0;
   var exact = false;
   var strange = false;
+  var anyStrange = false;
   loop {
     if (thread == 0u) { found = vec4<u32>(0u); }
     {
@@ -243,8 +251,9 @@ fn main(
         let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
         let full = (packed & 1u) == 1u;
         let endTile = min(start + (packed >> 1u), params.keyTileEnd);
-        for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
-          if (exact || keyTile == sampleTile) {
+        let begin = max(start, params.keyTileBegin);
+        if (exact || (begin <= sampleTile && sampleTile < endTile)) {
+          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
             let firstKey = keyTile * tileKeys;
             workgroupBarrier();
             keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
@@ -410,7 +419,20 @@ fn main(
         run++;
       }
       visitsLater = laterTile < runEnd;
-      if (!full) { strange = strange || anyStrange(valueNext0) || anyStrange(valueNext1); }
+      if (!full) {
+        {
+          let words = bitcast<vec2<u32>>(valueNext0);
+          let clean = finiteHalves(words);
+          strange = strange || any(clean != words);
+          valueNext0 = bitcast<vec4<f16>>(clean);
+        }
+        {
+          let words = bitcast<vec2<u32>>(valueNext1);
+          let clean = finiteHalves(words);
+          strange = strange || any(clean != words);
+          valueNext1 = bitcast<vec4<f16>>(clean);
+        }
+      }
       valueRows[thread / 16u * 18u + thread % 16u] = valueNext0;
       valueRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = valueNext1;
       keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
@@ -516,57 +538,7 @@ fn main(
     if (outgrown) { found.x = 1u; }
     if (strange) { found.y = 1u; }
     let all = workgroupUniformLoad(&found);
-    if (all.y != 0u) {
-      for (var row = thread; row < tileQueries && firstQuery + row <= lastQuery; row += 128u) {
-        let queryRow = firstQuery + row;
-        let queryRowBase = queryBase + queryRow * params.queryRow;
-        let queryIndex = i32(queryRow);
-        let position = queryOffset + queryIndex;
-        var maximum = unseen;
-        var sum = 0.0;
-        var weighted = array<vec4<f32>, 16>();
-        for (var run = firstRun; run < endRun; run++) {
-          let start = blockMap[params.mapRunsBase + 2u * run];
-          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-          let full = (packed & 1u) == 1u;
-          let endTile = min(start + (packed >> 1u), params.keyTileEnd);
-          for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
-            for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
-              let keyPosition = i32(key);
-              if (!(key < keyCount && visible(i32(batch), i32(head), position, queryIndex, keyPosition))) { continue; }
-              let keyRow = keyBase + key * params.keyRow;
-              var score = 0.0;
-              for (var v = 0u; v < 16u; v++) {
-                score += dot(loadQuery(queryRowBase, v), loadKey(keyRow, v));
-              }
-              score *= scale;
-
-              score *= log2e;
-              let larger = max(maximum, score);
-              let decay = exp2(maximum - larger);
-              let share = exp2(score - larger);
-              maximum = larger;
-              sum = sum * decay + share;
-              let weight = share;
-              let valueRow = valueBase + key * params.valueRow;
-              for (var v = 0u; v < 16u; v++) {
-                weighted[v] = weighted[v] * decay + loadValue(valueRow, v) * weight;
-              }
-            }
-          }
-        }
-        let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow, lastQuery);
-        let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
-        let end = endRow(head, place, sum, maximum);
-        for (var v = 0u; v < 16u; v++) {
-          var value = weighted[v] * end.own;
-          if (end.previous > 0.0) { value += loadOutput(outputBase, v) * end.previous; }
-          storeOutput(outputBase, v, value);
-        }
-        logSumExp[place] = end.logSumExp;
-      }
-      return;
-    }
+    anyStrange = all.y != 0u;
     if (exact || all.x == 0u) { break; }
     exact = true;
   }
@@ -678,4 +650,30 @@ fn main(
     storeOutput(outputBase1, 12u + part + 2u, value);
   }
   workgroupBarrier();
+  if (anyStrange) {
+    for (var r = 0u; r < 2u; r++) {
+      let queryRow = firstQuery + subgroup * 32u + ownRow0 + r * 16u;
+      if (queryRow > lastQuery) { break; }
+      let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+      for (var run = firstRun; run < endRun; run++) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        let full = (packed & 1u) == 1u;
+        let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+        for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
+          if (!full) {
+            for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
+              if (!(key < keyCount && visible(i32(batch), i32(head), queryOffset + i32(queryRow), i32(queryRow), i32(key)))) { continue; }
+              for (var v = part; v < valueVectors; v += 2u) {
+                let strange = strangePart(loadValue(valueBase + key * params.valueRow, v));
+                if (any(bitcast<vec4<u32>>(strange) != vec4<u32>(0u))) {
+                  storeOutput(outputBase, v, loadOutput(outputBase, v) + strange);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }

@@ -155,17 +155,21 @@ describe('a plan on subgroup matrices', () => {
     const device = await adapter!.requestDevice({
       requiredFeatures: ['shader-f16', 'subgroups', feature],
     })
-    for (const more of [
+    const wide = { ...access, wide: true }
+    const calls = [
       {},
       { mask: causal },
       { valueDim: 32 },
       { headDim: 128 },
       { dropout, sinks: [0, 0] },
       { queryLength: 128 },
-    ]) {
-      const code = forwardCode(planForward({ ...options, ...more }, withMatrices), accesses)
-      const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
-      expect(messages.map(({ message }) => message)).toEqual([])
+    ]
+    for (const used of [accesses, { ...accesses, key: wide, value: wide }]) {
+      for (const more of calls) {
+        const code = forwardCode(planForward({ ...options, ...more }, withMatrices), used)
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
+        expect(messages.map(({ message }) => message)).toEqual([])
+      }
     }
     device.destroy()
   })

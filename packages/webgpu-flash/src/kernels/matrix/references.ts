@@ -3,7 +3,6 @@
 // probabilities may outgrow it by 2^24 and be less by as much. Rows that went beyond are computed again
 // with their true maxima, for which all tiles are looked at.
 import { indent } from '../../codegen/snippets.ts'
-import { tileLoop } from '../forward-frame.ts'
 import type { ForwardMatrixConfig } from '../forward-matrix.wgsl.ts'
 import { eachLaneRow, shuffles } from './lane-rows.ts'
 import { eachLaneVector, laneNames, takeScores, whereHidden } from './lane-scores.ts'
@@ -23,38 +22,30 @@ const unseen = -3.0e38;`
 /** Finds `reference{r}`: of the sample, or of all tiles where `exact`. */
 export function findReferences(config: ForwardMatrixConfig, staging: MatrixStaging): string {
   const { tile } = config
-  const look = `if (exact || keyTile == sampleTile) {
-  let firstKey = keyTile * tileKeys;
-  workgroupBarrier();
-${indent(staging.keys('keyTile'), 2)}
-  workgroupBarrier();
-${indent(scoreProducts(config), 2)}
-  workgroupBarrier();
-${indent(takeScores(config), 2)}
-${indent(
-  eachLaneVector(config, (r, j) => `score${r}_${j} *= exponentScale;`),
-  2,
-)}
-${indent(
-  whereHidden(config, (hidden) =>
+  const best = (r: number): string =>
+    laneNames(config, 'score', r).reduce((a, b) => `max(${a}, ${b})`)
+  const unshown = whereHidden(config, (hidden) =>
     eachLaneVector(
       config,
       (r, j) => `score${r}_${j} = select(score${r}_${j}, vec4<f32>(unseen), ${hidden(r, j)});`,
     ),
-  ),
-  2,
-)}
-${indent(
-  eachLaneRow(tile, (r) => {
-    const best = laneNames(config, 'score', r).reduce((a, b) => `max(${a}, ${b})`)
-    return `let best${r} = ${best};
-top${r} = max(top${r}, max(max(best${r}.x, best${r}.y), max(best${r}.z, best${r}.w)));`
-  }),
-  2,
-)}
-}`
+  )
+  const look = `let firstKey = keyTile * tileKeys;
+workgroupBarrier();
+${staging.keys('keyTile')}
+workgroupBarrier();
+${scoreProducts(config)}
+workgroupBarrier();
+${takeScores(config)}
+${eachLaneVector(config, (r, j) => `score${r}_${j} *= exponentScale;`)}
+${unshown}
+${eachLaneRow(
+  tile,
+  (r) => `let best${r} = ${best(r)};
+top${r} = max(top${r}, max(max(best${r}.x, best${r}.y), max(best${r}.z, best${r}.w)));`,
+)}`
   const text = `${eachLaneRow(tile, (r) => `var top${r} = unseen;`)}
-${tileLoop(config.blockMap, look)}
+${sampledTiles(config, look)}
 var others = unseen;
 ${eachLaneRow(
   tile,
@@ -70,9 +61,35 @@ ${eachLaneRow(tile, (r) => `reference${r} = select(others, top${r}, top${r} > un
   return `{\n${indent(text, 2)}\n}`
 }
 
+/**
+ * Runs `look` for the sample tile, or for all tiles where `exact`. Without a map the step leaves the others
+ * out; with one the map finds it. Drivers, who repeat the text of loops, know neither step.
+ */
+function sampledTiles({ blockMap }: ForwardMatrixConfig, look: string): string {
+  if (!blockMap) {
+    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
+  let full = (keyTile + 1u) * tileKeys <= keyCount;
+${indent(look, 2)}
+}`
+  }
+  return `for (var run = firstRun; run < endRun; run++) {
+  let start = blockMap[params.mapRunsBase + 2u * run];
+  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+  let full = (packed & 1u) == 1u;
+  let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+  let begin = max(start, params.keyTileBegin);
+  if (exact || (begin <= sampleTile && sampleTile < endTile)) {
+    for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
+${indent(look, 6)}
+    }
+  }
+}`
+}
+
 /** Declares the tile that references are taken from. */
 export function declareSample({ blockMap }: ForwardMatrixConfig): string {
-  return sampleTile(blockMap)
+  return blockMap ? sampleTile : ''
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Access } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { eachUnit } from '../tile/source.ts'
 import type { ForwardMatrixConfig } from '../forward-matrix.wgsl.ts'
+import { cleanValues } from './strange-values.ts'
 
 /** The texts that move operands. */
 export interface MatrixStaging {
@@ -11,7 +12,9 @@ export interface MatrixStaging {
   readonly queries: string
   /** Brings the keys of a tile to workgroup memory at once. */
   keys(tileIndex: string): string
-  /** Before the loop: the first keys are in workgroup memory after it, the next on their way. */
+  /** Declares the registers of keys and values on their way. */
+  readonly registers: string
+  /** Before a loop: the first keys are in workgroup memory after it, the next on their way. */
   readonly begin: string
   /**
    * Between the two products: the values of this tile and the keys of the next move in, and those after
@@ -31,77 +34,73 @@ function loadHalves(name: string, access: Access, row: string, vector: string): 
 interface Rows {
   /** Declares the registers they pass through. */
   readonly registers: string
-  /** Loads those of a tile into the registers. */
+  /** Loads those of a tile into the registers; rows past the last key repeat it. */
   fetch(tileIndex: string): string
   /** Moves the registers to workgroup memory. */
   readonly store: string
-  /** Condition that the registers hold something that is not finite. */
-  readonly strange: string
+  /** The names of the registers. */
+  readonly names: readonly string[]
 }
 
-function stagedRows(
-  { tile, wholeTiles }: ForwardMatrixConfig,
-  name: 'key' | 'value',
-  access: Access,
-  dims: number,
-  stride: number,
-): Rows {
+function stagedRows(config: ForwardMatrixConfig, name: 'key' | 'value'): Rows {
+  const { tile, memory } = config
+  const { wide } = config[name]
+  const dims = name === 'key' ? config.headDim : config.valueDim
+  const stride = name === 'key' ? memory.keyStride : memory.valueStride
   const threads = tile.subgroups * tile.subgroupSize
-  const vectors = dims / 4
-  const units = tile.keys * vectors
+  const inRow = dims / (wide ? 8 : 4)
+  const units = tile.keys * inRow
   const slots = Math.ceil(units / threads)
   const each = (line: (register: string, unit: string) => string): string =>
     eachUnit(units, threads, (slot, unit) => line(`${name}Next${slot}`, unit))
   const registers = Array.from({ length: slots }, (_, slot) => `${name}Next${slot}`)
+  const load = (row: string, unit: string): string =>
+    wide
+      ? `${name}[(${row}) / 2u + ${unit} % ${inRow}u]`
+      : loadHalves(name, config[name], row, `${unit} % ${inRow}u`)
+  const store = (register: string, unit: string): string => {
+    const place = `${unit} / ${inRow}u * ${stride}u + ${unit} % ${inRow}u`
+    if (!wide) return `${name}Rows[${place}] = ${register};`
+    // Every other eight lanes store their second half first, so that sixteen meet every bank once.
+    return `{
+  let place = ${place} + ${unit} % ${inRow}u;
+  ${name}Rows[place + swap] = bitcast<vec4<f16>>(select(${register}.xy, ${register}.zw, swap == 1u));
+  ${name}Rows[place + 1u - swap] = bitcast<vec4<f16>>(select(${register}.zw, ${register}.xy, swap == 1u));
+}`
+  }
+  const type = wide ? 'vec4<u32>' : 'vec4<f16>'
   return {
-    registers: registers.map((register) => `var ${register} = vec4<f16>();`).join('\n'),
+    registers: registers.map((register) => `var ${register} = ${type}();`).join('\n'),
     fetch: (tileIndex) =>
       each((register, unit) => {
-        const row = `${tileIndex} * tileKeys + ${unit} / ${vectors}u`
-        const inside = wholeTiles ? `(${row})` : `min(${row}, lastKey)`
-        const place = `${name}Base + ${inside} * params.${name}Row`
-        return `${register} = ${loadHalves(name, access, place, `${unit} % ${vectors}u`)};`
+        const row = `${tileIndex} * tileKeys + ${unit} / ${inRow}u`
+        const inside = config.wholeTiles ? `(${row})` : `min(${row}, lastKey)`
+        return `${register} = ${load(`${name}Base + ${inside} * params.${name}Row`, unit)};`
       }),
-    store: each(
-      (register, unit) =>
-        `${name}Rows[${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
-    ),
-    strange: registers.map((register) => `anyStrange(${register})`).join(' || '),
+    store: each(store),
+    names: registers,
   }
 }
 
-/** WGSL of `anyStrange(halves)`: whether one of them is NaN or an infinity, by its bits. */
-export const strangeFunction = /* wgsl */ `fn anyStrange(halves: vec4<f16>) -> bool {
-  let words = bitcast<vec2<u32>>(halves);
-  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
-  return any(exponents == vec4<u32>(0x7c00u));
-}`
-
 /** Text of the moves. */
 export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
-  const { memory, key, value, headDim, valueDim, wholeTiles } = config
-  const keys = stagedRows(config, 'key', key, headDim, memory.keyStride)
-  const values = stagedRows(config, 'value', value, valueDim, memory.valueStride)
+  const keys = stagedRows(config, 'key')
+  const values = stagedRows(config, 'value')
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
   return {
-    queries: stageQueries(config),
+    queries: `${config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : ''}${stageQueries(config)}`,
+    registers: `${keys.registers}\n${values.registers}`,
     keys: (tileIndex) => `${keys.fetch(tileIndex)}\n${keys.store}`,
     begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
 ${where('visitsNext', keys.fetch('nextTile'))}
 workgroupBarrier();`,
-    next: `${wholeTiles ? '' : `if (!full) { strange = strange || ${values.strange}; }\n`}${values.store}
+    next: `${config.wholeTiles ? '' : where('!full', cleanValues(values.names, config.value.wide ?? false))}
+${values.store}
 ${keys.store}
 ${where('visitsNext', values.fetch('nextTile'))}
 ${where('visitsLater', keys.fetch('laterTile'))}`,
   }
-}
-
-/** Declares the registers of keys and values on their way. */
-export function stagingRegisters(config: ForwardMatrixConfig): string {
-  const { memory, key, value, headDim, valueDim } = config
-  return `${stagedRows(config, 'key', key, headDim, memory.keyStride).registers}
-${stagedRows(config, 'value', value, valueDim, memory.valueStride).registers}`
 }
 
 /** Query rows stay in matrices. They come through the memory of the probabilities, in its width. */

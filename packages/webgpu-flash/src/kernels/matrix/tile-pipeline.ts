@@ -1,6 +1,5 @@
 // Which key tiles a kernel works on when it loads ahead: the present one, the next, whose keys are
 // needed when the present ones have been used, and the one after it, whose keys set off early.
-import { indent } from '../../codegen/snippets.ts'
 
 /** Texts of a loop over key tiles; `keyTile` and `full` are those of the present one. */
 export interface TilePipeline {
@@ -13,9 +12,9 @@ export interface TilePipeline {
 }
 
 // Without a block map all tiles are visited. Conditions are comparisons of the tile's number, which
-// compilers understand.
+// compilers understand; where all tiles are full, with one that is the same for the whole dispatch.
 const dense = (wholeTiles: boolean): TilePipeline => ({
-  first: `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+  first: `let endTile = ${wholeTiles ? 'params.keyTileEnd' : 'min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd)'};
 var keyTile = params.keyTileBegin;
 var nextTile = keyTile + 1u;
 var visits = keyTile < endTile;
@@ -73,19 +72,17 @@ export function tilePipeline(blockMap: boolean, wholeTiles: boolean): TilePipeli
 }
 
 /**
- * Declares `sampleTile`: the first tile that is visited, or better the first of which all rows see all
- * keys.
+ * Declares `sampleTile` of a block map: the first tile that is visited, or better the first of which all
+ * rows see all keys.
  */
-export function sampleTile(blockMap: boolean): string {
-  if (!blockMap) return 'let sampleTile = params.keyTileBegin;'
-  return `var sampleTile = 0xffffffffu;
+export const sampleTile = /* wgsl */ `var sampleTile = 0xffffffffu;
 for (var run = firstRun; run < endRun; run++) {
   let start = blockMap[params.mapRunsBase + 2u * run];
   let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
   let begin = max(start, params.keyTileBegin);
   let full = (packed & 1u) == 1u;
   if (begin < min(start + (packed >> 1u), params.keyTileEnd) && (full || sampleTile == 0xffffffffu)) {
-${indent('sampleTile = begin;\nif (full) { break; }', 4)}
+    sampleTile = begin;
+    if (full) { break; }
   }
 }`
-}
