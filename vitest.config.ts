@@ -35,7 +35,7 @@ const unit: TestProjectInlineConfiguration = {
     name: 'unit',
     // Files share what they load; a test that replaces something puts it back.
     isolate: false,
-    include: ['packages/*/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
+    include: ['{packages,apps}/*/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
     ...patient,
   },
 }

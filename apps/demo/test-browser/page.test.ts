@@ -32,6 +32,43 @@ test('keeps the settings in the address, and takes them from it', async () => {
   expect(location.hash).toContain('bias=alibi')
 })
 
+test('draws a mask that the visitor writes, with its numbers, and says what is wrong with it', async () => {
+  openPage(
+    `#${new URLSearchParams({ mask: 'expression', expression: 'k <= q && q - k < width || k < 4', 'x-width': '64', L: '512' })}`,
+  )
+  await expect
+    .element(page.getByRole('img', { name: /21 of 64 tiles are computed: 0 full and 21 partial/ }))
+    .toBeVisible()
+  await userEvent.fill(page.getByLabelText('width'), '512')
+  await expect.element(page.getByRole('img', { name: /36 of 64 tiles are computed/ })).toBeVisible()
+  const text = page.getByLabelText('k is seen by q where')
+  await userEvent.fill(text, 'k <= ')
+  await expect.element(text).toHaveAttribute('aria-invalid', 'true')
+  await expect.element(page.getByText(/Expected expression/).first()).toBeVisible()
+  await userEvent.fill(text, 'k == q')
+  await expect.element(page.getByRole('img', { name: /8 of 64 tiles are computed/ })).toBeVisible()
+  await expect
+    .poll(() => new URLSearchParams(location.hash.slice(1)).get('expression'))
+    .toBe('k == q')
+})
+
+test('an address with a hostile expression does nothing but show an error', async () => {
+  const hostile = 'constructor.constructor("document.title = 1")() < 2'
+  const title = document.title
+  openPage(`#${new URLSearchParams({ mask: 'expression', expression: hostile })}`)
+  await expect.element(page.getByRole('alert')).toMatchTextContent(/there are abs/)
+  expect(document.title).toBe(title)
+  await expect.element(page.getByRole('img', { name: /Tiles of the mask/ })).toBeVisible()
+})
+
+test('a pattern that the planner reorders shows its passes', async () => {
+  openPage('#mask=strided&stride=64&L=4096&H=1&Hkv=1')
+  await expect.element(page.getByText(/The planner lets tokens/)).toBeVisible()
+  await expect
+    .element(page.getByRole('img', { name: /Pass 2 over reordered tokens/ }))
+    .toBeVisible()
+})
+
 describe('bad sizes', () => {
   beforeEach(() => openPage('#mask=causal&L=64&H=4&Hkv=4'))
 

@@ -2,6 +2,7 @@
 import {
   blockMapRow,
   createBlockMap,
+  planSparsity,
   type AttentionShape,
   type BlockMap,
   type Mask,
@@ -32,6 +33,18 @@ export interface TilePicture {
   readonly visiblePairs: number | undefined
   /** Heads that have maps of their own; 1 where all share one. */
   readonly heads: number
+  /** What the planner runs instead, where another order of the tokens leaves fewer tiles. */
+  readonly passes: readonly PassPicture[]
+}
+
+/** One pass over reordered tokens. */
+export interface PassPicture {
+  /** Sides of the picture in slots, the places that tokens stand in. */
+  readonly width: number
+  readonly height: number
+  readonly partialPath: string
+  readonly fullPath: string
+  readonly visited: number
 }
 
 /** More tiles along a side than this are too small to see. */
@@ -71,7 +84,30 @@ export function tilePicture(
     empty: map.queryBlocks * map.keyBlocks - counts.partial - counts.full,
     visiblePairs: length <= maximumCounted ? countPairs(mask, shape, shownHead) : undefined,
     heads: map.heads,
+    passes: mask ? drawPasses(mask, shape, tile, shownHead) : [],
   }
+}
+
+function drawPasses(
+  mask: Mask,
+  { heads, queryLength, keyLength }: AttentionShape,
+  tile: TileSize,
+  head: number,
+): PassPicture[] {
+  if (!mask.orders) return []
+  const sizes = { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
+  const plan = planSparsity(mask, { batch: 1, heads, queryLength, keyLength }, sizes)
+  if (plan.chosen === 0) return []
+  return plan.passes.map(({ blockMap }) => {
+    const { paths, counts } = drawMap(blockMap, Math.min(head, blockMap.heads - 1))
+    return {
+      width: blockMap.keyBlocks * tile.keys,
+      height: blockMap.queryBlocks * tile.queries,
+      partialPath: paths.partial,
+      fullPath: paths.full,
+      visited: counts.partial + counts.full,
+    }
+  })
 }
 
 function mapWith(mask: Mask | undefined, shape: AttentionShape, tile: TileSize): BlockMap {

@@ -1,7 +1,7 @@
 // Settings in the hash of the address, so that a link shows what its sender saw.
 import type { DType } from '@attn/core'
 import { biasChoices } from './biases.ts'
-import { maskChoices } from './masks.ts'
+import { maskChoices, ownMask } from './masks.ts'
 import { initialSettings, usedFields, withInitialValues, type Settings } from './settings.ts'
 
 /** `#mask=causal&bias=none&dtype=float32&B=1...`: only the fields in use. */
@@ -11,6 +11,7 @@ export function settingsToHash(settings: Settings): string {
     bias: settings.bias,
     dtype: settings.dtype,
   })
+  if (settings.mask === ownMask.id) query.set('expression', settings.expression)
   for (const { name } of usedFields(settings)) {
     const value = settings.values[name]
     if (value !== undefined && Number.isFinite(value)) query.set(name, String(value))
@@ -36,6 +37,7 @@ export function settingsFromHash(hash: string): Settings {
       biasChoices.map(({ id }) => id),
       initialSettings.bias,
     ),
+    expression: query.get('expression') ?? initialSettings.expression,
     dtype: pick<DType>('dtype', ['float32', 'float16'], initialSettings.dtype),
     values: {},
   }

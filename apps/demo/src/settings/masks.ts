@@ -35,7 +35,18 @@ const field = (name: string, label: string, initial: number, minimum = 0): Field
   maximum: 131072,
 })
 
+/** The choice to write a mask; what is written is read by settings.ts. */
+export const ownMask: MaskChoice = {
+  id: 'expression',
+  group: 'Your own',
+  label: 'Expression…',
+  note: 'Which keys k does a query q see? Also h (head), b (sequence), L, S; other names become numbers to set.',
+  fields: [],
+  build: () => undefined,
+}
+
 export const maskChoices: readonly MaskChoice[] = [
+  ownMask,
   {
     id: 'full',
     group: 'Dense',

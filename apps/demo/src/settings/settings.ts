@@ -1,14 +1,17 @@
 // Everything a run depends on, as plain data: it travels to the worker and into the address.
-import type { AttentionOptions, AttentionShape, DType } from '@attn/core'
+import type { AttentionOptions, AttentionShape, DType, Mask } from '@attn/core'
+import { parseMask } from '../expression/parse-mask.ts'
 import { biasChoices } from './biases.ts'
 import { fieldError, type Field, type Values } from './field.ts'
-import { maskChoices } from './masks.ts'
+import { maskChoices, ownMask } from './masks.ts'
 
 export interface Settings {
   /** `id` of a mask choice. */
   readonly mask: string
   /** `id` of a bias choice. */
   readonly bias: string
+  /** The mask as the visitor wrote it, where the choice is to write one. */
+  readonly expression: string
   readonly dtype: DType
   /** Sizes, and the numbers of the mask and the bias, by field name. */
   readonly values: Values
@@ -33,9 +36,26 @@ export function biasChoice(settings: Settings): (typeof biasChoices)[number] {
   return biasChoices.find(({ id }) => id === settings.bias) ?? biasChoices[0]!
 }
 
+/** The numbers of the mask: the choice's own, or those that the visitor's expression names. */
+export function maskFields(settings: Settings): readonly Field[] {
+  if (settings.mask !== ownMask.id) return maskChoice(settings).fields
+  try {
+    return parseMask(settings.expression).numbers.map((name) => ({
+      name: `x-${name}`,
+      label: name,
+      initial: 64,
+      minimum: -131072,
+      maximum: 131072,
+    }))
+  } catch {
+    // What is wrong is said where the mask is built.
+    return []
+  }
+}
+
 /** Every field that these settings use. */
 export function usedFields(settings: Settings): readonly Field[] {
-  return [...sizeFields, ...maskChoice(settings).fields, ...biasChoice(settings).fields]
+  return [...sizeFields, ...maskFields(settings), ...biasChoice(settings).fields]
 }
 
 /** Fills in the initial value of every field that has none. */
@@ -49,6 +69,7 @@ export function withInitialValues(settings: Settings): Settings {
 export const initialSettings: Settings = withInitialValues({
   mask: 'sliding-window',
   bias: 'none',
+  expression: 'k <= q && q - k < width || k < 4',
   dtype: 'float32',
   values: {},
 })
@@ -87,10 +108,18 @@ export function shapeOf({ values }: Settings): AttentionShape {
   }
 }
 
+function ownMaskOf({ expression, values }: Settings): Mask {
+  const { numbers, build } = parseMask(expression)
+  return build(Object.fromEntries(numbers.map((name) => [name, values[`x-${name}`] ?? 0])))
+}
+
 /** The options of attention that the settings stand for. */
 export function attentionOptions(settings: Settings): AttentionOptions {
   const shape = shapeOf(settings)
-  const mask = maskChoice(settings).build(settings.values, shape)
+  const mask =
+    settings.mask === ownMask.id
+      ? ownMaskOf(settings)
+      : maskChoice(settings).build(settings.values, shape)
   const scoreModifiers = biasChoice(settings).build(settings.values, shape)
   return { ...(mask && { mask }), scoreModifiers }
 }
