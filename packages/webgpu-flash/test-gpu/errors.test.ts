@@ -99,7 +99,9 @@ describe.skipIf(!gpu)('errors of the GPU', () => {
     )
     const values = new Float32Array(4) as unknown as Tensor
     expect(() => flash.upload(values)).toThrow(
-      new TypeError('flash.upload: source must be a tensor; tensor(values, shape) makes one'),
+      new TypeError(
+        'flash.upload: source must be a tensor, which tensor(values, shape) makes, got one without a typed array',
+      ),
     )
     await expect(flash.attention(input, input, fill(2, [1, 1, 21, 8]))).rejects.toThrow(
       'flash.attention: key and value lengths must match, got 20 and 21',
