@@ -25,10 +25,11 @@ export interface TestPlan {
   readonly missing: ReadonlyMap<AdapterName, string>
 }
 
-/** Of a core: files that try no kernel which the others do not, and those of the bench package. */
+/** Not in a core: files that try no kernel which the others do not, and those of the bench package. */
 const besideTheCore = [
   'packages/bench/**',
   '**/{splitting,backward-splitting,score-change,expressions,tune,calls}.test.ts',
+  '**/{token-orders,table-gradients,packed-sequences,rope}.test.ts',
 ]
 
 /** Where the kernels that a run dispatches are written down. */
