@@ -7,6 +7,8 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['rotate', 'var<storage, read> frequencies:'],
   ['backward-tables', 'var<storage, read_write> dTable:'],
   ['backward-sinks', 'var<storage, read_write> dSinks:'],
+  ['backward-magnitudes', 'var<storage, read_write> magnitudes:'],
+  ['backward-matrix', 'subgroup_matrix_left<', 'var<storage, read> dOutput:'],
   ['backward-key-value', 'var<storage, read_write> dKey:'],
   ['backward-query', 'var<storage, read_write> dQuery:'],
   ['backward-rows', 'var<storage, read_write> softmaxRows:'],

@@ -27,8 +27,13 @@ export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
 export type { DecodeExplanation } from './plan/explain-decode.ts'
 export type { DecodeTile } from './plan/decode-tile.ts'
 export type { BackwardTiles } from './plan/backward-plan.ts'
-export type { BackwardExplanation, GradientExplanation } from './plan/explain-backward.ts'
+export type {
+  BackwardExplanation,
+  BackwardVariant,
+  GradientExplanation,
+} from './plan/explain-backward.ts'
 export type { BackwardTile } from './plan/backward-tiles.ts'
+export type { GradientMatrixTile } from './plan/gradient-matrix-tile.ts'
 export type { ForwardTile } from './plan/tiles.ts'
 export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'

@@ -10,7 +10,7 @@ import { addressFields } from './tensor-address.ts'
 import { dropoutFields, dropoutFunctions } from './tile/dropout.ts'
 import { ownRows } from './tile/grid.ts'
 import { gradientConstants, softmaxRowFunction } from './tile/pair-gradient.ts'
-import type { PairGrid } from './tile/pair-gradient.ts'
+import type { PairGrid, SoftmaxRow } from './tile/pair-gradient.ts'
 import type { TileSource } from './tile/source.ts'
 import { teamOrigin } from './tile/team-products.ts'
 
@@ -24,6 +24,7 @@ export interface GradientConfig {
   readonly key: Access
   readonly value: Access
   readonly dOutput: Access
+  readonly softmaxRow: SoftmaxRow
   readonly rules: GradientRules
   readonly dropout: boolean
   /** Whether tiles come from a block map; without one all are visited. */
@@ -36,17 +37,29 @@ export interface GradientConfig {
 export const gradientInputs = ['query', 'key', 'value', 'dOutput'] as const
 
 /** Bindings 0 to 6 of both kernels: all that they read. */
-export function inputBindings(config: GradientConfig): string {
+export function inputBindings(
+  config: Pick<GradientConfig, (typeof gradientInputs)[number] | 'softmaxRow'>,
+): string {
   const tensors = gradientInputs.map(
     (name, index) =>
       `@group(0) @binding(${index + 1}) var<storage, read> ${name}: array<${storageType(config[name])}>;`,
   )
   return `@group(0) @binding(0) var<uniform> params: Params;
 ${tensors.join('\n')}
-// Log-sum-exp and D of every row.
-@group(0) @binding(5) var<storage, read> softmaxRows: array<vec2<f32>>;
+// Log-sum-exp and D of every row${config.softmaxRow === 'vec4<f32>' ? ', and the scale of dS' : ''}.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<${config.softmaxRow}>;
 // Query offset and key count of every sequence, the tables of the expressions, the block map.
 @group(0) @binding(6) var<storage, read> data: array<u32>;`
+}
+
+/** Bindings 7 and on: the gradients that a kernel writes. */
+export function outputBindings(outputs: readonly Omit<GradientOutput, 'dims'>[]): string {
+  return outputs
+    .map(
+      ({ name, access }, index) =>
+        `@group(0) @binding(${7 + index}) var<storage, read_write> ${name}: array<${storageType(access)}>;`,
+    )
+    .join('\n')
 }
 
 /** What both kernels read tiles of, by the names of their rows. */
@@ -165,7 +178,7 @@ ${tile.teams === 2 ? '' : regions(memory)}${gradientConstants}`,
       loadFunction(name, access, dims),
       storeFunction(name, access, dims),
     ]),
-    softmaxRowFunction,
+    softmaxRowFunction(config.softmaxRow),
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     config.rules.code,
   ]

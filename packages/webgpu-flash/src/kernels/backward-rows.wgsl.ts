@@ -1,10 +1,13 @@
-// The first step of the backward pass: D = rowsum(dO * O) of every row (FlashAttention-2, arXiv
-// 2307.08691, algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp.
+// A step before the gradients: D = rowsum(dO * O) of every row (FlashAttention-2, arXiv 2307.08691,
+// algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp; for kernels on
+// subgroup matrices beside the scale of dS too.
 import { loadFunction, storageType, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
-import { addressFields } from './tensor-address.ts'
+import { scaleOfBoundFunction } from './backward-matrix/scaling.ts'
 import { parameterBlock } from './parameters.ts'
+import { addressFields } from './tensor-address.ts'
 import { gradientConstants } from './tile/pair-gradient.ts'
+import type { SoftmaxRow } from './tile/pair-gradient.ts'
 
 /** Rows of a workgroup. */
 export const rowsPerWorkgroup = 16
@@ -23,29 +26,62 @@ export const rowFields: readonly string[] = [
   'batchBase',
 ]
 
+/** Further fields, where rows keep the scale of dS. */
+export const scaledRowFields: readonly string[] = [
+  ...rowFields,
+  'headsPerKeyHead',
+  'dOutputMagnitudes',
+  'dOutputPieces',
+  'valueMagnitudes',
+  'valuePieces',
+  'headroom',
+]
+
+/** The largest rows of dO, over all heads that share keys, and of V; every thread for itself. */
+const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
+  let firstPlane = batch * params.heads + keyHead * params.headsPerKeyHead;
+  let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
+  var largestGradient = 0.0;
+  for (var piece = lane; piece < params.headsPerKeyHead * params.dOutputPieces; piece += lanes) {
+    largestGradient = max(largestGradient, magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + piece]);
+  }
+  var largestValue = 0.0;
+  for (var piece = lane; piece < params.valuePieces; piece += lanes) {
+    largestValue = max(largestValue, magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + piece]);
+  }
+  let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);`
+
 /** The WGSL of the kernel. Entry point: `main`. */
-export function softmaxRowsKernel(output: Access, dOutput: Access, valueDim: number): string {
+export function softmaxRowsKernel(
+  output: Access,
+  dOutput: Access,
+  valueDim: number,
+  softmaxRow: SoftmaxRow,
+): string {
+  const scaled = softmaxRow === 'vec4<f32>'
   const native = [output, dOutput].some((one) => one.dtype === 'float16' && one.nativeFloat16)
   const vectors = Math.ceil(valueDim / 4)
   const sections = [
     native ? 'enable f16;' : '',
-    parameterBlock(rowFields, 0, 0),
+    scaled ? 'enable subgroups;' : '',
+    parameterBlock(scaled ? scaledRowFields : rowFields, 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> output: array<${storageType(output)}>;
 @group(0) @binding(2) var<storage, read> dOutput: array<${storageType(dOutput)}>;
 // As bits, since shaders may assume that there is no -Infinity.
 @group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
-@group(0) @binding(4) var<storage, read_write> softmaxRows: array<vec2<f32>>;`,
+@group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${scaled ? '\n@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;' : ''}`,
     `${gradientConstants}
 const negativeInfinity = 0xff800000u;`,
     `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
     unpackFunctions([output, dOutput]),
     loadFunction('output', output, valueDim),
     loadFunction('dOutput', dOutput, valueDim),
+    scaled ? scaleOfBoundFunction : '',
     /* wgsl */ `@compute @workgroup_size(${rowsPerWorkgroup * threadsPerRow})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
+  @builtin(local_invocation_index) thread: u32,${scaled ? '\n  @builtin(subgroup_invocation_id) lane: u32,\n  @builtin(subgroup_size) lanes: u32,' : ''}
 ) {
   let batch = params.batchBase + workgroup.z;
   let head = params.headBegin + workgroup.y;
@@ -58,7 +94,7 @@ fn main(
   for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
     sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
   }
-  partial[thread] = sum;
+  partial[thread] = sum;${scaled ? `\n  ${gradientScale}` : ''}
   workgroupBarrier();
   if (part == 0u && queryRow < params.queryLength) {
     var total = 0.0;
@@ -66,7 +102,7 @@ fn main(
     let place = (batch * params.heads + head) * params.queryLength + queryRow;
     let bits = logSumExp[params.logSumExpOffset + place];
     let finite = clamp(bitcast<f32>(bits), hidden, -hidden);
-    softmaxRows[params.softmaxRowsOffset + place] = vec2<f32>(select(finite, deadRow, bits == negativeInfinity), total);
+    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(finite, deadRow, bits == negativeInfinity), total${scaled ? ', scaleOfBound(bound), 0.0' : ''});
   }
 }`,
   ]

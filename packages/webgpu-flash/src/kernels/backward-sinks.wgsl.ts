@@ -2,6 +2,7 @@
 // the sum of -P D over the rows of its head. One workgroup a head, in a fixed order.
 import { parameterBlock } from './parameters.ts'
 import { gradientConstants } from './tile/pair-gradient.ts'
+import type { SoftmaxRow } from './tile/pair-gradient.ts'
 import { sumOfWorkgroup } from './tile/workgroup-sum.ts'
 
 /** Uniform fields of the kernel. */
@@ -19,11 +20,11 @@ export const sinkFields: readonly string[] = [
 const threads = 256
 
 /** The WGSL of the kernel. Entry point: `main`. */
-export function sinkGradientKernel(): string {
+export function sinkGradientKernel(row: SoftmaxRow): string {
   return `${parameterBlock(sinkFields, 0, 0)}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> softmaxRows: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read> softmaxRows: array<${row}>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dSinks: array<f32>;
 

@@ -15,6 +15,9 @@ import {
   chooseBackwardTile,
 } from './backward-tiles.ts'
 import type { BackwardMemory, BackwardTile, GradientRows } from './backward-tiles.ts'
+import { gradientHeadroom, matrixProblem, plannedMatrixTile } from './backward-matrices.ts'
+import { gradientMatrixMemory, gradientMatrixTileProblem } from './gradient-matrix-tile.ts'
+import type { GradientMatrixMemory, GradientMatrixTile } from './gradient-matrix-tile.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
 import { headWords } from './plan.ts'
@@ -29,20 +32,16 @@ import type { TileOrigin } from './tuning.ts'
 /** Tiles to use instead of the planner's choice: for measuring. */
 export interface BackwardTiles {
   /** Of the kernel that computes dQ; rows are queries. */
-  readonly query?: BackwardTile
+  readonly query?: BackwardTile | GradientMatrixTile
   /** Of the kernel that computes dK and dV; rows are keys. */
-  readonly key?: BackwardTile
+  readonly key?: BackwardTile | GradientMatrixTile
 }
 
-/** One of the two kernels. */
-export interface GradientPass {
+/** What the kernels of either kind have in common. */
+interface PassOfRows {
   readonly rowTokens: 'queries' | 'keys'
-  readonly tile: BackwardTile
   /** Where the tile comes from. */
   readonly tileOrigin: TileOrigin
-  /** Whether a tile of two teams suits the call. */
-  readonly teams: boolean
-  readonly memory: BackwardMemory
   readonly rules: GradientRules
   /** Tiles along both axes. */
   readonly rowTiles: number
@@ -56,6 +55,27 @@ export interface GradientPass {
   readonly pairOperations: number
 }
 
+/** A kernel in plain WGSL. */
+export interface TiledPass extends PassOfRows {
+  readonly kind: 'tiled'
+  readonly tile: BackwardTile
+  readonly memory: BackwardMemory
+  /** Whether a tile of two teams suits the call. */
+  readonly teams: boolean
+  /** Why it is not one on subgroup matrices. */
+  readonly why: string
+}
+
+/** A kernel on subgroup matrices. */
+export interface MatrixPass extends PassOfRows {
+  readonly kind: 'subgroup-matrix'
+  readonly tile: GradientMatrixTile
+  readonly memory: GradientMatrixMemory
+}
+
+/** One of the two kernels. */
+export type GradientPass = TiledPass | MatrixPass
+
 /** A plan of the backward pass as data. */
 export interface BackwardPlan {
   readonly forward: ForwardPlan
@@ -67,6 +87,11 @@ export interface BackwardPlan {
   readonly words: Uint32Array<ArrayBuffer>
   readonly tables: readonly Table[]
   readonly storage: TableStorage
+  /**
+   * Set where a kernel is on subgroup matrices, so that rows keep the scale of dS: how much larger than
+   * |dO| |V| dropout and slopes may make the gradient of a score.
+   */
+  readonly headroom: number | undefined
 }
 
 /**
@@ -79,8 +104,9 @@ export function planBackward(
   caller: string,
   forward: ForwardPlan,
   tiles: BackwardTiles,
-  { limits }: Capabilities,
+  capabilities: Capabilities,
 ): BackwardPlan {
+  const { limits } = capabilities
   const { shape, attention } = forward
   const { headDim, valueDim, queryLength, keyLength } = shape
   const { mask, dropout } = attention
@@ -106,8 +132,26 @@ export function planBackward(
   const rules = rulesWith([])
   const [chosenQuery, chosenKey] = (['query', 'key'] as const).map((gradients) => {
     const tables = gradients === 'query' && lookups.length > 0
+    const { [gradients]: given } = tiles
+    const problem = matrixProblem(forward, modifiers, tables)
+    if (given && 'matrix' in given) {
+      const why = problem ?? gradientMatrixTileProblem(given, shape, gradients, capabilities)
+      if (why !== undefined) throw new RangeError(`${caller}: ${why}`)
+      return chosenMatrix(forward, gradients, given, { kind: 'given' })
+    }
+    const measured = forward.tuned[gradients]
+    const planned =
+      given || typeof measured?.tile === 'object'
+        ? { why: 'the tile was chosen' }
+        : plannedMatrixTile(gradients, forward, problem, capabilities)
+    if ('tile' in planned) {
+      const origin: TileOrigin = measured
+        ? { kind: 'tuned', speedUp: measured.speedUp }
+        : modelOrigin(forward)
+      return chosenMatrix(forward, gradients, planned.tile, origin)
+    }
     const teams = suitsTeams(forward, { slopes: rules.hasSlopes, tables })
-    const chosen = chooseTile(gradients, forward, tiles[gradients], limits, teams)
+    const chosen = chooseTile(gradients, forward, given, limits, teams, planned.why)
     checkBackwardTile(caller, chosen.tile, headDim, valueDim, limits, gradients)
     if (tables && chosen.tile.teams === 2) {
       throw new RangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
@@ -131,11 +175,8 @@ export function planBackward(
   const keyMapBase = queryMapBase + parts[1]!.length
 
   const query: GradientPass = {
+    ...chosenQuery,
     rowTokens: 'queries',
-    tile: queryTile,
-    tileOrigin: chosenQuery.origin,
-    teams: chosenQuery.teams,
-    memory: backwardMemory(queryTile, headDim, valueDim, 'query'),
     rules: lookups.length > 0 ? rulesWith(lookups) : rules,
     rowTiles: Math.ceil(queryLength / queryTile.rows),
     columnTiles: Math.ceil(keyLength / queryTile.columns),
@@ -145,11 +186,8 @@ export function planBackward(
     pairOperations: 4 * headDim + 2 * valueDim,
   }
   const key: GradientPass = {
+    ...chosenKey,
     rowTokens: 'keys',
-    tile: keyTile,
-    tileOrigin: chosenKey.origin,
-    teams: chosenKey.teams,
-    memory: backwardMemory(keyTile, headDim, valueDim, 'key'),
     rules,
     rowTiles: Math.ceil(keyLength / keyTile.rows),
     columnTiles: Math.ceil(queryLength / keyTile.columns),
@@ -158,7 +196,9 @@ export function planBackward(
     mapBase: keyMapBase,
     pairOperations: 4 * headDim + 4 * valueDim,
   }
-  const storage = tableStorage(shape, lookups, query)
+  // Kernels on subgroup matrices sum none.
+  const threads = query.kind === 'tiled' ? query.tile.threadRows * query.tile.threadColumns : 0
+  const storage = tableStorage(shape, lookups, { threads, rowTiles: query.rowTiles })
   const { maxStorageBufferBindingSize } = limits
   if (4 * storage.length > maxStorageBufferBindingSize) {
     throw new UnsupportedError(
@@ -174,35 +214,59 @@ export function planBackward(
     words: joined(parts),
     tables: trainableTables(attention),
     storage,
+    headroom: [query, key].some(({ kind }) => kind === 'subgroup-matrix')
+      ? gradientHeadroom(forward, modifiers)
+      : undefined,
   }
 }
 
-interface ChosenTile {
-  readonly tile: BackwardTile
-  readonly origin: TileOrigin
-  readonly teams: boolean
+type ChosenTiled = Omit<TiledPass, Exclude<keyof PassOfRows, 'tileOrigin'>>
+type ChosenTile = ChosenTiled | Omit<MatrixPass, Exclude<keyof PassOfRows, 'tileOrigin'>>
+
+function chosenMatrix(
+  { shape }: ForwardPlan,
+  gradients: GradientRows,
+  tile: GradientMatrixTile,
+  tileOrigin: TileOrigin,
+): ChosenTile {
+  const memory = gradientMatrixMemory(tile, shape.headDim, shape.valueDim, gradients)
+  return { kind: 'subgroup-matrix', tile, memory, tileOrigin }
+}
+
+/** The origin of what nobody chose and nothing measured. */
+function modelOrigin({ tileOrigin }: ForwardPlan): TileOrigin {
+  return tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
 }
 
 /** The caller's tile, else the one measured on this device, else the model's choice. */
 function chooseTile(
   gradients: GradientRows,
-  { shape, tuned, tileOrigin }: ForwardPlan,
+  forward: ForwardPlan,
   given: BackwardTile | undefined,
   limits: WorkgroupLimits,
   teams: boolean,
-): ChosenTile {
-  if (given) return { tile: given, origin: { kind: 'given' }, teams }
+  why: string,
+): ChosenTiled {
+  const { shape, tuned } = forward
+  const chosen = (tile: BackwardTile, origin: TileOrigin): ChosenTiled => ({
+    kind: 'tiled',
+    tile,
+    memory: backwardMemory(tile, shape.headDim, shape.valueDim, gradients),
+    teams,
+    why,
+    tileOrigin: origin,
+  })
+  if (given) return chosen(given, { kind: 'given' })
   const measured = tuned[gradients]
-  const applies =
-    measured &&
-    (teams || measured.tile.teams !== 2) &&
-    backwardTileProblem(measured.tile, shape, limits, gradients) === undefined
-  if (applies) {
-    return { tile: measured.tile, origin: { kind: 'tuned', speedUp: measured.speedUp }, teams }
+  if (measured && typeof measured.tile === 'object') {
+    const { tile, speedUp } = measured
+    const applies =
+      (teams || tile.teams !== 2) &&
+      backwardTileProblem(tile, shape, limits, gradients) === undefined
+    if (applies) return chosen(tile, { kind: 'tuned', speedUp })
   }
-  const origin: TileOrigin = tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
   const large = teams ? chooseTeamTile(gradients, shape, limits) : undefined
-  return { tile: large ?? chooseBackwardTile(gradients, shape, limits), origin, teams }
+  return chosen(large ?? chooseBackwardTile(gradients, shape, limits), modelOrigin(forward))
 }
 
 /** The transposed map, as the map of a problem whose rows are keys. */

@@ -3,7 +3,6 @@
 import type { AttentionShape, Table } from '@attn/core'
 import { tableSumShape } from '../kernels/tile/table-sums.ts'
 import type { TableSum } from '../kernels/tile/table-sums.ts'
-import type { BackwardTile } from './backward-tiles.ts'
 import { sharesEntries } from './table-lookups.ts'
 import type { TableLookup } from './table-lookups.ts'
 
@@ -17,6 +16,8 @@ export interface TableStorage {
   /** Where the gradient of a table with direct look-ups begins. */
   readonly directBases: ReadonlyMap<Table, number>
   readonly length: number
+  /** Threads of the dQ kernel's workgroups, which share entries. */
+  readonly threads: number
   /** Whether heads and sequences must be dispatched one after the other. */
   readonly separatePlanes: boolean
 }
@@ -25,9 +26,8 @@ export interface TableStorage {
 export function tableStorage(
   shape: AttentionShape,
   lookups: readonly TableLookup[],
-  { tile, rowTiles }: { readonly tile: BackwardTile; readonly rowTiles: number },
+  { threads, rowTiles }: { readonly threads: number; readonly rowTiles: number },
 ): TableStorage {
-  const threads = tile.threadRows * tile.threadColumns
   const directBases = new Map<Table, number>()
   const bases: number[] = []
   let length = 0
@@ -47,6 +47,7 @@ export function tableStorage(
     bases,
     directBases,
     length,
+    threads,
     separatePlanes: lookups.some((lookup) => lookup.direct && sharesEntries(shape, lookup)),
   }
 }

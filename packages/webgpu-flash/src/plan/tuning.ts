@@ -17,6 +17,9 @@ export interface ShapeClass {
 /** A tile of the tiled kernel, or another kernel with the tile it has. */
 export type ForwardKernelTile = ForwardTile | 'subgroup-matrix' | 'decode'
 
+/** The same of a backward kernel. */
+export type BackwardKernelTile = BackwardTile | 'subgroup-matrix'
+
 /** A tile that was measured, and how many times faster than the planner's own choice it was. */
 export interface TunedTile<Tile> {
   readonly tile: Tile
@@ -26,8 +29,8 @@ export interface TunedTile<Tile> {
 /** The tiles of one kind of calls; undefined for kernels that were not measured. */
 export interface TunedTiles {
   readonly forward?: TunedTile<ForwardKernelTile>
-  readonly query?: TunedTile<BackwardTile>
-  readonly key?: TunedTile<BackwardTile>
+  readonly query?: TunedTile<BackwardKernelTile>
+  readonly key?: TunedTile<BackwardKernelTile>
 }
 
 /** What is known of a call: tiles, or why what was imported does not apply. */

@@ -5,13 +5,16 @@ import type { AttentionShape } from '@attn/core'
 import { packParameters } from '../kernels/parameters.ts'
 import { gradientRange, splitGradient } from '../plan/backward-dispatch.ts'
 import type { GradientDispatch, GradientProblem } from '../plan/backward-dispatch.ts'
+import { measuredPieces } from '../plan/backward-matrices.ts'
 import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
 import type { BoundRange, BoundTensor, DispatchLimits } from '../plan/dispatch.ts'
+import { softmaxRowBytes } from '../plan/explain-backward.ts'
 import { rowsPerWorkgroup } from '../kernels/backward-rows.wgsl.ts'
 import type { PlanHost } from './attention-plan.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
   keyKernel,
+  measureKernel,
   queryKernel,
   rowsKernel,
   sinkKernel,
@@ -98,6 +101,7 @@ export function prepareBackward(
     workgroups,
   })
 
+  const rowBytes = softmaxRowBytes(plan)
   /** The dispatches of a kernel that walks tiles. */
   const walk = (
     kernel: BackwardKernel,
@@ -106,7 +110,7 @@ export function prepareBackward(
   ): Draft[] => {
     const bound = new Map<unknown, BoundTensor>()
     for (const name of kernel.names) {
-      const tensor = boundTensorOf(name, tensors, shape)
+      const tensor = boundTensorOf(name, tensors, shape, rowBytes)
       if (tensor) bound.set(name, tensor)
     }
     const problem: GradientProblem = { ...part, shape, limits, tensors: [...bound.values()] }
@@ -116,7 +120,7 @@ export function prepareBackward(
         return tensor && gradientRange(problem, box, tensor)
       }
       const addresses = kernel.names.map((name) =>
-        boundValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0),
+        boundValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0, rowBytes),
       )
       const values = Object.assign({}, ...addresses, gradientValues(plan, pass, box)) as Record<
         string,
@@ -132,13 +136,27 @@ export function prepareBackward(
     separatePlanes,
     tileWork: tileWork(pass),
   })
-  const ofRows = (rows: number) => ({
-    rowTokens: 'queries' as const,
-    tile: { rows, columns: shape.keyLength },
+  const ofRows = (rows: number, rowTokens: 'queries' | 'keys' = 'queries') => ({
+    rowTokens,
+    tile: { rows, columns: rowTokens === 'queries' ? shape.keyLength : shape.queryLength },
     separatePlanes: false,
     tileWork: 2 * rows * shape.valueDim,
   })
+  const measures =
+    plan.headroom === undefined
+      ? []
+      : [
+          ...walk(
+            measureKernel(plan, accesses, 'dOutput'),
+            ofRows(measuredPieces(shape.queryLength).rows),
+          ),
+          ...walk(
+            measureKernel(plan, accesses, 'value'),
+            ofRows(measuredPieces(shape.keyLength).rows, 'keys'),
+          ),
+        ]
   const steps = [
+    ...measures,
     ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
     ...walk(keyKernel(plan, accesses), ofPass(plan.key, false), plan.key),
     ...walk(
@@ -147,7 +165,7 @@ export function prepareBackward(
       plan.query,
     ),
     ...(attention.sinks
-      ? walk(sinkKernel(), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
+      ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
           ...step,
           workgroups: [workgroups[1], 1, 1] as const,
         }))

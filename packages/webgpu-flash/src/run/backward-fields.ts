@@ -3,6 +3,7 @@ import type { Table } from '@attn/core'
 import { floatWord } from '../kernels/parameters.ts'
 import { addressValues } from '../kernels/tensor-address.ts'
 import type { GradientDispatch } from '../plan/backward-dispatch.ts'
+import { magnitudeStorage, measuredPieces } from '../plan/backward-matrices.ts'
 import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
 import type { DispatchLimits } from '../plan/dispatch.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
@@ -15,14 +16,16 @@ type Values = Readonly<Record<string, number>>
  * Where a tensor lies, counted from the start of its binding.
  *
  * @param start - First byte of the binding.
+ * @param rowBytes - Bytes that are kept of a row.
  */
 export function boundValues(
   name: BackwardKernel['names'][number],
   tensors: BackwardInputs & BackwardOutputs,
   accesses: BackwardAccesses,
   start: number,
+  rowBytes: number,
 ): Values {
-  if (name === 'softmaxRows') return { softmaxRowsOffset: -start / 8 }
+  if (name === 'softmaxRows') return { softmaxRowsOffset: -start / rowBytes }
   if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }
   if (typeof name !== 'string' || !(name in accesses)) return {}
   const { [name as keyof BackwardAccesses]: access } = accesses
@@ -55,6 +58,7 @@ export function gradientValues(
       batchBegin: batches.start,
       batchEnd: batches.end,
       sinkBase: 2 * shape.batch,
+      ...measureValues(plan),
       accumulate: batches.start > 0 ? 1 : 0,
     }
   }
@@ -76,6 +80,22 @@ export function gradientValues(
     mapBatches: blockMap?.batch ?? 0,
     ...tableBases(plan),
     ...dropoutValues(attention),
+  }
+}
+
+/** Where the measures of dO and V lie, and what may make dS larger than their product. */
+function measureValues({ forward, headroom }: BackwardPlan): Values {
+  if (headroom === undefined) return {}
+  const { queryLength, keyLength } = forward.shape
+  const [dOutput, value] = [measuredPieces(queryLength), measuredPieces(keyLength)]
+  return {
+    dOutputPieces: dOutput.count,
+    dOutputPieceRows: dOutput.rows,
+    dOutputMagnitudes: 0,
+    valuePieces: value.count,
+    valuePieceRows: value.rows,
+    valueMagnitudes: magnitudeStorage(forward).value,
+    headroom: floatWord(headroom),
   }
 }
 

@@ -4,10 +4,17 @@ import type { Access } from '../codegen/access.ts'
 import { gradientFields } from '../kernels/backward-frame.ts'
 import { keyGradientKernel } from '../kernels/backward-key-value.wgsl.ts'
 import { queryGradientKernel } from '../kernels/backward-query.wgsl.ts'
-import { rowFields, softmaxRowsKernel } from '../kernels/backward-rows.wgsl.ts'
+import { gradientMatrixKernel } from '../kernels/backward-matrix/backward-matrix.wgsl.ts'
+import {
+  magnitudeFields,
+  magnitudesKernel,
+} from '../kernels/backward-matrix/backward-magnitudes.wgsl.ts'
+import type { MeasuredTensor } from '../kernels/backward-matrix/backward-magnitudes.wgsl.ts'
+import { rowFields, scaledRowFields, softmaxRowsKernel } from '../kernels/backward-rows.wgsl.ts'
 import { sinkFields, sinkGradientKernel } from '../kernels/backward-sinks.wgsl.ts'
 import { tableFieldsOf, tableGradientKernel } from '../kernels/backward-tables.wgsl.ts'
 import type { NumberedLookup } from '../kernels/backward-tables.wgsl.ts'
+import type { SoftmaxRow } from '../kernels/tile/pair-gradient.ts'
 import { tableFields } from '../kernels/tile/table-sums.ts'
 import type { BackwardPlan, GradientPass } from '../plan/backward-plan.ts'
 import type { BackwardTensorName } from './backward-tensors.ts'
@@ -17,7 +24,7 @@ import type { Kernel } from './pipelines.ts'
 export type BackwardAccesses = Readonly<Record<Exclude<BackwardTensorName, 'logSumExp'>, Access>>
 
 /** Buffers of a plan's own, beside the tensors of a call. */
-export type OwnBuffer = 'softmaxRows' | 'data' | 'tableGradients' | 'dSinks'
+export type OwnBuffer = 'softmaxRows' | 'magnitudes' | 'data' | 'tableGradients' | 'dSinks'
 
 /** A kernel with what it binds, in order. */
 export interface BackwardKernel extends Kernel {
@@ -28,15 +35,44 @@ export interface BackwardKernel extends Kernel {
   readonly expressions: boolean
 }
 
+/** What is kept of a row. */
+export const softmaxRowType = ({ headroom }: BackwardPlan): SoftmaxRow =>
+  headroom === undefined ? 'vec2<f32>' : 'vec4<f32>'
+
+/** How large the rows of dO or of V are, where kernels on subgroup matrices scale by it. */
+export function measureKernel(
+  { forward }: BackwardPlan,
+  accesses: BackwardAccesses,
+  name: MeasuredTensor,
+): BackwardKernel {
+  return {
+    label: `attn backward magnitudes of ${name}`,
+    names: [name, 'data', 'magnitudes'],
+    bindings: [false, false, true],
+    fields: magnitudeFields(name),
+    expressions: false,
+    code: magnitudesKernel(name, accesses[name], forward.shape.valueDim),
+  }
+}
+
 /** D = rowsum(dO * O) beside the log-sum-exp of every row. */
-export function rowsKernel({ forward }: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+  const { valueDim } = plan.forward.shape
+  const row = softmaxRowType(plan)
+  const scaled = row === 'vec4<f32>'
   return {
     label: 'attn backward rows',
-    names: ['output', 'dOutput', 'logSumExp', 'softmaxRows'],
-    bindings: [false, false, false, true],
-    fields: rowFields,
+    names: [
+      'output',
+      'dOutput',
+      'logSumExp',
+      'softmaxRows',
+      ...(scaled ? ['magnitudes' as const] : []),
+    ],
+    bindings: [false, false, false, true, ...(scaled ? [false] : [])],
+    fields: scaled ? scaledRowFields : rowFields,
     expressions: false,
-    code: softmaxRowsKernel(accesses.output, accesses.dOutput, forward.shape.valueDim),
+    code: softmaxRowsKernel(accesses.output, accesses.dOutput, valueDim, row),
   }
 }
 
@@ -46,14 +82,13 @@ function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccess
   const { shape, attention } = plan.forward
   const { query, key, value, dOutput } = accesses
   return {
-    tile: pass.tile,
-    memory: pass.memory,
     headDim: shape.headDim,
     valueDim: shape.valueDim,
     query,
     key,
     value,
     dOutput,
+    softmaxRow: softmaxRowType(plan),
     rules: pass.rules,
     dropout: attention.dropout !== undefined,
     blockMap: pass.blockMap !== undefined,
@@ -62,43 +97,73 @@ function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccess
   }
 }
 
+/** What a kernel binds and writes, whatever its kind. */
+function gradientKernel(
+  label: string,
+  outputs: readonly ('dQuery' | 'dKey' | 'dValue')[],
+  dropout: boolean,
+  code: string,
+): BackwardKernel {
+  return {
+    label,
+    names: [...inputs, ...outputs],
+    bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
+    fields: gradientFields(outputs, dropout),
+    expressions: true,
+    code,
+  }
+}
+
 /** DQ, and the tables' gradients summed over each workgroup. */
 export function queryKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+  const { query: pass } = plan
+  const config = common(plan, pass, accesses)
+  const label = 'attn backward dQ'
+  const { dQuery } = accesses
+  if (pass.kind === 'subgroup-matrix') {
+    const { rowTokens, tile, memory } = pass
+    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs: [dQuery] })
+    return gradientKernel(label, ['dQuery'], config.dropout, code)
+  }
   const { sums } = plan.storage
-  const config = common(plan, plan.query, accesses)
+  const { tile, memory } = pass
+  const code = queryGradientKernel({ ...config, tile, memory, dQuery, tables: sums })
+  const kernel = gradientKernel(label, ['dQuery'], config.dropout, code)
+  if (sums.length === 0) return kernel
   return {
-    label: 'attn backward dQ',
-    names: [...inputs, 'dQuery', ...(sums.length > 0 ? (['tableGradients'] as const) : [])],
-    bindings: [...inputs.map(() => false), true, ...(sums.length > 0 ? [true] : [])],
+    ...kernel,
+    names: [...kernel.names, 'tableGradients'],
+    bindings: [...kernel.bindings, true],
     fields: gradientFields(['dQuery'], config.dropout, tableFields(sums)),
-    expressions: true,
-    code: queryGradientKernel({ ...config, dQuery: accesses.dQuery, tables: sums }),
   }
 }
 
 /** DK and dV. */
 export function keyKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
   const { dKey, dValue } = accesses
-  const config = common(plan, plan.key, accesses)
-  return {
-    label: 'attn backward dK dV',
-    names: [...inputs, 'dKey', 'dValue'],
-    bindings: [...inputs.map(() => false), true, true],
-    fields: gradientFields(['dKey', 'dValue'], config.dropout),
-    expressions: true,
-    code: keyGradientKernel({ ...config, dKey, dValue }),
+  const { key: pass } = plan
+  const config = common(plan, pass, accesses)
+  const label = 'attn backward dK dV'
+  if (pass.kind === 'subgroup-matrix') {
+    const { rowTokens, tile, memory } = pass
+    const outputs = [dValue, dKey]
+    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs })
+    return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code)
   }
+  const { tile, memory } = pass
+  const code = keyGradientKernel({ ...config, tile, memory, dKey, dValue })
+  return gradientKernel(label, ['dKey', 'dValue'], config.dropout, code)
 }
 
 /** Gradients of the sinks. */
-export function sinkKernel(): BackwardKernel {
+export function sinkKernel(plan: BackwardPlan): BackwardKernel {
   return {
     label: 'attn backward sinks',
     names: ['softmaxRows', 'data', 'dSinks'],
     bindings: [false, false, true],
     fields: sinkFields,
     expressions: false,
-    code: sinkGradientKernel(),
+    code: sinkGradientKernel(softmaxRowType(plan)),
   }
 }
 
@@ -111,7 +176,6 @@ export function summedLookups({ storage }: BackwardPlan, table: Table): Numbered
 
 /** The gradient of a table from its look-ups' sums. */
 export function tableKernel(plan: BackwardPlan, table: Table): BackwardKernel {
-  const { threadRows, threadColumns } = plan.query.tile
   const lookups = summedLookups(plan, table)
   const direct = plan.storage.directBases.has(table)
   return {
@@ -120,6 +184,6 @@ export function tableKernel(plan: BackwardPlan, table: Table): BackwardKernel {
     bindings: [false, false, true],
     fields: tableFieldsOf(lookups, direct),
     expressions: true,
-    code: tableGradientKernel(lookups, direct, plan.layout, threadRows * threadColumns),
+    code: tableGradientKernel(lookups, direct, plan.layout, plan.storage.threads),
   }
 }

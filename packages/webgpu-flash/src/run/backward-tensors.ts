@@ -139,19 +139,25 @@ export function checkBackwardTensors(
   }
 }
 
-/** What is bound in part where it is too large: a tensor of the call, or what is kept of its rows. */
+/**
+ * What is bound in part where it is too large: a tensor of the call, or what is kept of its rows.
+ *
+ * @param rowBytes - Bytes that are kept of a row.
+ */
 export function boundTensorOf(
   name: unknown,
   tensors: BackwardInputs & BackwardOutputs,
   { batch, heads, queryLength }: AttentionShape,
+  rowBytes: number,
 ): BoundTensor | undefined {
   if (name === 'softmaxRows') {
-    const row = 2 * queryLength
+    const words = rowBytes / 4
+    const row = words * queryLength
     return {
       view: {
         dtype: 'float32',
-        shape: [batch, heads, queryLength, 2],
-        strides: [heads * row, row, 2, 1],
+        shape: [batch, heads, queryLength, words],
+        strides: [heads * row, row, words, 1],
         offset: 0,
         storage: undefined,
       },

@@ -13,7 +13,13 @@ import { outputStrides } from '../plan/plan.ts'
 import type { PlanHost } from './attention-plan.ts'
 import { prepareBackward } from './backward-call.ts'
 import type { PreparedBackward } from './backward-call.ts'
-import { keyKernel, queryKernel, rowsKernel, summedLookups } from './backward-kernels.ts'
+import {
+  keyKernel,
+  measureKernel,
+  queryKernel,
+  rowsKernel,
+  summedLookups,
+} from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { backwardShapes, backwardTensorNames } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
@@ -40,6 +46,11 @@ export interface BoundBackward {
   destroy(): void
 }
 
+/** Buffers by the names under which kernels bind them. */
+type OwnBuffers = Readonly<
+  Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> & { magnitudes?: GPUBuffer }
+>
+
 const storageUsage = 0x80
 
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
@@ -55,10 +66,13 @@ export function bindBackward(
   const workspace = backwardWorkspace(plan)
   checkBindable('flash.plan', 'backward tables', plan.words.byteLength, capabilities.limits)
   const own = errors.guard('flash.plan', (call) => {
-    const made = {
+    const made: OwnBuffers = {
       data: buffers.upload('backward tables', plan.words, storageUsage),
       softmaxRows: buffers.allocate('softmax rows', workspace.softmaxRows),
       tableGradients: buffers.allocate('sums of table gradients', workspace.tableSums),
+      ...(workspace.magnitudes > 0
+        ? { magnitudes: buffers.allocate('magnitudes of rows', workspace.magnitudes) }
+        : {}),
     }
     call.writes(...Object.values(made))
     return made
@@ -78,7 +92,14 @@ export function bindBackward(
       dOutput: ofValue,
       dValue: ofValue,
     }
-    return [rowsKernel, keyKernel, queryKernel].map((kernel) => kernel(plan, accesses))
+    const measures =
+      plan.headroom === undefined
+        ? []
+        : (['dOutput', 'value'] as const).map((name) => measureKernel(plan, accesses, name))
+    return [
+      ...measures,
+      ...[rowsKernel, keyKernel, queryKernel].map((kernel) => kernel(plan, accesses)),
+    ]
   }
 
   const gradientTensor = (name: 'dQuery' | 'dKey' | 'dValue'): GpuTensor => {
@@ -130,7 +151,8 @@ export function bindBackward(
   ): GPUBuffer => {
     if (typeof name !== 'string') return tensors.dTables.get(name)!.storage
     if (name === 'dSinks') return tensors.dSinks!.storage
-    if (name in own) return own[name as keyof typeof own]
+    const { [name as keyof OwnBuffers]: held } = own
+    if (held) return held
     return tensors[name as (typeof backwardTensorNames)[number]].storage
   }
 

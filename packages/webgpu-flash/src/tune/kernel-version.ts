@@ -67,6 +67,8 @@ function kernelTexts(): string[] {
   const teams = planBackward('flash.tune', forward, teamTiles, defaultCapabilities)
   const ofBackward = same([...ofForward, 'dQuery', 'dKey', 'dValue', 'dOutput'] as const, float32)
   const matrices = planForward({ ...sizes, dtype: 'float16' }, withMatrices)
+  const backwardMatrices = planBackward('flash.tune', matrices, {}, withMatrices)
+  const ofMatrices = same(Object.keys(ofBackward) as (keyof typeof ofBackward)[], float16)
   return [
     forwardCode(forward, same(ofForward, float32)),
     forwardCode(chunked, same(ofForward, float32)),
@@ -75,6 +77,8 @@ function kernelTexts(): string[] {
     keyKernel(backward, ofBackward).code,
     queryKernel(teams, ofBackward).code,
     keyKernel(teams, ofBackward).code,
+    queryKernel(backwardMatrices, ofMatrices).code,
+    keyKernel(backwardMatrices, ofMatrices).code,
   ]
 }
 

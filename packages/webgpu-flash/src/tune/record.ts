@@ -2,7 +2,7 @@
 import type { DType } from '@attn/core'
 import type { BackwardTile } from '../plan/backward-tiles.ts'
 import type { ForwardTile } from '../plan/tiles.ts'
-import type { ForwardKernelTile } from '../plan/tuning.ts'
+import type { BackwardKernelTile, ForwardKernelTile } from '../plan/tuning.ts'
 
 /** Version of the record's layout. */
 export type TuningSchema = 'attn-tuning/1'
@@ -61,9 +61,9 @@ export interface TuningEntry {
    */
   readonly backward?: {
     /** The kernel of dQ. */
-    readonly query: TunedKernel<BackwardTile>
+    readonly query: TunedKernel<BackwardKernelTile>
     /** The kernel of dK and dV. */
-    readonly key: TunedKernel<BackwardTile>
+    readonly key: TunedKernel<BackwardKernelTile>
   }
 }
 

@@ -3,11 +3,12 @@
 import { checkOptions } from '@attn/core'
 import type { AttentionShape, OptionNames } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { BackwardTile, GradientRows } from '../plan/backward-tiles.ts'
+import type { GradientRows } from '../plan/backward-tiles.ts'
+import type { GradientExplanation } from '../plan/explain-backward.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import { gradientTiles } from '../plan/team-tiles.ts'
 import { forwardTiles } from '../plan/choose-forward-tile.ts'
-import type { ForwardKernelTile } from '../plan/tuning.ts'
+import type { BackwardKernelTile, ForwardKernelTile } from '../plan/tuning.ts'
 import { holdContest } from './contest.ts'
 import type { Contestant, ContestWork } from './contest.ts'
 import { tunedDevice } from './imported-tuning.ts'
@@ -179,11 +180,14 @@ async function tuneShape(
           ),
         results: all.map(lastRows),
       }
-      const contest = (rows: GradientRows, part: number): Promise<TunedKernel<BackwardTile>> =>
+      const contest = (
+        rows: GradientRows,
+        part: number,
+      ): Promise<TunedKernel<BackwardKernelTile>> =>
         holdContest(
           host,
           session.stopwatch,
-          backwardContestants(session, options, call, rows, planned?.[rows].teams ?? false),
+          backwardContestants(session, options, call, rows, planned?.[rows]),
           work,
           session.rounds,
           stepOf(`backward by ${rows}`, part),
@@ -235,14 +239,18 @@ function backwardContestants(
   options: PlanOptions,
   shape: AttentionShape,
   rows: GradientRows,
-  teams: boolean,
-): Contestant<BackwardTile>[] {
-  return gradientTiles(rows, shape, host.capabilities.limits, teams)
-    .slice(0, candidates)
-    .map((tile) => ({
-      tile,
-      makePlan: () => host.plan({ ...options, backwardTiles: { [rows]: tile } }),
-    }))
+  planned: GradientExplanation | undefined,
+): Contestant<BackwardKernelTile>[] {
+  const others = planned?.variant === 'subgroup-matrix' ? (['subgroup-matrix'] as const) : []
+  const tiles = gradientTiles(rows, shape, host.capabilities.limits, planned?.teams ?? false)
+  return [...others, ...tiles].slice(0, candidates).map((tile) => ({
+    tile,
+    makePlan: () =>
+      // On subgroup matrices the planner's own tile is the only one.
+      host.plan(
+        typeof tile === 'string' ? options : { ...options, backwardTiles: { [rows]: tile } },
+      ),
+  }))
 }
 
 /** Rows of the last head of a tensor, where tiles have their edges: enough to see that it is right. */

@@ -7,7 +7,14 @@ import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { planBackward } from '../../src/plan/backward-plan.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan.ts'
-import { keyKernel, queryKernel, rowsKernel } from '../../src/run/backward-kernels.ts'
+import {
+  keyKernel,
+  measureKernel,
+  queryKernel,
+  rowsKernel,
+} from '../../src/run/backward-kernels.ts'
+import type { BackwardAccesses } from '../../src/run/backward-kernels.ts'
+import { withMatrices } from '../plan/matrix-devices.ts'
 
 const tile = {
   rows: 32,
@@ -46,6 +53,23 @@ function code(options: Partial<PlanOptions> = {}): Record<'rows' | 'key' | 'quer
   }
 }
 
+const dropout = { rate: 0.5, seed: 1 }
+
+/** The kernels on subgroup matrices. */
+function matrixCode(options: Partial<PlanOptions> = {}) {
+  const forward = planForward({ ...base, dtype: 'float16', ...options }, withMatrices)
+  const plan = planBackward('flash.plan', forward, {}, withMatrices)
+  const access: Access = { dtype: 'float16', nativeFloat16: true, vector: true }
+  const names = ['query', 'key', 'value', 'output', 'dOutput', 'dQuery', 'dKey', 'dValue'] as const
+  const accesses = Object.fromEntries(names.map((name) => [name, access])) as BackwardAccesses
+  return {
+    magnitudes: measureKernel(plan, accesses, 'value').code,
+    rows: rowsKernel(plan, accesses).code,
+    key: keyKernel(plan, accesses).code,
+    query: queryKernel(plan, accesses).code,
+  }
+}
+
 describe('the backward kernels', () => {
   it.each([
     ['rows', code().rows],
@@ -54,6 +78,17 @@ describe('the backward kernels', () => {
     ['query-table-softcap', code({ scoreModifiers: [alibi, softcap(5)] }).query],
     ['key-value-teams', code({ backwardTiles: { key: teamTile } }).key],
     ['query-teams-causal', code({ mask: causal, backwardTiles: { query: teamTile } }).query],
+  ])('%s', async (name, text) => {
+    await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
+  })
+
+  it.each([
+    ['matrix-key-value-causal', matrixCode({ mask: causal, kvHeads: 2 }).key],
+    ['matrix-key-value-wide', matrixCode({ headDim: 128 }).key],
+    ['matrix-query', matrixCode().query],
+    ['matrix-query-softcap-dropout', matrixCode({ scoreModifiers: [softcap(5)], dropout }).query],
+    ['rows-scaled', matrixCode().rows],
+    ['magnitudes', matrixCode().magnitudes],
   ])('%s', async (name, text) => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
   })
@@ -67,11 +102,32 @@ describe('the backward kernels', () => {
     expect(code({ scoreModifiers: [alibi] }).key).not.toContain('tableShare0')
   })
 
+  it('have memory in multiples of 16 bytes, at which matrices must begin whatever lies before them', () => {
+    const bytes: Readonly<Record<string, number>> = { f16: 8, f32: 16, u32: 16 }
+    const texts = [matrixCode({ mask: causal }), matrixCode({ headDim: 128 })]
+    for (const { key, query } of texts) {
+      for (const text of [key, query]) {
+        const variables = [...text.matchAll(/^var<workgroup> \w+: (.*);$/gm)].map(
+          ([, type]) => type!,
+        )
+        expect(variables.length).toBeGreaterThanOrEqual(5)
+        for (const type of variables) {
+          const [, element] = /vec4<(\w+)>/.exec(type) ?? []
+          const counts = [...type.matchAll(/, (\d+)>/g)].map(([, count]) => Number(count))
+          const size = counts.reduce((product, count) => product * count, bytes[element!] ?? 1)
+          expect([type, size % 16]).toEqual([type, 0])
+        }
+      }
+    }
+  })
+
   it('do not depend on lengths, the scale or the seed, so that one pipeline serves them all', () => {
-    const dropout = { rate: 0.1, seed: 1 }
     const first = code({ mask: causal, dropout })
+    const longer = { queryLength: 500, keyLength: 1000, batch: 2, keyLengths: [999, 0], scale: 0.5 }
     const other = { queryLength: 77, keyLength: 1000, batch: 3, keyLengths: [9, 8, 7] }
     const changed = { rate: 0.2, seed: 99 }
     expect(code({ mask: causal, ...other, scale: 0.5, dropout: changed })).toEqual(first)
+    const onMatrices = matrixCode({ mask: causal, dropout })
+    expect(matrixCode({ mask: causal, ...longer, dropout: changed })).toEqual(onMatrices)
   })
 })

@@ -3,6 +3,7 @@ import { floatTable, mask, scoreModifier, softcap, UnsupportedError } from '@att
 import type { FloatTable } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { planBackward } from '../../src/plan/backward-plan.ts'
+import type { GradientPass } from '../../src/plan/backward-plan.ts'
 import type { BackwardPlan } from '../../src/plan/backward-plan.ts'
 import { explainBackward } from '../../src/plan/explain-backward.ts'
 import { planForward } from '../../src/plan/plan.ts'
@@ -87,10 +88,12 @@ describe('planBackward', () => {
         maxComputeInvocationsPerWorkgroup: 1024,
       },
     }
+    const teamsOf = (pass: GradientPass): number | undefined =>
+      pass.kind === 'tiled' ? pass.tile.teams : undefined
     const teams = (options: Partial<PlanOptions> = {}): (number | undefined)[] => {
       const forward = planForward({ ...base, ...options }, large)
       const { query, key } = planBackward('flash.plan', forward, {}, large)
-      return [query.tile.teams, key.tile.teams]
+      return [teamsOf(query), teamsOf(key)]
     }
     const one = [undefined, undefined]
     expect(teams()).toEqual([2, 2])
@@ -104,7 +107,7 @@ describe('planBackward', () => {
     expect(teams({ mask: sprinkled })).toEqual(one)
     const bias = scoreModifier('bias', (score, { head }) => score.add(trainable([4]).at(head)))
     expect(teams({ scoreModifiers: [bias] })).toEqual([undefined, 2])
-    expect([plan().query.tile.teams, plan().key.tile.teams]).toEqual(one)
+    expect([teamsOf(plan().query), teamsOf(plan().key)]).toEqual(one)
   })
 
   it('refuses two teams for gradients of tables', () => {

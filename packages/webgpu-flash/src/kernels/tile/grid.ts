@@ -3,6 +3,8 @@
 // and backward, are made of two products on this grid: scores from two tensors, and a sum of a
 // tensor's rows weighted by scores.
 import { unroll } from '../../codegen/snippets.ts'
+import { pastFirst, rowStep } from '../matrix/lane-rows.ts'
+import type { LaneRows } from '../matrix/lane-rows.ts'
 
 /** The grid of one kernel. Sizes in tokens. */
 export interface ThreadGrid {
@@ -12,6 +14,11 @@ export interface ThreadGrid {
   readonly tileColumns: number
   readonly threadRows: number
   readonly threadColumns: number
+  /**
+   * Set where the grid is a subgroup between two products of its matrices: rows and columns are then
+   * dealt to lanes as matrix/lane-rows.ts says.
+   */
+  readonly lanes?: LaneRows
 }
 
 /** Threads of a workgroup. */
@@ -29,13 +36,26 @@ export function ownColumnVectors({ tileColumns, threadColumns }: ThreadGrid): nu
   return tileColumns / 4 / threadColumns
 }
 
+/** How far a thread's row i is past its first. */
+export function rowOffset({ lanes }: ThreadGrid, i: number): number {
+  return lanes ? i * rowStep(lanes) : i
+}
+
 /**
  * How far the column in lane `lane` of a thread's column vector `j` is past its first. A vector holds
  * columns a quarter tile apart, so that neighbouring threads store neighbouring columns into
- * neighbouring banks.
+ * neighbouring banks; that of a lane holds neighbours, as matrices store them.
  */
 export function columnOffset(grid: ThreadGrid, j: number, lane: number): number {
+  if (grid.lanes) return pastFirst(grid.lanes, j, lane)
   return j * grid.threadColumns + (lane * grid.tileColumns) / 4
+}
+
+/** The same as text for the column whose number among a thread's is the variable `own`. */
+export function columnOffsetText({ lanes, threadColumns, tileColumns }: ThreadGrid): string {
+  return lanes
+    ? `(own >> 2u) * ${4 * lanes.lanesPerRow}u + (own & 3u)`
+    : `(own >> 2u) * ${threadColumns}u + (own & 3u) * ${tileColumns / 4}u`
 }
 
 /** Text of the tile column in lane `lane` of a thread's column vector `j`. */

@@ -4,7 +4,7 @@
 import { unroll } from '../../codegen/snippets.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { countedQuery } from './dropout.ts'
-import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import { columnOffset, eachScore, lane, ownColumnVectors, ownRows, rowOffset } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 import { hideInLoops } from './score-rules.ts'
 
@@ -17,15 +17,16 @@ export interface PairGrid extends ThreadGrid {
 export const gradientConstants: string = `const hidden = -1.0e38;
 const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0`
 
-/** WGSL of `softmaxRow`: log-sum-exp and D = rowsum(dO * O) of a row, also of rows past the last. */
-export const softmaxRowFunction: string = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec2<f32> {
-  if (queryRow >= params.queryLength) { return vec2<f32>(deadRow, 0.0); }
-  return softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + queryRow];
-}`
+/** What is kept of a row: log-sum-exp and D, and for kernels on subgroup matrices the scale of dS. */
+export type SoftmaxRow = 'vec2<f32>' | 'vec4<f32>'
 
-/** Tokens between the first of a thread's columns and component k of its vector j. */
-const columnStep = (grid: PairGrid, j: number, k: number): number =>
-  j * grid.threadColumns + (k * grid.tileColumns) / 4
+/** WGSL of `softmaxRow`: log-sum-exp and D = rowsum(dO * O) of a row, also of rows past the last. */
+export const softmaxRowFunction = (
+  row: SoftmaxRow,
+): string => /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec2<f32> {
+  if (queryRow >= params.queryLength) { return vec2<f32>(deadRow, 0.0); }
+  return softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + queryRow]${row === 'vec4<f32>' ? '.xy' : ''};
+}`
 
 /** Declares the token of a thread's first row. */
 export function rowOrigin(grid: PairGrid): string {
@@ -58,7 +59,7 @@ export function softmaxOfQueries(
   return unroll(ownColumnVectors(grid), (j) => {
     const rows = unroll(
       4,
-      (k) => `let softmaxRow${j}_${k} = ${read(`column + ${columnStep(grid, j, k)}u`)};`,
+      (k) => `let softmaxRow${j}_${k} = ${read(`column + ${columnOffset(grid, j, k)}u`)};`,
     )
     const gather = (component: string): string =>
       `vec4<f32>(${[0, 1, 2, 3].map((k) => `softmaxRow${j}_${k}.${component}`).join(', ')})`
@@ -85,14 +86,21 @@ export function pairSteps(
   j: number,
   k: number,
 ): readonly [query: number, key: number] {
-  const step = columnStep(grid, j, k)
-  return grid.rowTokens === 'queries' ? [i, step] : [step, i]
+  const row = rowOffset(grid, i)
+  const column = columnOffset(grid, j, k)
+  return grid.rowTokens === 'queries' ? [row, column] : [column, row]
 }
 
 /** The arguments of a generated function for one pair. */
 export function pairArguments(grid: PairGrid, i: number, j: number, k: number): string {
   const [query, key] = pairSteps(grid, i, j, k)
   return `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key}u)`
+}
+
+/** A call of a generated function for the pair that the variables of a token's place name. */
+export function pairCall(name: string, score?: string): string {
+  const given = score === undefined ? '' : `${score}, `
+  return `${name}(${given}i32(batch), i32(head), position, queryIndex, i32(keyIndex))`
 }
 
 /** One line for each pair of a thread. */
@@ -116,26 +124,13 @@ export function startSlopes(grid: PairGrid, rules: GradientRules): string {
  * product as `product{i}_{j}` if asked to.
  */
 export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct: boolean): string {
-  const modify = eachPair(grid, (i, j, k) => {
-    const score = `score${i}_${j}.${lane(k)}`
-    const call = `(${score}, ${pairArguments(grid, i, j, k)});`
-    if (!rules.hasSlopes) return `${score} = modified${call}`
-    const both = `modified${i}_${j}_${k}`
-    return `let ${both} = modifiedWithSlope${call} ${score} = ${both}.x; slope${i}_${j}.${lane(k)} = ${both}.y;`
-  })
-  const hideEach = eachPair(grid, (i, j, k) => {
-    const [, key] = pairSteps(grid, i, j, k)
-    const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
-    return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
-  })
-  const hide = rules.shortText && rules.hasMask ? hideByRow(grid) : hideEach
   const perVector = (line: (score: string) => string): string => eachScore(grid, 'score', line)
   return [
     perVector((score) => `${score} *= scale;`),
     keepProduct ? perVector((score) => `let ${score.replace('score', 'product')} = ${score};`) : '',
-    rules.hasModifiers ? modify : '',
+    modifyScores(grid, rules),
     perVector((score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`),
-    `if (!full) {\n${hide}\n}`,
+    `if (!full) {\n${hideScores(grid, rules)}\n}`,
     unroll(ownRows(grid), (i) =>
       unroll(
         ownColumnVectors(grid),
@@ -147,10 +142,34 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
     .join('\n')
 }
 
+/** Gives the scaled products `score{i}_{j}` to the score modifiers, and sets the slopes. */
+export function modifyScores(grid: PairGrid, rules: GradientRules): string {
+  if (!rules.hasModifiers) return ''
+  return eachPair(grid, (i, j, k) => {
+    const score = `score${i}_${j}.${lane(k)}`
+    const call = `(${score}, ${pairArguments(grid, i, j, k)});`
+    if (!rules.hasSlopes) return `${score} = modified${call}`
+    const both = `modified${i}_${j}_${k}`
+    return `let ${both} = modifiedWithSlope${call} ${score} = ${both}.x; slope${i}_${j}.${lane(k)} = ${both}.y;`
+  })
+}
+
+/** Hides pairs of a tile that is not full. */
+export function hideScores(grid: PairGrid, rules: GradientRules): string {
+  if (rules.shortText && rules.hasMask) return hideByRow(grid)
+  return eachPair(grid, (i, j, k) => {
+    const [, key] = pairSteps(grid, i, j, k)
+    const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
+    return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
+  })
+}
+
 /** Hides the pairs that the mask hides, in a loop for each row. */
 function hideByRow(grid: PairGrid): string {
   return hideInLoops(grid, 'score', (i, step) => {
-    const [query, key] = grid.rowTokens === 'queries' ? [`${i}`, step] : [`i32(${step})`, `${i}u`]
+    const row = rowOffset(grid, i)
+    const [query, key] =
+      grid.rowTokens === 'queries' ? [`${row}`, step] : [`i32(${step})`, `${row}u`]
     const place = `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key})`
     return `keyIndex + ${key} < keyCount && visible(${place})`
   })

@@ -5,7 +5,15 @@ import { indent, unroll } from '../../codegen/snippets.ts'
 import { changeStatements } from '../../codegen/score-change.ts'
 import type { ScoreChange } from '../../codegen/score-change.ts'
 import { countedQuery } from './dropout.ts'
-import { columnOffset, columnText, eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import {
+  columnOffset,
+  columnOffsetText,
+  columnText,
+  eachScore,
+  lane,
+  ownColumnVectors,
+  ownRows,
+} from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
 /** Arguments of `modified` and `visible` for the pair of row register i and a key. */
@@ -50,7 +58,7 @@ export function hideInLoops(
     (i) => `{
   var shown = 0u;
   for (var own = 0u; own < ${4 * vectors}u; own++) {
-    let step = (own >> 2u) * ${grid.threadColumns}u + (own & 3u) * ${grid.tileColumns / 4}u;
+    let step = ${columnOffsetText(grid)};
     shown |= select(0u, 1u << own, ${shows(i, 'step')});
   }
 ${unroll(vectors, (j) => `  ${name}${i}_${j} = select(vec4<f32>(hidden), ${name}${i}_${j}, (vec4<u32>(shown) & vec4<u32>(${bits(j)})) != vec4<u32>(0u));`)}

@@ -1,0 +1,666 @@
+enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+
+struct Params {
+  queryOffset: u32,
+  queryBatch: u32,
+  queryHead: u32,
+  queryRow: u32,
+  queryDim: u32,
+  keyOffset: u32,
+  keyBatch: u32,
+  keyHead: u32,
+  keyRow: u32,
+  keyDim: u32,
+  valueOffset: u32,
+  valueBatch: u32,
+  valueHead: u32,
+  valueRow: u32,
+  valueDim: u32,
+  dOutputOffset: u32,
+  dOutputBatch: u32,
+  dOutputHead: u32,
+  dOutputRow: u32,
+  dOutputDim: u32,
+  dValueOffset: u32,
+  dValueBatch: u32,
+  dValueHead: u32,
+  dValueRow: u32,
+  dValueDim: u32,
+  dKeyOffset: u32,
+  dKeyBatch: u32,
+  dKeyHead: u32,
+  dKeyRow: u32,
+  dKeyDim: u32,
+  softmaxRowsOffset: u32,
+  queryLength: u32,
+  keyLength: u32,
+  heads: u32,
+  headsPerKeyHead: u32,
+  rowTileBase: u32,
+  rowTiles: u32,
+  headBegin: u32,
+  headEnd: u32,
+  batchBase: u32,
+  columnTileBegin: u32,
+  columnTileEnd: u32,
+  accumulate: u32,
+  mapBase: u32,
+  mapRunsBase: u32,
+  mapOrderBase: u32,
+  mapOrdered: u32,
+  mapRows: u32,
+  mapHeads: u32,
+  mapBatches: u32,
+  scale: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> key: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read> value: array<vec4<f16>>;
+@group(0) @binding(4) var<storage, read> dOutput: array<vec4<f16>>;
+// Log-sum-exp and D of every row, and the scale of dS.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<vec4<f32>>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;
+@group(0) @binding(7) var<storage, read_write> dValue: array<vec4<f16>>;
+@group(0) @binding(8) var<storage, read_write> dKey: array<vec4<f16>>;
+
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Result = subgroup_matrix_result<f32, 16, 16>;
+const tileRows = 128u;
+const tileColumns = 16u;
+const scoreStride = 6u;
+const weightStride = 10u;
+const hidden = -1.0e38;
+const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+const weightBits = 8.0;
+const weightUnit = 0.00390625;
+const log2e = 1.4426950408889634;
+
+// 44304 bytes: two tiles of visited rows,
+var<workgroup> queryRows: array<array<vec4<f16>, 288>, 2>;
+var<workgroup> dOutputRows: array<array<vec4<f16>, 288>, 2>;
+// Of each query: log-sum-exp, and D.
+var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
+// and of each subgroup S, dP, and the weights of the sums: P and dS.
+var<workgroup> scores: array<array<vec4<f32>, 96>, 8>;
+var<workgroup> gradients: array<array<vec4<f32>, 96>, 8>;
+var<workgroup> weights: array<array<vec4<f16>, 160>, 8>;
+// Whether any thread has met a row that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
+var<workgroup> foundStrange: vec4<u32>;
+
+fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(query[base + vector]);
+}
+
+fn loadKey(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(key[base + vector]);
+}
+
+fn loadValue(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(value[base + vector]);
+}
+
+fn loadDOutput(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dOutput[base + vector]);
+}
+
+fn loadDValue(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dValue[base + vector]);
+}
+
+fn storeDValue(base: u32, vector: u32, value: vec4<f32>) {
+  dValue[base + vector] = vec4<f16>(value);
+}
+
+fn loadDKey(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dKey[base + vector]);
+}
+
+fn storeDKey(base: u32, vector: u32, value: vec4<f32>) {
+  dKey[base + vector] = vec4<f16>(value);
+}
+
+fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
+  let row = min(queryRow, params.queryLength - 1u);
+  let held = softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + row];
+  return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
+}
+
+fn visible(batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> bool {
+  return (key <= query);
+}
+
+fn mapPlane(batch: u32, head: u32) -> u32 {
+  return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
+}
+
+fn anyStrange(halves: vec4<f16>) -> bool {
+  let words = bitcast<vec2<u32>>(halves);
+  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
+  return any(exponents == vec4<u32>(0x7c00u));
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+  let subgroup = subgroupId & 7u;
+  let lane = invocation & 31u;
+  let thread = subgroup * 32u + lane;
+  let part = lane % 2u;
+  let ownRow0 = lane / 2u;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
+  let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
+  let batch = params.batchBase + workgroup.z;
+  let queryOffset = bitcast<i32>(data[2u * batch]);
+  let keyCount = data[2u * batch + 1u];
+  var head = firstHead; // any order of rows will do for the others
+  var rowTile = params.rowTileBase + workgroup.x;
+  if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }
+  let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+  let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
+  let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+  let firstKey = rowTile * tileRows + subgroup * 16u;
+  let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+  let lastQuery = params.queryLength - 1u;
+  let scale = bitcast<f32>(params.scale);
+  let scaleOfPower = scale * log2e;
+  // The same for every query that shares these keys.
+  let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
+  let keyIndex = firstKey + ownRow0;
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 8u + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 8u + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  var dValue0_0 = Result();
+  var dValue0_1 = Result();
+  var dValue0_2 = Result();
+  var dValue0_3 = Result();
+  var dKey0_0 = Result();
+  var dKey0_1 = Result();
+  var dKey0_2 = Result();
+  var dKey0_3 = Result();
+  var strange = false;
+  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
+  for (; head < endHead; head++) {
+    let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+    let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+    let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
+    let endRun = data[mapRow + 1u];
+    var run = data[mapRow];
+    var endTile = 0u;
+    var full = false;
+    var nextFull = false;
+    var columnTile = 0u;
+    var visits = false;
+    while (columnTile >= endTile && run < endRun) {
+      let start = data[params.mapRunsBase + 2u * run];
+      let packed = data[params.mapRunsBase + 2u * run + 1u];
+      endTile = min(start + (packed >> 1u), params.columnTileEnd);
+      full = (packed & 1u) == 1u;
+      columnTile = max(start, params.columnTileBegin);
+      run++;
+    }
+    visits = columnTile < endTile;
+    nextFull = full;
+    var nextTile = columnTile + 1u;
+    var visitsNext = false;
+    while (nextTile >= endTile && run < endRun) {
+      let start = data[params.mapRunsBase + 2u * run];
+      let packed = data[params.mapRunsBase + 2u * run + 1u];
+      endTile = min(start + (packed >> 1u), params.columnTileEnd);
+      nextFull = (packed & 1u) == 1u;
+      nextTile = max(start, params.columnTileBegin);
+      run++;
+    }
+    visitsNext = nextTile < endTile;
+    var queryNext0 = vec4<f16>();
+    var dOutputNext0 = vec4<f16>();
+    var logSumExpNext = vec4<f32>();
+    var deltaNext = vec4<f32>();
+    workgroupBarrier();
+    if (visits) {
+      queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+      dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+      if (thread < 4u) {
+        let row0 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 0u);
+        let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
+        let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
+        let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      }
+      if (visits && !full) {
+        strange = strange || anyStrange(queryNext0) || anyStrange(dOutputNext0);
+      }
+      queryRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
+      dOutputRows[0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      if (thread < 4u) {
+        statistics[0u][thread] = logSumExpNext;
+        statistics[0u][thread + 4u] = deltaNext;
+      }
+    }
+    if (visitsNext) {
+      queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+      dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+      if (thread < 4u) {
+        let row0 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 0u);
+        let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
+        let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
+        let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      }
+    }
+    workgroupBarrier();
+    {
+      var product0 = Result();
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 0u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 4u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 8u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 12u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+    }
+    {
+      var product0 = Result();
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 0u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 4u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 8u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 12u, 18u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
+      subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
+    }
+    var place = 0u;
+    while (visits) {
+      let otherPlace = 1u - place;
+      workgroupBarrier();
+      if (visitsNext && !nextFull) {
+        strange = strange || anyStrange(queryNext0) || anyStrange(dOutputNext0);
+      }
+      queryRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
+      dOutputRows[otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      if (thread < 4u) {
+        statistics[otherPlace][thread] = logSumExpNext;
+        statistics[otherPlace][thread + 4u] = deltaNext;
+      }
+      var laterTile = nextTile + 1u;
+      var laterFull = nextFull;
+      var visitsLater = false;
+      while (laterTile >= endTile && run < endRun) {
+        let start = data[params.mapRunsBase + 2u * run];
+        let packed = data[params.mapRunsBase + 2u * run + 1u];
+        endTile = min(start + (packed >> 1u), params.columnTileEnd);
+        laterFull = (packed & 1u) == 1u;
+        laterTile = max(start, params.columnTileBegin);
+        run++;
+      }
+      visitsLater = laterTile < endTile;
+      if (visitsLater) {
+        queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+        dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+        if (thread < 4u) {
+          let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
+          let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
+          let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
+          let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
+          logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+          deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+        }
+      }
+      let queryIndex = i32(columnTile * tileColumns + 4u * part);
+      let position = queryOffset + queryIndex;
+      let logSumExp0 = statistics[place][part];
+      let delta0 = statistics[place][part + 4u];
+      let logSumExp1 = statistics[place][part + 2u];
+      let delta1 = statistics[place][part + 2u + 4u];
+      var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+      var gradient0_0 = gradients[subgroup][ownRow0 * scoreStride + part];
+      var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      var gradient0_1 = gradients[subgroup][ownRow0 * scoreStride + part + 2u];
+      score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
+      score0_1 = fma(score0_1, vec4<f32>(scaleOfPower), -logSumExp1);
+      if (!full) {
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u)))) { score0_0.x = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u)))) { score0_0.y = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u)))) { score0_0.z = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u)))) { score0_0.w = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 0u)))) { score0_1.x = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 9, queryIndex + 9, i32(keyIndex + 0u)))) { score0_1.y = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 10, queryIndex + 10, i32(keyIndex + 0u)))) { score0_1.z = hidden; }
+        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 11, queryIndex + 11, i32(keyIndex + 0u)))) { score0_1.w = hidden; }
+      }
+      score0_0 = exp2(score0_0);
+      score0_1 = exp2(score0_1);
+      gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientScale), -delta0);
+      gradient0_1 = score0_1 * fma(gradient0_1, vec4<f32>(gradientScale), -delta1);
+      if (!full) {
+        gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
+        gradient0_1 = select(gradient0_1, vec4<f32>(0.0), score0_1 == vec4<f32>(0.0));
+      }
+      weights[subgroup][ownRow0 * weightStride + part] = vec4<f16>(score0_0);
+      weights[subgroup][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0);
+      weights[subgroup][ownRow0 * weightStride + part + 2u] = vec4<f16>(score0_1);
+      weights[subgroup][ownRow0 * weightStride + part + 2u + 4u] = vec4<f16>(gradient0_1);
+      workgroupBarrier();
+      {
+        let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+        let visited0 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 0u, 18u);
+        dValue0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dValue0_0);
+        let visited1 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 4u, 18u);
+        dValue0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dValue0_1);
+        let visited2 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 8u, 18u);
+        dValue0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dValue0_2);
+        let visited3 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 12u, 18u);
+        dValue0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dValue0_3);
+      }
+      {
+        let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+        let visited0 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 0u, 18u);
+        dKey0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dKey0_0);
+        let visited1 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 4u, 18u);
+        dKey0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dKey0_1);
+        let visited2 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 8u, 18u);
+        dKey0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dKey0_2);
+        let visited3 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 12u, 18u);
+        dKey0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dKey0_3);
+      }
+      {
+        var product0 = Result();
+        let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 0u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
+        let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 4u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
+        let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 8u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
+        let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 12u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+      }
+      {
+        var product0 = Result();
+        let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 0u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
+        let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 4u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
+        let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 8u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
+        let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 12u, 18u);
+        product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
+        subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
+      }
+      columnTile = nextTile;
+      nextTile = laterTile;
+      visits = visitsNext;
+      visitsNext = visitsLater;
+      full = nextFull;
+      nextFull = laterFull;
+      place = otherPlace;
+    }
+  }
+  if (strange) { foundStrange = vec4<u32>(1u); }
+  if (workgroupUniformLoad(&foundStrange).x != 0u) {
+    for (var row = thread; row < tileRows; row += 256u) {
+      let keyIndex = rowTile * tileRows + row;
+      if (keyIndex > params.keyLength - 1u) { break; }
+      let keyPlace = keyBase + keyIndex * params.keyRow;
+      let valuePlace = valueBase + keyIndex * params.valueRow;
+      var dValueSum = array<vec4<f32>, 16>();
+      var dKeySum = array<vec4<f32>, 16>();
+      for (head = firstHead; head < endHead; head++) {
+        let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+        let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+        let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
+        let endRun = data[mapRow + 1u];
+        for (var run = data[mapRow]; run < endRun; run++) {
+          let start = data[params.mapRunsBase + 2u * run];
+          let packed = data[params.mapRunsBase + 2u * run + 1u];
+          let full = (packed & 1u) == 1u;
+          let endTile = min(start + (packed >> 1u), params.columnTileEnd);
+          for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
+            for (var queryRow = columnTile * tileColumns; queryRow < (columnTile + 1u) * tileColumns; queryRow++) {
+              let queryIndex = i32(queryRow);
+              let position = queryOffset + queryIndex;
+              if (!(keyIndex < keyCount && queryRow < params.queryLength && visible(i32(batch), i32(head), position, queryIndex, i32(keyIndex)))) { continue; }
+              let queryPlace = queryBase + queryRow * params.queryRow;
+              let dOutputPlace = dOutputBase + queryRow * params.dOutputRow;
+              var score = 0.0;
+              for (var v = 0u; v < 16u; v++) { score += dot(loadKey(keyPlace, v), loadQuery(queryPlace, v)); }
+              score *= scale;
+              var gradient = 0.0;
+              for (var v = 0u; v < 16u; v++) { gradient += dot(loadValue(valuePlace, v), loadDOutput(dOutputPlace, v)); }
+              let held = softmaxRow(batch, head, queryRow);
+              let probability = exp2((score - held.x) * log2e);
+              gradient = select(probability * (gradient - held.y), 0.0, probability == 0.0);
+              for (var v = 0u; v < 16u; v++) { dValueSum[v] += loadDOutput(dOutputPlace, v) * (probability); }
+              for (var v = 0u; v < 16u; v++) { dKeySum[v] += loadQuery(queryPlace, v) * (gradient); }
+            }
+          }
+        }
+      }
+      for (var v = 0u; v < 16u; v++) {
+        var sum = dValueSum[v];
+        let base = dValueBase + keyIndex * params.dValueRow;
+        if (params.accumulate != 0u) { sum += loadDValue(base, v); }
+        storeDValue(base, v, sum);
+      }
+      for (var v = 0u; v < 16u; v++) {
+        var sum = dKeySum[v] * scale;
+        let base = dKeyBase + keyIndex * params.dKeyRow;
+        if (params.accumulate != 0u) { sum += loadDKey(base, v); }
+        storeDKey(base, v, sum);
+      }
+    }
+    return;
+  }
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 0u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 0u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 4u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 4u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 8u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 8u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 12u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 12u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 0u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 0u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 4u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 4u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 8u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 8u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 12u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 12u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+}

@@ -1,0 +1,959 @@
+enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+
+struct Params {
+  queryOffset: u32,
+  queryBatch: u32,
+  queryHead: u32,
+  queryRow: u32,
+  queryDim: u32,
+  keyOffset: u32,
+  keyBatch: u32,
+  keyHead: u32,
+  keyRow: u32,
+  keyDim: u32,
+  valueOffset: u32,
+  valueBatch: u32,
+  valueHead: u32,
+  valueRow: u32,
+  valueDim: u32,
+  dOutputOffset: u32,
+  dOutputBatch: u32,
+  dOutputHead: u32,
+  dOutputRow: u32,
+  dOutputDim: u32,
+  dValueOffset: u32,
+  dValueBatch: u32,
+  dValueHead: u32,
+  dValueRow: u32,
+  dValueDim: u32,
+  dKeyOffset: u32,
+  dKeyBatch: u32,
+  dKeyHead: u32,
+  dKeyRow: u32,
+  dKeyDim: u32,
+  softmaxRowsOffset: u32,
+  queryLength: u32,
+  keyLength: u32,
+  heads: u32,
+  headsPerKeyHead: u32,
+  rowTileBase: u32,
+  rowTiles: u32,
+  headBegin: u32,
+  headEnd: u32,
+  batchBase: u32,
+  columnTileBegin: u32,
+  columnTileEnd: u32,
+  accumulate: u32,
+  mapBase: u32,
+  mapRunsBase: u32,
+  mapOrderBase: u32,
+  mapOrdered: u32,
+  mapRows: u32,
+  mapHeads: u32,
+  mapBatches: u32,
+  scale: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> key: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read> value: array<vec4<f16>>;
+@group(0) @binding(4) var<storage, read> dOutput: array<vec4<f16>>;
+// Log-sum-exp and D of every row, and the scale of dS.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<vec4<f32>>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;
+@group(0) @binding(7) var<storage, read_write> dValue: array<vec4<f16>>;
+@group(0) @binding(8) var<storage, read_write> dKey: array<vec4<f16>>;
+
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Result = subgroup_matrix_result<f32, 16, 16>;
+const tileRows = 128u;
+const tileColumns = 16u;
+const scoreStride = 5u;
+const weightStride = 10u;
+const hidden = -1.0e38;
+const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+const weightBits = 8.0;
+const weightUnit = 0.00390625;
+const log2e = 1.4426950408889634;
+
+// 48400 bytes: two tiles of visited rows,
+var<workgroup> queryRows: array<array<vec4<f16>, 544>, 2>;
+var<workgroup> dOutputRows: array<array<vec4<f16>, 544>, 2>;
+// Of each query: log-sum-exp, and D.
+var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
+// and of each subgroup S, dP, and the weights of the sums: P and dS.
+var<workgroup> scores: array<array<vec4<f32>, 80>, 8>;
+var<workgroup> gradients: array<array<vec4<f32>, 80>, 8>;
+var<workgroup> weights: array<array<vec4<f16>, 160>, 8>;
+
+fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(query[base + vector]);
+}
+
+fn loadKey(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(key[base + vector]);
+}
+
+fn loadValue(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(value[base + vector]);
+}
+
+fn loadDOutput(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dOutput[base + vector]);
+}
+
+fn loadDValue(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dValue[base + vector]);
+}
+
+fn storeDValue(base: u32, vector: u32, value: vec4<f32>) {
+  dValue[base + vector] = vec4<f16>(value);
+}
+
+fn loadDKey(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dKey[base + vector]);
+}
+
+fn storeDKey(base: u32, vector: u32, value: vec4<f32>) {
+  dKey[base + vector] = vec4<f16>(value);
+}
+
+fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
+  let row = min(queryRow, params.queryLength - 1u);
+  let held = softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + row];
+  return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+  let subgroup = subgroupId & 7u;
+  let lane = invocation & 31u;
+  let thread = subgroup * 32u + lane;
+  let part = lane % 2u;
+  let ownRow0 = lane / 2u;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
+  let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
+  let batch = params.batchBase + workgroup.z;
+  let queryOffset = bitcast<i32>(data[2u * batch]);
+  let keyCount = data[2u * batch + 1u];
+  let rowTile = params.rowTileBase + workgroup.x;
+  let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+  let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
+  let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+  let firstKey = rowTile * tileRows + subgroup * 16u;
+  let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+  let lastQuery = params.queryLength - 1u;
+  let scale = bitcast<f32>(params.scale);
+  let scaleOfPower = scale * log2e;
+  // The same for every query that shares these keys.
+  let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
+  let keyIndex = firstKey + ownRow0;
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 8u + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 16u + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_4 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_5 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 24u + unit % 8u];
+  }
+  workgroupBarrier();
+  let key0_6 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let key0_7 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 8u + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 16u + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_4 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_5 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 128u; unit += 32u) {
+    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 24u + unit % 8u];
+  }
+  workgroupBarrier();
+  let value0_6 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+  let value0_7 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  var dValue0_0 = Result();
+  var dValue0_1 = Result();
+  var dValue0_2 = Result();
+  var dValue0_3 = Result();
+  var dValue0_4 = Result();
+  var dValue0_5 = Result();
+  var dValue0_6 = Result();
+  var dValue0_7 = Result();
+  var dKey0_0 = Result();
+  var dKey0_1 = Result();
+  var dKey0_2 = Result();
+  var dKey0_3 = Result();
+  var dKey0_4 = Result();
+  var dKey0_5 = Result();
+  var dKey0_6 = Result();
+  var dKey0_7 = Result();
+
+  for (var head = firstHead; head < endHead; head++) {
+    let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+    let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+    var columnTile = params.columnTileBegin;
+    var nextTile = columnTile + 1u;
+    var visits = columnTile < params.columnTileEnd;
+    var visitsNext = nextTile < params.columnTileEnd;
+    var full = (rowTile + 1u) * tileRows <= keyCount;
+    var queryNext0 = vec4<f16>();
+    var queryNext1 = vec4<f16>();
+    var dOutputNext0 = vec4<f16>();
+    var dOutputNext1 = vec4<f16>();
+    var logSumExpNext = vec4<f32>();
+    var deltaNext = vec4<f32>();
+    workgroupBarrier();
+    if (visits) {
+      queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+      queryNext1 = query[queryBase + min(columnTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
+      dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+      dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
+      if (thread < 4u) {
+        let row0 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 0u);
+        let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
+        let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
+        let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      }
+      queryRows[0u][thread / 32u * 34u + thread % 32u] = queryNext0;
+      queryRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
+      dOutputRows[0u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+      dOutputRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
+      if (thread < 4u) {
+        statistics[0u][thread] = logSumExpNext;
+        statistics[0u][thread + 4u] = deltaNext;
+      }
+    }
+    if (visitsNext) {
+      queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+      queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
+      dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+      dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
+      if (thread < 4u) {
+        let row0 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 0u);
+        let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
+        let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
+        let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      }
+    }
+    workgroupBarrier();
+    {
+      var product0 = Result();
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 0u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 4u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 8u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 12u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
+      let visited4 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 16u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_4, visited4, product0);
+      let visited5 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 20u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_5, visited5, product0);
+      let visited6 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 24u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_6, visited6, product0);
+      let visited7 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 28u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(key0_7, visited7, product0);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+    }
+    {
+      var product0 = Result();
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 0u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 4u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 8u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 12u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
+      let visited4 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 16u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_4, visited4, product0);
+      let visited5 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 20u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_5, visited5, product0);
+      let visited6 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 24u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_6, visited6, product0);
+      let visited7 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 28u, 34u);
+      product0 = subgroupMatrixMultiplyAccumulate(value0_7, visited7, product0);
+      subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
+    }
+    while (visits) {
+      {
+        workgroupBarrier();
+        queryRows[1u][thread / 32u * 34u + thread % 32u] = queryNext0;
+        queryRows[1u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
+        dOutputRows[1u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+        dOutputRows[1u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
+        if (thread < 4u) {
+          statistics[1u][thread] = logSumExpNext;
+          statistics[1u][thread + 4u] = deltaNext;
+        }
+        let laterTile = nextTile + 1u;
+        let visitsLater = laterTile < params.columnTileEnd;
+        if (visitsLater) {
+          queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+          queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
+          dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+          dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
+          if (thread < 4u) {
+            let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
+            let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
+            let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
+            let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
+            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+            deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+          }
+        }
+        let queryIndex = i32(columnTile * tileColumns + 4u * part);
+        let position = queryOffset + queryIndex;
+        let logSumExp0 = statistics[0u][part];
+        let delta0 = statistics[0u][part + 4u];
+        let logSumExp1 = statistics[0u][part + 2u];
+        let delta1 = statistics[0u][part + 2u + 4u];
+        var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+        var gradient0_0 = gradients[subgroup][ownRow0 * scoreStride + part];
+        var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        var gradient0_1 = gradients[subgroup][ownRow0 * scoreStride + part + 2u];
+        score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
+        score0_1 = fma(score0_1, vec4<f32>(scaleOfPower), -logSumExp1);
+        if (!full) {
+          if (!(keyIndex + 0u < keyCount)) { score0_0.x = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.y = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.z = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.w = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.x = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.y = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.z = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.w = hidden; }
+        }
+        score0_0 = exp2(score0_0);
+        score0_1 = exp2(score0_1);
+        gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientScale), -delta0);
+        gradient0_1 = score0_1 * fma(gradient0_1, vec4<f32>(gradientScale), -delta1);
+        if (!full) {
+          gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
+          gradient0_1 = select(gradient0_1, vec4<f32>(0.0), score0_1 == vec4<f32>(0.0));
+        }
+        weights[subgroup][ownRow0 * weightStride + part] = vec4<f16>(score0_0);
+        weights[subgroup][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0);
+        weights[subgroup][ownRow0 * weightStride + part + 2u] = vec4<f16>(score0_1);
+        weights[subgroup][ownRow0 * weightStride + part + 2u + 4u] = vec4<f16>(gradient0_1);
+        workgroupBarrier();
+        {
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+          let visited0 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 0u, 34u);
+          dValue0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dValue0_0);
+          let visited1 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 4u, 34u);
+          dValue0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dValue0_1);
+          let visited2 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 8u, 34u);
+          dValue0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dValue0_2);
+          let visited3 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 12u, 34u);
+          dValue0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dValue0_3);
+          let visited4 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 16u, 34u);
+          dValue0_4 = subgroupMatrixMultiplyAccumulate(weights0, visited4, dValue0_4);
+          let visited5 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 20u, 34u);
+          dValue0_5 = subgroupMatrixMultiplyAccumulate(weights0, visited5, dValue0_5);
+          let visited6 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 24u, 34u);
+          dValue0_6 = subgroupMatrixMultiplyAccumulate(weights0, visited6, dValue0_6);
+          let visited7 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[0u], 28u, 34u);
+          dValue0_7 = subgroupMatrixMultiplyAccumulate(weights0, visited7, dValue0_7);
+        }
+        {
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+          let visited0 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 0u, 34u);
+          dKey0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dKey0_0);
+          let visited1 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 4u, 34u);
+          dKey0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dKey0_1);
+          let visited2 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 8u, 34u);
+          dKey0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dKey0_2);
+          let visited3 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 12u, 34u);
+          dKey0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dKey0_3);
+          let visited4 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 16u, 34u);
+          dKey0_4 = subgroupMatrixMultiplyAccumulate(weights0, visited4, dKey0_4);
+          let visited5 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 20u, 34u);
+          dKey0_5 = subgroupMatrixMultiplyAccumulate(weights0, visited5, dKey0_5);
+          let visited6 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 24u, 34u);
+          dKey0_6 = subgroupMatrixMultiplyAccumulate(weights0, visited6, dKey0_6);
+          let visited7 = subgroupMatrixLoad<Right, row_major>(&queryRows[0u], 28u, 34u);
+          dKey0_7 = subgroupMatrixMultiplyAccumulate(weights0, visited7, dKey0_7);
+        }
+        {
+          var product0 = Result();
+          let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
+          let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
+          let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
+          let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
+          let visited4 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_4, visited4, product0);
+          let visited5 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_5, visited5, product0);
+          let visited6 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_6, visited6, product0);
+          let visited7 = subgroupMatrixLoad<Right, col_major>(&queryRows[1u], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_7, visited7, product0);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+        }
+        {
+          var product0 = Result();
+          let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
+          let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
+          let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
+          let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
+          let visited4 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_4, visited4, product0);
+          let visited5 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_5, visited5, product0);
+          let visited6 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_6, visited6, product0);
+          let visited7 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[1u], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_7, visited7, product0);
+          subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
+        }
+        columnTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = (rowTile + 1u) * tileRows <= keyCount;
+      }
+      if (visits) {
+        workgroupBarrier();
+        queryRows[0u][thread / 32u * 34u + thread % 32u] = queryNext0;
+        queryRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
+        dOutputRows[0u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+        dOutputRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
+        if (thread < 4u) {
+          statistics[0u][thread] = logSumExpNext;
+          statistics[0u][thread + 4u] = deltaNext;
+        }
+        let laterTile = nextTile + 1u;
+        let visitsLater = laterTile < params.columnTileEnd;
+        if (visitsLater) {
+          queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+          queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
+          dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+          dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
+          if (thread < 4u) {
+            let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
+            let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
+            let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
+            let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
+            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+            deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+          }
+        }
+        let queryIndex = i32(columnTile * tileColumns + 4u * part);
+        let position = queryOffset + queryIndex;
+        let logSumExp0 = statistics[1u][part];
+        let delta0 = statistics[1u][part + 4u];
+        let logSumExp1 = statistics[1u][part + 2u];
+        let delta1 = statistics[1u][part + 2u + 4u];
+        var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+        var gradient0_0 = gradients[subgroup][ownRow0 * scoreStride + part];
+        var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        var gradient0_1 = gradients[subgroup][ownRow0 * scoreStride + part + 2u];
+        score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
+        score0_1 = fma(score0_1, vec4<f32>(scaleOfPower), -logSumExp1);
+        if (!full) {
+          if (!(keyIndex + 0u < keyCount)) { score0_0.x = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.y = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.z = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_0.w = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.x = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.y = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.z = hidden; }
+          if (!(keyIndex + 0u < keyCount)) { score0_1.w = hidden; }
+        }
+        score0_0 = exp2(score0_0);
+        score0_1 = exp2(score0_1);
+        gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientScale), -delta0);
+        gradient0_1 = score0_1 * fma(gradient0_1, vec4<f32>(gradientScale), -delta1);
+        if (!full) {
+          gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
+          gradient0_1 = select(gradient0_1, vec4<f32>(0.0), score0_1 == vec4<f32>(0.0));
+        }
+        weights[subgroup][ownRow0 * weightStride + part] = vec4<f16>(score0_0);
+        weights[subgroup][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0);
+        weights[subgroup][ownRow0 * weightStride + part + 2u] = vec4<f16>(score0_1);
+        weights[subgroup][ownRow0 * weightStride + part + 2u + 4u] = vec4<f16>(gradient0_1);
+        workgroupBarrier();
+        {
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
+          let visited0 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 0u, 34u);
+          dValue0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dValue0_0);
+          let visited1 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 4u, 34u);
+          dValue0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dValue0_1);
+          let visited2 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 8u, 34u);
+          dValue0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dValue0_2);
+          let visited3 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 12u, 34u);
+          dValue0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dValue0_3);
+          let visited4 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 16u, 34u);
+          dValue0_4 = subgroupMatrixMultiplyAccumulate(weights0, visited4, dValue0_4);
+          let visited5 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 20u, 34u);
+          dValue0_5 = subgroupMatrixMultiplyAccumulate(weights0, visited5, dValue0_5);
+          let visited6 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 24u, 34u);
+          dValue0_6 = subgroupMatrixMultiplyAccumulate(weights0, visited6, dValue0_6);
+          let visited7 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[1u], 28u, 34u);
+          dValue0_7 = subgroupMatrixMultiplyAccumulate(weights0, visited7, dValue0_7);
+        }
+        {
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+          let visited0 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 0u, 34u);
+          dKey0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dKey0_0);
+          let visited1 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 4u, 34u);
+          dKey0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dKey0_1);
+          let visited2 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 8u, 34u);
+          dKey0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dKey0_2);
+          let visited3 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 12u, 34u);
+          dKey0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dKey0_3);
+          let visited4 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 16u, 34u);
+          dKey0_4 = subgroupMatrixMultiplyAccumulate(weights0, visited4, dKey0_4);
+          let visited5 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 20u, 34u);
+          dKey0_5 = subgroupMatrixMultiplyAccumulate(weights0, visited5, dKey0_5);
+          let visited6 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 24u, 34u);
+          dKey0_6 = subgroupMatrixMultiplyAccumulate(weights0, visited6, dKey0_6);
+          let visited7 = subgroupMatrixLoad<Right, row_major>(&queryRows[1u], 28u, 34u);
+          dKey0_7 = subgroupMatrixMultiplyAccumulate(weights0, visited7, dKey0_7);
+        }
+        {
+          var product0 = Result();
+          let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
+          let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
+          let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
+          let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
+          let visited4 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_4, visited4, product0);
+          let visited5 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_5, visited5, product0);
+          let visited6 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_6, visited6, product0);
+          let visited7 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(key0_7, visited7, product0);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+        }
+        {
+          var product0 = Result();
+          let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
+          let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
+          let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
+          let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
+          let visited4 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_4, visited4, product0);
+          let visited5 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_5, visited5, product0);
+          let visited6 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_6, visited6, product0);
+          let visited7 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(value0_7, visited7, product0);
+          subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
+        }
+        columnTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = (rowTile + 1u) * tileRows <= keyCount;
+      }
+    }
+  }
+
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 0u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 0u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 4u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 4u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 8u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 8u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 12u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 12u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_4, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 16u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 16u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_5, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 20u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 20u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_6, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 24u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 24u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_7, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 28u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  {
+    let vector = 28u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 0u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 0u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 4u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 4u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 8u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 8u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 12u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 12u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_4, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 16u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 16u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_5, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 20u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 20u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_6, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 24u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 24u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_7, scoreStride);
+  workgroupBarrier();
+  {
+    let vector = 28u + part;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+  {
+    let vector = 28u + part + 2u;
+    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+  }
+}

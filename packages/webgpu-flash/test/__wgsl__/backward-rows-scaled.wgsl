@@ -1,0 +1,99 @@
+enable f16;
+
+enable subgroups;
+
+struct Params {
+  outputOffset: u32,
+  outputBatch: u32,
+  outputHead: u32,
+  outputRow: u32,
+  outputDim: u32,
+  dOutputOffset: u32,
+  dOutputBatch: u32,
+  dOutputHead: u32,
+  dOutputRow: u32,
+  dOutputDim: u32,
+  logSumExpOffset: u32,
+  softmaxRowsOffset: u32,
+  queryLength: u32,
+  heads: u32,
+  rowTileBase: u32,
+  headBegin: u32,
+  batchBase: u32,
+  headsPerKeyHead: u32,
+  dOutputMagnitudes: u32,
+  dOutputPieces: u32,
+  valueMagnitudes: u32,
+  valuePieces: u32,
+  headroom: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> output: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> dOutput: array<vec4<f16>>;
+// As bits, since shaders may assume that there is no -Infinity.
+@group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
+@group(0) @binding(4) var<storage, read_write> softmaxRows: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;
+
+const hidden = -1.0e38;
+const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+const negativeInfinity = 0xff800000u;
+
+// 4 bytes a thread
+var<workgroup> partial: array<f32, 128>;
+
+fn loadOutput(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(output[base + vector]);
+}
+
+fn loadDOutput(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(dOutput[base + vector]);
+}
+
+fn scaleOfBound(bound: f32) -> f32 {
+  let exponent = i32(bitcast<u32>(bound) >> 23u) - 127; // of the power of two below
+  return bitcast<f32>(u32(clamp(5 - exponent, -100, 100) + 127) << 23u);
+}
+
+@compute @workgroup_size(128)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+  @builtin(subgroup_size) lanes: u32,
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin + workgroup.y;
+  let part = thread % 8u;
+  let queryRow = (params.rowTileBase + workgroup.x) * 16u + thread / 8u;
+  let safeRow = min(queryRow, params.queryLength - 1u);
+  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + safeRow * params.outputRow;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead + safeRow * params.dOutputRow;
+  var sum = 0.0;
+  for (var vector = part; vector < 16u; vector += 8u) {
+    sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
+  }
+  partial[thread] = sum;
+  let keyHead = head / params.headsPerKeyHead;
+  let firstPlane = batch * params.heads + keyHead * params.headsPerKeyHead;
+  let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
+  var largestGradient = 0.0;
+  for (var piece = lane; piece < params.headsPerKeyHead * params.dOutputPieces; piece += lanes) {
+    largestGradient = max(largestGradient, magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + piece]);
+  }
+  var largestValue = 0.0;
+  for (var piece = lane; piece < params.valuePieces; piece += lanes) {
+    largestValue = max(largestValue, magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + piece]);
+  }
+  let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);
+  workgroupBarrier();
+  if (part == 0u && queryRow < params.queryLength) {
+    var total = 0.0;
+    for (var other = 0u; other < 8u; other++) { total += partial[thread + other]; }
+    let place = (batch * params.heads + head) * params.queryLength + queryRow;
+    let bits = logSumExp[params.logSumExpOffset + place];
+    let finite = clamp(bitcast<f32>(bits), hidden, -hidden);
+    softmaxRows[params.softmaxRowsOffset + place] = vec4<f32>(select(finite, deadRow, bits == negativeInfinity), total, scaleOfBound(bound), 0.0);
+  }
+}
