@@ -120,6 +120,11 @@ describe('findings', () => {
       1,
     )
     expect(findings('x', [1, 2, Number.NaN, Infinity], expected, 'float32')).toHaveLength(1)
+    expect(findings('x', [1, 2, Number.NaN, 0], expected, 'float32')).toHaveLength(1)
+    // A tiny weight may be 0 on a device, but log-sum-exp has no weights.
+    const nan = [1, 2, Number.NaN, Number.NaN]
+    expect(findings('x', nan, expected, 'float32')).toEqual([])
+    expect(findings('x', nan, { ...expected, stored: false }, 'float32')).toHaveLength(1)
     expect(findings('x', [1, 2, Number.NaN], expected, 'float32')).toHaveLength(1)
   })
 
