@@ -76,7 +76,7 @@ function matrixTileFor(
   dtype: DType,
   capabilities: Capabilities,
 ): MatrixTile | undefined {
-  if (dtype !== 'float16' || queryLength < 16) return undefined
+  if (dtype !== 'float16') return undefined
   return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
 }
 

@@ -15,7 +15,7 @@ import type { PassChoice } from './passes.ts'
 import type { ForwardPlan } from './plan.ts'
 import type { SplitRows } from './split-rows.ts'
 import type { SparsityCandidate } from '@attn/core'
-import { matrixMemory } from './matrix-tile.ts'
+import { matrixMemory, whyNoMatrixTile } from './matrix-tile.ts'
 import { tileBytes } from './tiles.ts'
 import { explainRope } from './rope-options.ts'
 import type { RopeExplanation } from './rope-options.ts'
@@ -92,7 +92,7 @@ export interface PlanExplanation {
 
 function variant(
   { matrix, dtype, shape, tileOrigin, decodeRefused }: ForwardPlan,
-  { limits, subgroupMatrices }: Capabilities,
+  capabilities: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
   if (matrix) {
     const { rows, columns, depth } = matrix.matrix
@@ -107,9 +107,8 @@ function variant(
   const matricesWhy =
     dtype === 'float32'
       ? 'subgroup matrices multiply float16'
-      : subgroupMatrices.length === 0
-        ? 'the adapter offers no subgroup matrices'
-        : `no subgroup matrix fits headDim ${shape.headDim}, valueDim ${shape.valueDim} and ${shape.queryLength} queries`
+      : whyNoMatrixTile(shape, capabilities)
+  const { limits } = capabilities
   const why = decodeRefused === undefined ? matricesWhy : `few queries, but ${decodeRefused}`
   const ofModel = `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`
   return { variant: 'tiled', reason: describeOrigin(tileOrigin, ofModel) }

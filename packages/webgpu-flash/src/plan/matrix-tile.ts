@@ -1,5 +1,6 @@
 // Tiles of the subgroup-matrix kernel: which of the adapter's matrices to multiply with, and the
 // workgroup memory it takes. Nothing is assumed of an adapter that it does not say.
+import type { AttentionShape } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { isSoftware } from '../device/software.ts'
 
@@ -100,6 +101,12 @@ const widestInSoftware = 32
 /** Wider outputs take more registers than a subgroup has. */
 const widest = 128
 
+/** Fewer queries leave most rows of the matrices empty. */
+const leastQueries = 16
+
+/** The sizes that decide. */
+type MatrixCall = Pick<AttentionShape, 'queryLength' | 'headDim' | 'valueDim'>
+
 /**
  * The tile for these sizes, or undefined where the device has no matrices for them: float16 operands
  * with float32 sums, one subgroup size, dims that are multiples of the matrices.
@@ -110,6 +117,7 @@ export function chooseMatrixTile(
   valueDim: number,
   capabilities: Capabilities,
 ): MatrixTile | undefined {
+  if (queryLength < leastQueries) return undefined
   const { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 } = capabilities
   if (!shaderFloat16 || !sizes || sizes.minimum !== sizes.maximum) return undefined
   const width = Math.max(headDim, valueDim)
@@ -164,4 +172,30 @@ export function chooseMatrixTile(
     )
   // Half a tile of rows that do not exist would be work for nothing.
   return tiles.find(({ queries }) => queries < 2 * queryLength) ?? tiles.at(-1)
+}
+
+/** Why a float16 call has no tile on subgroup matrices: the first of what is in the way. */
+export function whyNoMatrixTile(
+  { queryLength, headDim, valueDim }: MatrixCall,
+  capabilities: Capabilities,
+): string {
+  const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
+  if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
+  if (!shaderFloat16) return 'subgroup matrices want shader-f16'
+  if (!sizes || sizes.minimum !== sizes.maximum) {
+    return `subgroup matrices want one subgroup size, and the adapter's are ${sizes ? `${sizes.minimum} to ${sizes.maximum}` : 'unknown'}`
+  }
+  if (!subgroupMatrices.some(({ operands, sums }) => operands === 'f16' && sums === 'f32')) {
+    const offered = subgroupMatrices.map(({ operands, sums }) => `${operands} with sums in ${sums}`)
+    return `none of the adapter's subgroup matrices multiplies f16 with sums in f32, but ${[...new Set(offered)].join(', ')}`
+  }
+  if (queryLength < leastQueries)
+    return `fewer than ${leastQueries} queries fill no subgroup matrix`
+  const most = isSoftware(capabilities) ? widestInSoftware : widest
+  if (Math.max(headDim, valueDim) > most) {
+    return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
+  }
+  return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
+    ? 'subgroup matrices take tokens in natural order'
+    : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
 }

@@ -1,4 +1,5 @@
 import { mask } from '@attn/core'
+import type { Mask } from '@attn/core'
 import { create } from 'webgpu'
 import { describe, expect, it } from 'vitest'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
@@ -25,6 +26,12 @@ const withMatrices: Capabilities = {
 
 const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
 const accesses = { query: access, key: access, value: access, output: access }
+const strided: Mask = {
+  ...mask('strided', ({ query, key }) =>
+    key.le(query).and(query.sub(key).le(64).or(query.sub(key).mod(64).eq(0))),
+  ),
+  orders: [{ kind: 'residues', stride: 64 }],
+}
 const causal = mask('causal', ({ query, key }) => key.le(query))
 
 describe('chooseMatrixTile', () => {
@@ -137,6 +144,21 @@ describe('a plan on subgroup matrices', () => {
     expect(variant({ dtype: 'float32' })).toBe('tiled')
     expect(variant({ dropout: { rate: 0.1, seed: 1 }, sinks: [0, 0] })).toBe('subgroup-matrix')
     expect(variant({ queryLength: 1 })).toBe('decode')
+  })
+
+  it.each<[string, Partial<Capabilities>, object]>([
+    ['multiply float16', {}, { dtype: 'float32' }],
+    ['offers no subgroup matrices', { subgroupMatrices: [] }, {}],
+    ['want shader-f16', { shaderFloat16: false }, {}],
+    ["the adapter's are 16 to 32", { subgroups: { minimum: 16, maximum: 32 } }, {}],
+    ['but f16 with sums in f16', { subgroupMatrices: [{ ...product, sums: 'f16' }] }, {}],
+    ['are for dims to 128', {}, { headDim: 144 }],
+    ['fits headDim 60 and valueDim 60', {}, { headDim: 60 }],
+    ['natural order', {}, { queryLength: 4096, headDim: 64, mask: strided }],
+  ])('that is not taken says why: %s', (why, change, more) => {
+    const capabilities = { ...withMatrices, ...change }
+    const plan = planForward({ ...options, ...more }, capabilities)
+    expect(explainPlan(plan, capabilities).reason).toContain(why)
   })
 
   it('has WGSL as reviewed', async () => {
