@@ -40,7 +40,7 @@ export function chooseForwardTile(
     checkTile(given, shape.valueDim, capabilities)
     return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
   }
-  const matrix = matrixTileFor(shape, dtype, capabilities)
+  const matrix = dtype === 'float16' ? chooseMatrixTile(shape, capabilities) : undefined
   const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
   const plain = { matrix: undefined, tuned }
   const byModel = (ignored?: string): ForwardTileChoice => {
@@ -68,16 +68,6 @@ export function forwardTiles(shape: AttentionShape, capabilities: Capabilities):
   const ranked = rankedTiles(shape, capabilities.limits)
   const software = softwareTile(shape, capabilities)
   return software ? [software, ...ranked] : ranked
-}
-
-/** The tile on subgroup matrices, where device and call allow one: float16, and enough rows to fill it. */
-function matrixTileFor(
-  { queryLength, headDim, valueDim }: AttentionShape,
-  dtype: DType,
-  capabilities: Capabilities,
-): MatrixTile | undefined {
-  if (dtype !== 'float16') return undefined
-  return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
 }
 
 function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {

@@ -87,11 +87,17 @@ const leastLanes = 2
  */
 const narrow: readonly TileSizes[] = [
   { subgroups: 4, ownRows: 32, keys: 16 },
-  { subgroups: 2, ownRows: 32, keys: 16 },
   { subgroups: 4, ownRows: 16, keys: 16 },
+  { subgroups: 2, ownRows: 32, keys: 16 },
 ]
 /** For dims above 64. */
-const middle: readonly TileSizes[] = [{ subgroups: 8, ownRows: 32, keys: 16 }, ...narrow]
+const middle: readonly TileSizes[] = [
+  { subgroups: 8, ownRows: 32, keys: 16 },
+  { subgroups: 8, ownRows: 16, keys: 32 },
+  ...narrow,
+]
+/** Workgroups that keep a large GPU busy: fewer, larger tiles would leave parts of it idle. */
+const enoughWorkgroups = 128
 /**
  * Little text: a CPU takes a tenth of a second to compile each load, store or product of a matrix. So
  * software adapters get matrices for few dims alone, where these kernels are tried and not fast.
@@ -105,18 +111,17 @@ const widest = 128
 const leastQueries = 16
 
 /** The sizes that decide. */
-type MatrixCall = Pick<AttentionShape, 'queryLength' | 'headDim' | 'valueDim'>
+type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
 
 /**
  * The tile for these sizes, or undefined where the device has no matrices for them: float16 operands
  * with float32 sums, one subgroup size, dims that are multiples of the matrices.
  */
 export function chooseMatrixTile(
-  queryLength: number,
-  headDim: number,
-  valueDim: number,
+  { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
   capabilities: Capabilities,
 ): MatrixTile | undefined {
+  const planes = batch * heads
   if (queryLength < leastQueries) return undefined
   const { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 } = capabilities
   if (!shaderFloat16 || !sizes || sizes.minimum !== sizes.maximum) return undefined
@@ -171,14 +176,16 @@ export function chooseMatrixTile(
         tile.subgroups * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
     )
   // Half a tile of rows that do not exist would be work for nothing.
-  return tiles.find(({ queries }) => queries < 2 * queryLength) ?? tiles.at(-1)
+  const filled = tiles.filter(({ queries }) => queries < 2 * queryLength)
+  if (filled.length === 0) return tiles.toSorted((a, b) => a.queries - b.queries)[0]
+  const workgroups = ({ queries }: MatrixTile): number => planes * Math.ceil(queryLength / queries)
+  const most = Math.max(...filled.map(workgroups))
+  return filled.find((tile) => workgroups(tile) >= Math.min(most, enoughWorkgroups))
 }
 
 /** Why a float16 call has no tile on subgroup matrices: the first of what is in the way. */
-export function whyNoMatrixTile(
-  { queryLength, headDim, valueDim }: MatrixCall,
-  capabilities: Capabilities,
-): string {
+export function whyNoMatrixTile(call: MatrixCall, capabilities: Capabilities): string {
+  const { queryLength, headDim, valueDim } = call
   const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
   if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
   if (!shaderFloat16) return 'subgroup matrices want shader-f16'
@@ -195,7 +202,7 @@ export function whyNoMatrixTile(
   if (Math.max(headDim, valueDim) > most) {
     return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
   }
-  return chooseMatrixTile(queryLength, headDim, valueDim, capabilities)
+  return chooseMatrixTile(call, capabilities)
     ? 'subgroup matrices take tokens in natural order'
     : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
 }

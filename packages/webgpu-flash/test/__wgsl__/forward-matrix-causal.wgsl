@@ -57,7 +57,7 @@ struct Params {
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Result = subgroup_matrix_result<f32, 16, 16>;
-const tileQueries = 128u;
+const tileQueries = 64u;
 const tileKeys = 16u;
 const valueVectors = 16u;
 const scoreStride = 6u;
@@ -74,8 +74,8 @@ const unseen = -3.0e38;
 var<workgroup> keyRows: array<vec4<f16>, 288>;
 var<workgroup> valueRows: array<vec4<f16>, 288>;
 // Of each subgroup: the scores, and the output where it is written; the probabilities.
-var<workgroup> scores: array<array<vec4<f32>, 192>, 4>;
-var<workgroup> probabilities: array<array<vec4<f16>, 192>, 4>;
+var<workgroup> scores: array<array<vec4<f32>, 96>, 4>;
+var<workgroup> probabilities: array<array<vec4<f16>, 96>, 4>;
 // What the lanes found: rows that outgrew their references, and values that are not finite. Like the
 // others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
 var<workgroup> found: vec4<u32>;
@@ -167,15 +167,13 @@ fn main(
   let lastQuery = params.queryLength - 1u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
-  // In the softmax, lanes of a row: 2; rows of a lane: 2.
+  // In the softmax, lanes of a row: 2; rows of a lane: 1.
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
-  let ownRow1 = ownRow0 + 16u;
   let column = part * 4u;
-  let queryIndex = i32(firstQuery + subgroup * 32u + ownRow0);
+  let queryIndex = i32(firstQuery + subgroup * 16u + ownRow0);
   let position = queryOffset + queryIndex;
-  let queryRow0 = firstQuery + subgroup * 32u + ownRow0;
-  let queryRow1 = firstQuery + subgroup * 32u + ownRow1;
+  let queryRow0 = firstQuery + subgroup * 16u + ownRow0;
 
   let exponentScale = scale * log2e;
   var sampleTile = 0xffffffffu;
@@ -191,37 +189,33 @@ fn main(
   }
 
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 64u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
   }
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-  let query1_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 64u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
   }
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-  let query1_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 64u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 8u + unit % 4u];
   }
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-  let query1_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 32u + unit / 4u, lastQuery);
+  for (var unit = lane; unit < 64u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
     probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 12u + unit % 4u];
   }
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-  let query1_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
   var keyNext0 = vec4<f16>();
   var keyNext1 = vec4<f16>();
   var valueNext0 = vec4<f16>();
@@ -230,14 +224,8 @@ fn main(
   var output0_1 = Result();
   var output0_2 = Result();
   var output0_3 = Result();
-  var output1_0 = Result();
-  var output1_1 = Result();
-  var output1_2 = Result();
-  var output1_3 = Result();
   var reference0 = 0.0;
   var sum0 = 0.0;
-  var reference1 = 0.0;
-  var sum1 = 0.0;
   var exact = false;
   var strange = false;
   var anyStrange = false;
@@ -245,7 +233,6 @@ fn main(
     if (thread == 0u) { found = vec4<u32>(0u); }
     {
       var top0 = unseen;
-      var top1 = unseen;
       for (var run = firstRun; run < endRun; run++) {
         let start = blockMap[params.mapRunsBase + 2u * run];
         let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
@@ -263,78 +250,56 @@ fn main(
             workgroupBarrier();
             {
               var product0_0 = Result();
-              var product1_0 = Result();
               {
                 let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
                 product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
-                product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
               }
               {
                 let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
                 product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-                product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
               }
               {
                 let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
                 product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-                product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
               }
               {
                 let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
                 product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-                product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
               }
               subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
             }
             workgroupBarrier();
             var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
             var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-            var score1_0 = scores[subgroup][ownRow1 * scoreStride + part];
-            var score1_1 = scores[subgroup][ownRow1 * scoreStride + part + 2u];
             score0_0 *= exponentScale;
             score0_1 *= exponentScale;
-            score1_0 *= exponentScale;
-            score1_1 *= exponentScale;
             if (!full) {
               var shown = 0u;
-              for (var pair = 0u; pair < 16u; pair++) {
-                let key = firstKey + column + ((pair % 8u) >> 2u) * 8u + ((pair % 8u) & 3u);
-                if (key < keyCount && visible(i32(batch), i32(head), position + i32(pair / 8u * 16u), queryIndex + i32(pair / 8u * 16u), i32(key))) { shown |= 1u << pair; }
+              for (var pair = 0u; pair < 8u; pair++) {
+                let key = firstKey + column + (pair >> 2u) * 8u + (pair & 3u);
+                if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
               }
               score0_0 = select(score0_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
               score0_1 = select(score0_1, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(16u, 32u, 64u, 128u)) == vec4<u32>(0u));
-              score1_0 = select(score1_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(256u, 512u, 1024u, 2048u)) == vec4<u32>(0u));
-              score1_1 = select(score1_1, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(4096u, 8192u, 16384u, 32768u)) == vec4<u32>(0u));
             }
             let best0 = max(score0_0, score0_1);
             top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
-            let best1 = max(score1_0, score1_1);
-            top1 = max(top1, max(max(best1.x, best1.y), max(best1.z, best1.w)));
           }
         }
       }
       var others = unseen;
       top0 = max(top0, subgroupShuffleXor(top0, 1u));
       others = max(others, top0);
-      top1 = max(top1, subgroupShuffleXor(top1, 1u));
-      others = max(others, top1);
       // Rows that the sample shows nothing to are likely to be as their neighbours.
       others = subgroupMax(others);
       others = select(0.0, others, others > unseen);
       reference0 = select(others, top0, top0 > unseen) + select(headroom, -headroom, exact);
-      reference1 = select(others, top1, top1 > unseen) + select(headroom, -headroom, exact);
     }
     output0_0 = Result();
     output0_1 = Result();
     output0_2 = Result();
     output0_3 = Result();
-    output1_0 = Result();
-    output1_1 = Result();
-    output1_2 = Result();
-    output1_3 = Result();
     sum0 = 0.0;
-    sum1 = 0.0;
     var largest = 0.0;
     workgroupBarrier();
 
@@ -380,29 +345,23 @@ fn main(
     workgroupBarrier();
     {
       var product0_0 = Result();
-      var product1_0 = Result();
       {
         let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
         product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
-        product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
       }
       {
         let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
         product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-        product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
       }
       {
         let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
         product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-        product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
       }
       {
         let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
         product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-        product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
       }
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-      subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
     }
     while (visits) {
       let firstKey = keyTile * tileKeys;
@@ -447,80 +406,59 @@ fn main(
       }
       var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
       var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-      var score1_0 = scores[subgroup][ownRow1 * scoreStride + part];
-      var score1_1 = scores[subgroup][ownRow1 * scoreStride + part + 2u];
       var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
       var share0_1 = exp2(fma(score0_1, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
-      var share1_0 = exp2(fma(score1_0, vec4<f32>(exponentScale), vec4<f32>(-reference1)));
-      var share1_1 = exp2(fma(score1_1, vec4<f32>(exponentScale), vec4<f32>(-reference1)));
       if (!full) {
         var shown = 0u;
-        for (var pair = 0u; pair < 16u; pair++) {
-          let key = firstKey + column + ((pair % 8u) >> 2u) * 8u + ((pair % 8u) & 3u);
-          if (key < keyCount && visible(i32(batch), i32(head), position + i32(pair / 8u * 16u), queryIndex + i32(pair / 8u * 16u), i32(key))) { shown |= 1u << pair; }
+        for (var pair = 0u; pair < 8u; pair++) {
+          let key = firstKey + column + (pair >> 2u) * 8u + (pair & 3u);
+          if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
         }
         share0_0 = select(share0_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
         share0_1 = select(share0_1, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(16u, 32u, 64u, 128u)) == vec4<u32>(0u));
-        share1_0 = select(share1_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(256u, 512u, 1024u, 2048u)) == vec4<u32>(0u));
-        share1_1 = select(share1_1, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(4096u, 8192u, 16384u, 32768u)) == vec4<u32>(0u));
       }
       let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
       sum0 += tileSum0;
-      let tileSum1 = dot((share1_0 + share1_1), vec4<f32>(1.0));
-      sum1 += tileSum1;
-      largest = max(largest, max(tileSum0, tileSum1));
+      largest = max(largest, tileSum0);
       probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
       probabilities[subgroup][ownRow0 * probabilityStride + part + 2u] = vec4<f16>(share0_1);
-      probabilities[subgroup][ownRow1 * probabilityStride + part] = vec4<f16>(share1_0);
-      probabilities[subgroup][ownRow1 * probabilityStride + part + 2u] = vec4<f16>(share1_1);
       workgroupBarrier();
       {
         var product0_0 = Result();
-        var product1_0 = Result();
         let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-        let weights1_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 96u, probabilityStride);
         {
           let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
           product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
-          product1_0 = subgroupMatrixMultiplyAccumulate(query1_0, keys, product1_0);
         }
         {
           let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 18u);
           output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
-          output1_0 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_0);
         }
         {
           let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
           product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-          product1_0 = subgroupMatrixMultiplyAccumulate(query1_1, keys, product1_0);
         }
         {
           let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 18u);
           output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
-          output1_1 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_1);
         }
         {
           let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
           product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-          product1_0 = subgroupMatrixMultiplyAccumulate(query1_2, keys, product1_0);
         }
         {
           let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 18u);
           output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
-          output1_2 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_2);
         }
         {
           let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
           product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-          product1_0 = subgroupMatrixMultiplyAccumulate(query1_3, keys, product1_0);
         }
         {
           let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 18u);
           output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
-          output1_3 = subgroupMatrixMultiplyAccumulate(weights1_0, values, output1_3);
         }
         subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product1_0, scoreStride);
       }
       keyTile = nextTile;
       nextTile = laterTile;
@@ -533,8 +471,6 @@ fn main(
     var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);
     sum0 += subgroupShuffleXor(sum0, 1u);
     outgrown = outgrown || (queryRow0 <= lastQuery && (bitcast<u32>(sum0) < bitcast<u32>(leastSum) || bitcast<u32>(sum0) >= 0x7f800000u));
-    sum1 += subgroupShuffleXor(sum1, 1u);
-    outgrown = outgrown || (queryRow1 <= lastQuery && (bitcast<u32>(sum1) < bitcast<u32>(leastSum) || bitcast<u32>(sum1) >= 0x7f800000u));
     if (outgrown) { found.x = 1u; }
     if (strange) { found.y = 1u; }
     let all = workgroupUniformLoad(&found);
@@ -547,15 +483,9 @@ fn main(
   let outputBase0 = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow0 * params.outputRow;
   let inside0 = queryRow0 <= lastQuery;
   let end0 = endRow(head, place0, sum0, reference0);
-  let place1 = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow1, lastQuery);
-  let outputBase1 = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow1 * params.outputRow;
-  let inside1 = queryRow1 <= lastQuery;
-  let end1 = endRow(head, place1, sum1, reference1);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  if (inside1 && part == 0u) { logSumExp[place1] = end1.logSumExp; }
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_0, scoreStride);
   workgroupBarrier();
   if (inside0 && 0u + part < valueVectors) {
     var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
@@ -567,19 +497,8 @@ fn main(
     if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part + 2u) * end0.previous; }
     storeOutput(outputBase0, 0u + part + 2u, value);
   }
-  if (inside1 && 0u + part < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 0u + part) * end1.previous; }
-    storeOutput(outputBase1, 0u + part, value);
-  }
-  if (inside1 && 0u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 0u + part + 2u) * end1.previous; }
-    storeOutput(outputBase1, 0u + part + 2u, value);
-  }
   workgroupBarrier();
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_1, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_1, scoreStride);
   workgroupBarrier();
   if (inside0 && 4u + part < valueVectors) {
     var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
@@ -591,19 +510,8 @@ fn main(
     if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part + 2u) * end0.previous; }
     storeOutput(outputBase0, 4u + part + 2u, value);
   }
-  if (inside1 && 4u + part < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 4u + part) * end1.previous; }
-    storeOutput(outputBase1, 4u + part, value);
-  }
-  if (inside1 && 4u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 4u + part + 2u) * end1.previous; }
-    storeOutput(outputBase1, 4u + part + 2u, value);
-  }
   workgroupBarrier();
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_2, scoreStride);
   workgroupBarrier();
   if (inside0 && 8u + part < valueVectors) {
     var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
@@ -615,19 +523,8 @@ fn main(
     if (end0.previous > 0.0) { value += loadOutput(outputBase0, 8u + part + 2u) * end0.previous; }
     storeOutput(outputBase0, 8u + part + 2u, value);
   }
-  if (inside1 && 8u + part < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 8u + part) * end1.previous; }
-    storeOutput(outputBase1, 8u + part, value);
-  }
-  if (inside1 && 8u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 8u + part + 2u) * end1.previous; }
-    storeOutput(outputBase1, 8u + part + 2u, value);
-  }
   workgroupBarrier();
   subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_3, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 96u, output1_3, scoreStride);
   workgroupBarrier();
   if (inside0 && 12u + part < valueVectors) {
     var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
@@ -639,20 +536,10 @@ fn main(
     if (end0.previous > 0.0) { value += loadOutput(outputBase0, 12u + part + 2u) * end0.previous; }
     storeOutput(outputBase0, 12u + part + 2u, value);
   }
-  if (inside1 && 12u + part < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 12u + part) * end1.previous; }
-    storeOutput(outputBase1, 12u + part, value);
-  }
-  if (inside1 && 12u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow1 * scoreStride + part + 2u] * end1.own;
-    if (end1.previous > 0.0) { value += loadOutput(outputBase1, 12u + part + 2u) * end1.previous; }
-    storeOutput(outputBase1, 12u + part + 2u, value);
-  }
   workgroupBarrier();
   if (anyStrange) {
-    for (var r = 0u; r < 2u; r++) {
-      let queryRow = firstQuery + subgroup * 32u + ownRow0 + r * 16u;
+    for (var r = 0u; r < 1u; r++) {
+      let queryRow = firstQuery + subgroup * 16u + ownRow0 + r * 16u;
       if (queryRow > lastQuery) { break; }
       let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
       for (var run = firstRun; run < endRun; run++) {

@@ -6,6 +6,7 @@ import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
 import { chooseMatrixTile, matrixMemory } from '../../src/plan/matrix-tile.ts'
+import type { MatrixTile } from '../../src/plan/matrix-tile.ts'
 import { forwardCode, planForward } from '../../src/plan/plan.ts'
 
 const product = { operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }
@@ -34,9 +35,19 @@ const strided: Mask = {
 }
 const causal = mask('causal', ({ query, key }) => key.le(query))
 
+/** The tile of a call with so many heads. */
+const tileOf = (
+  queryLength: number,
+  headDim: number,
+  valueDim: number,
+  capabilities: Capabilities,
+  heads = 16,
+): MatrixTile | undefined =>
+  chooseMatrixTile({ batch: 1, heads, queryLength, headDim, valueDim }, capabilities)
+
 describe('chooseMatrixTile', () => {
   it('takes the largest product of float16 with float32 sums', () => {
-    expect(chooseMatrixTile(4096, 64, 64, withMatrices)).toMatchObject({
+    expect(tileOf(4096, 64, 64, withMatrices)).toMatchObject({
       matrix: { rows: 16, columns: 16, depth: 16 },
       subgroupSize: 32,
       subgroups: 4,
@@ -59,7 +70,7 @@ describe('chooseMatrixTile', () => {
       { limits: { ...defaultCapabilities.limits, maxComputeInvocationsPerWorkgroup: 32 } },
     ],
   ])('says no where there is %s', (_, change) => {
-    expect(chooseMatrixTile(4096, 64, 64, { ...withMatrices, ...change })).toBeUndefined()
+    expect(tileOf(4096, 64, 64, { ...withMatrices, ...change })).toBeUndefined()
   })
 
   it.each([
@@ -68,20 +79,27 @@ describe('chooseMatrixTile', () => {
     [144, 64],
     [64, 256],
   ])('says no to widths %i and %i', (headDim, valueDim) => {
-    expect(chooseMatrixTile(4096, headDim, valueDim, withMatrices)).toBeUndefined()
+    expect(tileOf(4096, headDim, valueDim, withMatrices)).toBeUndefined()
   })
 
   it('takes fewer rows where there are fewer and where memory is short, and more for wide heads', () => {
-    expect(chooseMatrixTile(64, 64, 64, withMatrices)?.queries).toBe(64)
-    expect(chooseMatrixTile(65, 64, 64, withMatrices)?.queries).toBe(128)
+    expect(tileOf(64, 64, 64, withMatrices)?.queries).toBe(64)
+    expect(tileOf(65, 64, 64, withMatrices, 128)?.queries).toBe(128)
     const small = { ...withMatrices, limits: defaultCapabilities.limits }
-    expect(chooseMatrixTile(4096, 64, 64, small)).toMatchObject({ queries: 64, keys: 16 })
-    expect(chooseMatrixTile(4096, 128, 128, withMatrices)).toMatchObject({ queries: 256, keys: 16 })
+    expect(tileOf(4096, 64, 64, small)).toMatchObject({ queries: 64, keys: 16 })
+    expect(tileOf(4096, 128, 128, withMatrices)).toMatchObject({ queries: 256, keys: 16 })
+  })
+
+  it('takes fewer rows where there would be too few workgroups for a large GPU', () => {
+    expect(tileOf(2048, 64, 64, withMatrices)).toMatchObject({ subgroups: 4, queries: 128 })
+    expect(tileOf(1024, 64, 64, withMatrices, 8)).toMatchObject({ subgroups: 4, queries: 64 })
+    expect(tileOf(1024, 128, 128, withMatrices)).toMatchObject({ queries: 128, keys: 32 })
+    expect(tileOf(16, 128, 128, withMatrices, 1)?.queries).toBe(64)
   })
 
   it('gives a subgroup four blocks of rows where matrices have eight', () => {
     const eight = { ...product, rows: 8, columns: 8, depth: 8 }
-    const tile = chooseMatrixTile(4096, 64, 64, { ...withMatrices, subgroupMatrices: [eight] })
+    const tile = tileOf(4096, 64, 64, { ...withMatrices, subgroupMatrices: [eight] })
     expect(tile).toMatchObject({ rowBlocks: 4, queries: 128, lanesPerRow: 2, rowsPerLane: 2 })
   })
 
@@ -92,7 +110,7 @@ describe('chooseMatrixTile', () => {
   ])('shares rows among subgroups of %i', (size, lanes) => {
     const subgroups = { minimum: size, maximum: size }
     const { limits } = withMatrices
-    const tile = chooseMatrixTile(4096, 64, 64, {
+    const tile = tileOf(4096, 64, 64, {
       ...withMatrices,
       subgroups,
       limits: { ...limits, maxComputeInvocationsPerWorkgroup: 1024 },
@@ -108,8 +126,8 @@ describe('chooseMatrixTile', () => {
       subgroups: { minimum: 8, maximum: 8 },
       subgroupMatrices: [eight],
     }
-    expect(chooseMatrixTile(4096, 32, 16, lavapipe)).toMatchObject({ queries: 32, keys: 8 })
-    expect(chooseMatrixTile(4096, 64, 64, lavapipe)).toBeUndefined()
+    expect(tileOf(4096, 32, 16, lavapipe)).toMatchObject({ queries: 32, keys: 8 })
+    expect(tileOf(4096, 64, 64, lavapipe)).toBeUndefined()
   })
 
   it('begins all rows and arrays in workgroup memory at multiples of 16 bytes', () => {
@@ -120,7 +138,7 @@ describe('chooseMatrixTile', () => {
     ] as const) {
       // prettier-ignore
       const memory = matrixMemory(
-        chooseMatrixTile(4096, headDim, valueDim, withMatrices)!,
+        tileOf(4096, headDim, valueDim, withMatrices)!,
         headDim,
         valueDim,
       )
