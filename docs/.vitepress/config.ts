@@ -26,6 +26,7 @@ const guide: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Masks', link: '/guide/masks' },
       { text: 'Positions', link: '/guide/positions' },
+      { text: 'Past the training length', link: '/guide/extrapolation' },
       { text: 'Model files', link: '/guide/model-files' },
     ],
   },

@@ -5,10 +5,12 @@ import { h } from 'vue'
 import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
+import ExtrapolationResults from './components/ExtrapolationResults.vue'
 import HeroMask from './components/HeroMask.vue'
 import KernelTable from './components/KernelTable.vue'
 import LoopOrders from './components/LoopOrders.vue'
 import MaskTiles from './components/MaskTiles.vue'
+import PaperTables from './components/PaperTables.vue'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import './style.css'
 
@@ -19,9 +21,11 @@ const theme: Theme = {
     app.component('BenchmarkMethod', BenchmarkMethod)
     app.component('BenchmarkRuns', BenchmarkRuns)
     app.component('BenchmarkSetting', BenchmarkSetting)
+    app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('KernelTable', KernelTable)
     app.component('LoopOrders', LoopOrders)
     app.component('MaskTiles', MaskTiles)
+    app.component('PaperTables', PaperTables)
   },
 }
 

@@ -180,3 +180,5 @@ export type { AttentionProfileOptions, LayerProfile } from './lab/patterns/atten
 export { formatPatterns } from './lab/patterns/summary.ts'
 export { layerMasks } from './train/masks.ts'
 export type { Integration, MaskName, PatternSettings } from './train/masks.ts'
+export { alibiTable, fineTuningTable, interpolationTable } from './lab/extrapolate/paper.ts'
+export type { PaperTable } from './lab/extrapolate/paper.ts'

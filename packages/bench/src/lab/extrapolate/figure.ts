@@ -86,13 +86,16 @@ function byPlace(report: ExtrapolationReport): LinePanel {
 }
 
 function scalingPanel({ scaling, lengths }: ExtrapolationReport): LinePanel {
-  const series = scalingNames.map((name) =>
-    curve(
+  const series = scalingNames.map((name) => {
+    const lists = scaling.filter((each) => each.name === name)
+    const line = curve(
       `RoPE: ${scalingTitles[name]}`,
       lengths,
-      scaling.filter((each) => each.name === name).map(({ perplexities }) => perplexities),
-    ),
-  )
+      lists.map(({ perplexities }) => perplexities),
+    )
+    // What is not extended is the RoPE of the other panels.
+    return name === 'direct' ? { ...line, method: positionMethodTitles.rope } : line
+  })
   return { ...axes, title: 'RoPE extended, not trained further', xScale: 'length', series }
 }
 

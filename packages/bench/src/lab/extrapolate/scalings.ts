@@ -1,5 +1,5 @@
 // The ways to extend a trained rotary embedding, by factor. Turns are counted inside the trained length:
-// at L = 64 the fastest pair makes ten, so YaRN's default of 32 would interpolate every pair.
+// at L = 64 the fastest pair makes ten, so that the default of 32 would interpolate every pair.
 import type { RopeScaling } from '../positions/methods.ts'
 
 /** The ways by name. */
@@ -10,7 +10,6 @@ export const scalingNames = [
   'dynamic',
   'by-parts',
   'yarn',
-  'yarn-32',
 ] as const
 /** The name of one. */
 export type ScalingName = (typeof scalingNames)[number]
@@ -23,7 +22,6 @@ export const scalingTitles: Readonly<Record<ScalingName, string>> = {
   dynamic: 'dynamic NTK',
   'by-parts': 'NTK-by-parts, alpha 1, beta 4',
   yarn: 'YaRN, the same with its temperature',
-  'yarn-32': 'YaRN, beta 32',
 }
 
 /** A rotary embedding of a model trained at `trainedLength`, extended by a factor. */
@@ -41,7 +39,5 @@ export function scalingOf(name: ScalingName, factor: number, trainedLength: numb
       return { type: 'by-parts', factor, trainedLength, alpha: 1, beta: 4 }
     case 'yarn':
       return { type: 'yarn', factor, trainedLength, betaFast: 4, betaSlow: 1 }
-    case 'yarn-32':
-      return { type: 'yarn', factor, trainedLength }
   }
 }

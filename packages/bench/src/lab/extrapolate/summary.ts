@@ -135,6 +135,6 @@ function formatEnd(report: ExtrapolationReport): string[] {
   const step = median(models.map(({ stepMilliseconds }) => stepMilliseconds))
   return [
     ...(claims.length > 0 ? [`in every seed?\n${claims.join('\n')}`] : []),
-    `${formatSeconds(seconds)}, ${step.toFixed(0)} ms a step`,
+    `${formatSeconds(seconds)} in this session, ${step.toFixed(0)} ms a step`,
   ]
 }
