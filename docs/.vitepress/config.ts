@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type DefaultTheme } from 'vitepress'
-import { resultFiles } from './results.ts'
+import { lectureFile, resultFiles } from './results.ts'
 
 const guide: DefaultTheme.SidebarItem[] = [
   {
@@ -48,6 +48,7 @@ function apiPages(): DefaultTheme.SidebarItem[] {
 }
 
 const measured = resultFiles().length > 0
+const lectured = existsSync(lectureFile)
 
 export default defineConfig({
   title: 'attn',
@@ -56,7 +57,11 @@ export default defineConfig({
   lang: 'en',
   cleanUrls: true,
   lastUpdated: false,
-  srcExclude: ['**/README.md', ...(measured ? [] : ['benchmarks.md'])],
+  srcExclude: [
+    '**/README.md',
+    ...(measured ? [] : ['benchmarks.md', 'gallery.md']),
+    ...(lectured ? [] : ['lecture.md']),
+  ],
   head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
   markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
   transformPageData: (page) => {
@@ -70,7 +75,13 @@ export default defineConfig({
     nav: [
       { text: 'Guide', link: '/guide/getting-started', activeMatch: '/guide/' },
       { text: 'API', link: '/api/', activeMatch: '/api/' },
-      ...(measured ? [{ text: 'Benchmarks', link: '/benchmarks' }] : []),
+      ...(lectured ? [{ text: 'The lecture, run', link: '/lecture' }] : []),
+      ...(measured
+        ? [
+            { text: 'Benchmarks', link: '/benchmarks' },
+            { text: 'Gallery', link: '/gallery' },
+          ]
+        : []),
     ],
     sidebar: { '/guide/': guide, '/api/': apiPages() },
     outline: [2, 3],

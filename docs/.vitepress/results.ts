@@ -2,12 +2,17 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** The lecture as it was run, which has a page of its own. */
+export const lectureFile: string = fileURLToPath(
+  new URL('../results/lecture.json', import.meta.url),
+)
+
 /** Absolute paths. Empty in a checkout that holds no measurements; the page is then left out. */
 export function resultFiles(): string[] {
   const folder = new URL('../results/', import.meta.url)
   if (!existsSync(folder)) return []
   return readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => name.endsWith('.json') && name !== 'lecture.json')
     .toSorted()
     .map((name) => fileURLToPath(new URL(name, folder)))
 }

@@ -53,8 +53,13 @@ function byCommand(left: ReportView, right: ReportView): number {
   return left.rank - right.rank || left.name.localeCompare(right.name)
 }
 
-/** Records of tiles, which kernels read, and of conformance, which has a page of its own. */
-const notDrawn = ['attn-tuning/1', 'attn-conformance/2']
+/** Records of tiles, which kernels read, and what other pages draw. */
+const notDrawn: readonly string[] = [
+  'attn-tuning/1',
+  'attn-partition/1',
+  'attn-device/1',
+  'attn-extrapolate/1',
+]
 
 function readResult(file: string): RunSummary | ReportView | [] {
   const name = basename(file, '.json')

@@ -6,8 +6,10 @@ import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import ExtrapolationResults from './components/ExtrapolationResults.vue'
+import ChartGallery from './components/ChartGallery.vue'
 import HeroMask from './components/HeroMask.vue'
 import KernelTable from './components/KernelTable.vue'
+import LectureRun from './components/LectureRun.vue'
 import LoopOrders from './components/LoopOrders.vue'
 import MaskTiles from './components/MaskTiles.vue'
 import PaperTables from './components/PaperTables.vue'
@@ -23,6 +25,8 @@ const theme: Theme = {
     app.component('BenchmarkSetting', BenchmarkSetting)
     app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('KernelTable', KernelTable)
+    app.component('ChartGallery', ChartGallery)
+    app.component('LectureRun', LectureRun)
     app.component('LoopOrders', LoopOrders)
     app.component('MaskTiles', MaskTiles)
     app.component('PaperTables', PaperTables)

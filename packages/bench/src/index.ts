@@ -45,6 +45,7 @@ export type { RunOptions } from './suites/run.ts'
 export type { FirstCall } from './suites/first-call.ts'
 export { defaultProblem } from './suites/problem.ts'
 export type { Method, Problem } from './suites/problem.ts'
+export type { MeasuredBackward } from './gradients/measure.ts'
 export type { LengthResult, Measured, Outcome, Progress, Skipped } from './suites/outcome.ts'
 export type { Verification } from './verify/expectation.ts'
 
@@ -57,6 +58,7 @@ export type {
   PositionLengthResult,
   PositionOutcome,
   PositionsReport,
+  PositionTraining,
 } from './report/positions-report.ts'
 export { formatPositions, formatPositionsHeader } from './report/positions-summary.ts'
 export { drawPositions } from './report/positions-plot.ts'

@@ -7,6 +7,8 @@ import { drawPartition } from '../src/partition/figure.ts'
 import { partitionsVerified } from '../src/partition/report.ts'
 import { runPartition } from '../src/partition/run-partition.ts'
 import { formatPartition } from '../src/partition/summary.ts'
+import { positionsVerified } from '../src/report/positions-report.ts'
+import { comparePositions } from '../src/suites/positions.ts'
 
 const gpu = await acquireGpu()
 const environment = { attn: '0', runtime: 'test', platform: 'test' }
@@ -43,6 +45,29 @@ describe.skipIf(!gpu)('experiments of the lecture', () => {
       'attn partition: headDim must be at most 64, got 128',
     )
     await expect(runPartition({ lengths: [], environment })).rejects.toThrow('at least one length')
+  })
+
+  test('attn positions --backward: steps of every kind of method, gradients summed up', async () => {
+    const report = await comparePositions({
+      backward: true,
+      problem: { lengths: [70], heads: 2, headDim: 16 },
+      methods: ['alibi', 't5', 'rope'],
+      measure,
+      environment,
+    })
+    expect(positionsVerified(report)).toBe(true)
+    const { none, alibi, t5, rope } = report.results[0]!.outcomes
+    for (const outcome of [none, alibi, t5, rope]) {
+      expect(outcome!.training!.both.median).toBeGreaterThan(0)
+      expect(outcome!.training!.memoryBytes).toBeGreaterThan(0)
+    }
+    const [first] = report.results
+    const wrong = {
+      ...none!,
+      training: { ...none!.training!, verification: { ...none!.verification, passed: false } },
+    }
+    const results = [{ ...first!, outcomes: { none: wrong } }]
+    expect(positionsVerified({ ...report, results })).toBe(false)
   })
 
   test('attn device: rates of every kind, and kernels under the roofline', async () => {

@@ -12,7 +12,7 @@ const listed: readonly (readonly [string, string, string, string])[] = [
     'Sparse attention: sparsity in dense layers',
     'Dense layers of a trained image model attend locally, by rows and columns, or wherever the data says.',
     sparse,
-    'sparsityProfile of @attn/masks',
+    'attn patterns --data images --profiles FOLDER',
   ],
   [
     'Factorized self-attention',
@@ -48,7 +48,7 @@ const listed: readonly (readonly [string, string, string, string])[] = [
     'Factorization patterns',
     'Fixed attention is better for text, strided for images.',
     sparse,
-    'attn sparse-train',
+    'attn patterns --data text; attn patterns --data images',
   ],
   [
     'Architecture',

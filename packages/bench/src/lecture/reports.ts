@@ -6,6 +6,7 @@ import type { HierarchyReport } from '../hierarchy/report.ts'
 import { countTrafficCurves } from '../io/traffic-report.ts'
 import type { TrafficReport } from '../io/traffic-report.ts'
 import type { ExtrapolationReport } from '../lab/extrapolate/report.ts'
+import type { PatternReport } from '../lab/patterns/compare-patterns.ts'
 import type { PartitionReport } from '../partition/report.ts'
 import type { PositionsReport } from '../report/positions-report.ts'
 import type { RunReport } from '../report/run-report.ts'
@@ -20,6 +21,7 @@ export interface ReportsBySchema {
   readonly 'attn-device/1': HierarchyReport
   readonly 'attn-io/1': TrafficReport
   readonly 'attn-extrapolate/1': ExtrapolationReport
+  readonly 'attn-patterns/1': PatternReport
 }
 
 /** The name of a layout of a report's file. */
@@ -59,6 +61,7 @@ const schemas: readonly ReportSchema[] = [
   'attn-device/1',
   'attn-io/1',
   'attn-extrapolate/1',
+  'attn-patterns/1',
 ]
 
 /**
@@ -116,9 +119,10 @@ export function commandOf(
   full: boolean,
 ): readonly string[] {
   const real = device === 'gpu'
-  if (schema === 'attn-extrapolate/1') {
+  if (schema === 'attn-extrapolate/1' || schema === 'attn-patterns/1') {
+    const command = schema === 'attn-patterns/1' ? 'patterns' : 'extrapolate'
     throw new Error(
-      'training takes minutes: run attn extrapolate --json FILE, then attn lecture --with FILE',
+      `training takes minutes: run attn ${command} --json FILE, then attn lecture --with FILE`,
     )
   }
   if (device === 'cpu' && schema !== 'attn-run/1') {
