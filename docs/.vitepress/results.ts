@@ -7,6 +7,11 @@ export const lectureFile: string = fileURLToPath(
   new URL('../results/lecture.json', import.meta.url),
 )
 
+/** What `attn extrapolate` found. */
+export const laboratoryFile: string = fileURLToPath(
+  new URL('../results/lab/extrapolate.json', import.meta.url),
+)
+
 /** Absolute paths. Empty in a checkout that holds no measurements; the page is then left out. */
 export function resultFiles(): string[] {
   const folder = new URL('../results/', import.meta.url)

@@ -56,9 +56,9 @@ function byCommand(left: ReportView, right: ReportView): number {
 /** Records of tiles, which kernels read, and what other pages draw. */
 const notDrawn: readonly string[] = [
   'attn-tuning/1',
+  'attn-conformance/2',
   'attn-partition/1',
   'attn-device/1',
-  'attn-extrapolate/1',
 ]
 
 function readResult(file: string): RunSummary | ReportView | [] {

@@ -1,6 +1,6 @@
 // Drawn when the site is built: every chart of the commands from stored measurements, and every picture of
 // masks and positions.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { axial, bigBird, causal, fixed, gridSvg, matrixSvg, profileSvg, strided } from '@attn/masks'
 import {
@@ -23,7 +23,7 @@ import { drawPositions } from '../../../packages/bench/src/report/positions-plot
 import { drawChart } from '../../../packages/bench/src/report/svg.ts'
 import { drawLosses } from '../../../packages/bench/src/report/train-plot.ts'
 import { drawSparse } from '../../../packages/bench/src/sparse/svg.ts'
-import { resultFiles } from '../results.ts'
+import { laboratoryFile, resultFiles } from '../results.ts'
 
 /** A picture, and what makes it. */
 export interface GalleryPicture {
@@ -57,7 +57,7 @@ const charts: Readonly<
 export default {
   watch: ['../../results/*.json'],
   load(): Gallery {
-    const drawn = resultFiles().flatMap((file) => {
+    const drawn = [...resultFiles(), laboratoryFile].filter(existsSync).flatMap((file) => {
       const report = JSON.parse(readFileSync(file, 'utf8')) as { schema: string }
       const chart = charts[report.schema]
       return chart
