@@ -5,7 +5,7 @@ import { dataLayout, packData } from '../src/codegen/data-layout.ts'
 import { coordinateArguments, expressionFunction, helperText } from '../src/codegen/expression.ts'
 import { floatWord, packParameters, parameterBlock } from '../src/kernels/parameters.ts'
 
-const sizes = ['queryLength', 'keyLength', 'heads'] as const
+const sizes = ['queryLength', 'keyLength', 'heads', 'negativeInfinity'] as const
 
 /** Computes every expression at every point: `result[expression][point]`, booleans as 0 or 1. */
 export async function runExpressions(
@@ -45,7 +45,12 @@ ${calls.join('\n')}
     type === 'float' ? floatWord(parameters[name]!) : parameters[name]! >>> 0,
   )
   const [first] = points
-  const uniforms = packParameters(sizes, { ...first! }, descriptors, values)
+  const uniforms = packParameters(
+    sizes,
+    { ...first!, negativeInfinity: floatWord(-Infinity) },
+    descriptors,
+    values,
+  )
   const places = Int32Array.from(
     points.flatMap((point) => [
       ...coordinateArguments.map((name) => point[name]),

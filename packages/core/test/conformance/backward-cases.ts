@@ -10,6 +10,7 @@ import {
 import { conformanceCase, layout, offset, sliced, transposed } from './cases.ts'
 import type { ConformanceCase } from './cases.ts'
 import { randomNumbers } from './fill.ts'
+import { notFiniteGradientCases } from './not-finite-cases.ts'
 import {
   alibi,
   causal,
@@ -24,7 +25,7 @@ const sixty = { queryLength: 60, heads: 3 }
 
 /** Every case of the backward pass. */
 export function backwardCases(): ConformanceCase[] {
-  return [...shapeCases(), ...maskAndScoreCases(), ...float16Cases()]
+  return [...shapeCases(), ...maskAndScoreCases(), ...notFiniteGradientCases(), ...float16Cases()]
 }
 
 function shapeCases(): ConformanceCase[] {

@@ -3,7 +3,6 @@ import { cast, toFloat64Array } from '../../src/index.ts'
 import type { AttentionOptions, Table, Tensor } from '../../src/index.ts'
 import type { ConformanceCase } from './cases.ts'
 import { largestError, magnitude } from './compare.ts'
-import { fill } from './fill.ts'
 import { differs, tooLarge } from './forward-problems.ts'
 import { goldenInputs } from './golden.ts'
 import type { GoldenCase } from './golden.ts'
@@ -56,9 +55,8 @@ export async function backwardProblems(
   attendBackward: AttendBackward,
 ): Promise<string[]> {
   const { shape, dtype, options } = each
-  const { batch, heads, queryLength, valueDim } = shape
   const { query, key, value } = each.inputs()
-  const dOutput = fill(4, [batch, heads, queryLength, valueDim], 1, dtype)
+  const dOutput = each.dOutput()
   const result = await attendBackward(query, key, value, dOutput, options)
   const expected = standardGradients(
     cast(query, 'float64'),

@@ -19,6 +19,8 @@ export interface ConformanceCase {
   readonly options: AttentionOptions
   /** Makes the inputs; the same each time. */
   inputs(): Inputs
+  /** The gradient of the output, for the backward pass. */
+  dOutput(): Tensor
 }
 
 /** How the inputs of a case are made. */
@@ -28,6 +30,8 @@ export interface InputOptions {
   readonly amplitude?: number
   /** What is done to each input after it is filled. */
   readonly prepare?: (inputs: Inputs) => Inputs
+  /** What is done to the gradient of the output. */
+  readonly prepareGradient?: (dOutput: Tensor) => Tensor
 }
 
 /** Sizes of a case; by default one sequence of 33, two heads of width 16. */
@@ -38,8 +42,10 @@ export function conformanceCase(
   name: string,
   sizes: Sizes,
   options: AttentionOptions = {},
-  { dtype = 'float32', amplitude = 2, prepare = (inputs) => inputs }: InputOptions = {},
+  given: InputOptions = {},
 ): ConformanceCase {
+  const { dtype = 'float32', amplitude = 2 } = given
+  const { prepare = (inputs) => inputs, prepareGradient = (dOutput) => dOutput } = given
   const { batch = 1, heads = 2, queryLength = 33, headDim = 16 } = sizes
   const { kvHeads = heads, keyLength = queryLength, valueDim = headDim } = sizes
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
@@ -58,6 +64,7 @@ export function conformanceCase(
         key: fill(seed + 1, [batch, kvHeads, keyLength, headDim], amplitude, dtype),
         value: fill(seed + 2, [batch, kvHeads, keyLength, valueDim], 1, dtype),
       }),
+    dOutput: () => prepareGradient(fill(4, [batch, heads, queryLength, valueDim], 1, dtype)),
   }
 }
 

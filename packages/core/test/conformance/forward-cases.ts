@@ -12,6 +12,7 @@ import {
   transposed,
 } from './cases.ts'
 import type { ConformanceCase, Inputs } from './cases.ts'
+import { notFiniteCases } from './not-finite-cases.ts'
 import { optionCases } from './option-cases.ts'
 import { alibi, causal, distantPast, slidingWindow } from './patterns.ts'
 
@@ -23,6 +24,7 @@ export function conformanceCases(): ConformanceCase[] {
     ...positionCases(),
     ...optionCases(),
     ...extremeCases(),
+    ...notFiniteCases(),
     ...float16Cases(),
   ]
 }

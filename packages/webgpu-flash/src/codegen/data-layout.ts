@@ -130,8 +130,6 @@ function uniqueParameters(parameters: readonly Parameter[]): Parameter[] {
   return [...byName.values()]
 }
 
-const largestFloat = 3.4028234663852886e38
-
 /**
  * Packs the per-sequence numbers, then every table and relation, into one list of words.
  *
@@ -162,14 +160,7 @@ export function packData(layout: DataLayout, head: Uint32Array): PackedData {
 function tableWords(table: Table): Uint32Array {
   const { values } = table
   if (table.type === 'integer') return new Uint32Array(Int32Array.from(values).buffer)
-  if (table.type === 'float') {
-    // Infinities are kept out of shaders, which may assume there are none.
-    const floats = new Float32Array(values)
-    for (let i = 0; i < floats.length; i++) {
-      if (Math.abs(floats[i]!) > largestFloat) floats[i] = Math.sign(floats[i]!) * largestFloat
-    }
-    return new Uint32Array(floats.buffer)
-  }
+  if (table.type === 'float') return new Uint32Array(new Float32Array(values).buffer)
   const words = new Uint32Array(Math.ceil(values.length / 32))
   for (let i = 0; i < values.length; i++) if (values[i]) words[i >> 5]! |= 1 << (i & 31)
   return words

@@ -150,10 +150,10 @@ export function nodeText(
   helpers: Set<HelperName>,
 ): string {
   const constant = constantValue(node)
-  if (constant !== undefined) return constantText(constant, node.type)
+  if (constant !== undefined) return constantText(constant, node.type, helpers)
   switch (node.kind) {
     case 'constant':
-      return constantText(node.value, node.type)
+      return constantText(node.value, node.type, helpers)
     case 'coordinate':
       return coordinateText(node.name)
     case 'parameter':
@@ -200,6 +200,11 @@ function arithmeticText(
     helpers.add('powerOf')
     return `powerOf(${leftText}, ${rightText})`
   }
+  if (right.type === 'float' && (operation === 'minimum' || operation === 'maximum')) {
+    const helper = operation === 'minimum' ? 'floatMinimum' : 'floatMaximum'
+    helpers.add(helper)
+    return `${helper}(${leftText}, ${rightText})`
+  }
   const simple = functionText[operation]
   if (simple) return `${simple}(${leftText}, ${rightText})`
   // Floored division. By a power of two it is a shift (arithmetic, so right for negatives too).
@@ -215,13 +220,17 @@ function arithmeticText(
   return `floorDivide(${leftText}, ${rightText})`
 }
 
-/** The largest finite float32: what an infinity becomes, since WGSL has no literal for one. */
+/** The largest finite float32. */
 const largestFloat = 3.4028234663852886e38
 
-/** A literal of the value: floats rounded to float32, infinities to the largest finite number. */
-export function constantText(value: number, type: ValueType): string {
+/** A literal of the value, floats rounded to float32; of infinities, for which WGSL has none, a call. */
+export function constantText(value: number, type: ValueType, helpers: Set<HelperName>): string {
   if (type === 'boolean') return value ? 'true' : 'false'
   if (type === 'integer') return value < 0 ? `i32(${value})` : `${value}`
+  if (!Number.isFinite(value)) {
+    helpers.add('negativeInfinity')
+    return value < 0 ? 'negativeInfinity()' : '(-negativeInfinity())'
+  }
   const clamped = Math.fround(Math.min(Math.max(value, -largestFloat), largestFloat))
   const digits = `${clamped}`
   const literal = /[.e]/.test(digits) ? `${digits}f` : `${digits}.0f`

@@ -3,6 +3,10 @@
 
 /** WGSL text of each helper, in an order in which later ones may call earlier ones. */
 export const helperFunctions = {
+  // From the uniform block, so that no compiler knows it: they may assume that floats are finite.
+  negativeInfinity: /* wgsl */ `fn negativeInfinity() -> f32 {
+  return bitcast<f32>(params.negativeInfinity);
+}`,
   // WGSL's % takes the sign of the dividend; ours is never negative.
   floorModulo: /* wgsl */ `fn floorModulo(a: i32, b: i32) -> i32 {
   let remainder = a % b;
@@ -11,9 +15,17 @@ export const helperFunctions = {
   floorDivide: /* wgsl */ `fn floorDivide(a: i32, b: i32) -> i32 {
   return (a - floorModulo(a, b)) / b;
 }`,
-  // Some drivers compute tanh through exp(2x) and overflow to NaN; beyond 10 it is 1 in float32.
+  // Some drivers compute tanh through exp(2x) and overflow to NaN; beyond 10 it is 1 in float32. Not by
+  // clamp, which makes a number of NaN.
   boundedTanh: /* wgsl */ `fn boundedTanh(x: f32) -> f32 {
-  return tanh(clamp(x, -10.0, 10.0));
+  return select(tanh(x), sign(x), abs(x) > 10.0);
+}`,
+  // As on the CPU, NaN where either is; WGSL's own may give the other one.
+  floatMinimum: /* wgsl */ `fn floatMinimum(a: f32, b: f32) -> f32 {
+  return select(min(a, b), a + b, (bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
+}`,
+  floatMaximum: /* wgsl */ `fn floatMaximum(a: f32, b: f32) -> f32 {
+  return select(max(a, b), a + b, (bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
 }`,
   // WGSL leaves pow(0, y) to exp2(y log2(0)), which some devices make 0 whatever y is. Infinity is the largest
   // number, as everywhere in shaders.

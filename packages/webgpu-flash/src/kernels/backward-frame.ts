@@ -3,12 +3,11 @@
 import { loadFunction, storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import type { GradientRules } from '../codegen/gradient-rules.ts'
-import { indent, unroll } from '../codegen/snippets.ts'
+import { indent } from '../codegen/snippets.ts'
 import type { BackwardMemory, BackwardTile } from '../plan/backward-tiles.ts'
 import { parameterBlock } from './parameters.ts'
 import { addressFields } from './tensor-address.ts'
 import { dropoutFields, dropoutFunctions } from './tile/dropout.ts'
-import { ownRows } from './tile/grid.ts'
 import { gradientConstants, softmaxRowFunction } from './tile/pair-gradient.ts'
 import type { PairGrid, SoftmaxRow } from './tile/pair-gradient.ts'
 import type { TileSource } from './tile/source.ts'
@@ -101,8 +100,9 @@ const scalarFields: readonly string[] = [
   'mapRows',
   'mapHeads',
   'mapBatches',
-  // Bits of a float.
+  // Bits of floats.
   'scale',
+  'negativeInfinity',
 ]
 
 /** The uniform fields of a kernel that writes these tensors, and `extra` ones. */
@@ -167,7 +167,8 @@ export function gradientPreamble(
     bindings,
     `const tileRows = ${tile.rows}u;
 const tileColumns = ${tile.columns}u;
-${tile.teams === 2 ? '' : regions(memory)}${gradientConstants}`,
+const careRegion = ${memory.care}u;
+${tile.teams === 2 ? '' : regions(memory)}${gradientConstants(config.rules.shortText ?? false)}`,
     `// ${memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;`,
     unpackFunctions(accesses),
     loadFunction('query', config.query, headDim),
@@ -184,12 +185,16 @@ ${tile.teams === 2 ? '' : regions(memory)}${gradientConstants}`,
   ]
 }
 
-/** Declares `rowTile`, and `mapPlane` where there is a map; expects `batch` and `head`. */
-export function ownRowTile(blockMap: boolean): string {
+/**
+ * Declares `rowTile`; expects `batch`.
+ *
+ * @param head - Text of the head whose map orders the rows. Default: `head`.
+ */
+export function ownRowTile(blockMap: boolean, head = 'head'): string {
   if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.x;'
   // Rows are taken longest first, so that no long row begins when the others are done.
   return `var rowTile = params.rowTileBase + workgroup.x;
-if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }`
+if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, ${head}) + rowTile]; }`
 }
 
 /** WGSL of `mapPlane`: where the rows of a head begin in the map. */
@@ -200,13 +205,20 @@ export const mapPlaneFunction: string = `fn mapPlane(batch: u32, head: u32) -> u
 /**
  * A loop over the tiles of the columns that meet the rows, for one head.
  *
- * @param full - Text that says whether every pair of a tile is within the keys, without a map.
+ * @param keysExist - Text that says whether every pair of a tile is within the keys, without a map.
+ * @param queriesExist - Text that says whether every one is within the queries. Default: it does not matter.
  */
-export function forEachColumnTile(blockMap: boolean, full: string, body: string): string {
+export function forEachColumnTile(
+  blockMap: boolean,
+  keysExist: string,
+  body: string,
+  queriesExist?: string,
+): string {
+  const fullIf = (text: string): string =>
+    `let full = ${text}${queriesExist === undefined ? '' : ` && ${queriesExist}`};\n${body}`
   if (!blockMap) {
     return `for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
-  let full = ${full};
-${indent(body, 2)}
+${indent(fullIf(keysExist), 2)}
 }`
   }
   return `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
@@ -214,83 +226,9 @@ let endRun = data[mapRow + 1u];
 for (var run = data[mapRow]; run < endRun; run++) {
   let start = data[params.mapRunsBase + 2u * run];
   let packed = data[params.mapRunsBase + 2u * run + 1u];
-  let full = (packed & 1u) == 1u;
   let endTile = min(start + (packed >> 1u), params.columnTileEnd);
   for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
-${indent(body, 4)}
+${indent(fullIf('(packed & 1u) == 1u'), 4)}
   }
 }`
-}
-
-/** Registers of a gradient: rows of vectors of dims. */
-export function accumulatorNames(name: string, rows: number, vectors: number): string[][] {
-  return Array.from({ length: rows }, (_, i) =>
-    Array.from({ length: vectors }, (_unused, c) => `${name}${i}_${c}`),
-  )
-}
-
-/** Declares them. */
-export function startAccumulators(names: readonly (readonly string[])[]): string {
-  return names
-    .flat()
-    .map((name) => `var ${name} = vec4<f32>(0.0);`)
-    .join('\n')
-}
-
-/** Gathers registers in the array `{name}Sums`, so that a loop can go over them. */
-export function gatherAccumulators(name: string, registers: readonly string[]): string {
-  return `var ${name} = array<vec4<f32>, ${registers.length}>(${registers.join(', ')});`
-}
-
-/**
- * Writes a gradient, or adds it to what earlier dispatches wrote.
- *
- * @param sums - Name of the array that holds the thread's part of it.
- * @param factor - Text of a factor on all of it.
- */
-export function storeGradient(
-  grid: PairGrid,
-  { name, dims }: GradientOutput,
-  vectors: number,
-  sums: string,
-  first: string,
-  last: string,
-  factor: string,
-): string {
-  const rows = ownRows(grid)
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-  const stores = unroll(
-    vectors,
-    (c) => `    {
-      let vector = column + ${c * grid.threadColumns}u;
-      if (vector < ${Math.ceil(dims / 4)}u) {
-        var sum = ${sums}[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
-        if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
-        store${capital}(base, vector, sum);
-      }
-    }`,
-  )
-  // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
-  return `for (var i = 0u; i < ${rows}u; i++) {
-  let tokenRow = ${first} + row * ${rows}u + i;
-  if (tokenRow <= ${last}) {
-    let base = ${name}Base + tokenRow * params.${name}Row;
-${stores}
-  }
-}`
-}
-
-/** The same for a gradient in registers of its own. */
-export function storeAccumulators(
-  grid: PairGrid,
-  output: GradientOutput,
-  vectors: number,
-  first: string,
-  last: string,
-  factor: string,
-): string {
-  const sums = `${output.name}Sums`
-  const registers = accumulatorNames(output.name, ownRows(grid), vectors).flat()
-  return `${gatherAccumulators(sums, registers)}
-${storeGradient(grid, output, vectors, sums, first, last, factor)}`
 }

@@ -8,21 +8,24 @@ import { tileThreads } from '../plan/backward-tiles.ts'
 import { teamMemory } from '../plan/team-memory.ts'
 import type { TeamMemory } from '../plan/team-memory.ts'
 import {
-  accumulatorNames,
   forEachColumnTile,
-  gatherAccumulators,
   gradientGrid,
   gradientPreamble,
   gradientSources,
   inputBindings,
   mapPlaneFunction,
   ownRowTile,
-  startAccumulators,
-  storeAccumulators,
-  storeGradient,
   threadOrigin,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
+import {
+  accumulatorNames,
+  gatherAccumulators,
+  startAccumulators,
+  storeAccumulators,
+  storeGradient,
+} from './backward-sums.ts'
+import { hiddenScore, withCare } from './careful.ts'
 import { ownRows, threadCount } from './tile/grid.ts'
 import {
   applySlopes,
@@ -88,11 +91,14 @@ function mainBody(
     blockMap,
     '(rowTile + 1u) * tileRows <= keyCount',
     teams ? teamTileBody(config, teams) : tileBody(config),
+    '(columnTile + 1u) * tileColumns <= params.queryLength',
   )
-  const start = teams
-    ? startAccumulators(accumulatorNames('sum', own, sumVectors(grid, teams)))
-    : `${startAccumulators(accumulatorNames('dKey', own, keyVectors))}
-${startAccumulators(accumulatorNames('dValue', own, valueVectors))}`
+  const registers = teams
+    ? accumulatorNames('sum', own, sumVectors(grid, teams))
+    : [
+        ...accumulatorNames('dKey', own, keyVectors),
+        ...accumulatorNames('dValue', own, valueVectors),
+      ]
   const store = teams
     ? storeOfTeams(grid, sumVectors(grid, teams), dKey, dValue)
     : `${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale')}
@@ -104,7 +110,7 @@ let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 let batch = params.batchBase + workgroup.z;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
+${ownRowTile(blockMap, 'firstHead')}
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
@@ -113,15 +119,20 @@ let firstKey = rowTile * tileRows;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let lastQuery = params.queryLength - 1u;
 let scale = bitcast<f32>(params.scale);
+${hiddenScore}
 ${rowOrigin(grid)}
-${start}
-for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
+${withCare(
+  `${startAccumulators(registers)}
+for (var head = firstHead; head < endHead; head++) {
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
 ${indent(walk, 2)}
-}
-let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${store}`
+}`,
+  `let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${store}`,
+  registers.flat(),
+  ['tile[careRegion]', 'vec4<f32>'],
+)}`
 }
 
 /** Team 0 has summed dV, team 1 dK. */

@@ -7,21 +7,24 @@ import { tileThreads } from '../plan/backward-tiles.ts'
 import { teamMemory } from '../plan/team-memory.ts'
 import type { TeamMemory } from '../plan/team-memory.ts'
 import {
-  accumulatorNames,
   forEachColumnTile,
-  gatherAccumulators,
   gradientGrid,
   gradientPreamble,
   gradientSources,
   inputBindings,
   mapPlaneFunction,
   ownRowTile,
-  startAccumulators,
-  storeAccumulators,
-  storeGradient,
   threadOrigin,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
+import {
+  accumulatorNames,
+  gatherAccumulators,
+  startAccumulators,
+  storeAccumulators,
+  storeGradient,
+} from './backward-sums.ts'
+import { hiddenScore, withCare } from './careful.ts'
 import { ownRows, threadCount } from './tile/grid.ts'
 import {
   applySlopes,
@@ -105,13 +108,18 @@ let firstQuery = rowTile * tileRows;
 let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
+${hiddenScore}
 ${rowOrigin(grid)}
 ${teams ? shareSoftmax(grid, teams, 2 * threadCount(grid)) : softmaxOfQueries(grid)}
-${startAccumulators(registers)}
+${withCare(
+  `${startAccumulators(registers)}
 ${startTableSums(grid, tables)}
-${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', body)}
-${store}
-${storeTableSums(grid, tables)}`
+${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', body, tables.length > 0 ? '(rowTile + 1u) * tileRows <= params.queryLength' : undefined)}`,
+  `${store}
+${storeTableSums(grid, tables)}`,
+  registers.flat(),
+  ['tile[careRegion]', 'vec4<f32>'],
+)}`
 }
 
 function teamTileBody(config: QueryGradientConfig, memory: TeamMemory): string {

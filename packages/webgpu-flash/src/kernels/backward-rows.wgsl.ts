@@ -5,8 +5,9 @@ import { loadFunction, storageType, unpackFunctions } from '../codegen/access.ts
 import type { Access } from '../codegen/access.ts'
 import { scaleOfBoundFunction } from './backward-matrix/scaling.ts'
 import { parameterBlock } from './parameters.ts'
+import { hiddenBits } from './careful.ts'
 import { addressFields } from './tensor-address.ts'
-import { gradientConstants } from './tile/pair-gradient.ts'
+import { deadRow } from './tile/pair-gradient.ts'
 import type { SoftmaxRow } from './tile/pair-gradient.ts'
 
 /** Rows of a workgroup. */
@@ -71,8 +72,7 @@ export function softmaxRowsKernel(
 // As bits, since shaders may assume that there is no -Infinity.
 @group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
 @group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${scaled ? '\n@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;' : ''}`,
-    `${gradientConstants}
-const negativeInfinity = 0xff800000u;`,
+    `${deadRow}\n${hiddenBits}`,
     `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
     unpackFunctions([output, dOutput]),
     loadFunction('output', output, valueDim),
@@ -101,8 +101,7 @@ fn main(
     for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[thread + other]; }
     let place = (batch * params.heads + head) * params.queryLength + queryRow;
     let bits = logSumExp[params.logSumExpOffset + place];
-    let finite = clamp(bitcast<f32>(bits), hidden, -hidden);
-    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(finite, deadRow, bits == negativeInfinity), total${scaled ? ', scaleOfBound(bound), 0.0' : ''});
+    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaled ? ', scaleOfBound(bound), 0.0' : ''});
   }
 }`,
   ]

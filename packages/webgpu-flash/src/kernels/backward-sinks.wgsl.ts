@@ -1,7 +1,7 @@
 // Gradients of attention sinks: a sink is a score without a value, so its dP is 0 and its gradient is
 // the sum of -P D over the rows of its head. One workgroup a head, in a fixed order.
+import { rowFunctions } from './careful.ts'
 import { parameterBlock } from './parameters.ts'
-import { gradientConstants } from './tile/pair-gradient.ts'
 import type { SoftmaxRow } from './tile/pair-gradient.ts'
 import { sumOfWorkgroup } from './tile/workgroup-sum.ts'
 
@@ -28,7 +28,7 @@ export function sinkGradientKernel(row: SoftmaxRow): string {
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dSinks: array<f32>;
 
-${gradientConstants}
+${rowFunctions}
 
 ${sumOfWorkgroup(threads)}
 
@@ -38,13 +38,13 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let head = params.headBegin + workgroup.x;
-  let sink = clamp(bitcast<f32>(data[params.sinkBase + head]), hidden, -hidden);
+  let sink = bitcast<f32>(data[params.sinkBase + head]);
   var sum = 0.0;
   for (var batch = params.batchBegin; batch < params.batchEnd; batch++) {
     let first = params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength;
     for (var row = thread; row < params.queryLength; row += ${threads}u) {
       let softmaxRow = softmaxRows[first + row];
-      sum -= exp(sink - softmaxRow.x) * softmaxRow.y;
+      sum -= exponential(sink - softmaxRow.x) * softmaxRow.y;
     }
   }
   let total = sumOfWorkgroup(thread, sum);

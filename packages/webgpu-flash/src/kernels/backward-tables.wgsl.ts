@@ -31,6 +31,7 @@ export function tableFieldsOf(
     'rowTiles',
     'entries',
     'rowOfEntries',
+    'negativeInfinity',
     ...(direct ? ['directBase'] : []),
     ...lookups.map(({ number }) => `tableBase${number}`),
   ]

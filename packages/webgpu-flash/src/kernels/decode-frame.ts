@@ -30,21 +30,24 @@ fn chunkAt(batch: u32, index: u32) -> u32 {
   return lengths[lengthWords * batch + 3u] + index;
 }`
 
-/** WGSL of `finishDecoded`: a vector of a row's output, and with the first its log-sum-exp. */
+/**
+ * WGSL of `finishDecoded`: a vector of a row's output, and with the first its log-sum-exp. The sum comes
+ * divided by `factor`.
+ */
 export function finishDecodedFunction(sinks: boolean): string {
   const sink = /* wgsl */ `  let sink = bitcast<f32>(data[params.sinkBase + head]);
   let top = max(maximum, sink);
-  let share = exp(maximum - top);
-  let all = total * share + exp(sink - top);`
+  let share = exponential(maximum - top);
+  let all = total * share + exponential(sink - top);`
   const noSink = '  let top = maximum;\n  let share = 1.0;\n  let all = total;'
-  return /* wgsl */ `fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>) {
+  return /* wgsl */ `fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>, factor: f32) {
 ${sinks ? sink : noSink}
-  let seen = all > 0.0;
+  let seen = bitcast<u32>(all) != 0u; // and not all > 0, since a sum of NaN is one
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryIndex * params.outputRow;
-  storeOutput(base, vector, sum * select(0.0, share / all, seen));
+  storeOutput(base, vector, sum * select(0.0, share / all * factor, seen));
   if (vector == 0u) {
     let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryIndex;
-    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + log(all), seen);
+    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + logarithm(all), seen);
   }
 }`
 }

@@ -11,6 +11,8 @@ import type { DecodeConfig } from './decode.wgsl.ts'
  */
 export interface LaneSums {
   readonly before: string
+  /** Where the softmax begins. */
+  readonly start: string
   readonly each: string
   readonly after: string
 }
@@ -43,7 +45,6 @@ function finishScore({ rules, dropout }: DecodeConfig, j: number): string {
     `let ownKey${j} = firstKey + number${j} / rows * slots;`,
     `var score${j} = total${j} * scale;`,
     ...(rules.pairwise ?? []).map((name) => `score${j} = ${name}(score${j}, ${place});`),
-    `score${j} = clamp(score${j}, hidden, -hidden);`,
     `if (!(ownKey${j} < keyCount${visible})) { score${j} = hidden; }`,
     ...(dropout
       ? [
@@ -62,7 +63,8 @@ function throughMemory(config: DecodeConfig): LaneSums {
   const guard = (j: number, text: string): string =>
     (j + 1) * tile.lanes > count ? `if (number${j} < scores) {\n${indent(text, 2)}\n}` : text
   return {
-    before: `${declareScores(config, (j) => `lane + ${j * tile.lanes}u`)}\n${startSoftmax(config)}`,
+    before: declareScores(config, (j) => `lane + ${j * tile.lanes}u`),
+    start: startSoftmax(config),
     after: '',
     each: `${unroll(count / 4, (i) => `tile[thread * stride + ${i}u] = ${vector(i)};`)}
 workgroupBarrier();
@@ -99,7 +101,8 @@ function softmax({ tile, dropout }: DecodeConfig): string {
     return `let top${r} = max(maximum${r}, ${largest});
 let decay${r} = exp(maximum${r} - top${r});
 maximum${r} = top${r};
-${numbers.map((n) => `let share${n} = exp(score${n} - top${r});\nlet weight${n} = share${n}${kept(n)};`).join('\n')}
+let reference${r} = top${r} + shift;
+${numbers.map((n) => `let share${n} = pairWeight(score${n}, reference${r});\nlet weight${n} = share${n}${kept(n)};`).join('\n')}
 sum${r} = sum${r} * decay${r} + ${numbers.map((n) => `share${n}`).join(' + ')};`
   })
 }
@@ -160,13 +163,15 @@ ${indent(finishScore(config, j), 2)}
         `let score${n} = ${take('own', n)};${dropout ? `\nlet kept${n} = ${take('ownKept', n)};` : ''}`,
     )
     return {
-      before: `${before}\n${startSoftmax(config)}`,
+      before,
+      start: startSoftmax(config),
       each: `${steps.join('\n')}\n${finish}\n${taken}\n${softmax(config)}`,
       after: '',
     }
   }
   return {
-    before: `${before}\nvar ownMaximum = smallestMaximum;\nvar ownSum = 0.0;`,
+    before,
+    start: 'var ownMaximum = smallestMaximum;\nvar ownSum = 0.0;',
     each: `${steps.join('\n')}
 ${finish}
 ${ownSoftmax(config, spread)}`,
@@ -195,7 +200,7 @@ function ownSoftmax(config: DecodeConfig, spread: number): string {
 ${acrossKeys(config, spread, (distance) => `best = max(best, subgroupShuffleXor(best, ${distance}u));`)}
 let ownTop = max(ownMaximum, best);
 let ownDecay = exp(ownMaximum - ownTop);
-let ownShare = exp(own0 - ownTop);
+let ownShare = pairWeight(own0, ownTop + shift);
 ownMaximum = ownTop;
 ownSum = ownSum * ownDecay + ownShare;
 let ownWeight = ownShare${dropout ? ' * ownKept0' : ''};

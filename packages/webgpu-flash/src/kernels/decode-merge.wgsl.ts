@@ -3,8 +3,9 @@
 import { storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
 import { unroll } from '../codegen/snippets.ts'
+import { hiddenScore } from './careful.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
-import { sharedConstants } from './forward-frame.ts'
+import { mergeConstants } from './forward-frame.ts'
 import { parameterBlock } from './parameters.ts'
 
 /** All that decides the text of the kernel. */
@@ -12,6 +13,8 @@ export interface DecodeMergeConfig {
   readonly valueDim: number
   readonly output: Access
   readonly sinks: boolean
+  /** What the sums of the parts are divided by; see the end of the decode kernel. */
+  readonly slots: number
   /** The fields of the decode kernel's block, which this one shares. */
   readonly fields: readonly string[]
   readonly descriptorWords: number
@@ -41,7 +44,10 @@ export function decodeMergeKernel(config: DecodeMergeConfig): string {
     `const columns = ${columns}u;
 const slices = ${slices}u;
 const valueVectors = ${vectors}u;
-${sharedConstants}`,
+// Large values must not overflow where parts are added up, which have been divided by ${config.slots} before.
+const partFactor = 0.000244140625;
+const sumFactor = ${config.slots * 4096}.0;
+${mergeConstants}`,
     `// What each slice of the parts comes to: 6 KiB.
 var<workgroup> sums: array<vec4<f32>, ${threads}>;
 var<workgroup> softmax: array<vec2<f32>, ${threads}>;`,
@@ -61,6 +67,7 @@ fn main(
   let parts = (chunkCount(batch) + params.partChunks - 1u) / params.partChunks;
   let place = ((batch * params.heads + head) * params.queryLength + workgroup.x) * params.parts;
   let vector = min(column, valueVectors - 1u);
+  ${hiddenScore}
   var maximum = smallestMaximum;
   var total = 0.0;
   var sum = vec4<f32>(0.0);
@@ -76,15 +83,15 @@ ${unroll(
   (i) => `    let maximum${i} = select(hidden, softmax${i}.x, part + ${i}u * slices < parts);`,
 )}
     let top = max(maximum, ${Array.from({ length: partsAhead }, (_, i) => `maximum${i}`).reduce((x, y) => `max(${x}, ${y})`)});
-    let decay = exp(maximum - top);
+    let decay = exponential(maximum - top);
     total *= decay;
     sum *= decay;
     maximum = top;
 ${unroll(
   partsAhead,
-  (i) => `    let share${i} = exp(maximum${i} - top);
+  (i) => `    let share${i} = exponential(maximum${i} - top);
     total += softmax${i}.y * share${i};
-    sum += values${i} * share${i};`,
+    sum += values${i} * (share${i} * partFactor);`,
 )}
   }
   sums[thread] = sum;
@@ -94,13 +101,13 @@ ${unroll(
     for (var other = 1u; other < slices; other++) {
       let its = softmax[other * columns + column];
       let top = max(maximum, its.x);
-      let decay = exp(maximum - top);
-      let share = exp(its.x - top);
+      let decay = exponential(maximum - top);
+      let share = exponential(its.x - top);
       total = total * decay + its.y * share;
       sum = sum * decay + sums[other * columns + column] * share;
       maximum = top;
     }
-    finishDecoded(batch, head, workgroup.x, column, maximum, total, sum);
+    finishDecoded(batch, head, workgroup.x, column, maximum, total, sum, sumFactor);
   }
 }`,
   ]

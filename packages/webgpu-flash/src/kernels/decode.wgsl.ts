@@ -8,6 +8,7 @@ import { indent, unroll } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
 import type { DecodeMemory, DecodeTile } from '../plan/decode-tile.ts'
 import { chunkKeys, laneVectors } from '../plan/decode-tile.ts'
+import { eitherSum, hiddenScore, pairWeightFunction, withCare } from './careful.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { rowLoad, vectorText } from './decode-loads.ts'
@@ -15,6 +16,7 @@ import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from './forward-frame.ts'
 import { parameterBlock } from './parameters.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
+import { declareShift } from './tile/online-softmax.ts'
 
 /** All that decides the text of the kernel. */
 export interface DecodeConfig {
@@ -28,6 +30,8 @@ export interface DecodeConfig {
   readonly output: Access
   /** Rules for single pairs; see `pairwiseRules`. */
   readonly rules: ScoreRules
+  /** Whether the text is kept short: for software adapters. */
+  readonly shortText: boolean
   /** Whether one workgroup has all keys of a row, so that nothing is to be merged. */
   readonly whole: boolean
   readonly sinks: boolean
@@ -88,7 +92,7 @@ ${indent(mainBody(config), 2)}
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
-function constants({ tile, memory, valueDim }: DecodeConfig): string {
+function constants({ tile, memory, valueDim, shortText }: DecodeConfig): string {
   return `const lanes = ${tile.lanes}u;
 const slots = ${tile.threads / tile.lanes}u;
 const rows = ${tile.rows}u;
@@ -96,7 +100,9 @@ const scores = ${tile.rows * tile.keysAhead}u; // of one slot in a chunk
 const chunkKeys = ${chunkKeys(tile)}u;
 const stride = ${memory.stride}u;
 const valueVectors = ${Math.ceil(valueDim / 4)}u;
-${sharedConstants}`
+${sharedConstants(shortText)}
+
+${pairWeightFunction}`
 }
 
 function mainBody(config: DecodeConfig): string {
@@ -107,6 +113,9 @@ function mainBody(config: DecodeConfig): string {
   const headVectors = Math.ceil(headDim / 4)
   const ragged = keyVectors * lanes > headVectors
   const loops = chunkLoop(config)
+  const outputs = Array.from({ length: rows }, (_, r) =>
+    Array.from({ length: outputVectors }, (_each, v) => `output${r}_${v}`),
+  ).flat()
   const loadQuery = (r: number, v: number): string => {
     const vector = vectorText(keyVectors, v, lanes)
     const load = `loadQuery(queryBase${r}, ${ragged ? `min(${vector}, ${headVectors - 1}u)` : vector})`
@@ -135,15 +144,21 @@ ${unroll(
 let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row${r} / params.queryLength) * params.queryHead + (row${r} % params.queryLength) * params.queryRow;
 ${unroll(keyVectors, (v) => loadQuery(r, v))}`,
 )}
+${hiddenScore}
 ${laneSums(config).before}
-${unroll(rows, (r) => unroll(outputVectors, (v) => `var output${r}_${v} = vec4<f32>(0.0);`))}
+${withCare(
+  `${declareShift}
+${laneSums(config).start}
+${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 ${loops.before}
 for (var chunk = firstChunk; chunk < endChunk; chunk++) {
 ${indent(loops.body, 2)}
 }
-${laneSums(config).after}
-
-${epilogue(config)}`
+${laneSums(config).after}`,
+  epilogue(config),
+  outputs,
+  [`scalars[${config.memory.care}]`, 'f32'],
+)}`
 }
 
 /** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
@@ -170,13 +185,19 @@ ${unroll(keysAhead, (u) =>
     return `let product${u * rows + r} = ${terms.join(' + ')};`
   }),
 )}`
-  const sums = `${vectors(values, 'v')}
-${unroll(rows, (r) =>
-  unroll(laneVectors(valueDim, lanes), (v) => {
+  const eachSum = (line: (sum: string, r: number, v: number) => string): string =>
+    unroll(rows, (r) => unroll(laneVectors(valueDim, lanes), (v) => line(`output${r}_${v}`, r, v)))
+  const careful = eachSum((sum, r, v) => {
+    const lines = values.map(
+      (_, u) => `${sum} = addVisible(${sum}, weight${u * rows + r}, v${u}_${v});`,
+    )
+    return [`${sum} *= decay${r};`, ...lines].join('\n')
+  })
+  const usual = eachSum((sum, r, v) => {
     const terms = values.map((_, u) => `weight${u * rows + r} * v${u}_${v}`)
-    return `output${r}_${v} = output${r}_${v} * decay${r} + ${terms.join(' + ')};`
-  }),
-)}`
+    return `${sum} = ${sum} * decay${r} + ${terms.join(' + ')};`
+  })
+  const sums = `${vectors(values, 'v')}\n${eitherSum(careful, usual)}`
   if (!loadsAhead) {
     return {
       before: '',
@@ -208,6 +229,8 @@ function epilogue(config: DecodeConfig): string {
   const { tile, memory, valueDim, whole } = config
   const { threads, lanes, rows } = tile
   const slots = threads / lanes
+  // Large values must not overflow where the slots are added up.
+  const factor = slots > 1 ? ` * ${1 / slots}` : ''
   const own = laneVectors(valueDim, lanes)
   const rowVectors = own * lanes
   const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(memory.vectors / (threads * own))))
@@ -240,11 +263,11 @@ for (var unit = thread; unit < ${count}u * valueVectors; unit += ${threads}u) {
     let queryIndex = row % params.queryLength;
     ${
       whole
-        ? 'finishDecoded(batch, head, queryIndex, vector, maximum, total, sum);'
+        ? 'finishDecoded(batch, head, queryIndex, vector, maximum + shift, total, sum, f32(slots));'
         : `let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
     output[place * valueVectors + vector] = sum;
     if (vector == 0u) {
-      logSumExp[2u * place] = maximum;
+      logSumExp[2u * place] = maximum + shift;
       logSumExp[2u * place + 1u] = total;
     }`
     }
@@ -262,8 +285,8 @@ ${unroll(rows, (r) => `  top${r} = max(top${r}, scalars[other * rows + ${r}u]);`
 }
 ${unroll(
   rows,
-  (r) => `let share${r} = exp(maximum${r} - top${r});
-${unroll(own, (v) => `output${r}_${v} *= share${r};`)}`,
+  (r) => `let share${r} = exponential(maximum${r} - top${r});
+${unroll(own, (v) => `output${r}_${v} *= share${r}${factor};`)}`,
 )}
 if (lane == 0u) {
 ${unroll(rows, (r) => `  scalars[slots * rows + slot * rows + ${r}u] = sum${r} * share${r};`)}

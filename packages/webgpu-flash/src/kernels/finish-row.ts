@@ -16,13 +16,14 @@ export function finishRowFunction(
   const arguments_ = Array.from({ length: valueColumns }, (_, c) => `, o${c}: vec4<f32>`).join('')
   const places = unroll(valueColumns, (c) => `  let vector${c} = column + ${c * threadColumns}u;`)
   const perVector = (line: (c: number) => string): string => unroll(valueColumns, line)
-  const mergeText = `  if (params.mergeWithOutput != 0u && previous > hidden) {
+  const mergeText = `  if (params.mergeWithOutput != 0u && bitcast<u32>(previous) != hiddenBits) {
     let larger = max(previous, result);
-    let previousPart = exp(previous - larger);
-    let ownPart = exp(result - larger);
+    let previousPart = exponential(previous - larger);
+    let ownPart = exponential(result - larger);
     let sum = previousPart + ownPart;
-    result = larger + log(sum);
-${perVector((c) => `    r${c} = (loadOutput(base, min(vector${c}, valueVectors - 1u)) * previousPart + r${c} * ownPart) / sum;`)}
+    result = larger + logarithm(sum);
+    // Divided before they are added, so that large values do not overflow.
+${perVector((c) => `    r${c} = loadOutput(base, min(vector${c}, valueVectors - 1u)) * (previousPart / sum) + r${c} * (ownPart / sum);`)}
   }`
   return /* wgsl */ `fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
   return params.logSumExpOffset + (batch * params.heads + head) * ${parts ? 'params.mapQueryTiles * tileQueries' : 'params.queryLength'} + queryRow;
@@ -31,14 +32,14 @@ ${perVector((c) => `    r${c} = (loadOutput(base, min(vector${c}, valueVectors -
 fn finishRow(batch: u32, head: u32, queryRow: u32, column: u32, previous: f32, total: f32, maximum: f32${arguments_}) {
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
 ${places}
-  let seen = total > 0.0;
+  let seen = bitcast<u32>(total) != 0u; // and not total > 0, since a sum of NaN is one
   let weight = select(0.0, 1.0 / total, seen);
-  var result = select(hidden, maximum + log(total), seen);
+  var result = select(bitcast<f32>(params.negativeInfinity), maximum + logarithm(total), seen);
 ${perVector((c) => `  var r${c} = o${c} * weight;`)}
 ${parts ? '' : mergeText}
 ${perVector((c) => `  if (vector${c} < valueVectors) { storeOutput(base, vector${c}, r${c}); }`)}
   if (column == 0u) {
-    logSumExp[logSumExpPlace(batch, head, queryRow)] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
+    logSumExp[logSumExpPlace(batch, head, queryRow)] = result;
   }
 }`
 }

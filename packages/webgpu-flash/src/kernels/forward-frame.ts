@@ -1,6 +1,7 @@
 // What the forward kernels have in common: bindings, constants, and which rows of tiles they take.
 import { storageType } from '../codegen/access.ts'
 import { indent } from '../codegen/snippets.ts'
+import { carefulFunctions, hiddenBits, hiddenScore, rowFunctions } from './careful.ts'
 import type { ForwardConfig } from './forward.wgsl.ts'
 
 /** Bindings of a forward kernel; the same for all, so that they share a layout. */
@@ -21,11 +22,22 @@ export function bindings({
 @group(0) @binding(7) var<storage, read> data: array<u32>;`
 }
 
-/** Constants whose values every forward kernel agrees on. */
-export const sharedConstants: string = /* wgsl */ `// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;`
+/** The maximum of a row that has seen no score. */
+export const smallestMaximum: string = /* wgsl */ `// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
+const smallestMaximum = -3.4028234663852886e38;`
+
+/** What every forward kernel makes weights with. */
+export const sharedConstants = (keepsNaN: boolean): string => `${smallestMaximum}
+
+${carefulFunctions(keepsNaN)}
+
+${rowFunctions}`
+
+/** What the kernels that merge parts compare with. */
+export const mergeConstants: string = `${smallestMaximum}
+${hiddenBits}
+
+${rowFunctions}`
 
 /** Rows are taken longest first, so that no long row begins when the others are done. */
 export const mappedTile: string = mappedRow('workgroup.x')
@@ -71,7 +83,8 @@ let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * param
 let firstQuery = queryTile * tileQueries;
 let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
-let scale = bitcast<f32>(params.scale);`
+let scale = bitcast<f32>(params.scale);
+${hiddenScore}`
 }
 
 /** Runs `body` for every key tile: those of the block map's runs, or all of them without a map. */

@@ -27,7 +27,7 @@ import {
 } from './matrix/references.ts'
 import { matrixStaging } from './matrix/staging.ts'
 import type { MatrixStaging } from './matrix/staging.ts'
-import { addStrangeValues, strangeFunctions } from './matrix/strange-values.ts'
+import { addStrangeValues, mayHide, strangeFunctions } from './matrix/strange-values.ts'
 import { tilePipeline } from './matrix/tile-pipeline.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from './parameters.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
@@ -70,7 +70,7 @@ var<workgroup> found: vec4<u32>;`,
     loadFunction('value', config.value, config.valueDim),
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
-    config.wholeTiles ? '' : strangeFunctions(config),
+    mayHide(config) ? strangeFunctions(config) : '',
     endRowFunction(config),
     config.rules.code,
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
@@ -101,7 +101,8 @@ ${referenceConstants}`
 }
 
 function mainBody(config: ForwardMatrixConfig): string {
-  const { tile, wholeTiles } = config
+  const { tile } = config
+  const hides = mayHide(config)
   const rows = tile.rowBlocks * tile.matrix.rows
   const staging = matrixStaging(config)
   const clear = `${eachOutput(config, (name) => `${name} = Result();`)}
@@ -126,7 +127,7 @@ ${staging.registers}
 ${eachOutput(config, (name) => `var ${name} = Result();`)}
 ${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
 var exact = false;
-${wholeTiles ? '' : 'var strange = false;\nvar anyStrange = false;\n'}loop {
+${hides ? 'var strange = false;\nvar anyStrange = false;\n' : ''}loop {
   if (thread == 0u) { found = vec4<u32>(0u); }
 ${indent(findReferences(config, staging), 2)}
 ${indent(clear, 2)}
@@ -136,12 +137,12 @@ ${indent(tileLoop(config, staging), 2)}
 
 ${indent(outgrownRows(config), 2)}
   if (outgrown) { found.x = 1u; }
-${wholeTiles ? '' : '  if (strange) { found.y = 1u; }\n'}  let all = workgroupUniformLoad(&found);
-${wholeTiles ? '' : '  anyStrange = all.y != 0u;\n'}  if (exact || all.x == 0u) { break; }
+${hides ? '  if (strange) { found.y = 1u; }\n' : ''}  let all = workgroupUniformLoad(&found);
+${hides ? '  anyStrange = all.y != 0u;\n' : ''}  if (exact || all.x == 0u) { break; }
   exact = true;
 }
 
-${finishRows(config)}${wholeTiles ? '' : `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}`}`
+${finishRows(config)}${hides ? `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}` : ''}`
 }
 
 /** All tiles that are visited, with loads ahead. */

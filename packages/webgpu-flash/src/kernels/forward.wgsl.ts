@@ -2,8 +2,9 @@
 // rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
 import { loadFunction, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
-import { indent, unroll } from '../codegen/snippets.ts'
+import { indent } from '../codegen/snippets.ts'
 import type { ScoreRules } from '../codegen/snippets.ts'
+import { withCare } from './careful.ts'
 import { finishRowFunction } from './finish-row.ts'
 import {
   bindings,
@@ -18,7 +19,7 @@ import type { OptionalFields } from './parameters.ts'
 import type { ForwardTile, TileMemory } from '../plan/tiles.ts'
 import { ownRows } from './tile/grid.ts'
 import type { ThreadGrid } from './tile/grid.ts'
-import { onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts'
+import { declareShift, onlineSoftmax, shareRows, startSoftmax } from './tile/online-softmax.ts'
 import { scoreProduct } from './tile/score-product.ts'
 import { dropoutFunctions } from './tile/dropout.ts'
 import { applyDropout, applyScoreRules, pairPositions } from './tile/score-rules.ts'
@@ -95,7 +96,7 @@ function needsFloat16({ query, key, value, output }: ForwardConfig): boolean {
   )
 }
 
-function constants({ memory, tile, valueDim }: ForwardConfig): string {
+function constants({ memory, tile, valueDim, shortText = false }: ForwardConfig): string {
   return `const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
 const valueVectors = ${Math.ceil(valueDim / 4)}u;
@@ -104,7 +105,8 @@ const keyRegion = ${memory.key}u;
 const valueRegion = ${memory.value}u;
 const probabilityRegion = ${memory.probability}u;
 const reductionRegion = ${memory.reduction}u;
-${sharedConstants}`
+const careRegion = ${memory.care}u;
+${sharedConstants(shortText)}`
 }
 
 function gridOf({ tile }: ForwardConfig): ThreadGrid {
@@ -125,23 +127,23 @@ function outputNames(config: ForwardConfig, i: number): string[] {
 function mainBody(config: ForwardConfig): string {
   const { tile } = config
   const grid = gridOf(config)
-  const rows = ownRows(grid)
+  const outputs = Array.from({ length: ownRows(grid) }, (_, i) => outputNames(config, i)).flat()
   return `let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;
 ${callOrigin(config.parts ? mappedPart : config.blockMap ? mappedTile : undefined)}
 ${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}
 ${config.rules.change?.head ?? ''}
 
+${withCare(
+  `${declareShift}
 ${config.sinks ? `${sinkLogit(config)}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
-${unroll(rows, (i) =>
-  outputNames(config, i)
-    .map((name) => `var ${name} = vec4<f32>(0.0);`)
-    .join('\n'),
-)}
+${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 
-${tileLoop(config.blockMap, tileBody(config))}
-
-${epilogue(config)}`
+${tileLoop(config.blockMap, tileBody(config))}`,
+  epilogue(config),
+  outputs,
+  ['tile[careRegion]', 'vec4<f32>'],
+)}`
 }
 
 function sources({
@@ -240,7 +242,7 @@ for (var i = 0u; i < ${rows}u; i++) {
   }
   let queryRow = ${token('firstQuery + tileRow')};
   if (queryRow <= lastQuery) {
-    finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i]${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
+    finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i] + shift${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
   }
 }`
 }

@@ -3,7 +3,7 @@
 // of their own, bound in place of query and key; everything else is as in the forward kernel.
 import { loadFunction, storageType, storeFunction, unpackFunctions } from '../codegen/access.ts'
 import type { Access } from '../codegen/access.ts'
-import { sharedConstants } from './forward-frame.ts'
+import { mergeConstants } from './forward-frame.ts'
 import { parameterBlock } from './parameters.ts'
 
 /** All that decides the text of the kernel. */
@@ -41,7 +41,7 @@ export function mergePartsKernel(config: MergePartsConfig): string {
 @group(0) @binding(4) var<storage, read_write> output: array<${storageType(output)}>;
 @group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
 @group(0) @binding(6) var<storage, read> blockMap: array<u32>;`,
-    `const tileQueries = ${tileQueries}u;\nconst valueVectors = ${vectors}u;\n${sharedConstants}`,
+    `const tileQueries = ${tileQueries}u;\nconst valueVectors = ${vectors}u;\n${mergeConstants}`,
     unpackFunctions([output]),
     loadFunction('output', output, valueDim),
     storeFunction('output', output, valueDim),
@@ -66,8 +66,8 @@ fn main(
   let place = params.logSumExpOffset + plane * params.queryLength + min(queryRow, params.queryLength - 1u);
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
   let partRow = plane * params.mapQueryTiles * tileQueries + tileRow;
-  var previous = hidden;
-  if (params.mergeWithOutput != 0u) { previous = max(logSumExp[place], hidden); }
+  var previous = bitcast<f32>(params.negativeInfinity);
+  if (params.mergeWithOutput != 0u) { previous = logSumExp[place]; }
   // Column 0 writes what the others have read.
   workgroupBarrier();
   if (exists) {
@@ -75,24 +75,25 @@ fn main(
     for (var part = firstPart; part < endPart; part++) {
       larger = max(larger, partLogSumExp[partRow + part * tileQueries]);
     }
-    let previousPart = select(0.0, exp(previous - larger), previous > hidden);
+    let previousPart = exponential(previous - larger);
     var total = previousPart;
     for (var part = firstPart; part < endPart; part++) {
-      total += exp(max(partLogSumExp[partRow + part * tileQueries], hidden) - larger);
+      total += exponential(partLogSumExp[partRow + part * tileQueries] - larger);
     }
-    let seen = total > 0.0;
+    let seen = bitcast<u32>(total) != 0u; // and not total > 0, since a sum of NaN is one
     let weight = select(0.0, 1.0 / total, seen);
     for (var vector = column; vector < valueVectors; vector += ${columns}u) {
       var sum = vec4<f32>(0.0);
-      if (previousPart > 0.0) { sum = loadOutput(base, vector) * previousPart; }
+      // What nothing was written to is not read. Divided before they are added, against overflow.
+      if (bitcast<u32>(previous) != hiddenBits) { sum = loadOutput(base, vector) * (previousPart * weight); }
       for (var part = firstPart; part < endPart; part++) {
         let partPlace = partRow + part * tileQueries;
-        sum += partOutput[partPlace * valueVectors + vector] * exp(max(partLogSumExp[partPlace], hidden) - larger);
+        sum += partOutput[partPlace * valueVectors + vector] * (exponential(partLogSumExp[partPlace] - larger) * weight);
       }
-      storeOutput(base, vector, sum * weight);
+      storeOutput(base, vector, sum);
     }
     if (column == 0u) {
-      logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), larger + log(total), seen);
+      logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), larger + logarithm(total), seen);
     }
   }
 }`,

@@ -20,7 +20,7 @@ import { gradientMatrixMemory, gradientMatrixTileProblem } from './gradient-matr
 import type { GradientMatrixMemory, GradientMatrixTile } from './gradient-matrix-tile.ts'
 import { packBlockMap } from './pack-block-map.ts'
 import type { PackedBlockMap } from './pack-block-map.ts'
-import { headWords } from './plan.ts'
+import { headWords } from './head-words.ts'
 import type { ForwardPlan } from './plan.ts'
 import { tableLookups, trainableTables } from './table-lookups.ts'
 import { tableStorage } from './table-storage.ts'

@@ -49,6 +49,8 @@ export interface BackwardMemory {
   /** Vectors between tokens of Q or K, and of V or dO: dims rounded up to whole thread columns. */
   readonly headStride: number
   readonly valueStride: number
+  /** One vector: whether the workgroup has to compute with care; see kernels/careful.ts. */
+  readonly care: number
   readonly vectors: number
   /** The sum in words, for the comment in the shader. */
   readonly note: string
@@ -70,6 +72,7 @@ export function backwardMemory(
   const weights = tile.columns * weightStride
   const shared = Math.max(rows + columns, source)
   const teams = tile.teams === 2 ? teamMemory(tile, headDim, valueDim, gradients) : undefined
+  const care = teams?.vectors ?? shared + weights
   return {
     rows: 0,
     columns: rows,
@@ -78,10 +81,9 @@ export function backwardMemory(
     weightStride,
     headStride,
     valueStride,
-    vectors: teams?.vectors ?? shared + weights,
-    note:
-      teams?.note ??
-      `16 bytes times: two chunks of a product ${rows + columns} or one of a sum ${source}, and its weights ${weights}`,
+    care,
+    vectors: care + 1,
+    note: `${teams?.note ?? `16 bytes times: two chunks of a product ${rows + columns} or one of a sum ${source}, and its weights ${weights}`}; 1 for care`,
   }
 }
 

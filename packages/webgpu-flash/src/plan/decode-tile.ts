@@ -36,6 +36,8 @@ export interface DecodeMemory {
   readonly vectors: number
   /** Scores of a chunk, or maxima and sums of the threads that share a key. */
   readonly scalars: number
+  /** Which of them says that the workgroup has to compute with care; see kernels/careful.ts. */
+  readonly care: number
   readonly bytes: number
 }
 
@@ -48,8 +50,9 @@ export function decodeMemory(tile: DecodeTile, valueDim: number, dropout: boolea
   const vectors = threads * Math.max(shuffles ? 0 : stride, laneVectors(valueDim, lanes))
   // Dropout has a factor beside each score.
   const scores = shuffles ? 0 : slots * rows * keysAhead * (dropout ? 2 : 1)
-  const scalars = Math.max(scores, 2 * slots * rows)
-  return { stride, vectors, scalars, bytes: 16 * vectors + 4 * scalars }
+  const care = Math.max(scores, 2 * slots * rows)
+  const scalars = care + 1
+  return { stride, vectors, scalars, care, bytes: 16 * vectors + 4 * scalars }
 }
 
 const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, least)))

@@ -19,9 +19,10 @@ import { isSoftware } from '../device/software.ts'
 import { forwardKernel } from '../kernels/forward.wgsl.ts'
 import { forwardMatrixKernel } from '../kernels/forward-matrix.wgsl.ts'
 import { mergePartsKernel } from '../kernels/merge-parts.wgsl.ts'
-import { floatWord, forwardFields, withOptionalFields } from '../kernels/parameters.ts'
+import { forwardFields, withOptionalFields } from '../kernels/parameters.ts'
 import { checkLengthsOption, decideDecode } from './decode-choice.ts'
 import type { DecodeDecision } from './decode-choice.ts'
+import { headWords } from './head-words.ts'
 import { planOptionNames } from './plan-options.ts'
 import type { PlanOptions } from './plan-options.ts'
 import { resolveRope } from './rope-options.ts'
@@ -172,20 +173,6 @@ export function planForward(
 const withoutDecode: TileOrigin = {
   kind: 'model',
   ignored: 'the decode kernel was the fastest, which this call cannot use',
-}
-
-/** Query offset and key count of each sequence, and the sink of each head, as the kernel reads them. */
-export function headWords({ queryOffsets, keyLengths, sinks }: ResolvedAttention): Uint32Array {
-  const words = new Uint32Array(2 * queryOffsets.length + (sinks?.length ?? 0))
-  queryOffsets.forEach((offset, sequence) => {
-    words[2 * sequence] = offset
-    words[2 * sequence + 1] = keyLengths[sequence]!
-  })
-  // Infinities are kept out of shaders; this one is less than any score.
-  sinks?.forEach((sink, head) => {
-    words[2 * queryOffsets.length + head] = floatWord(Math.min(Math.max(sink, -3e38), 3e38))
-  })
-  return words
 }
 
 /** How the four tensors are accessed; decides the text of the kernel. */

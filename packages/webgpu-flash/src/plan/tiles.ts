@@ -32,6 +32,8 @@ export interface TileMemory {
   readonly value: number
   readonly probability: number
   readonly reduction: number
+  /** One vector: whether the workgroup has to compute with care; see kernels/careful.ts. */
+  readonly care: number
   /** Vectors between neighbouring keys of V: value dims rounded up to whole thread columns. */
   readonly valueStride: number
   /** Vectors between keys of the probabilities: one more than the rows, against bank conflicts. */
@@ -55,16 +57,18 @@ export function tileMemory(tile: ForwardTile, valueDim: number): TileMemory {
     reduction: tile.threadColumns * queryVectors,
   }
   const operands = Math.max(size.query + size.key, size.value)
+  const care = operands + Math.max(size.probability, size.reduction)
   return {
     query: size.key,
     key: 0,
     value: 0,
     probability: operands,
     reduction: operands,
+    care,
     valueStride,
     probabilityStride,
-    vectors: operands + Math.max(size.probability, size.reduction),
-    note: `16 bytes times: Q ${size.query} and K ${size.key}, or V ${size.value}; row maxima ${size.reduction}, or P ${size.probability}`,
+    vectors: care + 1,
+    note: `16 bytes times: Q ${size.query} and K ${size.key}, or V ${size.value}; row maxima ${size.reduction}, or P ${size.probability}; 1 for care`,
   }
 }
 

@@ -50,6 +50,7 @@ export function gradientValues(
     headEnd: heads.end,
     batchBase: batches.start,
     scale: floatWord(attention.scale),
+    negativeInfinity: floatWord(-Infinity),
   }
   // The kernel of the sinks sums over sequences, of which earlier dispatches had others.
   if (!pass) {
@@ -121,6 +122,7 @@ export function tableValues(
       rowTiles: plan.query.rowTiles,
       entries,
       rowOfEntries,
+      negativeInfinity: floatWord(-Infinity),
       directBase: plan.storage.directBases.get(table) ?? 0,
       ...tableBases(plan),
     },

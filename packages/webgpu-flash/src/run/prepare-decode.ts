@@ -136,6 +136,7 @@ function decodeConfigs(
       tile,
       memory,
       rules,
+      shortText: plan.shortText,
       headDim,
       whole,
       query: accessOf(tensors.query, nativeFloat16),
@@ -143,7 +144,7 @@ function decodeConfigs(
       value: wide('value', valueDim),
       dropout: attention.dropout !== undefined,
     },
-    merge: shared,
+    merge: { ...shared, slots: tile.threads / tile.lanes },
   }
 }
 

@@ -50,6 +50,7 @@ struct Params {
   mapHeads: u32,
   mapBatches: u32,
   scale: u32,
+  negativeInfinity: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -66,15 +67,32 @@ struct Params {
 
 const tileRows = 32u;
 const tileColumns = 32u;
+const careRegion = 800u;
 const rowRegion = 0u;
 const columnRegion = 72u;
 const sourceRegion = 0u;
 const weightRegion = 512u;
-const hidden = -1.0e38;
-const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+// In place of -Infinity, so that exp(-Infinity - deadRow) is 0.
+const deadRow = 3.4028234663852886e38;
 
-// 16 bytes times: two chunks of a product 144 or one of a sum 512, and its weights 288
-var<workgroup> tile: array<vec4<f32>, 800>;
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
+
+fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  let weights = bitcast<vec4<u32>>(exp(scores - reference));
+  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
+}
+
+fn addVisible(sum: vec4<f32>, weight: f32, row: vec4<f32>) -> vec4<f32> {
+  return select(fma(vec4<f32>(weight), row, sum), sum, bitcast<u32>(weight) == hiddenWeightBits);
+}
+
+fn allFinite(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+}
+
+// 16 bytes times: two chunks of a product 144 or one of a sum 512, and its weights 288; 1 for care
+var<workgroup> tile: array<vec4<f32>, 801>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return query[base + vector];
@@ -135,339 +153,380 @@ fn main(
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let lastQuery = params.queryLength - 1u;
   let scale = bitcast<f32>(params.scale);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   let keyIndex = firstKey + row * 4u;
-  var dKey0_0 = vec4<f32>(0.0);
-  var dKey0_1 = vec4<f32>(0.0);
-  var dKey1_0 = vec4<f32>(0.0);
-  var dKey1_1 = vec4<f32>(0.0);
-  var dKey2_0 = vec4<f32>(0.0);
-  var dKey2_1 = vec4<f32>(0.0);
-  var dKey3_0 = vec4<f32>(0.0);
-  var dKey3_1 = vec4<f32>(0.0);
-  var dValue0_0 = vec4<f32>(0.0);
-  var dValue0_1 = vec4<f32>(0.0);
-  var dValue1_0 = vec4<f32>(0.0);
-  var dValue1_1 = vec4<f32>(0.0);
-  var dValue2_0 = vec4<f32>(0.0);
-  var dValue2_1 = vec4<f32>(0.0);
-  var dValue3_0 = vec4<f32>(0.0);
-  var dValue3_1 = vec4<f32>(0.0);
-  for (var head = firstHead; head < endHead; head++) {
-    let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
-    let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
-    for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
-      let full = (rowTile + 1u) * tileRows <= keyCount;
-      let firstQuery = columnTile * tileColumns;
-      let queryIndex = i32(firstQuery + column);
-      let position = queryOffset + queryIndex;
-      let softmaxRow0_0 = softmaxRow(batch, head, firstQuery + column + 0u);
-      let softmaxRow0_1 = softmaxRow(batch, head, firstQuery + column + 8u);
-      let softmaxRow0_2 = softmaxRow(batch, head, firstQuery + column + 16u);
-      let softmaxRow0_3 = softmaxRow(batch, head, firstQuery + column + 24u);
-      let logSumExp0 = vec4<f32>(softmaxRow0_0.x, softmaxRow0_1.x, softmaxRow0_2.x, softmaxRow0_3.x);
-      let delta0 = vec4<f32>(softmaxRow0_0.y, softmaxRow0_1.y, softmaxRow0_2.y, softmaxRow0_3.y);
-      var score0_0 = vec4<f32>(0.0);
-      var score1_0 = vec4<f32>(0.0);
-      var score2_0 = vec4<f32>(0.0);
-      var score3_0 = vec4<f32>(0.0);
-      {
-        var query0_0 = vec4<f32>(0.0);
-        var query0_1 = vec4<f32>(0.0);
-        var query0_2 = vec4<f32>(0.0);
-        var query0_3 = vec4<f32>(0.0);
-        if (thread < 16u) {
-          query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        }
-        var key0_0 = vec4<f32>(0.0);
-        var key0_1 = vec4<f32>(0.0);
-        var key0_2 = vec4<f32>(0.0);
-        var key0_3 = vec4<f32>(0.0);
-        if (thread < 16u) {
-          key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        }
-        for (var chunk = 0u; chunk < 8u; chunk++) {
-          workgroupBarrier();
+  // The second time with care; see kernels/careful.ts.
+  var careful = false;
+  if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
+  loop {
+    var dKey0_0 = vec4<f32>(0.0);
+    var dKey0_1 = vec4<f32>(0.0);
+    var dKey1_0 = vec4<f32>(0.0);
+    var dKey1_1 = vec4<f32>(0.0);
+    var dKey2_0 = vec4<f32>(0.0);
+    var dKey2_1 = vec4<f32>(0.0);
+    var dKey3_0 = vec4<f32>(0.0);
+    var dKey3_1 = vec4<f32>(0.0);
+    var dValue0_0 = vec4<f32>(0.0);
+    var dValue0_1 = vec4<f32>(0.0);
+    var dValue1_0 = vec4<f32>(0.0);
+    var dValue1_1 = vec4<f32>(0.0);
+    var dValue2_0 = vec4<f32>(0.0);
+    var dValue2_1 = vec4<f32>(0.0);
+    var dValue3_0 = vec4<f32>(0.0);
+    var dValue3_1 = vec4<f32>(0.0);
+    for (var head = firstHead; head < endHead; head++) {
+      let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+      let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+      for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+        let full = (rowTile + 1u) * tileRows <= keyCount && (columnTile + 1u) * tileColumns <= params.queryLength;
+        let firstQuery = columnTile * tileColumns;
+        let queryIndex = i32(firstQuery + column);
+        let position = queryOffset + queryIndex;
+        let softmaxRow0_0 = softmaxRow(batch, head, firstQuery + column + 0u);
+        let softmaxRow0_1 = softmaxRow(batch, head, firstQuery + column + 8u);
+        let softmaxRow0_2 = softmaxRow(batch, head, firstQuery + column + 16u);
+        let softmaxRow0_3 = softmaxRow(batch, head, firstQuery + column + 24u);
+        let logSumExp0 = vec4<f32>(softmaxRow0_0.x, softmaxRow0_1.x, softmaxRow0_2.x, softmaxRow0_3.x);
+        let delta0 = vec4<f32>(softmaxRow0_0.y, softmaxRow0_1.y, softmaxRow0_2.y, softmaxRow0_3.y);
+        var score0_0 = vec4<f32>(0.0);
+        var score1_0 = vec4<f32>(0.0);
+        var score2_0 = vec4<f32>(0.0);
+        var score3_0 = vec4<f32>(0.0);
+        {
+          var query0_0 = vec4<f32>(0.0);
+          var query0_1 = vec4<f32>(0.0);
+          var query0_2 = vec4<f32>(0.0);
+          var query0_3 = vec4<f32>(0.0);
           if (thread < 16u) {
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
+            query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
           }
+          var key0_0 = vec4<f32>(0.0);
+          var key0_1 = vec4<f32>(0.0);
+          var key0_2 = vec4<f32>(0.0);
+          var key0_3 = vec4<f32>(0.0);
           if (thread < 16u) {
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
+            key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
           }
-          workgroupBarrier();
-          if (chunk < 7u) {
+          for (var chunk = 0u; chunk < 8u; chunk++) {
+            workgroupBarrier();
             if (thread < 16u) {
-              query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
             }
             if (thread < 16u) {
-              key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
+            }
+            workgroupBarrier();
+            if (chunk < 7u) {
+              if (thread < 16u) {
+                query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              }
+              if (thread < 16u) {
+                key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              }
+            }
+            for (var dim = 0u; dim < 8u; dim++) {
+              let a0 = tile[rowRegion + dim * 9u + row * 1u + 0u];
+              let b0 = tile[columnRegion + dim * 9u + column + 0u];
+              score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
+              score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
+              score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
+              score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
             }
           }
-          for (var dim = 0u; dim < 8u; dim++) {
-            let a0 = tile[rowRegion + dim * 9u + row * 1u + 0u];
-            let b0 = tile[columnRegion + dim * 9u + column + 0u];
-            score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
-            score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
-            score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
-            score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
-          }
         }
-      }
 
-      score0_0 *= scale;
-      score1_0 *= scale;
-      score2_0 *= scale;
-      score3_0 *= scale;
-      score0_0 = clamp(score0_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-      score1_0 = clamp(score1_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-      score2_0 = clamp(score2_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-      score3_0 = clamp(score3_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-      if (!full) {
-        if (!(keyIndex + 0u < keyCount)) { score0_0.x = hidden; }
-        if (!(keyIndex + 0u < keyCount)) { score0_0.y = hidden; }
-        if (!(keyIndex + 0u < keyCount)) { score0_0.z = hidden; }
-        if (!(keyIndex + 0u < keyCount)) { score0_0.w = hidden; }
-        if (!(keyIndex + 1u < keyCount)) { score1_0.x = hidden; }
-        if (!(keyIndex + 1u < keyCount)) { score1_0.y = hidden; }
-        if (!(keyIndex + 1u < keyCount)) { score1_0.z = hidden; }
-        if (!(keyIndex + 1u < keyCount)) { score1_0.w = hidden; }
-        if (!(keyIndex + 2u < keyCount)) { score2_0.x = hidden; }
-        if (!(keyIndex + 2u < keyCount)) { score2_0.y = hidden; }
-        if (!(keyIndex + 2u < keyCount)) { score2_0.z = hidden; }
-        if (!(keyIndex + 2u < keyCount)) { score2_0.w = hidden; }
-        if (!(keyIndex + 3u < keyCount)) { score3_0.x = hidden; }
-        if (!(keyIndex + 3u < keyCount)) { score3_0.y = hidden; }
-        if (!(keyIndex + 3u < keyCount)) { score3_0.z = hidden; }
-        if (!(keyIndex + 3u < keyCount)) { score3_0.w = hidden; }
-      }
-      score0_0 = exp(score0_0 - logSumExp0);
-      score1_0 = exp(score1_0 - logSumExp0);
-      score2_0 = exp(score2_0 - logSumExp0);
-      score3_0 = exp(score3_0 - logSumExp0);
-      var gradient0_0 = vec4<f32>(0.0);
-      var gradient1_0 = vec4<f32>(0.0);
-      var gradient2_0 = vec4<f32>(0.0);
-      var gradient3_0 = vec4<f32>(0.0);
-      {
-        var dOutput0_0 = vec4<f32>(0.0);
-        var dOutput0_1 = vec4<f32>(0.0);
-        var dOutput0_2 = vec4<f32>(0.0);
-        var dOutput0_3 = vec4<f32>(0.0);
-        if (thread < 16u) {
-          dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+        score0_0 *= scale;
+        score1_0 *= scale;
+        score2_0 *= scale;
+        score3_0 *= scale;
+        if (!full) {
+          if (!(keyIndex + 0u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score0_0.x = hidden; }
+          if (!(keyIndex + 0u < keyCount && queryIndex + 8 < i32(params.queryLength))) { score0_0.y = hidden; }
+          if (!(keyIndex + 0u < keyCount && queryIndex + 16 < i32(params.queryLength))) { score0_0.z = hidden; }
+          if (!(keyIndex + 0u < keyCount && queryIndex + 24 < i32(params.queryLength))) { score0_0.w = hidden; }
+          if (!(keyIndex + 1u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score1_0.x = hidden; }
+          if (!(keyIndex + 1u < keyCount && queryIndex + 8 < i32(params.queryLength))) { score1_0.y = hidden; }
+          if (!(keyIndex + 1u < keyCount && queryIndex + 16 < i32(params.queryLength))) { score1_0.z = hidden; }
+          if (!(keyIndex + 1u < keyCount && queryIndex + 24 < i32(params.queryLength))) { score1_0.w = hidden; }
+          if (!(keyIndex + 2u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score2_0.x = hidden; }
+          if (!(keyIndex + 2u < keyCount && queryIndex + 8 < i32(params.queryLength))) { score2_0.y = hidden; }
+          if (!(keyIndex + 2u < keyCount && queryIndex + 16 < i32(params.queryLength))) { score2_0.z = hidden; }
+          if (!(keyIndex + 2u < keyCount && queryIndex + 24 < i32(params.queryLength))) { score2_0.w = hidden; }
+          if (!(keyIndex + 3u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score3_0.x = hidden; }
+          if (!(keyIndex + 3u < keyCount && queryIndex + 8 < i32(params.queryLength))) { score3_0.y = hidden; }
+          if (!(keyIndex + 3u < keyCount && queryIndex + 16 < i32(params.queryLength))) { score3_0.z = hidden; }
+          if (!(keyIndex + 3u < keyCount && queryIndex + 24 < i32(params.queryLength))) { score3_0.w = hidden; }
         }
-        var value0_0 = vec4<f32>(0.0);
-        var value0_1 = vec4<f32>(0.0);
-        var value0_2 = vec4<f32>(0.0);
-        var value0_3 = vec4<f32>(0.0);
-        if (thread < 16u) {
-          value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-          value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        }
-        for (var chunk = 0u; chunk < 8u; chunk++) {
-          workgroupBarrier();
+        score0_0 = pairWeights(score0_0, logSumExp0);
+        score1_0 = pairWeights(score1_0, logSumExp0);
+        score2_0 = pairWeights(score2_0, logSumExp0);
+        score3_0 = pairWeights(score3_0, logSumExp0);
+        var gradient0_0 = vec4<f32>(0.0);
+        var gradient1_0 = vec4<f32>(0.0);
+        var gradient2_0 = vec4<f32>(0.0);
+        var gradient3_0 = vec4<f32>(0.0);
+        {
+          var dOutput0_0 = vec4<f32>(0.0);
+          var dOutput0_1 = vec4<f32>(0.0);
+          var dOutput0_2 = vec4<f32>(0.0);
+          var dOutput0_3 = vec4<f32>(0.0);
           if (thread < 16u) {
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
+            dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
           }
+          var value0_0 = vec4<f32>(0.0);
+          var value0_1 = vec4<f32>(0.0);
+          var value0_2 = vec4<f32>(0.0);
+          var value0_3 = vec4<f32>(0.0);
           if (thread < 16u) {
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
+            value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
           }
-          workgroupBarrier();
-          if (chunk < 7u) {
+          for (var chunk = 0u; chunk < 8u; chunk++) {
+            workgroupBarrier();
             if (thread < 16u) {
-              dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
             }
             if (thread < 16u) {
-              value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-              value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
+              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
+            }
+            workgroupBarrier();
+            if (chunk < 7u) {
+              if (thread < 16u) {
+                dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastQuery) * params.dOutputRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              }
+              if (thread < 16u) {
+                value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+                value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastKey) * params.valueRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              }
+            }
+            for (var dim = 0u; dim < 8u; dim++) {
+              let a0 = tile[rowRegion + dim * 9u + row * 1u + 0u];
+              let b0 = tile[columnRegion + dim * 9u + column + 0u];
+              gradient0_0 = fma(vec4<f32>(a0.x), b0, gradient0_0);
+              gradient1_0 = fma(vec4<f32>(a0.y), b0, gradient1_0);
+              gradient2_0 = fma(vec4<f32>(a0.z), b0, gradient2_0);
+              gradient3_0 = fma(vec4<f32>(a0.w), b0, gradient3_0);
             }
           }
-          for (var dim = 0u; dim < 8u; dim++) {
-            let a0 = tile[rowRegion + dim * 9u + row * 1u + 0u];
-            let b0 = tile[columnRegion + dim * 9u + column + 0u];
-            gradient0_0 = fma(vec4<f32>(a0.x), b0, gradient0_0);
-            gradient1_0 = fma(vec4<f32>(a0.y), b0, gradient1_0);
-            gradient2_0 = fma(vec4<f32>(a0.z), b0, gradient2_0);
-            gradient3_0 = fma(vec4<f32>(a0.w), b0, gradient3_0);
-          }
         }
-      }
-      gradient0_0 = select(score0_0 * (gradient0_0 - delta0), vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
-      gradient1_0 = select(score1_0 * (gradient1_0 - delta0), vec4<f32>(0.0), score1_0 == vec4<f32>(0.0));
-      gradient2_0 = select(score2_0 * (gradient2_0 - delta0), vec4<f32>(0.0), score2_0 == vec4<f32>(0.0));
-      gradient3_0 = select(score3_0 * (gradient3_0 - delta0), vec4<f32>(0.0), score3_0 == vec4<f32>(0.0));
+        gradient0_0 = select(score0_0 * (gradient0_0 - delta0), score0_0, score0_0 == vec4<f32>(0.0));
+        gradient1_0 = select(score1_0 * (gradient1_0 - delta0), score1_0, score1_0 == vec4<f32>(0.0));
+        gradient2_0 = select(score2_0 * (gradient2_0 - delta0), score2_0, score2_0 == vec4<f32>(0.0));
+        gradient3_0 = select(score3_0 * (gradient3_0 - delta0), score3_0, score3_0 == vec4<f32>(0.0));
 
-      tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
-      tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
-      tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
-      tile[weightRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
-      {
-        var dOutputRow0 = vec4<f32>(0.0);
-        var dOutputRow1 = vec4<f32>(0.0);
-        var dOutputRow2 = vec4<f32>(0.0);
-        var dOutputRow3 = vec4<f32>(0.0);
-        var dOutputRow4 = vec4<f32>(0.0);
-        var dOutputRow5 = vec4<f32>(0.0);
-        var dOutputRow6 = vec4<f32>(0.0);
-        var dOutputRow7 = vec4<f32>(0.0);
-        dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
-        dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.dOutputRow, (thread + 64u) % 16u);
-        dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
-        dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.dOutputRow, (thread + 192u) % 16u);
-        dOutputRow4 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.dOutputRow, (thread + 256u) % 16u);
-        dOutputRow5 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 320u) / 16u, lastQuery) * params.dOutputRow, (thread + 320u) % 16u);
-        dOutputRow6 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.dOutputRow, (thread + 384u) % 16u);
-        dOutputRow7 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 448u) / 16u, lastQuery) * params.dOutputRow, (thread + 448u) % 16u);
-        workgroupBarrier();
-        tile[sourceRegion + thread] = dOutputRow0;
-        tile[sourceRegion + (thread + 64u)] = dOutputRow1;
-        tile[sourceRegion + (thread + 128u)] = dOutputRow2;
-        tile[sourceRegion + (thread + 192u)] = dOutputRow3;
-        tile[sourceRegion + (thread + 256u)] = dOutputRow4;
-        tile[sourceRegion + (thread + 320u)] = dOutputRow5;
-        tile[sourceRegion + (thread + 384u)] = dOutputRow6;
-        tile[sourceRegion + (thread + 448u)] = dOutputRow7;
-        workgroupBarrier();
-        for (var token = 0u; token < 32u; token++) {
-          let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
-          let x0 = tile[sourceRegion + token * 16u + column + 0u];
-          let x1 = tile[sourceRegion + token * 16u + column + 8u];
-          dValue0_0 = fma(vec4<f32>(w0.x), x0, dValue0_0);
-          dValue0_1 = fma(vec4<f32>(w0.x), x1, dValue0_1);
-          dValue1_0 = fma(vec4<f32>(w0.y), x0, dValue1_0);
-          dValue1_1 = fma(vec4<f32>(w0.y), x1, dValue1_1);
-          dValue2_0 = fma(vec4<f32>(w0.z), x0, dValue2_0);
-          dValue2_1 = fma(vec4<f32>(w0.z), x1, dValue2_1);
-          dValue3_0 = fma(vec4<f32>(w0.w), x0, dValue3_0);
-          dValue3_1 = fma(vec4<f32>(w0.w), x1, dValue3_1);
+        tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
+        tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
+        tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
+        tile[weightRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
+        {
+          var dOutputRow0 = vec4<f32>(0.0);
+          var dOutputRow1 = vec4<f32>(0.0);
+          var dOutputRow2 = vec4<f32>(0.0);
+          var dOutputRow3 = vec4<f32>(0.0);
+          var dOutputRow4 = vec4<f32>(0.0);
+          var dOutputRow5 = vec4<f32>(0.0);
+          var dOutputRow6 = vec4<f32>(0.0);
+          var dOutputRow7 = vec4<f32>(0.0);
+          dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
+          dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.dOutputRow, (thread + 64u) % 16u);
+          dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
+          dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.dOutputRow, (thread + 192u) % 16u);
+          dOutputRow4 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.dOutputRow, (thread + 256u) % 16u);
+          dOutputRow5 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 320u) / 16u, lastQuery) * params.dOutputRow, (thread + 320u) % 16u);
+          dOutputRow6 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.dOutputRow, (thread + 384u) % 16u);
+          dOutputRow7 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 448u) / 16u, lastQuery) * params.dOutputRow, (thread + 448u) % 16u);
+          workgroupBarrier();
+          tile[sourceRegion + thread] = dOutputRow0;
+          tile[sourceRegion + (thread + 64u)] = dOutputRow1;
+          tile[sourceRegion + (thread + 128u)] = dOutputRow2;
+          tile[sourceRegion + (thread + 192u)] = dOutputRow3;
+          tile[sourceRegion + (thread + 256u)] = dOutputRow4;
+          tile[sourceRegion + (thread + 320u)] = dOutputRow5;
+          tile[sourceRegion + (thread + 384u)] = dOutputRow6;
+          tile[sourceRegion + (thread + 448u)] = dOutputRow7;
+          workgroupBarrier();
+          if (careful) {
+            for (var token = 0u; token < 32u; token++) {
+              let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
+              let x0 = tile[sourceRegion + token * 16u + column + 0u];
+              let x1 = tile[sourceRegion + token * 16u + column + 8u];
+              dValue0_0 = addVisible(dValue0_0, w0.x, x0);
+              dValue0_1 = addVisible(dValue0_1, w0.x, x1);
+              dValue1_0 = addVisible(dValue1_0, w0.y, x0);
+              dValue1_1 = addVisible(dValue1_1, w0.y, x1);
+              dValue2_0 = addVisible(dValue2_0, w0.z, x0);
+              dValue2_1 = addVisible(dValue2_1, w0.z, x1);
+              dValue3_0 = addVisible(dValue3_0, w0.w, x0);
+              dValue3_1 = addVisible(dValue3_1, w0.w, x1);
+            }
+          } else {
+            for (var token = 0u; token < 32u; token++) {
+              let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
+              let x0 = tile[sourceRegion + token * 16u + column + 0u];
+              let x1 = tile[sourceRegion + token * 16u + column + 8u];
+              dValue0_0 = fma(vec4<f32>(w0.x), x0, dValue0_0);
+              dValue0_1 = fma(vec4<f32>(w0.x), x1, dValue0_1);
+              dValue1_0 = fma(vec4<f32>(w0.y), x0, dValue1_0);
+              dValue1_1 = fma(vec4<f32>(w0.y), x1, dValue1_1);
+              dValue2_0 = fma(vec4<f32>(w0.z), x0, dValue2_0);
+              dValue2_1 = fma(vec4<f32>(w0.z), x1, dValue2_1);
+              dValue3_0 = fma(vec4<f32>(w0.w), x0, dValue3_0);
+              dValue3_1 = fma(vec4<f32>(w0.w), x1, dValue3_1);
+            }
+          }
         }
-      }
-      workgroupBarrier();
-      tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.x, gradient1_0.x, gradient2_0.x, gradient3_0.x);
-      tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
-      tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);
-      tile[weightRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.w, gradient1_0.w, gradient2_0.w, gradient3_0.w);
-      {
-        var queryRow0 = vec4<f32>(0.0);
-        var queryRow1 = vec4<f32>(0.0);
-        var queryRow2 = vec4<f32>(0.0);
-        var queryRow3 = vec4<f32>(0.0);
-        var queryRow4 = vec4<f32>(0.0);
-        var queryRow5 = vec4<f32>(0.0);
-        var queryRow6 = vec4<f32>(0.0);
-        var queryRow7 = vec4<f32>(0.0);
-        queryRow0 = loadQuery(queryBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
-        queryRow1 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.queryRow, (thread + 64u) % 16u);
-        queryRow2 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
-        queryRow3 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.queryRow, (thread + 192u) % 16u);
-        queryRow4 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.queryRow, (thread + 256u) % 16u);
-        queryRow5 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 320u) / 16u, lastQuery) * params.queryRow, (thread + 320u) % 16u);
-        queryRow6 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.queryRow, (thread + 384u) % 16u);
-        queryRow7 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 448u) / 16u, lastQuery) * params.queryRow, (thread + 448u) % 16u);
         workgroupBarrier();
-        tile[sourceRegion + thread] = queryRow0;
-        tile[sourceRegion + (thread + 64u)] = queryRow1;
-        tile[sourceRegion + (thread + 128u)] = queryRow2;
-        tile[sourceRegion + (thread + 192u)] = queryRow3;
-        tile[sourceRegion + (thread + 256u)] = queryRow4;
-        tile[sourceRegion + (thread + 320u)] = queryRow5;
-        tile[sourceRegion + (thread + 384u)] = queryRow6;
-        tile[sourceRegion + (thread + 448u)] = queryRow7;
-        workgroupBarrier();
-        for (var token = 0u; token < 32u; token++) {
-          let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
-          let x0 = tile[sourceRegion + token * 16u + column + 0u];
-          let x1 = tile[sourceRegion + token * 16u + column + 8u];
-          dKey0_0 = fma(vec4<f32>(w0.x), x0, dKey0_0);
-          dKey0_1 = fma(vec4<f32>(w0.x), x1, dKey0_1);
-          dKey1_0 = fma(vec4<f32>(w0.y), x0, dKey1_0);
-          dKey1_1 = fma(vec4<f32>(w0.y), x1, dKey1_1);
-          dKey2_0 = fma(vec4<f32>(w0.z), x0, dKey2_0);
-          dKey2_1 = fma(vec4<f32>(w0.z), x1, dKey2_1);
-          dKey3_0 = fma(vec4<f32>(w0.w), x0, dKey3_0);
-          dKey3_1 = fma(vec4<f32>(w0.w), x1, dKey3_1);
+        tile[weightRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.x, gradient1_0.x, gradient2_0.x, gradient3_0.x);
+        tile[weightRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
+        tile[weightRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);
+        tile[weightRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(gradient0_0.w, gradient1_0.w, gradient2_0.w, gradient3_0.w);
+        {
+          var queryRow0 = vec4<f32>(0.0);
+          var queryRow1 = vec4<f32>(0.0);
+          var queryRow2 = vec4<f32>(0.0);
+          var queryRow3 = vec4<f32>(0.0);
+          var queryRow4 = vec4<f32>(0.0);
+          var queryRow5 = vec4<f32>(0.0);
+          var queryRow6 = vec4<f32>(0.0);
+          var queryRow7 = vec4<f32>(0.0);
+          queryRow0 = loadQuery(queryBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
+          queryRow1 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.queryRow, (thread + 64u) % 16u);
+          queryRow2 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
+          queryRow3 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.queryRow, (thread + 192u) % 16u);
+          queryRow4 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.queryRow, (thread + 256u) % 16u);
+          queryRow5 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 320u) / 16u, lastQuery) * params.queryRow, (thread + 320u) % 16u);
+          queryRow6 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.queryRow, (thread + 384u) % 16u);
+          queryRow7 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 448u) / 16u, lastQuery) * params.queryRow, (thread + 448u) % 16u);
+          workgroupBarrier();
+          tile[sourceRegion + thread] = queryRow0;
+          tile[sourceRegion + (thread + 64u)] = queryRow1;
+          tile[sourceRegion + (thread + 128u)] = queryRow2;
+          tile[sourceRegion + (thread + 192u)] = queryRow3;
+          tile[sourceRegion + (thread + 256u)] = queryRow4;
+          tile[sourceRegion + (thread + 320u)] = queryRow5;
+          tile[sourceRegion + (thread + 384u)] = queryRow6;
+          tile[sourceRegion + (thread + 448u)] = queryRow7;
+          workgroupBarrier();
+          if (careful) {
+            for (var token = 0u; token < 32u; token++) {
+              let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
+              let x0 = tile[sourceRegion + token * 16u + column + 0u];
+              let x1 = tile[sourceRegion + token * 16u + column + 8u];
+              dKey0_0 = addVisible(dKey0_0, w0.x, x0);
+              dKey0_1 = addVisible(dKey0_1, w0.x, x1);
+              dKey1_0 = addVisible(dKey1_0, w0.y, x0);
+              dKey1_1 = addVisible(dKey1_1, w0.y, x1);
+              dKey2_0 = addVisible(dKey2_0, w0.z, x0);
+              dKey2_1 = addVisible(dKey2_1, w0.z, x1);
+              dKey3_0 = addVisible(dKey3_0, w0.w, x0);
+              dKey3_1 = addVisible(dKey3_1, w0.w, x1);
+            }
+          } else {
+            for (var token = 0u; token < 32u; token++) {
+              let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
+              let x0 = tile[sourceRegion + token * 16u + column + 0u];
+              let x1 = tile[sourceRegion + token * 16u + column + 8u];
+              dKey0_0 = fma(vec4<f32>(w0.x), x0, dKey0_0);
+              dKey0_1 = fma(vec4<f32>(w0.x), x1, dKey0_1);
+              dKey1_0 = fma(vec4<f32>(w0.y), x0, dKey1_0);
+              dKey1_1 = fma(vec4<f32>(w0.y), x1, dKey1_1);
+              dKey2_0 = fma(vec4<f32>(w0.z), x0, dKey2_0);
+              dKey2_1 = fma(vec4<f32>(w0.z), x1, dKey2_1);
+              dKey3_0 = fma(vec4<f32>(w0.w), x0, dKey3_0);
+              dKey3_1 = fma(vec4<f32>(w0.w), x1, dKey3_1);
+            }
+          }
         }
       }
     }
-  }
-  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-  var dKeySums = array<vec4<f32>, 8>(dKey0_0, dKey0_1, dKey1_0, dKey1_1, dKey2_0, dKey2_1, dKey3_0, dKey3_1);
-  for (var i = 0u; i < 4u; i++) {
-    let tokenRow = firstKey + row * 4u + i;
-    if (tokenRow <= finalKey) {
-      let base = dKeyBase + tokenRow * params.dKeyRow;
-      {
-        let vector = column + 0u;
-        if (vector < 16u) {
-          var sum = dKeySums[i * 2u + 0u] * scale;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
+    if (!careful) {
+      // Sums may overflow here: then care is taken for nothing.
+      if (!allFinite(dKey0_0 + dKey0_1 + dKey1_0 + dKey1_1 + dKey2_0 + dKey2_1 + dKey3_0 + dKey3_1 + dValue0_0 + dValue0_1 + dValue1_0 + dValue1_1 + dValue2_0 + dValue2_1 + dValue3_0 + dValue3_1)) { tile[careRegion] = vec4<f32>(1.0); }
+      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      if (careful) { continue; }
+    }
+    let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+    var dKeySums = array<vec4<f32>, 8>(dKey0_0, dKey0_1, dKey1_0, dKey1_1, dKey2_0, dKey2_1, dKey3_0, dKey3_1);
+    for (var i = 0u; i < 4u; i++) {
+      let tokenRow = firstKey + row * 4u + i;
+      if (tokenRow <= finalKey) {
+        let base = dKeyBase + tokenRow * params.dKeyRow;
+        {
+          let vector = column + 0u;
+          if (vector < 16u) {
+            var sum = dKeySums[i * 2u + 0u] * scale;
+            if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+            storeDKey(base, vector, sum);
+          }
         }
-      }
-      {
-        let vector = column + 8u;
-        if (vector < 16u) {
-          var sum = dKeySums[i * 2u + 1u] * scale;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
+        {
+          let vector = column + 8u;
+          if (vector < 16u) {
+            var sum = dKeySums[i * 2u + 1u] * scale;
+            if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+            storeDKey(base, vector, sum);
+          }
         }
       }
     }
-  }
-  var dValueSums = array<vec4<f32>, 8>(dValue0_0, dValue0_1, dValue1_0, dValue1_1, dValue2_0, dValue2_1, dValue3_0, dValue3_1);
-  for (var i = 0u; i < 4u; i++) {
-    let tokenRow = firstKey + row * 4u + i;
-    if (tokenRow <= finalKey) {
-      let base = dValueBase + tokenRow * params.dValueRow;
-      {
-        let vector = column + 0u;
-        if (vector < 16u) {
-          var sum = dValueSums[i * 2u + 0u];
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+    var dValueSums = array<vec4<f32>, 8>(dValue0_0, dValue0_1, dValue1_0, dValue1_1, dValue2_0, dValue2_1, dValue3_0, dValue3_1);
+    for (var i = 0u; i < 4u; i++) {
+      let tokenRow = firstKey + row * 4u + i;
+      if (tokenRow <= finalKey) {
+        let base = dValueBase + tokenRow * params.dValueRow;
+        {
+          let vector = column + 0u;
+          if (vector < 16u) {
+            var sum = dValueSums[i * 2u + 0u];
+            if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+            storeDValue(base, vector, sum);
+          }
         }
-      }
-      {
-        let vector = column + 8u;
-        if (vector < 16u) {
-          var sum = dValueSums[i * 2u + 1u];
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+        {
+          let vector = column + 8u;
+          if (vector < 16u) {
+            var sum = dValueSums[i * 2u + 1u];
+            if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+            storeDValue(base, vector, sum);
+          }
         }
       }
     }
+    break;
   }
 }

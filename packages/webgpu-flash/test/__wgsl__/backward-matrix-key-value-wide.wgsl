@@ -55,6 +55,7 @@ struct Params {
   mapHeads: u32,
   mapBatches: u32,
   scale: u32,
+  negativeInfinity: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -76,8 +77,9 @@ const tileRows = 128u;
 const tileColumns = 16u;
 const scoreStride = 5u;
 const weightStride = 10u;
+// Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
-const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+const deadRow = 2.0e38;
 const weightBits = 8.0;
 const weightUnit = 0.00390625;
 const log2e = 1.4426950408889634;

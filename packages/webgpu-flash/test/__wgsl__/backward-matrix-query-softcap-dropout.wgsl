@@ -50,6 +50,7 @@ struct Params {
   mapHeads: u32,
   mapBatches: u32,
   scale: u32,
+  negativeInfinity: u32,
   dropoutThreshold: u32,
   dropoutScale: u32,
   dropoutKeyLow: u32,
@@ -74,8 +75,9 @@ const tileRows = 128u;
 const tileColumns = 16u;
 const scoreStride = 6u;
 const weightStride = 6u;
+// Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
-const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
+const deadRow = 2.0e38;
 const weightBits = 8.0;
 const weightUnit = 0.00390625;
 const log2e = 1.4426950408889634;
@@ -154,7 +156,7 @@ fn dropoutWeights(plane: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
 }
 
 fn boundedTanh(x: f32) -> f32 {
-  return tanh(clamp(x, -10.0, 10.0));
+  return select(tanh(x), sign(x), abs(x) > 10.0);
 }
 
 fn modifier0(score: f32, batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> f32 {
@@ -369,8 +371,8 @@ fn main(
     }
     score0_0 *= kept0_0;
     score0_1 *= kept0_1;
-    gradient0_0 = select(gradient0_0 * slope0_0, vec4<f32>(0.0), gradient0_0 == vec4<f32>(0.0));
-    gradient0_1 = select(gradient0_1 * slope0_1, vec4<f32>(0.0), gradient0_1 == vec4<f32>(0.0));
+    gradient0_0 = select(gradient0_0 * slope0_0, gradient0_0, gradient0_0 == vec4<f32>(0.0));
+    gradient0_1 = select(gradient0_1 * slope0_1, gradient0_1, gradient0_1 == vec4<f32>(0.0));
     weights[subgroup][ownRow0 * weightStride + part] = vec4<f16>(gradient0_0);
     weights[subgroup][ownRow0 * weightStride + part + 2u] = vec4<f16>(gradient0_1);
     workgroupBarrier();

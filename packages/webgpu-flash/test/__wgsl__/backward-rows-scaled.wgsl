@@ -36,9 +36,9 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> softmaxRows: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> magnitudes: array<f32>;
 
-const hidden = -1.0e38;
-const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0
-const negativeInfinity = 0xff800000u;
+// In place of -Infinity, so that exp(-Infinity - deadRow) is 0.
+const deadRow = 3.4028234663852886e38;
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
 
 // 4 bytes a thread
 var<workgroup> partial: array<f32, 128>;
@@ -93,7 +93,6 @@ fn main(
     for (var other = 0u; other < 8u; other++) { total += partial[thread + other]; }
     let place = (batch * params.heads + head) * params.queryLength + queryRow;
     let bits = logSumExp[params.logSumExpOffset + place];
-    let finite = clamp(bitcast<f32>(bits), hidden, -hidden);
-    softmaxRows[params.softmaxRowsOffset + place] = vec4<f32>(select(finite, deadRow, bits == negativeInfinity), total, scaleOfBound(bound), 0.0);
+    softmaxRows[params.softmaxRowsOffset + place] = vec4<f32>(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total, scaleOfBound(bound), 0.0);
   }
 }

@@ -63,14 +63,44 @@ const scores = 8u; // of one slot in a chunk
 const chunkKeys = 64u;
 const stride = 3u;
 const valueVectors = 16u;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
+// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
+const smallestMaximum = -3.4028234663852886e38;
 
-// 4352 bytes: products of each thread, or its sums of values; scores, or maxima and sums.
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
+
+fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  let weights = bitcast<vec4<u32>>(exp(scores - reference));
+  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
+}
+
+fn addVisible(sum: vec4<f32>, weight: f32, row: vec4<f32>) -> vec4<f32> {
+  return select(fma(vec4<f32>(weight), row, sum), sum, bitcast<u32>(weight) == hiddenWeightBits);
+}
+
+fn allFinite(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+}
+
+fn isNotANumber(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn exponential(x: f32) -> f32 {
+  return select(exp(x), x, isNotANumber(x));
+}
+
+fn logarithm(x: f32) -> f32 {
+  return select(log(x), x, isNotANumber(x));
+}
+
+fn pairWeight(score: f32, reference: f32) -> f32 {
+  return pairWeights(vec4<f32>(score), vec4<f32>(reference)).x;
+}
+
+// 4356 bytes: products of each thread, or its sums of values; scores, or maxima and sums.
 var<workgroup> tile: array<vec4<f32>, 256>;
-var<workgroup> scalars: array<f32, 64>;
+var<workgroup> scalars: array<f32, 65>;
 
 fn unpackHalves(words: vec2<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
@@ -129,176 +159,211 @@ fn main(
   let queryBase1 = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row1 / params.queryLength) * params.queryHead + (row1 % params.queryLength) * params.queryRow;
   let query1_0 = loadQuery(queryBase1, 2u * (lane + 0u) + 0u);
   let query1_1 = loadQuery(queryBase1, 2u * (lane + 0u) + 1u);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   let number0 = lane / 1u;
   let ownRow0 = min(firstRow + number0 % rows, groupRows - 1u);
   let ownHead0 = keyHead * params.headsPerKeyHead + ownRow0 / params.queryLength;
   let ownQuery0 = i32(ownRow0 % params.queryLength);
   let firstLane = invocation - lane;
-  var ownMaximum = smallestMaximum;
-  var ownSum = 0.0;
-  var output0_0 = vec4<f32>(0.0);
-  var output0_1 = vec4<f32>(0.0);
-  var output1_0 = vec4<f32>(0.0);
-  var output1_1 = vec4<f32>(0.0);
+  // The second time with care; see kernels/careful.ts.
+  var careful = false;
+  if (thread == 0u) { scalars[64] = f32(0.0); }
+  loop {
+    let shift = select(0.0, 22.180709777918249, careful);
+    var ownMaximum = smallestMaximum;
+    var ownSum = 0.0;
+    var output0_0 = vec4<f32>(0.0);
+    var output0_1 = vec4<f32>(0.0);
+    var output1_0 = vec4<f32>(0.0);
+    var output1_1 = vec4<f32>(0.0);
 
-  for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-    let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
-    let place0 = min(firstKey + 0u * slots, lastKey);
-    let place1 = min(firstKey + 1u * slots, lastKey);
-    let place2 = min(firstKey + 2u * slots, lastKey);
-    let place3 = min(firstKey + 3u * slots, lastKey);
-    let key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
-    let key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
-    let key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
-    let key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
-    let value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
-    let value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
-    let value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
-    let value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
-    let k0_0 = vec4<f32>(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y));
-    let k0_1 = vec4<f32>(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w));
-    let k1_0 = vec4<f32>(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y));
-    let k1_1 = vec4<f32>(unpack2x16float(key1_0.z), unpack2x16float(key1_0.w));
-    let k2_0 = vec4<f32>(unpack2x16float(key2_0.x), unpack2x16float(key2_0.y));
-    let k2_1 = vec4<f32>(unpack2x16float(key2_0.z), unpack2x16float(key2_0.w));
-    let k3_0 = vec4<f32>(unpack2x16float(key3_0.x), unpack2x16float(key3_0.y));
-    let k3_1 = vec4<f32>(unpack2x16float(key3_0.z), unpack2x16float(key3_0.w));
-    let product0 = dot(query0_0, k0_0) + dot(query0_1, k0_1);
-    let product1 = dot(query1_0, k0_0) + dot(query1_1, k0_1);
-    let product2 = dot(query0_0, k1_0) + dot(query0_1, k1_1);
-    let product3 = dot(query1_0, k1_0) + dot(query1_1, k1_1);
-    let product4 = dot(query0_0, k2_0) + dot(query0_1, k2_1);
-    let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
-    let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
-    let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
-    let shared0_0 = select(product0, product4, (lane & 4u) != 0u) + subgroupShuffleXor(select(product4, product0, (lane & 4u) != 0u), 4u);
-    let shared0_1 = select(product1, product5, (lane & 4u) != 0u) + subgroupShuffleXor(select(product5, product1, (lane & 4u) != 0u), 4u);
-    let shared0_2 = select(product2, product6, (lane & 4u) != 0u) + subgroupShuffleXor(select(product6, product2, (lane & 4u) != 0u), 4u);
-    let shared0_3 = select(product3, product7, (lane & 4u) != 0u) + subgroupShuffleXor(select(product7, product3, (lane & 4u) != 0u), 4u);
-    let shared1_0 = select(shared0_0, shared0_2, (lane & 2u) != 0u) + subgroupShuffleXor(select(shared0_2, shared0_0, (lane & 2u) != 0u), 2u);
-    let shared1_1 = select(shared0_1, shared0_3, (lane & 2u) != 0u) + subgroupShuffleXor(select(shared0_3, shared0_1, (lane & 2u) != 0u), 2u);
-    let shared2_0 = select(shared1_0, shared1_1, (lane & 1u) != 0u) + subgroupShuffleXor(select(shared1_1, shared1_0, (lane & 1u) != 0u), 1u);
-    var own0: f32;
-    {
-      let total0 = shared2_0;
-      let ownKey0 = firstKey + number0 / rows * slots;
-      var score0 = total0 * scale;
-      score0 = clamp(score0, hidden, -hidden);
-      if (!(ownKey0 < keyCount)) { score0 = hidden; }
-      own0 = score0;
-    }
-    var best = own0;
-    best = max(best, subgroupShuffleXor(best, 2u));
-    best = max(best, subgroupShuffleXor(best, 4u));
-    let ownTop = max(ownMaximum, best);
-    let ownDecay = exp(ownMaximum - ownTop);
-    let ownShare = exp(own0 - ownTop);
-    ownMaximum = ownTop;
-    ownSum = ownSum * ownDecay + ownShare;
-    let ownWeight = ownShare;
-    let weight0 = subgroupShuffle(ownWeight, firstLane + 0u);
-    let weight1 = subgroupShuffle(ownWeight, firstLane + 1u);
-    let weight2 = subgroupShuffle(ownWeight, firstLane + 2u);
-    let weight3 = subgroupShuffle(ownWeight, firstLane + 3u);
-    let weight4 = subgroupShuffle(ownWeight, firstLane + 4u);
-    let weight5 = subgroupShuffle(ownWeight, firstLane + 5u);
-    let weight6 = subgroupShuffle(ownWeight, firstLane + 6u);
-    let weight7 = subgroupShuffle(ownWeight, firstLane + 7u);
-    let decay0 = subgroupShuffle(ownDecay, firstLane + 0u);
-    let decay1 = subgroupShuffle(ownDecay, firstLane + 1u);
-    let v0_0 = vec4<f32>(unpack2x16float(value0_0.x), unpack2x16float(value0_0.y));
-    let v0_1 = vec4<f32>(unpack2x16float(value0_0.z), unpack2x16float(value0_0.w));
-    let v1_0 = vec4<f32>(unpack2x16float(value1_0.x), unpack2x16float(value1_0.y));
-    let v1_1 = vec4<f32>(unpack2x16float(value1_0.z), unpack2x16float(value1_0.w));
-    let v2_0 = vec4<f32>(unpack2x16float(value2_0.x), unpack2x16float(value2_0.y));
-    let v2_1 = vec4<f32>(unpack2x16float(value2_0.z), unpack2x16float(value2_0.w));
-    let v3_0 = vec4<f32>(unpack2x16float(value3_0.x), unpack2x16float(value3_0.y));
-    let v3_1 = vec4<f32>(unpack2x16float(value3_0.z), unpack2x16float(value3_0.w));
-    output0_0 = output0_0 * decay0 + weight0 * v0_0 + weight2 * v1_0 + weight4 * v2_0 + weight6 * v3_0;
-    output0_1 = output0_1 * decay0 + weight0 * v0_1 + weight2 * v1_1 + weight4 * v2_1 + weight6 * v3_1;
-    output1_0 = output1_0 * decay1 + weight1 * v0_0 + weight3 * v1_0 + weight5 * v2_0 + weight7 * v3_0;
-    output1_1 = output1_1 * decay1 + weight1 * v0_1 + weight3 * v1_1 + weight5 * v2_1 + weight7 * v3_1;
-  }
-  ownSum += subgroupShuffleXor(ownSum, 2u);
-  ownSum += subgroupShuffleXor(ownSum, 4u);
-  let maximum0 = subgroupShuffle(ownMaximum, firstLane + 0u);
-  let sum0 = subgroupShuffle(ownSum, firstLane + 0u);
-  let maximum1 = subgroupShuffle(ownMaximum, firstLane + 1u);
-  let sum1 = subgroupShuffle(ownSum, firstLane + 1u);
-
-  workgroupBarrier();
-  if (lane == 0u) {
-    scalars[slot * rows + 0u] = maximum0;
-    scalars[slot * rows + 1u] = maximum1;
-  }
-  workgroupBarrier();
-  var top0 = maximum0;
-  var top1 = maximum1;
-  for (var other = 0u; other < slots; other++) {
-    top0 = max(top0, scalars[other * rows + 0u]);
-    top1 = max(top1, scalars[other * rows + 1u]);
-  }
-  let share0 = exp(maximum0 - top0);
-  output0_0 *= share0;
-  output0_1 *= share0;
-  let share1 = exp(maximum1 - top1);
-  output1_0 *= share1;
-  output1_1 *= share1;
-  if (lane == 0u) {
-    scalars[slots * rows + slot * rows + 0u] = sum0 * share0;
-    scalars[slots * rows + slot * rows + 1u] = sum1 * share1;
-  }
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output0_0;
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output0_1;
-  workgroupBarrier();
-  for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
-    let row = firstRow + 0u + unit / valueVectors;
-    let tileRow = 0u + unit / valueVectors;
-    let vector = unit % valueVectors;
-    var sum = vec4<f32>(0.0);
-    var total = 0.0;
-    var maximum = smallestMaximum;
-    for (var other = 0u; other < slots; other++) {
-      sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
-      total += scalars[slots * rows + other * rows + tileRow];
-      maximum = max(maximum, scalars[other * rows + tileRow]);
-    }
-    if (row < groupRows) {
-      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-      let queryIndex = row % params.queryLength;
-      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-      output[place * valueVectors + vector] = sum;
-      if (vector == 0u) {
-        logSumExp[2u * place] = maximum;
-        logSumExp[2u * place + 1u] = total;
+    for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+      let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
+      let place0 = min(firstKey + 0u * slots, lastKey);
+      let place1 = min(firstKey + 1u * slots, lastKey);
+      let place2 = min(firstKey + 2u * slots, lastKey);
+      let place3 = min(firstKey + 3u * slots, lastKey);
+      let key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
+      let key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
+      let key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
+      let key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
+      let value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
+      let value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
+      let value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
+      let value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
+      let k0_0 = vec4<f32>(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y));
+      let k0_1 = vec4<f32>(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w));
+      let k1_0 = vec4<f32>(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y));
+      let k1_1 = vec4<f32>(unpack2x16float(key1_0.z), unpack2x16float(key1_0.w));
+      let k2_0 = vec4<f32>(unpack2x16float(key2_0.x), unpack2x16float(key2_0.y));
+      let k2_1 = vec4<f32>(unpack2x16float(key2_0.z), unpack2x16float(key2_0.w));
+      let k3_0 = vec4<f32>(unpack2x16float(key3_0.x), unpack2x16float(key3_0.y));
+      let k3_1 = vec4<f32>(unpack2x16float(key3_0.z), unpack2x16float(key3_0.w));
+      let product0 = dot(query0_0, k0_0) + dot(query0_1, k0_1);
+      let product1 = dot(query1_0, k0_0) + dot(query1_1, k0_1);
+      let product2 = dot(query0_0, k1_0) + dot(query0_1, k1_1);
+      let product3 = dot(query1_0, k1_0) + dot(query1_1, k1_1);
+      let product4 = dot(query0_0, k2_0) + dot(query0_1, k2_1);
+      let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
+      let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
+      let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
+      let shared0_0 = select(product0, product4, (lane & 4u) != 0u) + subgroupShuffleXor(select(product4, product0, (lane & 4u) != 0u), 4u);
+      let shared0_1 = select(product1, product5, (lane & 4u) != 0u) + subgroupShuffleXor(select(product5, product1, (lane & 4u) != 0u), 4u);
+      let shared0_2 = select(product2, product6, (lane & 4u) != 0u) + subgroupShuffleXor(select(product6, product2, (lane & 4u) != 0u), 4u);
+      let shared0_3 = select(product3, product7, (lane & 4u) != 0u) + subgroupShuffleXor(select(product7, product3, (lane & 4u) != 0u), 4u);
+      let shared1_0 = select(shared0_0, shared0_2, (lane & 2u) != 0u) + subgroupShuffleXor(select(shared0_2, shared0_0, (lane & 2u) != 0u), 2u);
+      let shared1_1 = select(shared0_1, shared0_3, (lane & 2u) != 0u) + subgroupShuffleXor(select(shared0_3, shared0_1, (lane & 2u) != 0u), 2u);
+      let shared2_0 = select(shared1_0, shared1_1, (lane & 1u) != 0u) + subgroupShuffleXor(select(shared1_1, shared1_0, (lane & 1u) != 0u), 1u);
+      var own0: f32;
+      {
+        let total0 = shared2_0;
+        let ownKey0 = firstKey + number0 / rows * slots;
+        var score0 = total0 * scale;
+        if (!(ownKey0 < keyCount)) { score0 = hidden; }
+        own0 = score0;
+      }
+      var best = own0;
+      best = max(best, subgroupShuffleXor(best, 2u));
+      best = max(best, subgroupShuffleXor(best, 4u));
+      let ownTop = max(ownMaximum, best);
+      let ownDecay = exp(ownMaximum - ownTop);
+      let ownShare = pairWeight(own0, ownTop + shift);
+      ownMaximum = ownTop;
+      ownSum = ownSum * ownDecay + ownShare;
+      let ownWeight = ownShare;
+      let weight0 = subgroupShuffle(ownWeight, firstLane + 0u);
+      let weight1 = subgroupShuffle(ownWeight, firstLane + 1u);
+      let weight2 = subgroupShuffle(ownWeight, firstLane + 2u);
+      let weight3 = subgroupShuffle(ownWeight, firstLane + 3u);
+      let weight4 = subgroupShuffle(ownWeight, firstLane + 4u);
+      let weight5 = subgroupShuffle(ownWeight, firstLane + 5u);
+      let weight6 = subgroupShuffle(ownWeight, firstLane + 6u);
+      let weight7 = subgroupShuffle(ownWeight, firstLane + 7u);
+      let decay0 = subgroupShuffle(ownDecay, firstLane + 0u);
+      let decay1 = subgroupShuffle(ownDecay, firstLane + 1u);
+      let v0_0 = vec4<f32>(unpack2x16float(value0_0.x), unpack2x16float(value0_0.y));
+      let v0_1 = vec4<f32>(unpack2x16float(value0_0.z), unpack2x16float(value0_0.w));
+      let v1_0 = vec4<f32>(unpack2x16float(value1_0.x), unpack2x16float(value1_0.y));
+      let v1_1 = vec4<f32>(unpack2x16float(value1_0.z), unpack2x16float(value1_0.w));
+      let v2_0 = vec4<f32>(unpack2x16float(value2_0.x), unpack2x16float(value2_0.y));
+      let v2_1 = vec4<f32>(unpack2x16float(value2_0.z), unpack2x16float(value2_0.w));
+      let v3_0 = vec4<f32>(unpack2x16float(value3_0.x), unpack2x16float(value3_0.y));
+      let v3_1 = vec4<f32>(unpack2x16float(value3_0.z), unpack2x16float(value3_0.w));
+      if (careful) {
+        output0_0 *= decay0;
+        output0_0 = addVisible(output0_0, weight0, v0_0);
+        output0_0 = addVisible(output0_0, weight2, v1_0);
+        output0_0 = addVisible(output0_0, weight4, v2_0);
+        output0_0 = addVisible(output0_0, weight6, v3_0);
+        output0_1 *= decay0;
+        output0_1 = addVisible(output0_1, weight0, v0_1);
+        output0_1 = addVisible(output0_1, weight2, v1_1);
+        output0_1 = addVisible(output0_1, weight4, v2_1);
+        output0_1 = addVisible(output0_1, weight6, v3_1);
+        output1_0 *= decay1;
+        output1_0 = addVisible(output1_0, weight1, v0_0);
+        output1_0 = addVisible(output1_0, weight3, v1_0);
+        output1_0 = addVisible(output1_0, weight5, v2_0);
+        output1_0 = addVisible(output1_0, weight7, v3_0);
+        output1_1 *= decay1;
+        output1_1 = addVisible(output1_1, weight1, v0_1);
+        output1_1 = addVisible(output1_1, weight3, v1_1);
+        output1_1 = addVisible(output1_1, weight5, v2_1);
+        output1_1 = addVisible(output1_1, weight7, v3_1);
+      } else {
+        output0_0 = output0_0 * decay0 + weight0 * v0_0 + weight2 * v1_0 + weight4 * v2_0 + weight6 * v3_0;
+        output0_1 = output0_1 * decay0 + weight0 * v0_1 + weight2 * v1_1 + weight4 * v2_1 + weight6 * v3_1;
+        output1_0 = output1_0 * decay1 + weight1 * v0_0 + weight3 * v1_0 + weight5 * v2_0 + weight7 * v3_0;
+        output1_1 = output1_1 * decay1 + weight1 * v0_1 + weight3 * v1_1 + weight5 * v2_1 + weight7 * v3_1;
       }
     }
-  }
-  workgroupBarrier();
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output1_0;
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output1_1;
-  workgroupBarrier();
-  for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
-    let row = firstRow + 1u + unit / valueVectors;
-    let tileRow = 1u + unit / valueVectors;
-    let vector = unit % valueVectors;
-    var sum = vec4<f32>(0.0);
-    var total = 0.0;
-    var maximum = smallestMaximum;
-    for (var other = 0u; other < slots; other++) {
-      sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
-      total += scalars[slots * rows + other * rows + tileRow];
-      maximum = max(maximum, scalars[other * rows + tileRow]);
+    ownSum += subgroupShuffleXor(ownSum, 2u);
+    ownSum += subgroupShuffleXor(ownSum, 4u);
+    let maximum0 = subgroupShuffle(ownMaximum, firstLane + 0u);
+    let sum0 = subgroupShuffle(ownSum, firstLane + 0u);
+    let maximum1 = subgroupShuffle(ownMaximum, firstLane + 1u);
+    let sum1 = subgroupShuffle(ownSum, firstLane + 1u);
+    if (!careful) {
+      // Sums may overflow here: then care is taken for nothing.
+      if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1)) { scalars[64] = f32(1.0); }
+      careful = workgroupUniformLoad(&scalars[64]) > 0.0;
+      if (careful) { continue; }
     }
-    if (row < groupRows) {
-      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-      let queryIndex = row % params.queryLength;
-      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-      output[place * valueVectors + vector] = sum;
-      if (vector == 0u) {
-        logSumExp[2u * place] = maximum;
-        logSumExp[2u * place + 1u] = total;
+    workgroupBarrier();
+    if (lane == 0u) {
+      scalars[slot * rows + 0u] = maximum0;
+      scalars[slot * rows + 1u] = maximum1;
+    }
+    workgroupBarrier();
+    var top0 = maximum0;
+    var top1 = maximum1;
+    for (var other = 0u; other < slots; other++) {
+      top0 = max(top0, scalars[other * rows + 0u]);
+      top1 = max(top1, scalars[other * rows + 1u]);
+    }
+    let share0 = exponential(maximum0 - top0);
+    output0_0 *= share0 * 0.0625;
+    output0_1 *= share0 * 0.0625;
+    let share1 = exponential(maximum1 - top1);
+    output1_0 *= share1 * 0.0625;
+    output1_1 *= share1 * 0.0625;
+    if (lane == 0u) {
+      scalars[slots * rows + slot * rows + 0u] = sum0 * share0;
+      scalars[slots * rows + slot * rows + 1u] = sum1 * share1;
+    }
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output0_0;
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output0_1;
+    workgroupBarrier();
+    for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
+      let row = firstRow + 0u + unit / valueVectors;
+      let tileRow = 0u + unit / valueVectors;
+      let vector = unit % valueVectors;
+      var sum = vec4<f32>(0.0);
+      var total = 0.0;
+      var maximum = smallestMaximum;
+      for (var other = 0u; other < slots; other++) {
+        sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
+        total += scalars[slots * rows + other * rows + tileRow];
+        maximum = max(maximum, scalars[other * rows + tileRow]);
+      }
+      if (row < groupRows) {
+        let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+        let queryIndex = row % params.queryLength;
+        let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+        output[place * valueVectors + vector] = sum;
+        if (vector == 0u) {
+          logSumExp[2u * place] = maximum + shift;
+          logSumExp[2u * place + 1u] = total;
+        }
       }
     }
+    workgroupBarrier();
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output1_0;
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output1_1;
+    workgroupBarrier();
+    for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
+      let row = firstRow + 1u + unit / valueVectors;
+      let tileRow = 1u + unit / valueVectors;
+      let vector = unit % valueVectors;
+      var sum = vec4<f32>(0.0);
+      var total = 0.0;
+      var maximum = smallestMaximum;
+      for (var other = 0u; other < slots; other++) {
+        sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
+        total += scalars[slots * rows + other * rows + tileRow];
+        maximum = max(maximum, scalars[other * rows + tileRow]);
+      }
+      if (row < groupRows) {
+        let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+        let queryIndex = row % params.queryLength;
+        let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+        output[place * valueVectors + vector] = sum;
+        if (vector == 0u) {
+          logSumExp[2u * place] = maximum + shift;
+          logSumExp[2u * place + 1u] = total;
+        }
+      }
+    }
+    break;
   }
 }

@@ -54,10 +54,24 @@ struct Params {
 const columns = 16u;
 const slices = 16u;
 const valueVectors = 16u;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
+// Large values must not overflow where parts are added up, which have been divided by 16 before.
+const partFactor = 0.000244140625;
+const sumFactor = 65536.0;
+// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
+const smallestMaximum = -3.4028234663852886e38;
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+
+fn isNotANumber(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn exponential(x: f32) -> f32 {
+  return select(exp(x), x, isNotANumber(x));
+}
+
+fn logarithm(x: f32) -> f32 {
+  return select(log(x), x, isNotANumber(x));
+}
 
 // What each slice of the parts comes to: 6 KiB.
 var<workgroup> sums: array<vec4<f32>, 256>;
@@ -79,16 +93,16 @@ fn chunkAt(batch: u32, index: u32) -> u32 {
   return lengths[lengthWords * batch + 3u] + index;
 }
 
-fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>) {
+fn finishDecoded(batch: u32, head: u32, queryIndex: u32, vector: u32, maximum: f32, total: f32, sum: vec4<f32>, factor: f32) {
   let top = maximum;
   let share = 1.0;
   let all = total;
-  let seen = all > 0.0;
+  let seen = bitcast<u32>(all) != 0u; // and not all > 0, since a sum of NaN is one
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryIndex * params.outputRow;
-  storeOutput(base, vector, sum * select(0.0, share / all, seen));
+  storeOutput(base, vector, sum * select(0.0, share / all * factor, seen));
   if (vector == 0u) {
     let place = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryIndex;
-    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + log(all), seen);
+    logSumExp[place] = select(bitcast<f32>(params.negativeInfinity), top + logarithm(all), seen);
   }
 }
 
@@ -104,6 +118,7 @@ fn main(
   let parts = (chunkCount(batch) + params.partChunks - 1u) / params.partChunks;
   let place = ((batch * params.heads + head) * params.queryLength + workgroup.x) * params.parts;
   let vector = min(column, valueVectors - 1u);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   var maximum = smallestMaximum;
   var total = 0.0;
   var sum = vec4<f32>(0.0);
@@ -125,22 +140,22 @@ fn main(
     let maximum2 = select(hidden, softmax2.x, part + 2u * slices < parts);
     let maximum3 = select(hidden, softmax3.x, part + 3u * slices < parts);
     let top = max(maximum, max(max(max(maximum0, maximum1), maximum2), maximum3));
-    let decay = exp(maximum - top);
+    let decay = exponential(maximum - top);
     total *= decay;
     sum *= decay;
     maximum = top;
-    let share0 = exp(maximum0 - top);
+    let share0 = exponential(maximum0 - top);
     total += softmax0.y * share0;
-    sum += values0 * share0;
-    let share1 = exp(maximum1 - top);
+    sum += values0 * (share0 * partFactor);
+    let share1 = exponential(maximum1 - top);
     total += softmax1.y * share1;
-    sum += values1 * share1;
-    let share2 = exp(maximum2 - top);
+    sum += values1 * (share1 * partFactor);
+    let share2 = exponential(maximum2 - top);
     total += softmax2.y * share2;
-    sum += values2 * share2;
-    let share3 = exp(maximum3 - top);
+    sum += values2 * (share2 * partFactor);
+    let share3 = exponential(maximum3 - top);
     total += softmax3.y * share3;
-    sum += values3 * share3;
+    sum += values3 * (share3 * partFactor);
   }
   sums[thread] = sum;
   softmax[thread] = vec2<f32>(maximum, total);
@@ -149,12 +164,12 @@ fn main(
     for (var other = 1u; other < slices; other++) {
       let its = softmax[other * columns + column];
       let top = max(maximum, its.x);
-      let decay = exp(maximum - top);
-      let share = exp(its.x - top);
+      let decay = exponential(maximum - top);
+      let share = exponential(its.x - top);
       total = total * decay + its.y * share;
       sum = sum * decay + sums[other * columns + column] * share;
       maximum = top;
     }
-    finishDecoded(batch, head, workgroup.x, column, maximum, total, sum);
+    finishDecoded(batch, head, workgroup.x, column, maximum, total, sum, sumFactor);
   }
 }

@@ -61,14 +61,44 @@ const scores = 8u; // of one slot in a chunk
 const chunkKeys = 64u;
 const stride = 3u;
 const valueVectors = 16u;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
+// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
+const smallestMaximum = -3.4028234663852886e38;
 
-// 6656 bytes: products of each thread, or its sums of values; scores, or maxima and sums.
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
+
+fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  let weights = bitcast<vec4<u32>>(exp(scores - reference));
+  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
+}
+
+fn addVisible(sum: vec4<f32>, weight: f32, row: vec4<f32>) -> vec4<f32> {
+  return select(fma(vec4<f32>(weight), row, sum), sum, bitcast<u32>(weight) == hiddenWeightBits);
+}
+
+fn allFinite(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+}
+
+fn isNotANumber(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn exponential(x: f32) -> f32 {
+  return select(exp(x), x, isNotANumber(x));
+}
+
+fn logarithm(x: f32) -> f32 {
+  return select(log(x), x, isNotANumber(x));
+}
+
+fn pairWeight(score: f32, reference: f32) -> f32 {
+  return pairWeights(vec4<f32>(score), vec4<f32>(reference)).x;
+}
+
+// 6660 bytes: products of each thread, or its sums of values; scores, or maxima and sums.
 var<workgroup> tile: array<vec4<f32>, 384>;
-var<workgroup> scalars: array<f32, 128>;
+var<workgroup> scalars: array<f32, 129>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return query[base + vector];
@@ -119,192 +149,229 @@ fn main(
   let queryBase1 = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row1 / params.queryLength) * params.queryHead + (row1 % params.queryLength) * params.queryRow;
   let query1_0 = loadQuery(queryBase1, 2u * (lane + 0u) + 0u);
   let query1_1 = loadQuery(queryBase1, 2u * (lane + 0u) + 1u);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   let number0 = lane + 0u;
   let ownRow0 = min(firstRow + number0 % rows, groupRows - 1u);
   let ownHead0 = keyHead * params.headsPerKeyHead + ownRow0 / params.queryLength;
   let ownQuery0 = i32(ownRow0 % params.queryLength);
-  var maximum0 = smallestMaximum;
-  var sum0 = 0.0;
-  var maximum1 = smallestMaximum;
-  var sum1 = 0.0;
-  var output0_0 = vec4<f32>(0.0);
-  var output0_1 = vec4<f32>(0.0);
-  var output1_0 = vec4<f32>(0.0);
-  var output1_1 = vec4<f32>(0.0);
+  // The second time with care; see kernels/careful.ts.
+  var careful = false;
+  if (thread == 0u) { scalars[128] = f32(0.0); }
+  loop {
+    let shift = select(0.0, 22.180709777918249, careful);
+    var maximum0 = smallestMaximum;
+    var sum0 = 0.0;
+    var maximum1 = smallestMaximum;
+    var sum1 = 0.0;
+    var output0_0 = vec4<f32>(0.0);
+    var output0_1 = vec4<f32>(0.0);
+    var output1_0 = vec4<f32>(0.0);
+    var output1_1 = vec4<f32>(0.0);
 
-  for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-    let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
-    let place0 = min(firstKey + 0u * slots, lastKey);
-    let place1 = min(firstKey + 1u * slots, lastKey);
-    let place2 = min(firstKey + 2u * slots, lastKey);
-    let place3 = min(firstKey + 3u * slots, lastKey);
-    let key0_0 = key[keyBase + place0 * params.keyRow + 2u * (lane + 0u) + 0u];
-    let key0_1 = key[keyBase + place0 * params.keyRow + 2u * (lane + 0u) + 1u];
-    let key1_0 = key[keyBase + place1 * params.keyRow + 2u * (lane + 0u) + 0u];
-    let key1_1 = key[keyBase + place1 * params.keyRow + 2u * (lane + 0u) + 1u];
-    let key2_0 = key[keyBase + place2 * params.keyRow + 2u * (lane + 0u) + 0u];
-    let key2_1 = key[keyBase + place2 * params.keyRow + 2u * (lane + 0u) + 1u];
-    let key3_0 = key[keyBase + place3 * params.keyRow + 2u * (lane + 0u) + 0u];
-    let key3_1 = key[keyBase + place3 * params.keyRow + 2u * (lane + 0u) + 1u];
-    let value0_0 = value[valueBase + place0 * params.valueRow + 2u * (lane + 0u) + 0u];
-    let value0_1 = value[valueBase + place0 * params.valueRow + 2u * (lane + 0u) + 1u];
-    let value1_0 = value[valueBase + place1 * params.valueRow + 2u * (lane + 0u) + 0u];
-    let value1_1 = value[valueBase + place1 * params.valueRow + 2u * (lane + 0u) + 1u];
-    let value2_0 = value[valueBase + place2 * params.valueRow + 2u * (lane + 0u) + 0u];
-    let value2_1 = value[valueBase + place2 * params.valueRow + 2u * (lane + 0u) + 1u];
-    let value3_0 = value[valueBase + place3 * params.valueRow + 2u * (lane + 0u) + 0u];
-    let value3_1 = value[valueBase + place3 * params.valueRow + 2u * (lane + 0u) + 1u];
-    let k0_0 = key0_0;
-    let k0_1 = key0_1;
-    let k1_0 = key1_0;
-    let k1_1 = key1_1;
-    let k2_0 = key2_0;
-    let k2_1 = key2_1;
-    let k3_0 = key3_0;
-    let k3_1 = key3_1;
-    let product0 = dot(query0_0, k0_0) + dot(query0_1, k0_1);
-    let product1 = dot(query1_0, k0_0) + dot(query1_1, k0_1);
-    let product2 = dot(query0_0, k1_0) + dot(query0_1, k1_1);
-    let product3 = dot(query1_0, k1_0) + dot(query1_1, k1_1);
-    let product4 = dot(query0_0, k2_0) + dot(query0_1, k2_1);
-    let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
-    let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
-    let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
-    tile[thread * stride + 0u] = vec4<f32>(product0, product1, product2, product3);
-    tile[thread * stride + 1u] = vec4<f32>(product4, product5, product6, product7);
-    workgroupBarrier();
-    {
-    var total0 = 0.0;
-    for (var other = 0u; other < lanes; other++) {
-      total0 += tile[(slot * lanes + other) * stride + number0 / 4u][number0 % 4u];
-    }
-    let ownKey0 = firstKey + number0 / rows * slots;
-    var score0 = total0 * scale;
-    score0 = clamp(score0, hidden, -hidden);
-    if (!(ownKey0 < keyCount && visible(i32(batch), i32(ownHead0), queryOffset + ownQuery0, ownQuery0, i32(ownKey0)))) { score0 = hidden; }
-    scalars[slot * scores + number0] = score0;
-    }
-    workgroupBarrier();
-    let score0 = scalars[slot * scores + 0u];
-    let score1 = scalars[slot * scores + 1u];
-    let score2 = scalars[slot * scores + 2u];
-    let score3 = scalars[slot * scores + 3u];
-    let score4 = scalars[slot * scores + 4u];
-    let score5 = scalars[slot * scores + 5u];
-    let score6 = scalars[slot * scores + 6u];
-    let score7 = scalars[slot * scores + 7u];
-    let top0 = max(maximum0, max(max(max(score0, score2), score4), score6));
-    let decay0 = exp(maximum0 - top0);
-    maximum0 = top0;
-    let share0 = exp(score0 - top0);
-    let weight0 = share0;
-    let share2 = exp(score2 - top0);
-    let weight2 = share2;
-    let share4 = exp(score4 - top0);
-    let weight4 = share4;
-    let share6 = exp(score6 - top0);
-    let weight6 = share6;
-    sum0 = sum0 * decay0 + share0 + share2 + share4 + share6;
-    let top1 = max(maximum1, max(max(max(score1, score3), score5), score7));
-    let decay1 = exp(maximum1 - top1);
-    maximum1 = top1;
-    let share1 = exp(score1 - top1);
-    let weight1 = share1;
-    let share3 = exp(score3 - top1);
-    let weight3 = share3;
-    let share5 = exp(score5 - top1);
-    let weight5 = share5;
-    let share7 = exp(score7 - top1);
-    let weight7 = share7;
-    sum1 = sum1 * decay1 + share1 + share3 + share5 + share7;
-    let v0_0 = value0_0;
-    let v0_1 = value0_1;
-    let v1_0 = value1_0;
-    let v1_1 = value1_1;
-    let v2_0 = value2_0;
-    let v2_1 = value2_1;
-    let v3_0 = value3_0;
-    let v3_1 = value3_1;
-    output0_0 = output0_0 * decay0 + weight0 * v0_0 + weight2 * v1_0 + weight4 * v2_0 + weight6 * v3_0;
-    output0_1 = output0_1 * decay0 + weight0 * v0_1 + weight2 * v1_1 + weight4 * v2_1 + weight6 * v3_1;
-    output1_0 = output1_0 * decay1 + weight1 * v0_0 + weight3 * v1_0 + weight5 * v2_0 + weight7 * v3_0;
-    output1_1 = output1_1 * decay1 + weight1 * v0_1 + weight3 * v1_1 + weight5 * v2_1 + weight7 * v3_1;
-  }
-
-
-  workgroupBarrier();
-  if (lane == 0u) {
-    scalars[slot * rows + 0u] = maximum0;
-    scalars[slot * rows + 1u] = maximum1;
-  }
-  workgroupBarrier();
-  var top0 = maximum0;
-  var top1 = maximum1;
-  for (var other = 0u; other < slots; other++) {
-    top0 = max(top0, scalars[other * rows + 0u]);
-    top1 = max(top1, scalars[other * rows + 1u]);
-  }
-  let share0 = exp(maximum0 - top0);
-  output0_0 *= share0;
-  output0_1 *= share0;
-  let share1 = exp(maximum1 - top1);
-  output1_0 *= share1;
-  output1_1 *= share1;
-  if (lane == 0u) {
-    scalars[slots * rows + slot * rows + 0u] = sum0 * share0;
-    scalars[slots * rows + slot * rows + 1u] = sum1 * share1;
-  }
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output0_0;
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output0_1;
-  workgroupBarrier();
-  for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
-    let row = firstRow + 0u + unit / valueVectors;
-    let tileRow = 0u + unit / valueVectors;
-    let vector = unit % valueVectors;
-    var sum = vec4<f32>(0.0);
-    var total = 0.0;
-    var maximum = smallestMaximum;
-    for (var other = 0u; other < slots; other++) {
-      sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
-      total += scalars[slots * rows + other * rows + tileRow];
-      maximum = max(maximum, scalars[other * rows + tileRow]);
-    }
-    if (row < groupRows) {
-      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-      let queryIndex = row % params.queryLength;
-      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-      output[place * valueVectors + vector] = sum;
-      if (vector == 0u) {
-        logSumExp[2u * place] = maximum;
-        logSumExp[2u * place + 1u] = total;
+    for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+      let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
+      let place0 = min(firstKey + 0u * slots, lastKey);
+      let place1 = min(firstKey + 1u * slots, lastKey);
+      let place2 = min(firstKey + 2u * slots, lastKey);
+      let place3 = min(firstKey + 3u * slots, lastKey);
+      let key0_0 = key[keyBase + place0 * params.keyRow + 2u * (lane + 0u) + 0u];
+      let key0_1 = key[keyBase + place0 * params.keyRow + 2u * (lane + 0u) + 1u];
+      let key1_0 = key[keyBase + place1 * params.keyRow + 2u * (lane + 0u) + 0u];
+      let key1_1 = key[keyBase + place1 * params.keyRow + 2u * (lane + 0u) + 1u];
+      let key2_0 = key[keyBase + place2 * params.keyRow + 2u * (lane + 0u) + 0u];
+      let key2_1 = key[keyBase + place2 * params.keyRow + 2u * (lane + 0u) + 1u];
+      let key3_0 = key[keyBase + place3 * params.keyRow + 2u * (lane + 0u) + 0u];
+      let key3_1 = key[keyBase + place3 * params.keyRow + 2u * (lane + 0u) + 1u];
+      let value0_0 = value[valueBase + place0 * params.valueRow + 2u * (lane + 0u) + 0u];
+      let value0_1 = value[valueBase + place0 * params.valueRow + 2u * (lane + 0u) + 1u];
+      let value1_0 = value[valueBase + place1 * params.valueRow + 2u * (lane + 0u) + 0u];
+      let value1_1 = value[valueBase + place1 * params.valueRow + 2u * (lane + 0u) + 1u];
+      let value2_0 = value[valueBase + place2 * params.valueRow + 2u * (lane + 0u) + 0u];
+      let value2_1 = value[valueBase + place2 * params.valueRow + 2u * (lane + 0u) + 1u];
+      let value3_0 = value[valueBase + place3 * params.valueRow + 2u * (lane + 0u) + 0u];
+      let value3_1 = value[valueBase + place3 * params.valueRow + 2u * (lane + 0u) + 1u];
+      let k0_0 = key0_0;
+      let k0_1 = key0_1;
+      let k1_0 = key1_0;
+      let k1_1 = key1_1;
+      let k2_0 = key2_0;
+      let k2_1 = key2_1;
+      let k3_0 = key3_0;
+      let k3_1 = key3_1;
+      let product0 = dot(query0_0, k0_0) + dot(query0_1, k0_1);
+      let product1 = dot(query1_0, k0_0) + dot(query1_1, k0_1);
+      let product2 = dot(query0_0, k1_0) + dot(query0_1, k1_1);
+      let product3 = dot(query1_0, k1_0) + dot(query1_1, k1_1);
+      let product4 = dot(query0_0, k2_0) + dot(query0_1, k2_1);
+      let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
+      let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
+      let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
+      tile[thread * stride + 0u] = vec4<f32>(product0, product1, product2, product3);
+      tile[thread * stride + 1u] = vec4<f32>(product4, product5, product6, product7);
+      workgroupBarrier();
+      {
+      var total0 = 0.0;
+      for (var other = 0u; other < lanes; other++) {
+        total0 += tile[(slot * lanes + other) * stride + number0 / 4u][number0 % 4u];
+      }
+      let ownKey0 = firstKey + number0 / rows * slots;
+      var score0 = total0 * scale;
+      if (!(ownKey0 < keyCount && visible(i32(batch), i32(ownHead0), queryOffset + ownQuery0, ownQuery0, i32(ownKey0)))) { score0 = hidden; }
+      scalars[slot * scores + number0] = score0;
+      }
+      workgroupBarrier();
+      let score0 = scalars[slot * scores + 0u];
+      let score1 = scalars[slot * scores + 1u];
+      let score2 = scalars[slot * scores + 2u];
+      let score3 = scalars[slot * scores + 3u];
+      let score4 = scalars[slot * scores + 4u];
+      let score5 = scalars[slot * scores + 5u];
+      let score6 = scalars[slot * scores + 6u];
+      let score7 = scalars[slot * scores + 7u];
+      let top0 = max(maximum0, max(max(max(score0, score2), score4), score6));
+      let decay0 = exp(maximum0 - top0);
+      maximum0 = top0;
+      let reference0 = top0 + shift;
+      let share0 = pairWeight(score0, reference0);
+      let weight0 = share0;
+      let share2 = pairWeight(score2, reference0);
+      let weight2 = share2;
+      let share4 = pairWeight(score4, reference0);
+      let weight4 = share4;
+      let share6 = pairWeight(score6, reference0);
+      let weight6 = share6;
+      sum0 = sum0 * decay0 + share0 + share2 + share4 + share6;
+      let top1 = max(maximum1, max(max(max(score1, score3), score5), score7));
+      let decay1 = exp(maximum1 - top1);
+      maximum1 = top1;
+      let reference1 = top1 + shift;
+      let share1 = pairWeight(score1, reference1);
+      let weight1 = share1;
+      let share3 = pairWeight(score3, reference1);
+      let weight3 = share3;
+      let share5 = pairWeight(score5, reference1);
+      let weight5 = share5;
+      let share7 = pairWeight(score7, reference1);
+      let weight7 = share7;
+      sum1 = sum1 * decay1 + share1 + share3 + share5 + share7;
+      let v0_0 = value0_0;
+      let v0_1 = value0_1;
+      let v1_0 = value1_0;
+      let v1_1 = value1_1;
+      let v2_0 = value2_0;
+      let v2_1 = value2_1;
+      let v3_0 = value3_0;
+      let v3_1 = value3_1;
+      if (careful) {
+        output0_0 *= decay0;
+        output0_0 = addVisible(output0_0, weight0, v0_0);
+        output0_0 = addVisible(output0_0, weight2, v1_0);
+        output0_0 = addVisible(output0_0, weight4, v2_0);
+        output0_0 = addVisible(output0_0, weight6, v3_0);
+        output0_1 *= decay0;
+        output0_1 = addVisible(output0_1, weight0, v0_1);
+        output0_1 = addVisible(output0_1, weight2, v1_1);
+        output0_1 = addVisible(output0_1, weight4, v2_1);
+        output0_1 = addVisible(output0_1, weight6, v3_1);
+        output1_0 *= decay1;
+        output1_0 = addVisible(output1_0, weight1, v0_0);
+        output1_0 = addVisible(output1_0, weight3, v1_0);
+        output1_0 = addVisible(output1_0, weight5, v2_0);
+        output1_0 = addVisible(output1_0, weight7, v3_0);
+        output1_1 *= decay1;
+        output1_1 = addVisible(output1_1, weight1, v0_1);
+        output1_1 = addVisible(output1_1, weight3, v1_1);
+        output1_1 = addVisible(output1_1, weight5, v2_1);
+        output1_1 = addVisible(output1_1, weight7, v3_1);
+      } else {
+        output0_0 = output0_0 * decay0 + weight0 * v0_0 + weight2 * v1_0 + weight4 * v2_0 + weight6 * v3_0;
+        output0_1 = output0_1 * decay0 + weight0 * v0_1 + weight2 * v1_1 + weight4 * v2_1 + weight6 * v3_1;
+        output1_0 = output1_0 * decay1 + weight1 * v0_0 + weight3 * v1_0 + weight5 * v2_0 + weight7 * v3_0;
+        output1_1 = output1_1 * decay1 + weight1 * v0_1 + weight3 * v1_1 + weight5 * v2_1 + weight7 * v3_1;
       }
     }
-  }
-  workgroupBarrier();
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output1_0;
-  tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output1_1;
-  workgroupBarrier();
-  for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
-    let row = firstRow + 1u + unit / valueVectors;
-    let tileRow = 1u + unit / valueVectors;
-    let vector = unit % valueVectors;
-    var sum = vec4<f32>(0.0);
-    var total = 0.0;
-    var maximum = smallestMaximum;
-    for (var other = 0u; other < slots; other++) {
-      sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
-      total += scalars[slots * rows + other * rows + tileRow];
-      maximum = max(maximum, scalars[other * rows + tileRow]);
+
+    if (!careful) {
+      // Sums may overflow here: then care is taken for nothing.
+      if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1)) { scalars[128] = f32(1.0); }
+      careful = workgroupUniformLoad(&scalars[128]) > 0.0;
+      if (careful) { continue; }
     }
-    if (row < groupRows) {
-      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-      let queryIndex = row % params.queryLength;
-      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-      output[place * valueVectors + vector] = sum;
-      if (vector == 0u) {
-        logSumExp[2u * place] = maximum;
-        logSumExp[2u * place + 1u] = total;
+    workgroupBarrier();
+    if (lane == 0u) {
+      scalars[slot * rows + 0u] = maximum0;
+      scalars[slot * rows + 1u] = maximum1;
+    }
+    workgroupBarrier();
+    var top0 = maximum0;
+    var top1 = maximum1;
+    for (var other = 0u; other < slots; other++) {
+      top0 = max(top0, scalars[other * rows + 0u]);
+      top1 = max(top1, scalars[other * rows + 1u]);
+    }
+    let share0 = exponential(maximum0 - top0);
+    output0_0 *= share0 * 0.0625;
+    output0_1 *= share0 * 0.0625;
+    let share1 = exponential(maximum1 - top1);
+    output1_0 *= share1 * 0.0625;
+    output1_1 *= share1 * 0.0625;
+    if (lane == 0u) {
+      scalars[slots * rows + slot * rows + 0u] = sum0 * share0;
+      scalars[slots * rows + slot * rows + 1u] = sum1 * share1;
+    }
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output0_0;
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output0_1;
+    workgroupBarrier();
+    for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
+      let row = firstRow + 0u + unit / valueVectors;
+      let tileRow = 0u + unit / valueVectors;
+      let vector = unit % valueVectors;
+      var sum = vec4<f32>(0.0);
+      var total = 0.0;
+      var maximum = smallestMaximum;
+      for (var other = 0u; other < slots; other++) {
+        sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
+        total += scalars[slots * rows + other * rows + tileRow];
+        maximum = max(maximum, scalars[other * rows + tileRow]);
+      }
+      if (row < groupRows) {
+        let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+        let queryIndex = row % params.queryLength;
+        let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+        output[place * valueVectors + vector] = sum;
+        if (vector == 0u) {
+          logSumExp[2u * place] = maximum + shift;
+          logSumExp[2u * place + 1u] = total;
+        }
       }
     }
+    workgroupBarrier();
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 0u] = output1_0;
+    tile[(0u + slot) * 16u + 2u * (lane + 0u) + 1u] = output1_1;
+    workgroupBarrier();
+    for (var unit = thread; unit < 1u * valueVectors; unit += 128u) {
+      let row = firstRow + 1u + unit / valueVectors;
+      let tileRow = 1u + unit / valueVectors;
+      let vector = unit % valueVectors;
+      var sum = vec4<f32>(0.0);
+      var total = 0.0;
+      var maximum = smallestMaximum;
+      for (var other = 0u; other < slots; other++) {
+        sum += tile[((unit / valueVectors) * slots + other) * 16u + vector];
+        total += scalars[slots * rows + other * rows + tileRow];
+        maximum = max(maximum, scalars[other * rows + tileRow]);
+      }
+      if (row < groupRows) {
+        let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+        let queryIndex = row % params.queryLength;
+        let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+        output[place * valueVectors + vector] = sum;
+        if (vector == 0u) {
+          logSumExp[2u * place] = maximum + shift;
+          logSumExp[2u * place + 1u] = total;
+        }
+      }
+    }
+    break;
   }
 }

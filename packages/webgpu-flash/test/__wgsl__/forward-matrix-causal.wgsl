@@ -167,6 +167,7 @@ fn main(
   let lastQuery = params.queryLength - 1u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   // In the softmax, lanes of a row: 2; rows of a lane: 1.
   let part = lane % 2u;
   let ownRow0 = lane / 2u;

@@ -57,13 +57,40 @@ const keyRegion = 0u;
 const valueRegion = 0u;
 const probabilityRegion = 512u;
 const reductionRegion = 512u;
-// Finite stand-ins: WGSL may assume there are no infinities. A hidden score is far below the
-// smallest maximum, so that exp(hidden - maximum) is exactly 0 even where nothing is visible.
-const hidden = -3.0e38;
-const smallestMaximum = -1.0e30;
+const careRegion = 800u;
+// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
+const smallestMaximum = -3.4028234663852886e38;
 
-// 16 bytes times: Q 72 and K 72, or V 512; row maxima 64, or P 288
-var<workgroup> tile: array<vec4<f32>, 800>;
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
+
+fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  let weights = bitcast<vec4<u32>>(exp(scores - reference));
+  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
+}
+
+fn addVisible(sum: vec4<f32>, weight: f32, row: vec4<f32>) -> vec4<f32> {
+  return select(fma(vec4<f32>(weight), row, sum), sum, bitcast<u32>(weight) == hiddenWeightBits);
+}
+
+fn allFinite(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+}
+
+fn isNotANumber(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn exponential(x: f32) -> f32 {
+  return select(exp(x), x, isNotANumber(x));
+}
+
+fn logarithm(x: f32) -> f32 {
+  return select(log(x), x, isNotANumber(x));
+}
+
+// 16 bytes times: Q 72 and K 72, or V 512; row maxima 64, or P 288; 1 for care
+var<workgroup> tile: array<vec4<f32>, 801>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return query[base + vector];
@@ -93,24 +120,25 @@ fn finishRow(batch: u32, head: u32, queryRow: u32, column: u32, previous: f32, t
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
   let vector0 = column + 0u;
   let vector1 = column + 8u;
-  let seen = total > 0.0;
+  let seen = bitcast<u32>(total) != 0u; // and not total > 0, since a sum of NaN is one
   let weight = select(0.0, 1.0 / total, seen);
-  var result = select(hidden, maximum + log(total), seen);
+  var result = select(bitcast<f32>(params.negativeInfinity), maximum + logarithm(total), seen);
   var r0 = o0 * weight;
   var r1 = o1 * weight;
-  if (params.mergeWithOutput != 0u && previous > hidden) {
+  if (params.mergeWithOutput != 0u && bitcast<u32>(previous) != hiddenBits) {
     let larger = max(previous, result);
-    let previousPart = exp(previous - larger);
-    let ownPart = exp(result - larger);
+    let previousPart = exponential(previous - larger);
+    let ownPart = exponential(result - larger);
     let sum = previousPart + ownPart;
-    result = larger + log(sum);
-    r0 = (loadOutput(base, min(vector0, valueVectors - 1u)) * previousPart + r0 * ownPart) / sum;
-    r1 = (loadOutput(base, min(vector1, valueVectors - 1u)) * previousPart + r1 * ownPart) / sum;
+    result = larger + logarithm(sum);
+    // Divided before they are added, so that large values do not overflow.
+    r0 = loadOutput(base, min(vector0, valueVectors - 1u)) * (previousPart / sum) + r0 * (ownPart / sum);
+    r1 = loadOutput(base, min(vector1, valueVectors - 1u)) * (previousPart / sum) + r1 * (ownPart / sum);
   }
   if (vector0 < valueVectors) { storeOutput(base, vector0, r0); }
   if (vector1 < valueVectors) { storeOutput(base, vector1, r1); }
   if (column == 0u) {
-    logSumExp[logSumExpPlace(batch, head, queryRow)] = select(bitcast<f32>(params.negativeInfinity), result, result > hidden);
+    logSumExp[logSumExpPlace(batch, head, queryRow)] = result;
   }
 }
 
@@ -134,220 +162,249 @@ fn main(
   let lastQuery = params.queryLength - 1u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
+  let hidden = bitcast<f32>(params.negativeInfinity);
   let queryIndex = i32(firstQuery + row * 4u);
   let position = queryOffset + queryIndex;
 
 
-  var maximum0 = smallestMaximum;
-  var sum0 = 0.0;
-  var maximum1 = smallestMaximum;
-  var sum1 = 0.0;
-  var maximum2 = smallestMaximum;
-  var sum2 = 0.0;
-  var maximum3 = smallestMaximum;
-  var sum3 = 0.0;
-  var output0_0 = vec4<f32>(0.0);
-  var output0_1 = vec4<f32>(0.0);
-  var output1_0 = vec4<f32>(0.0);
-  var output1_1 = vec4<f32>(0.0);
-  var output2_0 = vec4<f32>(0.0);
-  var output2_1 = vec4<f32>(0.0);
-  var output3_0 = vec4<f32>(0.0);
-  var output3_1 = vec4<f32>(0.0);
+  // The second time with care; see kernels/careful.ts.
+  var careful = false;
+  if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
+  loop {
+    let shift = select(0.0, 22.180709777918249, careful);
+    var maximum0 = smallestMaximum;
+    var sum0 = 0.0;
+    var maximum1 = smallestMaximum;
+    var sum1 = 0.0;
+    var maximum2 = smallestMaximum;
+    var sum2 = 0.0;
+    var maximum3 = smallestMaximum;
+    var sum3 = 0.0;
+    var output0_0 = vec4<f32>(0.0);
+    var output0_1 = vec4<f32>(0.0);
+    var output1_0 = vec4<f32>(0.0);
+    var output1_1 = vec4<f32>(0.0);
+    var output2_0 = vec4<f32>(0.0);
+    var output2_1 = vec4<f32>(0.0);
+    var output3_0 = vec4<f32>(0.0);
+    var output3_1 = vec4<f32>(0.0);
 
-  let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
-  for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
-    let full = (keyTile + 1u) * tileKeys <= keyCount;
-    let firstKey = keyTile * tileKeys;
-    var score0_0 = vec4<f32>(0.0);
-    var score1_0 = vec4<f32>(0.0);
-    var score2_0 = vec4<f32>(0.0);
-    var score3_0 = vec4<f32>(0.0);
-    {
-      var key0_0 = vec4<f32>(0.0);
-      var key0_1 = vec4<f32>(0.0);
-      var key0_2 = vec4<f32>(0.0);
-      var key0_3 = vec4<f32>(0.0);
-      if (thread < 16u) {
-        key0_0 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        key0_1 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        key0_2 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        key0_3 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-      }
-      var query0_0 = vec4<f32>(0.0);
-      var query0_1 = vec4<f32>(0.0);
-      var query0_2 = vec4<f32>(0.0);
-      var query0_3 = vec4<f32>(0.0);
-      if (thread < 16u) {
-        query0_0 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        query0_1 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        query0_2 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-        query0_3 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-      }
-      for (var chunk = 0u; chunk < 8u; chunk++) {
-        workgroupBarrier();
+    let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+    for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile++) {
+      let full = (keyTile + 1u) * tileKeys <= keyCount;
+      let firstKey = keyTile * tileKeys;
+      var score0_0 = vec4<f32>(0.0);
+      var score1_0 = vec4<f32>(0.0);
+      var score2_0 = vec4<f32>(0.0);
+      var score3_0 = vec4<f32>(0.0);
+      {
+        var key0_0 = vec4<f32>(0.0);
+        var key0_1 = vec4<f32>(0.0);
+        var key0_2 = vec4<f32>(0.0);
+        var key0_3 = vec4<f32>(0.0);
         if (thread < 16u) {
-          tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
-          tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
-          tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
-          tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
+          key0_0 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          key0_1 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          key0_2 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          key0_3 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
         }
+        var query0_0 = vec4<f32>(0.0);
+        var query0_1 = vec4<f32>(0.0);
+        var query0_2 = vec4<f32>(0.0);
+        var query0_3 = vec4<f32>(0.0);
         if (thread < 16u) {
-          tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
-          tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
-          tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
-          tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
+          query0_0 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          query0_1 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          query0_2 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+          query0_3 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
         }
-        workgroupBarrier();
-        if (chunk < 7u) {
+        for (var chunk = 0u; chunk < 8u; chunk++) {
+          workgroupBarrier();
           if (thread < 16u) {
-            key0_0 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            key0_1 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            key0_2 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            key0_3 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
+            tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
+            tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
+            tile[keyRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
           }
           if (thread < 16u) {
-            query0_0 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            query0_1 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            query0_2 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
-            query0_3 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
+            tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
+            tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
+            tile[queryRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
+          }
+          workgroupBarrier();
+          if (chunk < 7u) {
+            if (thread < 16u) {
+              key0_0 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              key0_1 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 8u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              key0_2 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 16u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              key0_3 = loadKey(keyBase + min(firstKey + (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 24u, lastKey) * params.keyRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            }
+            if (thread < 16u) {
+              query0_0 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              query0_1 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 1u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              query0_2 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 2u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+              query0_3 = loadQuery(queryBase + min(firstQuery + 4u * (((thread >> 1u) & 3u) | ((thread >> 3u) << 2u)) + 3u, lastQuery) * params.queryRow, (chunk + 1u) * 2u + ((thread & 1u) | (((thread >> 3u) & 0u) << 1u)));
+            }
+          }
+          for (var dim = 0u; dim < 8u; dim++) {
+            let a0 = tile[queryRegion + dim * 9u + row * 1u + 0u];
+            let b0 = tile[keyRegion + dim * 9u + column + 0u];
+            score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
+            score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
+            score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
+            score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
           }
         }
-        for (var dim = 0u; dim < 8u; dim++) {
-          let a0 = tile[queryRegion + dim * 9u + row * 1u + 0u];
-          let b0 = tile[keyRegion + dim * 9u + column + 0u];
-          score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
-          score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
-          score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
-          score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
+      }
+      var valueRow0 = vec4<f32>(0.0);
+      var valueRow1 = vec4<f32>(0.0);
+      var valueRow2 = vec4<f32>(0.0);
+      var valueRow3 = vec4<f32>(0.0);
+      var valueRow4 = vec4<f32>(0.0);
+      var valueRow5 = vec4<f32>(0.0);
+      var valueRow6 = vec4<f32>(0.0);
+      var valueRow7 = vec4<f32>(0.0);
+      valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 16u, lastKey) * params.valueRow, thread % 16u);
+      valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 16u, lastKey) * params.valueRow, (thread + 64u) % 16u);
+      valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 16u, lastKey) * params.valueRow, (thread + 128u) % 16u);
+      valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 16u, lastKey) * params.valueRow, (thread + 192u) % 16u);
+      valueRow4 = loadValue(valueBase + min(firstKey + 0u + (thread + 256u) / 16u, lastKey) * params.valueRow, (thread + 256u) % 16u);
+      valueRow5 = loadValue(valueBase + min(firstKey + 0u + (thread + 320u) / 16u, lastKey) * params.valueRow, (thread + 320u) % 16u);
+      valueRow6 = loadValue(valueBase + min(firstKey + 0u + (thread + 384u) / 16u, lastKey) * params.valueRow, (thread + 384u) % 16u);
+      valueRow7 = loadValue(valueBase + min(firstKey + 0u + (thread + 448u) / 16u, lastKey) * params.valueRow, (thread + 448u) % 16u);
+      score0_0 *= scale;
+      score1_0 *= scale;
+      score2_0 *= scale;
+      score3_0 *= scale;
+      if (!full) {
+        if (!(firstKey + column + 0u < keyCount)) { score0_0.x = hidden; }
+        if (!(firstKey + column + 8u < keyCount)) { score0_0.y = hidden; }
+        if (!(firstKey + column + 16u < keyCount)) { score0_0.z = hidden; }
+        if (!(firstKey + column + 24u < keyCount)) { score0_0.w = hidden; }
+        if (!(firstKey + column + 0u < keyCount)) { score1_0.x = hidden; }
+        if (!(firstKey + column + 8u < keyCount)) { score1_0.y = hidden; }
+        if (!(firstKey + column + 16u < keyCount)) { score1_0.z = hidden; }
+        if (!(firstKey + column + 24u < keyCount)) { score1_0.w = hidden; }
+        if (!(firstKey + column + 0u < keyCount)) { score2_0.x = hidden; }
+        if (!(firstKey + column + 8u < keyCount)) { score2_0.y = hidden; }
+        if (!(firstKey + column + 16u < keyCount)) { score2_0.z = hidden; }
+        if (!(firstKey + column + 24u < keyCount)) { score2_0.w = hidden; }
+        if (!(firstKey + column + 0u < keyCount)) { score3_0.x = hidden; }
+        if (!(firstKey + column + 8u < keyCount)) { score3_0.y = hidden; }
+        if (!(firstKey + column + 16u < keyCount)) { score3_0.z = hidden; }
+        if (!(firstKey + column + 24u < keyCount)) { score3_0.w = hidden; }
+      }
+      let best0 = score0_0;
+      let best1 = score1_0;
+      let best2 = score2_0;
+      let best3 = score3_0;
+      tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(max(max(best0.x, best0.y), max(best0.z, best0.w)), max(max(best1.x, best1.y), max(best1.z, best1.w)), max(max(best2.x, best2.y), max(best2.z, best2.w)), max(max(best3.x, best3.y), max(best3.z, best3.w)));
+      workgroupBarrier();
+      var top0 = vec4<f32>(maximum0, maximum1, maximum2, maximum3);
+      for (var other = 0u; other < 8u; other++) {
+        top0 = max(top0, tile[reductionRegion + other * 8u + row * 1u + 0u]);
+      }
+      let decay0 = exp(maximum0 - top0.x);
+      maximum0 = top0.x;
+      let reference0 = vec4<f32>(maximum0 + shift);
+      let decay1 = exp(maximum1 - top0.y);
+      maximum1 = top0.y;
+      let reference1 = vec4<f32>(maximum1 + shift);
+      let decay2 = exp(maximum2 - top0.z);
+      maximum2 = top0.z;
+      let reference2 = vec4<f32>(maximum2 + shift);
+      let decay3 = exp(maximum3 - top0.w);
+      maximum3 = top0.w;
+      let reference3 = vec4<f32>(maximum3 + shift);
+      score0_0 = pairWeights(score0_0, reference0);
+      score1_0 = pairWeights(score1_0, reference1);
+      score2_0 = pairWeights(score2_0, reference2);
+      score3_0 = pairWeights(score3_0, reference3);
+      sum0 = sum0 * decay0 + dot(score0_0, vec4<f32>(1.0));
+      output0_0 *= decay0; output0_1 *= decay0;
+      sum1 = sum1 * decay1 + dot(score1_0, vec4<f32>(1.0));
+      output1_0 *= decay1; output1_1 *= decay1;
+      sum2 = sum2 * decay2 + dot(score2_0, vec4<f32>(1.0));
+      output2_0 *= decay2; output2_1 *= decay2;
+      sum3 = sum3 * decay3 + dot(score3_0, vec4<f32>(1.0));
+      output3_0 *= decay3; output3_1 *= decay3;
+      workgroupBarrier();
+      tile[probabilityRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
+      tile[probabilityRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
+      tile[probabilityRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
+      tile[probabilityRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
+      {
+        workgroupBarrier();
+        tile[valueRegion + thread] = valueRow0;
+        tile[valueRegion + (thread + 64u)] = valueRow1;
+        tile[valueRegion + (thread + 128u)] = valueRow2;
+        tile[valueRegion + (thread + 192u)] = valueRow3;
+        tile[valueRegion + (thread + 256u)] = valueRow4;
+        tile[valueRegion + (thread + 320u)] = valueRow5;
+        tile[valueRegion + (thread + 384u)] = valueRow6;
+        tile[valueRegion + (thread + 448u)] = valueRow7;
+        workgroupBarrier();
+        if (careful) {
+          for (var token = 0u; token < 32u; token++) {
+            let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
+            let x0 = tile[valueRegion + token * 16u + column + 0u];
+            let x1 = tile[valueRegion + token * 16u + column + 8u];
+            output0_0 = addVisible(output0_0, w0.x, x0);
+            output0_1 = addVisible(output0_1, w0.x, x1);
+            output1_0 = addVisible(output1_0, w0.y, x0);
+            output1_1 = addVisible(output1_1, w0.y, x1);
+            output2_0 = addVisible(output2_0, w0.z, x0);
+            output2_1 = addVisible(output2_1, w0.z, x1);
+            output3_0 = addVisible(output3_0, w0.w, x0);
+            output3_1 = addVisible(output3_1, w0.w, x1);
+          }
+        } else {
+          for (var token = 0u; token < 32u; token++) {
+            let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
+            let x0 = tile[valueRegion + token * 16u + column + 0u];
+            let x1 = tile[valueRegion + token * 16u + column + 8u];
+            output0_0 = fma(vec4<f32>(w0.x), x0, output0_0);
+            output0_1 = fma(vec4<f32>(w0.x), x1, output0_1);
+            output1_0 = fma(vec4<f32>(w0.y), x0, output1_0);
+            output1_1 = fma(vec4<f32>(w0.y), x1, output1_1);
+            output2_0 = fma(vec4<f32>(w0.z), x0, output2_0);
+            output2_1 = fma(vec4<f32>(w0.z), x1, output2_1);
+            output3_0 = fma(vec4<f32>(w0.w), x0, output3_0);
+            output3_1 = fma(vec4<f32>(w0.w), x1, output3_1);
+          }
         }
       }
     }
-    var valueRow0 = vec4<f32>(0.0);
-    var valueRow1 = vec4<f32>(0.0);
-    var valueRow2 = vec4<f32>(0.0);
-    var valueRow3 = vec4<f32>(0.0);
-    var valueRow4 = vec4<f32>(0.0);
-    var valueRow5 = vec4<f32>(0.0);
-    var valueRow6 = vec4<f32>(0.0);
-    var valueRow7 = vec4<f32>(0.0);
-    valueRow0 = loadValue(valueBase + min(firstKey + 0u + thread / 16u, lastKey) * params.valueRow, thread % 16u);
-    valueRow1 = loadValue(valueBase + min(firstKey + 0u + (thread + 64u) / 16u, lastKey) * params.valueRow, (thread + 64u) % 16u);
-    valueRow2 = loadValue(valueBase + min(firstKey + 0u + (thread + 128u) / 16u, lastKey) * params.valueRow, (thread + 128u) % 16u);
-    valueRow3 = loadValue(valueBase + min(firstKey + 0u + (thread + 192u) / 16u, lastKey) * params.valueRow, (thread + 192u) % 16u);
-    valueRow4 = loadValue(valueBase + min(firstKey + 0u + (thread + 256u) / 16u, lastKey) * params.valueRow, (thread + 256u) % 16u);
-    valueRow5 = loadValue(valueBase + min(firstKey + 0u + (thread + 320u) / 16u, lastKey) * params.valueRow, (thread + 320u) % 16u);
-    valueRow6 = loadValue(valueBase + min(firstKey + 0u + (thread + 384u) / 16u, lastKey) * params.valueRow, (thread + 384u) % 16u);
-    valueRow7 = loadValue(valueBase + min(firstKey + 0u + (thread + 448u) / 16u, lastKey) * params.valueRow, (thread + 448u) % 16u);
-    score0_0 *= scale;
-    score1_0 *= scale;
-    score2_0 *= scale;
-    score3_0 *= scale;
-    score0_0 = clamp(score0_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-    score1_0 = clamp(score1_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-    score2_0 = clamp(score2_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-    score3_0 = clamp(score3_0, vec4<f32>(hidden), vec4<f32>(-hidden));
-    if (!full) {
-      if (!(firstKey + column + 0u < keyCount)) { score0_0.x = hidden; }
-      if (!(firstKey + column + 8u < keyCount)) { score0_0.y = hidden; }
-      if (!(firstKey + column + 16u < keyCount)) { score0_0.z = hidden; }
-      if (!(firstKey + column + 24u < keyCount)) { score0_0.w = hidden; }
-      if (!(firstKey + column + 0u < keyCount)) { score1_0.x = hidden; }
-      if (!(firstKey + column + 8u < keyCount)) { score1_0.y = hidden; }
-      if (!(firstKey + column + 16u < keyCount)) { score1_0.z = hidden; }
-      if (!(firstKey + column + 24u < keyCount)) { score1_0.w = hidden; }
-      if (!(firstKey + column + 0u < keyCount)) { score2_0.x = hidden; }
-      if (!(firstKey + column + 8u < keyCount)) { score2_0.y = hidden; }
-      if (!(firstKey + column + 16u < keyCount)) { score2_0.z = hidden; }
-      if (!(firstKey + column + 24u < keyCount)) { score2_0.w = hidden; }
-      if (!(firstKey + column + 0u < keyCount)) { score3_0.x = hidden; }
-      if (!(firstKey + column + 8u < keyCount)) { score3_0.y = hidden; }
-      if (!(firstKey + column + 16u < keyCount)) { score3_0.z = hidden; }
-      if (!(firstKey + column + 24u < keyCount)) { score3_0.w = hidden; }
+    if (!careful) {
+      // Sums may overflow here: then care is taken for nothing.
+      if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1 + output2_0 + output2_1 + output3_0 + output3_1)) { tile[careRegion] = vec4<f32>(1.0); }
+      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      if (careful) { continue; }
     }
-    let best0 = score0_0;
-    let best1 = score1_0;
-    let best2 = score2_0;
-    let best3 = score3_0;
-    tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(max(max(best0.x, best0.y), max(best0.z, best0.w)), max(max(best1.x, best1.y), max(best1.z, best1.w)), max(max(best2.x, best2.y), max(best2.z, best2.w)), max(max(best3.x, best3.y), max(best3.z, best3.w)));
-    workgroupBarrier();
-    var top0 = vec4<f32>(maximum0, maximum1, maximum2, maximum3);
-    for (var other = 0u; other < 8u; other++) {
-      top0 = max(top0, tile[reductionRegion + other * 8u + row * 1u + 0u]);
-    }
-    let decay0 = exp(maximum0 - top0.x);
-    maximum0 = top0.x;
-    let decay1 = exp(maximum1 - top0.y);
-    maximum1 = top0.y;
-    let decay2 = exp(maximum2 - top0.z);
-    maximum2 = top0.z;
-    let decay3 = exp(maximum3 - top0.w);
-    maximum3 = top0.w;
-    score0_0 = exp(score0_0 - vec4<f32>(maximum0));
-    score1_0 = exp(score1_0 - vec4<f32>(maximum1));
-    score2_0 = exp(score2_0 - vec4<f32>(maximum2));
-    score3_0 = exp(score3_0 - vec4<f32>(maximum3));
-    sum0 = sum0 * decay0 + dot(score0_0, vec4<f32>(1.0));
-    output0_0 *= decay0; output0_1 *= decay0;
-    sum1 = sum1 * decay1 + dot(score1_0, vec4<f32>(1.0));
-    output1_0 *= decay1; output1_1 *= decay1;
-    sum2 = sum2 * decay2 + dot(score2_0, vec4<f32>(1.0));
-    output2_0 *= decay2; output2_1 *= decay2;
-    sum3 = sum3 * decay3 + dot(score3_0, vec4<f32>(1.0));
-    output3_0 *= decay3; output3_1 *= decay3;
-    workgroupBarrier();
-    tile[probabilityRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
-    tile[probabilityRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
-    tile[probabilityRegion + (column + 16u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
-    tile[probabilityRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
-    {
-      workgroupBarrier();
-      tile[valueRegion + thread] = valueRow0;
-      tile[valueRegion + (thread + 64u)] = valueRow1;
-      tile[valueRegion + (thread + 128u)] = valueRow2;
-      tile[valueRegion + (thread + 192u)] = valueRow3;
-      tile[valueRegion + (thread + 256u)] = valueRow4;
-      tile[valueRegion + (thread + 320u)] = valueRow5;
-      tile[valueRegion + (thread + 384u)] = valueRow6;
-      tile[valueRegion + (thread + 448u)] = valueRow7;
-      workgroupBarrier();
-      for (var token = 0u; token < 32u; token++) {
-        let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
-        let x0 = tile[valueRegion + token * 16u + column + 0u];
-        let x1 = tile[valueRegion + token * 16u + column + 8u];
-        output0_0 = fma(vec4<f32>(w0.x), x0, output0_0);
-        output0_1 = fma(vec4<f32>(w0.x), x1, output0_1);
-        output1_0 = fma(vec4<f32>(w0.y), x0, output1_0);
-        output1_1 = fma(vec4<f32>(w0.y), x1, output1_1);
-        output2_0 = fma(vec4<f32>(w0.z), x0, output2_0);
-        output2_1 = fma(vec4<f32>(w0.z), x1, output2_1);
-        output3_0 = fma(vec4<f32>(w0.w), x0, output3_0);
-        output3_1 = fma(vec4<f32>(w0.w), x1, output3_1);
+    var previous = array<f32, 4>();
+    if (params.mergeWithOutput != 0u) {
+      // Read before the barrier, since column 0 writes them after it.
+      for (var i = 0u; i < 4u; i++) {
+        previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * 4u + i, lastQuery))];
       }
     }
-  }
-
-  var previous = array<f32, 4>();
-  if (params.mergeWithOutput != 0u) {
-    // Read before the barrier, since column 0 writes them after it.
+    workgroupBarrier();
+    tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(sum0, sum1, sum2, sum3);
+    workgroupBarrier();
+    var maxima = array<f32, 4>(maximum0, maximum1, maximum2, maximum3);
+    var outputs = array<vec4<f32>, 8>(output0_0, output0_1, output1_0, output1_1, output2_0, output2_1, output3_0, output3_1);
     for (var i = 0u; i < 4u; i++) {
-      previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * 4u + i, lastQuery))];
+      let tileRow = row * 4u + i;
+      var total = 0.0;
+      for (var other = 0u; other < 8u; other++) {
+        total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
+      }
+      let queryRow = firstQuery + tileRow;
+      if (queryRow <= lastQuery) {
+        finishRow(batch, head, queryRow, column, previous[i], total, maxima[i] + shift, outputs[i * 2u + 0u], outputs[i * 2u + 1u]);
+      }
     }
-  }
-  workgroupBarrier();
-  tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(sum0, sum1, sum2, sum3);
-  workgroupBarrier();
-  var maxima = array<f32, 4>(maximum0, maximum1, maximum2, maximum3);
-  var outputs = array<vec4<f32>, 8>(output0_0, output0_1, output1_0, output1_1, output2_0, output2_1, output3_0, output3_1);
-  for (var i = 0u; i < 4u; i++) {
-    let tileRow = row * 4u + i;
-    var total = 0.0;
-    for (var other = 0u; other < 8u; other++) {
-      total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
-    }
-    let queryRow = firstQuery + tileRow;
-    if (queryRow <= lastQuery) {
-      finishRow(batch, head, queryRow, column, previous[i], total, maxima[i], outputs[i * 2u + 0u], outputs[i * 2u + 1u]);
-    }
+    break;
   }
 }

@@ -19,7 +19,6 @@ import {
 import { declareLaneRows } from '../matrix/lane-rows.ts'
 import { parameterBlock } from '../parameters.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
-import { gradientConstants } from '../tile/pair-gradient.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
 import { castRoles } from './roles.ts'
@@ -82,7 +81,9 @@ const tileRows = ${tile.rows}u;
 const tileColumns = ${tile.columns}u;
 const scoreStride = ${memory.scoreStride}u;
 const weightStride = ${memory.weightStride}u;
-${gradientConstants}
+// Finite stand-ins for infinities, with room for one difference.
+const hidden = -1.0e38;
+const deadRow = 2.0e38;
 ${weightConstants}`
 }
 

@@ -88,6 +88,9 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
   const values = stagedRows(config, 'value')
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
+  const clean = cleanValues(values.names, config.value.wide ?? false)
+  // Masks and padding hide nothing in full tiles; modifiers may.
+  const cleans = config.rules.change ? clean : config.wholeTiles ? '' : where('!full', clean)
   return {
     queries: `${config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : ''}${stageQueries(config)}`,
     registers: `${keys.registers}\n${values.registers}`,
@@ -95,7 +98,7 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
     begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
 ${where('visitsNext', keys.fetch('nextTile'))}
 workgroupBarrier();`,
-    next: `${config.wholeTiles ? '' : where('!full', cleanValues(values.names, config.value.wide ?? false))}
+    next: `${cleans}
 ${values.store}
 ${keys.store}
 ${where('visitsNext', values.fetch('nextTile'))}

@@ -14,6 +14,12 @@ export interface OnlineSoftmax {
 }
 
 /**
+ * Declares `shift`, by which weights stay below 1 where there is care: values near the largest float
+ * must not overflow in the sum. By 2^-32, so that as many of them may be added.
+ */
+export const declareShift = 'let shift = select(0.0, 22.180709777918249, careful);'
+
+/**
  * The registers `maximum{i}` and `sum{i}` before any key has been seen. A sink is a score that is
  * there from the start; the first column counts it.
  *
@@ -22,7 +28,7 @@ export interface OnlineSoftmax {
 export function startSoftmax(grid: ThreadGrid, sink?: string): string {
   if (sink !== undefined) {
     return `let startMaximum = max(${sink}, smallestMaximum);
-let startSum = select(0.0, exp(${sink} - startMaximum), column == 0u);
+let startSum = select(0.0, exp(${sink} - (startMaximum + shift)), column == 0u);
 ${unroll(ownRows(grid), (i) => `var maximum${i} = startMaximum;\nvar sum${i} = startSum;`)}`
   }
   return unroll(ownRows(grid), (i) => `var maximum${i} = smallestMaximum;\nvar sum${i} = 0.0;`)
@@ -57,11 +63,12 @@ ${unroll(rowVectors, (h) => `  top${h} = max(top${h}, tile[${region} + other * $
 ${unroll(
   ownRows(grid),
   (i) => `let decay${i} = exp(maximum${i} - ${top(i)});
-maximum${i} = ${top(i)};`,
+maximum${i} = ${top(i)};
+let reference${i} = vec4<f32>(maximum${i} + shift);`,
 )}
 ${eachScore(grid, scores, (score) => {
   const i = Number(score.slice(scores.length).split('_')[0])
-  return `${score} = exp(${score} - vec4<f32>(maximum${i}));`
+  return `${score} = pairWeights(${score}, reference${i});`
 })}
 ${unroll(ownRows(grid), (i) => {
   const sums = vectorsOf(i).map((score) => `dot(${score}, vec4<f32>(1.0))`)

@@ -67,11 +67,6 @@ export function applyOrderedRules(
   return [
     eachScore(grid, name, (score) => `${score} *= scale;`),
     modified ? `{\n${indent(`${keyTokens(grid)}\n${modify}`, 2)}\n}` : '',
-    eachScore(
-      grid,
-      name,
-      (score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`,
-    ),
     `if (!full) {\n${indent(inLoops ? hide : `${keyTokens(grid)}\n${hide}`, 2)}\n}`,
   ]
     .filter((part) => part !== '')

@@ -3,6 +3,7 @@
 // algorithm 2). Rows of the tile are queries where dQ is summed, and keys where dK and dV are.
 import { unroll } from '../../codegen/snippets.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import { carefulFunctions } from '../careful.ts'
 import { countedQuery } from './dropout.ts'
 import { columnOffset, eachScore, lane, ownColumnVectors, ownRows, rowOffset } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
@@ -13,9 +14,14 @@ export interface PairGrid extends ThreadGrid {
   readonly rowTokens: 'queries' | 'keys'
 }
 
-/** Finite stand-ins for infinities, as in the forward kernel, but with room for one difference. */
-export const gradientConstants: string = `const hidden = -1.0e38;
-const deadRow = 2.0e38; // log-sum-exp of a row that sees nothing: exp(any score - deadRow) is 0`
+/** The log-sum-exp of rows that see nothing, as the backward kernels know it. */
+export const deadRow: string = /* wgsl */ `// In place of -Infinity, so that exp(-Infinity - deadRow) is 0.
+const deadRow = 3.4028234663852886e38;`
+
+/** Constants and functions of the backward kernels. */
+export const gradientConstants = (keepsNaN: boolean): string => `${deadRow}
+
+${carefulFunctions(keepsNaN)}`
 
 /** What is kept of a row: log-sum-exp and D, and for kernels on subgroup matrices the scale of dS. */
 export type SoftmaxRow = 'vec2<f32>' | 'vec4<f32>'
@@ -129,12 +135,11 @@ export function probabilities(grid: PairGrid, rules: GradientRules, keepProduct:
     perVector((score) => `${score} *= scale;`),
     keepProduct ? perVector((score) => `let ${score.replace('score', 'product')} = ${score};`) : '',
     modifyScores(grid, rules),
-    perVector((score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`),
-    `if (!full) {\n${hideScores(grid, rules)}\n}`,
+    `if (!full) {\n${hideScores(grid, rules, grid.rowTokens === 'keys' || keepProduct)}\n}`,
     unroll(ownRows(grid), (i) =>
       unroll(
         ownColumnVectors(grid),
-        (j) => `score${i}_${j} = exp(score${i}_${j} - ${ofQueries(grid, i, j).logSumExp});`,
+        (j) => `score${i}_${j} = pairWeights(score${i}_${j}, ${ofQueries(grid, i, j).logSumExp});`,
       ),
     ),
   ]
@@ -154,24 +159,31 @@ export function modifyScores(grid: PairGrid, rules: GradientRules): string {
   })
 }
 
-/** Hides pairs of a tile that is not full. */
-export function hideScores(grid: PairGrid, rules: GradientRules): string {
-  if (rules.shortText && rules.hasMask) return hideByRow(grid)
+/**
+ * Hides pairs of a tile that is not full.
+ *
+ * @param asksQueries - Whether those of queries past the last, too: they repeat it, and must not add to
+ *   what it gives to keys and tables. Default: false.
+ */
+export function hideScores(grid: PairGrid, rules: GradientRules, asksQueries = false): string {
+  const exists = (query: string, key: string): string =>
+    `keyIndex + ${key} < keyCount${asksQueries ? ` && queryIndex + ${query} < i32(params.queryLength)` : ''}`
+  if (rules.shortText && rules.hasMask) return hideByRow(grid, exists)
   return eachPair(grid, (i, j, k) => {
-    const [, key] = pairSteps(grid, i, j, k)
+    const [query, key] = pairSteps(grid, i, j, k)
     const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
-    return `  if (!(keyIndex + ${key}u < keyCount${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
+    return `  if (!(${exists(`${query}`, `${key}u`)}${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
   })
 }
 
 /** Hides the pairs that the mask hides, in a loop for each row. */
-function hideByRow(grid: PairGrid): string {
+function hideByRow(grid: PairGrid, exists: (query: string, key: string) => string): string {
   return hideInLoops(grid, 'score', (i, step) => {
     const row = rowOffset(grid, i)
     const [query, key] =
       grid.rowTokens === 'queries' ? [`${row}`, step] : [`i32(${step})`, `${row}u`]
     const place = `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key})`
-    return `keyIndex + ${key} < keyCount && visible(${place})`
+    return `${exists(query, key)} && visible(${place})`
   })
 }
 
@@ -190,9 +202,9 @@ export function scoreGradients(
       const kept = `kept${i}_${j}`
       const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
       const product = dropout ? `${gradient} * ${kept}` : gradient
-      // No probability, no gradient: also where the product has overflowed.
+      // No probability, no gradient: also where the product has overflowed. The -0 of hidden pairs stays.
       const lines = [
-        `${gradient} = select(${probability} * (${product} - ${ofQueries(grid, i, j).delta}), vec4<f32>(0.0), ${probability} == vec4<f32>(0.0));`,
+        `${gradient} = select(${probability} * (${product} - ${ofQueries(grid, i, j).delta}), ${probability}, ${probability} == vec4<f32>(0.0));`,
       ]
       if (dropout) {
         lines.unshift(`let ${kept} = ${dropoutText(steps, countsWithin)};`)
@@ -224,6 +236,6 @@ export function applySlopes(grid: PairGrid, rules: GradientRules): string {
   return eachScore(grid, 'gradient', (gradient) => {
     const slope = gradient.replace('gradient', 'slope')
     // A pair that does not matter must not: its slope may be infinite.
-    return `${gradient} = select(${gradient} * ${slope}, vec4<f32>(0.0), ${gradient} == vec4<f32>(0.0));`
+    return `${gradient} = select(${gradient} * ${slope}, ${gradient}, ${gradient} == vec4<f32>(0.0));`
   })
 }

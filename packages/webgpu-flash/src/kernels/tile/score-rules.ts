@@ -89,12 +89,6 @@ export function applyScoreRules(
     // After the sum and not on Q, so that equal products stay equal scores.
     eachScore(grid, name, (score) => `${score} *= scale;`),
     rules.change ? changeScores(grid, name, rules.change) : '',
-    // Overflowing products stay finite, and so do scores that a modifier hides.
-    eachScore(
-      grid,
-      name,
-      (score) => `${score} = clamp(${score}, vec4<f32>(hidden), vec4<f32>(-hidden));`,
-    ),
     `if (!full) {\n${hide}\n}`,
   ]
     .filter((part) => part !== '')

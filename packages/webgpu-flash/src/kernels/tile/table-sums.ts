@@ -64,7 +64,7 @@ export function addTableShares(grid: PairGrid, tables: readonly TableSum[]): str
             grid,
             (i, j, k) => `{
   let share = ${share(number, i, j, k)};
-  if (share.gradient != 0.0) { tableGradients[params.tableBase${number} + share.entry] += share.gradient; }
+  if (share.gradient != 0.0 && !careful) { tableGradients[params.tableBase${number} + share.entry] += share.gradient; }
 }`,
           ),
         ]

@@ -28,6 +28,7 @@ import {
 import type { PairGrid } from './pair-gradient.ts'
 import { transposedStride } from './source.ts'
 import type { TileSource } from './source.ts'
+import { addRows } from './weighted-sum.ts'
 
 /** One tile of the work of two teams. The grid is that of one team. */
 export interface TeamTile {
@@ -144,19 +145,13 @@ function sumOfPart(work: TeamTile, load: DealtLoad, part: number): string {
   const sourceShift = kinds === 2 ? memory.source : tokens * memory.stride
   const rowVectors = ownRows(grid) / 4
   const vectors = sumVectors(grid, memory)
-  const multiply = (
-    buffer: string,
-    chunk: string,
-  ): string => `for (var token = 0u; token < ${tokens}u; token++) {
-${unroll(rowVectors, (h) => `  let w${h} = tile[${memory.weights}u + team * ${weightShift}u + (${chunk} * ${tile.sourceChunk}u + token) * ${memory.weightStride}u + row * ${rowVectors}u + ${h}u];`)}
-${unroll(vectors, (c) => `  let x${c} = tile[${buffer} + team * ${sourceShift}u + token * ${memory.stride}u + column + ${c * grid.threadColumns}u];`)}
-${unroll(ownRows(grid), (i) =>
-  unroll(
-    vectors,
-    (c) => `  sum${i}_${c} = fma(vec4<f32>(w${i >> 2}.${lane(i)}), x${c}, sum${i}_${c});`,
-  ),
-)}
-}`
+  const multiply = (buffer: string, chunk: string): string =>
+    addRows(grid, 'sum', vectors, tokens, {
+      weight: (h) =>
+        `tile[${memory.weights}u + team * ${weightShift}u + (${chunk} * ${tile.sourceChunk}u + token) * ${memory.weightStride}u + row * ${rowVectors}u + ${h}u]`,
+      source: (c) =>
+        `tile[${buffer} + team * ${sourceShift}u + token * ${memory.stride}u + column + ${c * grid.threadColumns}u]`,
+    })
   const from = (chunk: string): string => `${first}u + ${chunk} * ${tile.sourceChunk}u`
   return [
     'workgroupBarrier();',
@@ -211,7 +206,7 @@ tile[${memory.weightSize}u + ${place}] = ${gather('slope')};`
     // A pair that does not matter must not: its slope may be infinite.
     return `{
   let probability = ${gather('score')};
-  tile[${place}] = select(probability * ${gather('slope')}, vec4<f32>(0.0), probability == vec4<f32>(0.0));
+  tile[${place}] = select(probability * ${gather('slope')}, probability, probability == vec4<f32>(0.0));
 }`
   })
 }
@@ -233,12 +228,12 @@ function takeProbabilities(work: TeamTile, part: number): string {
         )};\n  `
       : ''
     const gradient = `probability * (${product}${dropout ? ' * kept' : ''} - ${delta})`
-    const none = 'vec4<f32>(0.0), probability == vec4<f32>(0.0)'
+    const none = 'probability, probability == vec4<f32>(0.0)'
     const target = keep ? `${memory.weightSize}u + ${place}` : place
     const sloped =
       keep && rules.hasSlopes
         ? `let gradient = select(${gradient}, ${none});
-  tile[${target}] = select(gradient * tile[${target}], vec4<f32>(0.0), gradient == vec4<f32>(0.0));`
+  tile[${target}] = select(gradient * tile[${target}], gradient, gradient == vec4<f32>(0.0));`
         : `tile[${target}] = select(${gradient}, ${none});`
     return `{
   let probability = tile[${place}];

@@ -1,6 +1,7 @@
 // Product two: rows of a tensor summed with scores as weights. The weights cross workgroup memory
 // transposed, `[column][4 rows]`; the tensor's rows lie there as they are.
 import { unroll } from '../../codegen/snippets.ts'
+import { eitherSum } from '../careful.ts'
 import { columnText, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 import { beginLoads, inChunks, stageRows } from './source.ts'
@@ -96,14 +97,43 @@ function multiplyChunk(grid: ThreadGrid, sum: WeightedSum, column: string): stri
   const { name, chunk } = sum
   const rowVectors = ownRows(grid) / 4
   const dimVectors = sum.sourceStride / grid.threadColumns
-  return `for (var token = 0u; token < ${chunk}u; token++) {
-${unroll(rowVectors, (h) => `  let w${h} = tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u];`)}
-${unroll(dimVectors, (c) => `  let x${c} = tile[${sum.sourceRegion} + token * ${sum.sourceStride}u + column + ${c * grid.threadColumns}u];`)}
+  return addRows(grid, name, dimVectors, chunk, {
+    weight: (h) =>
+      `tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u]`,
+    source: (c) =>
+      `tile[${sum.sourceRegion} + token * ${sum.sourceStride}u + column + ${c * grid.threadColumns}u]`,
+  })
+}
+
+/** Where the weights of four rows and a vector of the source lie, for the variable `token`. */
+export interface WeightedRows {
+  readonly weight: (rowVector: number) => string
+  readonly source: (dimVector: number) => string
+}
+
+/** Adds the outer products of `count` tokens to the registers `name{i}_{c}`. */
+export function addRows(
+  grid: ThreadGrid,
+  name: string,
+  dimVectors: number,
+  count: number,
+  { weight, source }: WeightedRows,
+): string {
+  const rowVectors = ownRows(grid) / 4
+  const loop = (
+    add: (sum: string, weight: string, row: string) => string,
+  ): string => `for (var token = 0u; token < ${count}u; token++) {
+${unroll(rowVectors, (h) => `  let w${h} = ${weight(h)};`)}
+${unroll(dimVectors, (c) => `  let x${c} = ${source(c)};`)}
 ${unroll(ownRows(grid), (i) =>
-  unroll(
-    dimVectors,
-    (c) => `  ${name}${i}_${c} = fma(vec4<f32>(w${i >> 2}.${lane(i)}), x${c}, ${name}${i}_${c});`,
-  ),
+  unroll(dimVectors, (c) => {
+    const sum = `${name}${i}_${c}`
+    return `  ${sum} = ${add(sum, `w${i >> 2}.${lane(i)}`, `x${c}`)};`
+  }),
 )}
 }`
+  return eitherSum(
+    loop((sum, one, row) => `addVisible(${sum}, ${one}, ${row})`),
+    loop((sum, one, row) => `fma(vec4<f32>(${one}), ${row}, ${sum})`),
+  )
 }
