@@ -40,6 +40,7 @@ export type {
   StandardShape,
 } from './peers/standard-webgpu/plan.ts'
 
+export type { MeasuredBackward } from './gradients/measure.ts'
 export { run } from './suites/run.ts'
 export type { RunOptions } from './suites/run.ts'
 export type { FirstCall } from './suites/first-call.ts'
@@ -57,6 +58,7 @@ export { positionsVerified } from './report/positions-report.ts'
 export type {
   PositionLengthResult,
   PositionOutcome,
+  PositionTraining,
   PositionsReport,
   PositionTraining,
 } from './report/positions-report.ts'
@@ -156,7 +158,7 @@ export { executeJob } from './lab/jobs/execute.ts'
 export { inThisThread } from './lab/jobs/in-this-thread.ts'
 export { extrapolate } from './lab/extrapolate/extrapolate.ts'
 export type { ExtrapolateOptions } from './lab/extrapolate/extrapolate.ts'
-export type { JobRunner, LabProgress } from './lab/jobs/run-jobs.ts'
+export type { JobRunner, JobRunOptions, LabProgress } from './lab/jobs/run-jobs.ts'
 export { extrapolationPresets } from './lab/extrapolate/options.ts'
 export type { ExtrapolationPlan } from './lab/extrapolate/options.ts'
 export type {
@@ -164,6 +166,7 @@ export type {
   ExtrapolationReport,
   FineTuningCurve,
 } from './lab/extrapolate/report.ts'
+export { scalingNames } from './lab/extrapolate/scalings.ts'
 export type { ScalingName } from './lab/extrapolate/scalings.ts'
 export { extrapolationClaims } from './lab/extrapolate/claims.ts'
 export type { ExtrapolationClaim } from './lab/extrapolate/claims.ts'
@@ -180,7 +183,7 @@ export type {
 export { attentionProfile } from './lab/patterns/attention-profile.ts'
 export type { AttentionProfileOptions, LayerProfile } from './lab/patterns/attention-profile.ts'
 export { formatPatterns } from './lab/patterns/summary.ts'
-export { layerMasks } from './train/masks.ts'
+export { integrations, layerMasks, maskNames } from './train/masks.ts'
 export type { Integration, MaskName, PatternSettings } from './train/masks.ts'
 export { alibiTable, fineTuningTable, interpolationTable } from './lab/extrapolate/paper.ts'
 export type { PaperTable } from './lab/extrapolate/paper.ts'

@@ -98,6 +98,7 @@ export type { BoundsEvaluator, Box, Truth } from './expression/bounds.ts'
 export type { StridedInterval } from './expression/strided-interval.ts'
 export { joinAll } from './expression/joining.ts'
 export { bottomUp, nodesOf, usesOf } from './expression/graph.ts'
+export type { NodeValues } from './expression/graph.ts'
 export { withOperands } from './expression/substitute.ts'
 export { translation, translations } from './expression/translation.ts'
 

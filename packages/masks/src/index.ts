@@ -82,6 +82,7 @@ export type { GridOptions, MatrixTextOptions } from './render/text.ts'
 export { profileSvg } from './render/profile-svg.ts'
 export type { ProfileSvgOptions } from './render/profile-svg.ts'
 export { sparsityProfile } from './analyze/sparsity-profile.ts'
+export type { PositionPlace } from './analyze/weight-places.ts'
 export type {
   HeadProfile,
   SparsityProfile,

@@ -21,6 +21,7 @@ export type {
   KeyValueCache,
   KeyValueCacheOptions,
 } from './run/kv-cache-options.ts'
+export type { AppendedTokens } from './run/appended-tokens.ts'
 export type { RotateOptions } from './run/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
@@ -34,6 +35,7 @@ export type {
 } from './plan/explain-backward.ts'
 export type { BackwardTile } from './plan/backward-tiles.ts'
 export type { GradientMatrixTile } from './plan/gradient-matrix-tile.ts'
+export type { MatrixShape } from './plan/matrix-tile.ts'
 export type { ForwardTile } from './plan/tiles.ts'
 export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
@@ -47,7 +49,7 @@ export type {
   TuningRecord,
   TuningSchema,
 } from './tune/record.ts'
-export type { ForwardKernelTile } from './plan/tuning.ts'
+export type { BackwardKernelTile, ForwardKernelTile } from './plan/tuning.ts'
 export {
   DeviceLostError,
   GpuInternalError,

@@ -83,7 +83,9 @@ export interface FineTuningResult {
   readonly perplexities: readonly (readonly number[])[]
 }
 
+/** What an experiment is made of, each done on its own. */
 export type LabJob = TrainingJob | ScalingJob | FineTuningJob
+/** What a job finds. */
 export type LabJobResult = TrainingResult | ScalingResult | FineTuningResult
 
 /** Where jobs keep what they have, by name. */

@@ -2,14 +2,19 @@
 import { workOf } from './execute.ts'
 import type { JobProgress, LabJob, LabJobResult } from './job.ts'
 
+/** How one job is done. */
+export interface JobRunOptions {
+  /** Told how far it is. */
+  readonly onProgress: (progress: JobProgress) => void
+  /** Ends it; what was done is kept where the runner has a store. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Does jobs, several at once where it can. */
 export interface JobRunner {
   /** For people: what computes. */
   readonly device: string
-  run(
-    job: LabJob,
-    options: { onProgress: (progress: JobProgress) => void; signal?: AbortSignal | undefined },
-  ): Promise<LabJobResult>
+  run(job: LabJob, options: JobRunOptions): Promise<LabJobResult>
 }
 
 /** Told how far an experiment is, in units of training steps. */

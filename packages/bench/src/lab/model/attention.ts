@@ -25,7 +25,7 @@ export interface AttentionSettings {
   readonly length: number
   /** Hides later keys at least. Default: causal, and nothing else hidden. */
   readonly mask?: Mask | undefined
-  /** Biases of the pairs of {@link biasPairs}; undefined where there are none. */
+  /** Biases of the pairs of `biasPairs`; undefined where there are none. */
   readonly biases?: Float32Array | undefined
   readonly rotary?: RotaryEmbedding | undefined
 }
@@ -64,7 +64,7 @@ export function biasOf(
   return result
 }
 
-/** Which of the pairs of {@link biasPairs} a mask allows. */
+/** Which of the pairs of `biasPairs` a mask allows. */
 export function visiblePairs(mask: Mask, heads: number, length: number): Uint8Array {
   const allows = compile(mask.expression)
   const { head, query, key } = biasPairs(heads, 0, length)
