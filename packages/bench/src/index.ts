@@ -40,7 +40,6 @@ export type {
   StandardShape,
 } from './peers/standard-webgpu/plan.ts'
 
-export type { MeasuredBackward } from './gradients/measure.ts'
 export { run } from './suites/run.ts'
 export type { RunOptions } from './suites/run.ts'
 export type { FirstCall } from './suites/first-call.ts'
@@ -58,7 +57,6 @@ export { positionsVerified } from './report/positions-report.ts'
 export type {
   PositionLengthResult,
   PositionOutcome,
-  PositionTraining,
   PositionsReport,
   PositionTraining,
 } from './report/positions-report.ts'
