@@ -5,7 +5,7 @@ import { checkOptions, toFloat64Array } from '@attn/core'
 import type { OptionNames, Tensor } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { defaultBand, placeOf, spanOf, splitWeights } from './weight-places.ts'
-import type { PlaceRules, PositionPlace, WeightParts } from './weight-places.ts'
+import type { PlaceRules, WeightParts } from './weight-places.ts'
 
 /** How to sort attention weights. */
 export interface SparsityProfileOptions {
@@ -30,7 +30,7 @@ export interface SparsityProfileOptions {
 }
 
 /** Where weights can lie. */
-export type WeightPlace = PositionPlace | 'globalKeys'
+export type WeightPlace = 'local' | 'row' | 'column' | 'globalKeys' | 'elsewhere'
 
 /** Shares of the weight; they add up to 1. */
 export type WeightShares = Readonly<Record<WeightPlace, number>>
