@@ -14,7 +14,8 @@ const gpu = await acquireGpu()
 const environment = { attn: '0', runtime: 'test', platform: 'test' }
 const measure = { samples: 1, sampleMilliseconds: 1, warmUps: 2 }
 
-describe.skipIf(!gpu)('experiments of the lecture', () => {
+// Each compiles a dozen kernels, which takes an adapter in software a second each and more.
+describe.skipIf(!gpu)('experiments of the lecture', { timeout: 180_000 }, () => {
   test('attn partition: the same result in every partition, also where tiles are not full', async () => {
     const report = await runPartition({
       heads: [1, 3],
@@ -51,13 +52,13 @@ describe.skipIf(!gpu)('experiments of the lecture', () => {
     const report = await comparePositions({
       backward: true,
       problem: { lengths: [70], heads: 2, headDim: 16 },
-      methods: ['alibi', 't5', 'rope'],
+      methods: ['t5', 'rope'],
       measure,
       environment,
     })
     expect(positionsVerified(report)).toBe(true)
-    const { none, alibi, t5, rope } = report.results[0]!.outcomes
-    for (const outcome of [none, alibi, t5, rope]) {
+    const { none, t5, rope } = report.results[0]!.outcomes
+    for (const outcome of [none, t5, rope]) {
       expect(outcome!.training!.both.median).toBeGreaterThan(0)
       expect(outcome!.training!.memoryBytes).toBeGreaterThan(0)
     }
