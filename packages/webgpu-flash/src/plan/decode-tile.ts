@@ -1,6 +1,7 @@
 // How the decode kernel spreads its work over a workgroup: threads that share a key, keys and query
 // rows a thread has in registers at once, and the workgroup memory that this takes.
 import type { Capabilities } from '../device/capabilities.ts'
+import { isSoftware } from '../device/software.ts'
 
 /** One way to spread the work. All powers of two. */
 export interface DecodeTile {
@@ -65,12 +66,15 @@ const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(Math.max(
 export function chooseDecodeTile(
   { headDim, valueDim, rows }: { headDim: number; valueDim: number; rows: number },
   dropout: boolean,
-  { limits, subgroups }: Pick<Capabilities, 'limits' | 'subgroups'>,
+  capabilities: Pick<Capabilities, 'limits' | 'subgroups' | 'adapter'>,
 ): DecodeTile | undefined {
+  const { limits, subgroups } = capabilities
   const widest = Math.max(headDim, valueDim)
   // Two vectors a thread: 16 bytes of float16 at once, and few threads to add up.
   const lanes = Math.min(32, powerOfTwo(Math.ceil(widest / 8)))
-  const most = Math.max(1, 8 / powerOfTwo(laneVectors(widest, lanes)))
+  // A software adapter compiles a mask for each score that a thread finishes, of which it gets few.
+  const fewest = isSoftware(capabilities) ? lanes : 8
+  const most = Math.min(fewest, Math.max(1, 8 / powerOfTwo(laneVectors(widest, lanes))))
   const shared = {
     lanes,
     rows: Math.min(most, powerOfTwo(rows)),

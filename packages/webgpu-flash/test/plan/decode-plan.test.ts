@@ -14,6 +14,7 @@ import { explainPlan } from '../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../src/plan/explain.ts'
 import { formatExplanation } from '../../src/plan/format-explanation.ts'
 import { contiguousTensors } from '../../src/plan/forward-dispatches.ts'
+import { contiguousDecodeTexts } from '../../src/run/prepare-decode.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan.ts'
 
@@ -68,6 +69,24 @@ const arbitraryCall = fc
       ...(pattern ? { mask: pattern } : {}),
     }
   })
+
+describe('on software adapters', () => {
+  const software = {
+    ...defaultCapabilities,
+    adapter: { vendor: 'google', architecture: 'swiftshader', device: '', description: '' },
+  }
+  const causal = mask('causal', ({ query, key }) => key.le(query))
+
+  it.each([1, 4, 8, 20, 64, 128, 256])('asks the mask four times a text, width %i', (headDim) => {
+    for (const queryLength of [1, 6, 16]) {
+      const options = { heads: 12, queryLength, keyLength: 40, headDim, mask: causal }
+      const plan = planForward(options, software)
+      for (const text of contiguousDecodeTexts(plan, false)) {
+        expect(text.split('visible(').length - 1).toBeLessThanOrEqual(1 + 4)
+      }
+    }
+  })
+})
 
 describe('decodeLengths', () => {
   it('gives every key that a row sees to one part, and no part more than its share', () => {
