@@ -76,13 +76,15 @@ export function withCare(
   const [place, type] = flag
   return `// The second time with care; see kernels/careful.ts.
 var careful = false;
+var care = 0u; // the same as a number, 1 or 0, which no compiler knows
 if (thread == 0u) { ${place} = ${type}(0.0); }
 loop {
 ${indent(compute, 2)}
   if (!careful) {
     // Sums may overflow here: then care is taken for nothing.
     if (!allFinite(${sums.join(' + ')})) { ${place} = ${type}(1.0); }
-    careful = workgroupUniformLoad(&${place})${type === 'f32' ? '' : '.x'} > 0.0;
+    care = u32(workgroupUniformLoad(&${place})${type === 'f32' ? '' : '.x'});
+    careful = care != 0u;
     if (careful) { continue; }
   }
 ${indent(finish, 2)}
@@ -90,7 +92,10 @@ ${indent(finish, 2)}
 }`
 }
 
-/** Text that sums with care or without: two texts, since the first is slower. */
+/**
+ * Text that sums with care or without: two texts, since the first is slower. Loops with care run `care` times
+ * their number, so that drivers do not unroll what hardly ever runs.
+ */
 export function eitherSum(careful: string, usual: string): string {
   return `if (careful) {\n${indent(careful, 2)}\n} else {\n${indent(usual, 2)}\n}`
 }

@@ -155,6 +155,7 @@ fn main(
   let keyIndex = firstKey + row * 4u;
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     var sum0_0 = vec4<f32>(0.0);
@@ -354,7 +355,7 @@ fn main(
             sourceRow0_0 = loadDOutput(dOutputBase + min(firstQuery + 0u + (chunk + 1u) * 8u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
             sourceRow1_0 = loadQuery(queryBase + min(firstQuery + 0u + (chunk + 1u) * 8u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
             if (careful) {
-              for (var token = 0u; token < 8u; token++) {
+              for (var token = 0u; token < 8u * care; token++) {
                 let w0 = tile[512u + team * 144u + (chunk * 8u + token) * 9u + row * 1u + 0u];
                 let x0 = tile[(chunk % 2u) * 256u + team * 128u + token * 16u + column + 0u];
                 let x1 = tile[(chunk % 2u) * 256u + team * 128u + token * 16u + column + 8u];
@@ -420,7 +421,7 @@ fn main(
               sourceRow1_0 = loadQuery(queryBase + min(firstQuery + 16u + (chunk + 1u) * 8u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
             }
             if (careful) {
-              for (var token = 0u; token < 8u; token++) {
+              for (var token = 0u; token < 8u * care; token++) {
                 let w0 = tile[512u + team * 144u + (chunk * 8u + token) * 9u + row * 1u + 0u];
                 let x0 = tile[(chunk % 2u) * 256u + team * 128u + token * 16u + column + 0u];
                 let x1 = tile[(chunk % 2u) * 256u + team * 128u + token * 16u + column + 8u];
@@ -459,7 +460,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(sum0_0 + sum0_1 + sum1_0 + sum1_1 + sum2_0 + sum2_1 + sum3_0 + sum3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     let finalKey = params.keyLength - 1u; // padding has gradients too: 0

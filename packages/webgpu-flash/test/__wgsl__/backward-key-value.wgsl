@@ -157,6 +157,7 @@ fn main(
   let keyIndex = firstKey + row * 4u;
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     var dKey0_0 = vec4<f32>(0.0);
@@ -381,7 +382,7 @@ fn main(
           tile[sourceRegion + (thread + 448u)] = dOutputRow7;
           workgroupBarrier();
           if (careful) {
-            for (var token = 0u; token < 32u; token++) {
+            for (var token = 0u; token < 32u * care; token++) {
               let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
               let x0 = tile[sourceRegion + token * 16u + column + 0u];
               let x1 = tile[sourceRegion + token * 16u + column + 8u];
@@ -443,7 +444,7 @@ fn main(
           tile[sourceRegion + (thread + 448u)] = queryRow7;
           workgroupBarrier();
           if (careful) {
-            for (var token = 0u; token < 32u; token++) {
+            for (var token = 0u; token < 32u * care; token++) {
               let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
               let x0 = tile[sourceRegion + token * 16u + column + 0u];
               let x1 = tile[sourceRegion + token * 16u + column + 8u];
@@ -477,7 +478,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(dKey0_0 + dKey0_1 + dKey1_0 + dKey1_1 + dKey2_0 + dKey2_1 + dKey3_0 + dKey3_1 + dValue0_0 + dValue0_1 + dValue1_0 + dValue1_1 + dValue2_0 + dValue2_1 + dValue3_0 + dValue3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     let finalKey = params.keyLength - 1u; // padding has gradients too: 0

@@ -200,6 +200,7 @@ fn main(
   let softmaxRow3 = softmaxRow(batch, head, firstQuery + row * 4u + 3u);
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     var dQuery0_0 = vec4<f32>(0.0);
@@ -500,7 +501,7 @@ fn main(
         tile[sourceRegion + (thread + 448u)] = keyRow7;
         workgroupBarrier();
         if (careful) {
-          for (var token = 0u; token < 32u; token++) {
+          for (var token = 0u; token < 32u * care; token++) {
             let w0 = tile[weightRegion + token * 9u + row * 1u + 0u];
             let x0 = tile[sourceRegion + token * 16u + column + 0u];
             let x1 = tile[sourceRegion + token * 16u + column + 8u];
@@ -533,7 +534,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(dQuery0_0 + dQuery0_1 + dQuery1_0 + dQuery1_1 + dQuery2_0 + dQuery2_1 + dQuery3_0 + dQuery3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     var dQuerySums = array<vec4<f32>, 8>(dQuery0_0, dQuery0_1, dQuery1_0, dQuery1_1, dQuery2_0, dQuery2_1, dQuery3_0, dQuery3_1);

@@ -154,6 +154,7 @@ fn main(
   }
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     var sum0_0 = vec4<f32>(0.0);
@@ -345,7 +346,7 @@ fn main(
             workgroupBarrier();
             sourceRow0_0 = loadKey(keyBase + min(firstKey + 0u + (chunk + 1u) * 8u + thread / 16u, lastKey) * params.keyRow, thread % 16u);
             if (careful) {
-              for (var token = 0u; token < 4u; token++) {
+              for (var token = 0u; token < 4u * care; token++) {
                 let w0 = tile[256u + team * 36u + (chunk * 8u + token) * 9u + row * 1u + 0u];
                 let x0 = tile[(chunk % 2u) * 128u + team * 64u + token * 16u + column + 0u];
                 let x1 = tile[(chunk % 2u) * 128u + team * 64u + token * 16u + column + 8u];
@@ -406,7 +407,7 @@ fn main(
               sourceRow0_0 = loadKey(keyBase + min(firstKey + 16u + (chunk + 1u) * 8u + thread / 16u, lastKey) * params.keyRow, thread % 16u);
             }
             if (careful) {
-              for (var token = 0u; token < 4u; token++) {
+              for (var token = 0u; token < 4u * care; token++) {
                 let w0 = tile[256u + team * 36u + (chunk * 8u + token) * 9u + row * 1u + 0u];
                 let x0 = tile[(chunk % 2u) * 128u + team * 64u + token * 16u + column + 0u];
                 let x1 = tile[(chunk % 2u) * 128u + team * 64u + token * 16u + column + 8u];
@@ -444,7 +445,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(sum0_0 + sum0_1 + sum1_0 + sum1_1 + sum2_0 + sum2_1 + sum3_0 + sum3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     var sums = array<vec4<f32>, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);

@@ -167,6 +167,7 @@ fn main(
   let firstLane = invocation - lane;
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { scalars[64] = f32(0.0); }
   loop {
     let shift = select(0.0, 22.180709777918249, careful);
@@ -286,7 +287,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1)) { scalars[64] = f32(1.0); }
-      careful = workgroupUniformLoad(&scalars[64]) > 0.0;
+      care = u32(workgroupUniformLoad(&scalars[64]));
+      careful = care != 0u;
       if (careful) { continue; }
     }
     workgroupBarrier();

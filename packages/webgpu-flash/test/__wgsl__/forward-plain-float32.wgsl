@@ -169,6 +169,7 @@ fn main(
 
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     let shift = select(0.0, 22.180709777918249, careful);
@@ -346,7 +347,7 @@ fn main(
         tile[valueRegion + (thread + 448u)] = valueRow7;
         workgroupBarrier();
         if (careful) {
-          for (var token = 0u; token < 32u; token++) {
+          for (var token = 0u; token < 32u * care; token++) {
             let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
             let x0 = tile[valueRegion + token * 16u + column + 0u];
             let x1 = tile[valueRegion + token * 16u + column + 8u];
@@ -379,7 +380,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1 + output2_0 + output2_1 + output3_0 + output3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     var previous = array<f32, 4>();

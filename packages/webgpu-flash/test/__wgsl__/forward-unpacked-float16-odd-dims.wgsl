@@ -196,6 +196,7 @@ fn main(
 
   // The second time with care; see kernels/careful.ts.
   var careful = false;
+  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
     let shift = select(0.0, 22.180709777918249, careful);
@@ -385,7 +386,7 @@ fn main(
         tile[valueRegion + (thread + 192u)] = valueRow3;
         workgroupBarrier();
         if (careful) {
-          for (var token = 0u; token < 32u; token++) {
+          for (var token = 0u; token < 32u * care; token++) {
             let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
             let x0 = tile[valueRegion + token * 8u + column + 0u];
             output0_0 = addVisible(output0_0, w0.x, x0);
@@ -408,7 +409,8 @@ fn main(
     if (!careful) {
       // Sums may overflow here: then care is taken for nothing.
       if (!allFinite(output0_0 + output1_0 + output2_0 + output3_0)) { tile[careRegion] = vec4<f32>(1.0); }
-      careful = workgroupUniformLoad(&tile[careRegion]).x > 0.0;
+      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
+      careful = care != 0u;
       if (careful) { continue; }
     }
     var previous = array<f32, 4>();

@@ -121,8 +121,9 @@ export function addRows(
 ): string {
   const rowVectors = ownRows(grid) / 4
   const loop = (
+    tokens: string,
     add: (sum: string, weight: string, row: string) => string,
-  ): string => `for (var token = 0u; token < ${count}u; token++) {
+  ): string => `for (var token = 0u; token < ${tokens}; token++) {
 ${unroll(rowVectors, (h) => `  let w${h} = ${weight(h)};`)}
 ${unroll(dimVectors, (c) => `  let x${c} = ${source(c)};`)}
 ${unroll(ownRows(grid), (i) =>
@@ -133,7 +134,7 @@ ${unroll(ownRows(grid), (i) =>
 )}
 }`
   return eitherSum(
-    loop((sum, one, row) => `addVisible(${sum}, ${one}, ${row})`),
-    loop((sum, one, row) => `fma(vec4<f32>(${one}), ${row}, ${sum})`),
+    loop(`${count}u * care`, (sum, one, row) => `addVisible(${sum}, ${one}, ${row})`),
+    loop(`${count}u`, (sum, one, row) => `fma(vec4<f32>(${one}), ${row}, ${sum})`),
   )
 }
