@@ -14,7 +14,8 @@ const causal = mask('causal', ({ query, key }) => key.le(query))
 const window = mask('window', ({ query, key }) => key.le(query).and(key.gt(query.sub(3))))
 
 const [batch, heads, kvHeads, dim, rows] = [3, 4, 2, 8, 6]
-const sizes = { batch, heads, kvHeads, headDim: dim }
+const cacheSizes = { batch, kvHeads, headDim: dim }
+const sizes = { ...cacheSizes, heads }
 const prompt = {
   query: fill(1, [batch, heads, rows, dim], 2),
   key: fill(2, [batch, kvHeads, rows, dim], 2),
@@ -61,7 +62,7 @@ describe.skipIf(!gpu)('prompts of unequal lengths', () => {
     const turn = (view: Tensor): Tensor =>
       rotary ? rotateByDefinition(view, rope, (_sequence, row) => row) : view
     const lengths = [2, 6, 5]
-    const cache = flash.cache({ ...sizes, capacity: 12, ...(rotary ? { rope } : {}) })
+    const cache = flash.cache({ ...cacheSizes, capacity: 12, ...(rotary ? { rope } : {}) })
     const options = {
       ...sizes,
       keyLength: 12,
@@ -84,7 +85,7 @@ describe.skipIf(!gpu)('prompts of unequal lengths', () => {
     // A second part with padding: the next tokens of the short prompts.
     const more = [2, 1, 1]
     const next = [key!, value!].map((view) => slice(view, 2, 2, 4))
-    const wide = flash.cache({ ...sizes, capacity: 12, ...(rotary ? { rope } : {}) })
+    const wide = flash.cache({ ...cacheSizes, capacity: 12, ...(rotary ? { rope } : {}) })
     const first = [key!, value!].map((view) => slice(view, 2, 0, 2))
     wide.append({ key: first[0]!, value: first[1]! })
     wide.append({ key: next[0]!, value: next[1]!, counts: more })
@@ -112,7 +113,7 @@ describe.skipIf(!gpu)('prompts of unequal lengths', () => {
 
   test('a cache that outgrew its plan serves while its lengths fit', async () => {
     const flash = await library()
-    const cache = flash.cache({ ...sizes, capacity: 7 })
+    const cache = flash.cache({ ...cacheSizes, capacity: 7 })
     const plan = flash.plan({
       ...sizes,
       queryLength: 1,
@@ -142,7 +143,7 @@ describe.skipIf(!gpu)('prompts of unequal lengths', () => {
   test('steps recorded in encoders leave no buffer each', async () => {
     const flash = await library()
     const rope = rotaryEmbedding(dim)
-    const cache = flash.cache({ ...sizes, capacity: 600, rope })
+    const cache = flash.cache({ ...cacheSizes, capacity: 600, rope })
     const plan = flash.plan({
       ...sizes,
       queryLength: 1,
@@ -218,7 +219,7 @@ describe.skipIf(!gpu)('a device without memory for a larger cache', () => {
   test.each(['key cache', 'value cache'])('keeps its tokens: %s', async (label) => {
     const { device: made, fail } = await device()
     const flash = await createFlashAttention({ device: made })
-    const cache = flash.cache({ ...sizes, capacity: rows + 1 })
+    const cache = flash.cache({ ...cacheSizes, capacity: rows + 1 })
     const [query, key, value] = [prompt.query, prompt.key, prompt.value].map((view) =>
       flash.upload(view),
     )

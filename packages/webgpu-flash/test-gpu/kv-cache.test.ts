@@ -19,7 +19,8 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
   afterAll(async () => (await created)?.destroy())
 
   const [batch, heads, kvHeads, dim, valueDim] = [2, 4, 2, 16, 12]
-  const sizes = { batch, heads, kvHeads, headDim: dim, valueDim }
+  const cacheSizes = { batch, kvHeads, headDim: dim, valueDim }
+  const sizes = { ...cacheSizes, heads }
   const tokens = 24
   const all = {
     query: fill(1, [batch, heads, tokens, dim], 2),
@@ -42,7 +43,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
     ['rotary', causal, rotaryEmbedding(dim)],
   ])('a prompt, then token by token: %s', async (_name, pattern, rope) => {
     const flash = await library()
-    const cache = flash.cache({ ...sizes, capacity: tokens, ...(rope ? { rope } : {}) })
+    const cache = flash.cache({ ...cacheSizes, capacity: tokens, ...(rope ? { rope } : {}) })
     const plan = flash.plan({
       ...sizes,
       queryLength: 1,
@@ -79,7 +80,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
   test('tokens and attention of two steps in one encoder', async () => {
     const flash = await library()
     const { device } = flash
-    const cache = flash.cache({ ...sizes, capacity: tokens })
+    const cache = flash.cache({ ...cacheSizes, capacity: tokens })
     const plan = flash.plan({ ...sizes, queryLength: 1, keyLength: tokens, lengths: 'call' })
     await append(cache, 0, 5)
     const encoder = device.createCommandEncoder()
@@ -170,7 +171,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
   test('memory is accounted for and freed; what does not fit is said', async () => {
     const flash = await library()
     const before = flash.memory.allocatedBytes
-    const cache = flash.cache({ ...sizes, capacity: 100 })
+    const cache = flash.cache({ ...cacheSizes, capacity: 100 })
     const held = batch * kvHeads * 100 * (dim + valueDim) * 4
     expect(flash.memory.allocatedBytes - before).toBeGreaterThanOrEqual(held)
     expect(flash.memory.allocatedBytes - before).toBeLessThan(held + 1024)
@@ -179,11 +180,11 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
     const bad: [() => void, string][] = [
       [() => flash.cache({ kvHeads: 0, headDim: 8, capacity: 4 }), 'flash.cache: kvHeads must be'],
       [
-        () => flash.cache({ ...sizes, capacity: 1.5 }),
+        () => flash.cache({ ...cacheSizes, capacity: 1.5 }),
         'capacity must be a positive integer, got 1.5',
       ],
       [
-        () => flash.cache({ ...sizes, capacity: 4, rope: rotaryEmbedding(32) }),
+        () => flash.cache({ ...cacheSizes, capacity: 4, rope: rotaryEmbedding(32) }),
         'at most headDim=16',
       ],
       [
