@@ -54,7 +54,7 @@ const modifiers: readonly (readonly [string, readonly ScoreModifier[]])[] = [
     'two look-ups in one table',
     [
       scoreModifier('twice', (score, { query, key }) =>
-        score.mul(shared.at(query.mod(7)).add(2)).add(shared.at(key)),
+        score.mul(shared.at(query.mod(7)).add(2)).add(shared.at(key.min(39))),
       ),
     ],
   ],
@@ -85,7 +85,7 @@ const modifiers: readonly (readonly [string, readonly ScoreModifier[]])[] = [
     [
       scoreModifier('unused', (score, { key }) => {
         const table = trainable(15, [4])
-        return table.at(key).gt(0).select(score, score.mul(2))
+        return table.at(key.min(3)).gt(0).select(score, score.mul(2))
       }),
     ],
   ],
