@@ -13,7 +13,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createFlashAttention, UnsupportedError } from '../packages/webgpu-flash/src/index.ts'
 import type { FlashAttention, ForwardTile } from '../packages/webgpu-flash/src/index.ts'
-import { forwardTiles } from '../packages/webgpu-flash/src/plan/choose-forward-tile.ts'
+import { forwardTiles } from '../packages/webgpu-flash/src/plan/forward/choose-forward-tile.ts'
 import type { AttentionOptions, Tensor } from '../packages/core/src/index.ts'
 import {
   backwardCases,

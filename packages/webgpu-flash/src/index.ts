@@ -7,36 +7,41 @@
 export { createFlashAttention } from './run/flash-attention.ts'
 export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention-interface.ts'
 export type { AttentionPlan } from './run/attention-plan.ts'
-export type { ForwardInputs, ForwardOutputs } from './run/forward-tensors.ts'
-export type { PlanBackward } from './run/plan-backward.ts'
-export type { BackwardInputs, BackwardOutputs } from './run/backward-tensors.ts'
+export type { ForwardInputs, ForwardOutputs } from './run/forward/forward-tensors.ts'
+export type { PlanBackward } from './run/backward/plan-backward.ts'
+export type { BackwardInputs, BackwardOutputs } from './run/backward/backward-tensors.ts'
 export { gpuTensor } from './gpu-tensor.ts'
 export type { GpuTensor } from './gpu-tensor.ts'
 export type { PlanOptions } from './plan/plan.ts'
-export type { CallOptions, RopeExplanation, RopeOption, RopeSides } from './plan/rope-options.ts'
-export type { RotaryPositions } from './plan/rotary-words.ts'
+export type {
+  CallOptions,
+  RopeExplanation,
+  RopeOption,
+  RopeSides,
+} from './plan/rotate/rope-options.ts'
+export type { RotaryPositions } from './plan/rotate/rotary-words.ts'
 export type {
   CacheInputs,
   CacheTokens,
   KeyValueCache,
   KeyValueCacheOptions,
-} from './run/kv-cache-options.ts'
-export type { AppendedTokens } from './run/appended-tokens.ts'
-export type { RotateOptions } from './run/rotate-tensor.ts'
+} from './run/cache/kv-cache-options.ts'
+export type { AppendedTokens } from './run/cache/appended-tokens.ts'
+export type { RotateOptions } from './run/rotate/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
-export type { DecodeExplanation } from './plan/explain-decode.ts'
-export type { DecodeTile } from './plan/decode-tile.ts'
-export type { BackwardTiles } from './plan/backward-plan.ts'
+export type { DecodeExplanation } from './plan/decode/explain-decode.ts'
+export type { DecodeTile } from './plan/decode/decode-tile.ts'
+export type { BackwardTiles } from './plan/backward/backward-plan.ts'
 export type {
   BackwardExplanation,
   BackwardVariant,
   GradientExplanation,
-} from './plan/explain-backward.ts'
-export type { BackwardTile } from './plan/backward-tiles.ts'
-export type { GradientMatrixTile } from './plan/gradient-matrix-tile.ts'
-export type { MatrixShape } from './plan/matrix-tile.ts'
-export type { ForwardTile } from './plan/tiles.ts'
+} from './plan/backward/explain-backward.ts'
+export type { BackwardTile } from './plan/backward/backward-tiles.ts'
+export type { GradientMatrixTile } from './plan/backward/gradient-matrix-tile.ts'
+export type { MatrixShape } from './plan/forward/matrix-tile.ts'
+export type { ForwardTile } from './plan/forward/tiles.ts'
 export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
 export type {

@@ -6,7 +6,7 @@ import { unroll } from '../codegen/snippets.ts'
 /**
  * WGSL of `finishRow`, for rows of `valueColumns` vectors a thread.
  *
- * @param parts - Whether rows are parts of rows, in buffers of their own; see plan/split-rows.ts.
+ * @param parts - Whether rows are parts of rows, in buffers of their own; see plan/forward/split-rows.ts.
  */
 export function finishRowFunction(
   threadColumns: number,

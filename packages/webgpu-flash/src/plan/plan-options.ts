@@ -1,9 +1,9 @@
 // What a plan is asked for.
 import type { AttentionOptions, DType, OptionNames } from '@attn/core'
-import type { BackwardTiles } from './backward-plan.ts'
-import type { DecodeTile } from './decode-tile.ts'
-import type { RopeOption } from './rope-options.ts'
-import type { ForwardTile } from './tiles.ts'
+import type { BackwardTiles } from './backward/backward-plan.ts'
+import type { DecodeTile } from './decode/decode-tile.ts'
+import type { RopeOption } from './rotate/rope-options.ts'
+import type { ForwardTile } from './forward/tiles.ts'
 
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
 export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {

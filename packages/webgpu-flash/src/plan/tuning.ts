@@ -1,8 +1,8 @@
 // What planning knows of tiles that were measured on the device: the interface through which a plan
 // asks, so that planning stays pure and knows nothing of where the answers come from.
 import type { DType } from '@attn/core'
-import type { BackwardTile } from './backward-tiles.ts'
-import type { ForwardTile } from './tiles.ts'
+import type { BackwardTile } from './backward/backward-tiles.ts'
+import type { ForwardTile } from './forward/tiles.ts'
 
 /** What tells calls apart whose tiles are measured separately. */
 export interface ShapeClass {

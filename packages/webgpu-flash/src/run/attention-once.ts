@@ -1,8 +1,8 @@
 // Attention of CPU tensors in one call.
 import { checkAttentionOptions } from '@attn/core'
 import type { AttentionResult, Tensor } from '@attn/core'
-import type { CallOptions } from '../plan/rope-options.ts'
-import { callOptions } from '../plan/rope-options.ts'
+import type { CallOptions } from '../plan/rotate/rope-options.ts'
+import { callOptions } from '../plan/rotate/rope-options.ts'
 import { cpuCall } from './cpu-call.ts'
 import type { CpuCallHost } from './cpu-call.ts'
 

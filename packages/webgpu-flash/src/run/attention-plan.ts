@@ -6,25 +6,30 @@ import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { BackwardPlan } from '../plan/backward-plan.ts'
+import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
-import { passesOf } from '../plan/passes.ts'
+import { passesOf } from '../plan/forward/passes.ts'
 import { outputStrides } from '../plan/plan.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
-import { createPlanRope } from './plan-rope.ts'
-import { callLengths, checkTensors, forwardTensorNames, inputsOfCall } from './forward-tensors.ts'
-import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
+import { createPlanRope } from './rotate/plan-rope.ts'
+import {
+  callLengths,
+  checkTensors,
+  forwardTensorNames,
+  inputsOfCall,
+} from './forward/forward-tensors.ts'
+import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward/forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
-import { bindPlanBackward } from './plan-backward.ts'
-import type { PlanBackward } from './plan-backward.ts'
-import { bindPasses } from './bound-pass.ts'
-import { passTexts } from './forward-text.ts'
-import { contiguousDecodeTexts } from './prepare-decode.ts'
-import { forwardCallKey, prepareForward } from './prepare-forward.ts'
+import { bindPlanBackward } from './backward/plan-backward.ts'
+import type { PlanBackward } from './backward/plan-backward.ts'
+import { bindPasses } from './forward/bound-pass.ts'
+import { passTexts } from './forward/forward-text.ts'
+import { contiguousDecodeTexts } from './decode/prepare-decode.ts'
+import { forwardCallKey, prepareForward } from './forward/prepare-forward.ts'
 
 /**
  * A plan on a device. Good for any number of calls, whatever the strides of their tensors. Throws

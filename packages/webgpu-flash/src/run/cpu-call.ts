@@ -3,7 +3,7 @@ import { attentionShape, checkParameters, checkTensors, resolveOptions } from '@
 import type { Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
-import type { CallOptions } from '../plan/rope-options.ts'
+import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 
 /** What such a call needs of the library. */

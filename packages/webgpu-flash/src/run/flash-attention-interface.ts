@@ -11,12 +11,12 @@ import type { Capabilities } from '../device/capabilities.ts'
 import type { Diagnosis } from '../diagnose/diagnose.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
-import type { CallOptions } from '../plan/rope-options.ts'
+import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import type { TuningRecord } from '../tune/record.ts'
 import type { TuneOptions } from '../tune/tune.ts'
 import type { AttentionPlan } from './attention-plan.ts'
-import type { KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
-import type { RotateOptions } from './rotate-tensor.ts'
+import type { KeyValueCache, KeyValueCacheOptions } from './cache/kv-cache-options.ts'
+import type { RotateOptions } from './rotate/rotate-tensor.ts'
 
 /** Where the library is to run. */
 export interface FlashAttentionOptions {

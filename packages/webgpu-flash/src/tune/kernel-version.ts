@@ -3,10 +3,10 @@
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../device/capabilities.ts'
 import type { Capabilities } from '../device/capabilities.ts'
-import { planBackward } from '../plan/backward-plan.ts'
+import { planBackward } from '../plan/backward/backward-plan.ts'
 import { forwardCode, planForward } from '../plan/plan.ts'
 import type { Access } from '../codegen/access.ts'
-import { keyKernel, queryKernel } from '../run/backward-kernels.ts'
+import { keyKernel, queryKernel } from '../run/backward/backward-kernels.ts'
 
 const tile = {
   queries: 64,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { floatTable, mask, scoreModifier, softcap } from '@attn/core'
 import type { Access } from '../../src/codegen/access.ts'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
-import { planBackward } from '../../src/plan/backward-plan.ts'
+import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan.ts'
 import {
@@ -12,8 +12,8 @@ import {
   measureKernel,
   queryKernel,
   rowsKernel,
-} from '../../src/run/backward-kernels.ts'
-import type { BackwardAccesses } from '../../src/run/backward-kernels.ts'
+} from '../../src/run/backward/backward-kernels.ts'
+import type { BackwardAccesses } from '../../src/run/backward/backward-kernels.ts'
 import { withMatrices } from '../plan/matrix-devices.ts'
 
 const tile = {

@@ -6,7 +6,7 @@ import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan.ts'
-import { contiguousDecodeTexts } from '../../src/run/prepare-decode.ts'
+import { contiguousDecodeTexts } from '../../src/run/decode/prepare-decode.ts'
 
 const base: PlanOptions = { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 4096, headDim: 64 }
 const causal = mask('causal', ({ query, key }) => key.le(query))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createBlockMap, floatTable, integerTable, mask, scoreModifier } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
-import { planBackward } from '../../src/plan/backward-plan.ts'
+import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
 import { formatExplanation } from '../../src/plan/format-explanation.ts'
 import { planForward } from '../../src/plan/plan.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
-import { contiguousTensors, forwardDispatches } from '../../src/plan/forward-dispatches.ts'
+import { contiguousTensors, forwardDispatches } from '../../src/plan/forward/forward-dispatches.ts'
 import { planForward } from '../../src/plan/plan.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))

@@ -3,8 +3,8 @@
 // and backward, are made of two products on this grid: scores from two tensors, and a sum of a
 // tensor's rows weighted by scores.
 import { unroll } from '../../codegen/snippets.ts'
-import { pastFirst, rowStep } from '../matrix/lane-rows.ts'
-import type { LaneRows } from '../matrix/lane-rows.ts'
+import { pastFirst, rowStep } from '../forward/matrix/lane-rows.ts'
+import type { LaneRows } from '../forward/matrix/lane-rows.ts'
 
 /** The grid of one kernel. Sizes in tokens. */
 export interface ThreadGrid {

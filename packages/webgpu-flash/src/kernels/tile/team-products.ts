@@ -4,8 +4,8 @@
 // workgroup memory. For dQ there is one sum, of which each team takes half of the keys.
 import { indent, unroll } from '../../codegen/snippets.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
-import type { BackwardTile } from '../../plan/backward-tiles.ts'
-import type { TeamMemory } from '../../plan/team-memory.ts'
+import type { BackwardTile } from '../../plan/backward/backward-tiles.ts'
+import type { TeamMemory } from '../../plan/backward/team-memory.ts'
 import { alternating, beginDealt, dealRows, dealTransposed } from './dealt-loads.ts'
 import type { DealtLoad, TransposedOperand } from './dealt-loads.ts'
 import {

@@ -1,0 +1,234 @@
+// What the two kernels of the backward pass have in common: configuration, uniform fields, and how a
+// workgroup finds its rows and walks the tiles of the other tokens, with and without a block map.
+import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import type { Access } from '../../codegen/access.ts'
+import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import { indent } from '../../codegen/snippets.ts'
+import type { BackwardMemory, BackwardTile } from '../../plan/backward/backward-tiles.ts'
+import { parameterBlock } from '../parameters.ts'
+import { addressFields } from '../tensor-address.ts'
+import { dropoutFields, dropoutFunctions } from '../tile/dropout.ts'
+import { gradientConstants, softmaxRowFunction } from '../tile/pair-gradient.ts'
+import type { PairGrid, SoftmaxRow } from '../tile/pair-gradient.ts'
+import type { TileSource } from '../tile/source.ts'
+import { teamOrigin } from '../tile/team-products.ts'
+
+/** What decides the text of either kernel. */
+export interface GradientConfig {
+  readonly tile: BackwardTile
+  readonly memory: BackwardMemory
+  readonly headDim: number
+  readonly valueDim: number
+  readonly query: Access
+  readonly key: Access
+  readonly value: Access
+  readonly dOutput: Access
+  readonly softmaxRow: SoftmaxRow
+  readonly rules: GradientRules
+  readonly dropout: boolean
+  /** Whether tiles come from a block map; without one all are visited. */
+  readonly blockMap: boolean
+  readonly descriptorWords: number
+  readonly parameterWords: number
+}
+
+/** Tensors that both kernels read. */
+export const gradientInputs = ['query', 'key', 'value', 'dOutput'] as const
+
+/** Bindings 0 to 6 of both kernels: all that they read. */
+export function inputBindings(
+  config: Pick<GradientConfig, (typeof gradientInputs)[number] | 'softmaxRow'>,
+): string {
+  const tensors = gradientInputs.map(
+    (name, index) =>
+      `@group(0) @binding(${index + 1}) var<storage, read> ${name}: array<${storageType(config[name])}>;`,
+  )
+  return `@group(0) @binding(0) var<uniform> params: Params;
+${tensors.join('\n')}
+// Log-sum-exp and D of every row${config.softmaxRow === 'vec4<f32>' ? ', and the scale of dS' : ''}.
+@group(0) @binding(5) var<storage, read> softmaxRows: array<${config.softmaxRow}>;
+// Query offset and key count of every sequence, the tables of the expressions, the block map.
+@group(0) @binding(6) var<storage, read> data: array<u32>;`
+}
+
+/** Bindings 7 and on: the gradients that a kernel writes. */
+export function outputBindings(outputs: readonly Omit<GradientOutput, 'dims'>[]): string {
+  return outputs
+    .map(
+      ({ name, access }, index) =>
+        `@group(0) @binding(${7 + index}) var<storage, read_write> ${name}: array<${storageType(access)}>;`,
+    )
+    .join('\n')
+}
+
+/** What both kernels read tiles of, by the names of their rows. */
+export function gradientSources({
+  headDim,
+  valueDim,
+}: GradientConfig): Record<(typeof gradientInputs)[number], TileSource> {
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  return {
+    query: { name: 'query', ...queries, dims: headDim },
+    key: { name: 'key', ...keys, dims: headDim },
+    value: { name: 'value', ...keys, dims: valueDim },
+    dOutput: { name: 'dOutput', ...queries, dims: valueDim },
+  }
+}
+
+/** Scalar fields of both kernels, after the addresses. */
+const scalarFields: readonly string[] = [
+  'softmaxRowsOffset',
+  'queryLength',
+  'keyLength',
+  'heads',
+  'headsPerKeyHead',
+  // The part of the work this dispatch does; see plan/backward/backward-dispatch.ts.
+  'rowTileBase',
+  'rowTiles',
+  'headBegin',
+  'headEnd',
+  'batchBase',
+  'columnTileBegin',
+  'columnTileEnd',
+  'accumulate',
+  // Where the block map lies in `data`, and how heads and sequences share it.
+  'mapBase',
+  'mapRunsBase',
+  'mapOrderBase',
+  'mapOrdered',
+  'mapRows',
+  'mapHeads',
+  'mapBatches',
+  // Bits of floats.
+  'scale',
+  'negativeInfinity',
+]
+
+/** The uniform fields of a kernel that writes these tensors, and `extra` ones. */
+export function gradientFields(
+  outputs: readonly string[],
+  dropout: boolean,
+  extra: readonly string[] = [],
+): readonly string[] {
+  return [
+    ...addressFields([...gradientInputs, ...outputs]),
+    ...scalarFields,
+    ...extra,
+    ...(dropout ? dropoutFields : []),
+  ]
+}
+
+/** The grid of a kernel. */
+export function gradientGrid(tile: BackwardTile, rowTokens: PairGrid['rowTokens']): PairGrid {
+  const { rows, columns, threadRows, threadColumns } = tile
+  return { tileRows: rows, tileColumns: columns, threadRows, threadColumns, rowTokens }
+}
+
+/** A tensor that a kernel writes. */
+export interface GradientOutput {
+  readonly name: string
+  readonly access: Access
+  readonly dims: number
+}
+
+const regions = (memory: BackwardMemory): string => `const rowRegion = ${memory.rows}u;
+const columnRegion = ${memory.columns}u;
+const sourceRegion = ${memory.source}u;
+const weightRegion = ${memory.weights}u;
+`
+
+/** Declares a thread's place in its workgroup, or in its team of it. */
+export function threadOrigin(tile: BackwardTile, grid: PairGrid): string {
+  if (tile.teams === 2) return teamOrigin(grid)
+  return `let column = thread % ${tile.threadColumns}u;
+let row = thread / ${tile.threadColumns}u;`
+}
+
+/** Everything before the entry point. */
+export function gradientPreamble(
+  config: GradientConfig,
+  outputs: readonly GradientOutput[],
+  extraFields: readonly string[],
+  bindings: string,
+): string[] {
+  const { tile, memory, headDim, valueDim } = config
+  const inputs = gradientInputs.map((name) => config[name])
+  const accesses = [...inputs, ...outputs.map(({ access }) => access)]
+  const native = accesses.some(({ dtype, nativeFloat16 }) => dtype === 'float16' && nativeFloat16)
+  const fields = gradientFields(
+    outputs.map(({ name }) => name),
+    config.dropout,
+    extraFields,
+  )
+  return [
+    native ? 'enable f16;' : '',
+    parameterBlock(fields, config.descriptorWords, config.parameterWords),
+    bindings,
+    `const tileRows = ${tile.rows}u;
+const tileColumns = ${tile.columns}u;
+const careRegion = ${memory.care}u;
+${tile.teams === 2 ? '' : regions(memory)}${gradientConstants(config.rules.shortText ?? false)}`,
+    `// ${memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;`,
+    unpackFunctions(accesses),
+    loadFunction('query', config.query, headDim),
+    loadFunction('key', config.key, headDim),
+    loadFunction('value', config.value, valueDim),
+    loadFunction('dOutput', config.dOutput, valueDim),
+    ...outputs.flatMap(({ name, access, dims }) => [
+      loadFunction(name, access, dims),
+      storeFunction(name, access, dims),
+    ]),
+    softmaxRowFunction(config.softmaxRow),
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
+    config.rules.code,
+  ]
+}
+
+/**
+ * Declares `rowTile`; expects `batch`.
+ *
+ * @param head - Text of the head whose map orders the rows. Default: `head`.
+ */
+export function ownRowTile(blockMap: boolean, head = 'head'): string {
+  if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.x;'
+  // Rows are taken longest first, so that no long row begins when the others are done.
+  return `var rowTile = params.rowTileBase + workgroup.x;
+if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, ${head}) + rowTile]; }`
+}
+
+/** WGSL of `mapPlane`: where the rows of a head begin in the map. */
+export const mapPlaneFunction: string = `fn mapPlane(batch: u32, head: u32) -> u32 {
+  return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
+}`
+
+/**
+ * A loop over the tiles of the columns that meet the rows, for one head.
+ *
+ * @param keysExist - Text that says whether every pair of a tile is within the keys, without a map.
+ * @param queriesExist - Text that says whether every one is within the queries. Default: it does not matter.
+ */
+export function forEachColumnTile(
+  blockMap: boolean,
+  keysExist: string,
+  body: string,
+  queriesExist?: string,
+): string {
+  const fullIf = (text: string): string =>
+    `let full = ${text}${queriesExist === undefined ? '' : ` && ${queriesExist}`};\n${body}`
+  if (!blockMap) {
+    return `for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+${indent(fullIf(keysExist), 2)}
+}`
+  }
+  return `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
+let endRun = data[mapRow + 1u];
+for (var run = data[mapRow]; run < endRun; run++) {
+  let start = data[params.mapRunsBase + 2u * run];
+  let packed = data[params.mapRunsBase + 2u * run + 1u];
+  let endTile = min(start + (packed >> 1u), params.columnTileEnd);
+  for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
+${indent(fullIf('(packed & 1u) == 1u'), 4)}
+  }
+}`
+}

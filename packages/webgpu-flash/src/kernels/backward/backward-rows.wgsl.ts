@@ -1,0 +1,109 @@
+// A step before the gradients: D = rowsum(dO * O) of every row (FlashAttention-2, arXiv 2307.08691,
+// algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp; for kernels on
+// subgroup matrices beside the scale of dS too.
+import { loadFunction, storageType, unpackFunctions } from '../../codegen/access.ts'
+import type { Access } from '../../codegen/access.ts'
+import { scaleOfBoundFunction } from './matrix/scaling.ts'
+import { parameterBlock } from '../parameters.ts'
+import { hiddenBits } from '../careful.ts'
+import { addressFields } from '../tensor-address.ts'
+import { deadRow } from '../tile/pair-gradient.ts'
+import type { SoftmaxRow } from '../tile/pair-gradient.ts'
+
+/** Rows of a workgroup. */
+export const rowsPerWorkgroup = 16
+/** Threads that share a row, each taking every eighth vector of it. */
+const threadsPerRow = 8
+
+/** Uniform fields of the kernel. */
+export const rowFields: readonly string[] = [
+  ...addressFields(['output', 'dOutput']),
+  'logSumExpOffset',
+  'softmaxRowsOffset',
+  'queryLength',
+  'heads',
+  'rowTileBase',
+  'headBegin',
+  'batchBase',
+]
+
+/** Further fields, where rows keep the scale of dS. */
+export const scaledRowFields: readonly string[] = [
+  ...rowFields,
+  'headsPerKeyHead',
+  'dOutputMagnitudes',
+  'dOutputPieces',
+  'valueMagnitudes',
+  'valuePieces',
+  'headroom',
+]
+
+/** The largest rows of dO, over all heads that share keys, and of V; every thread for itself. */
+const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
+  let firstPlane = batch * params.heads + keyHead * params.headsPerKeyHead;
+  let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
+  var largestGradient = 0.0;
+  for (var piece = lane; piece < params.headsPerKeyHead * params.dOutputPieces; piece += lanes) {
+    largestGradient = max(largestGradient, magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + piece]);
+  }
+  var largestValue = 0.0;
+  for (var piece = lane; piece < params.valuePieces; piece += lanes) {
+    largestValue = max(largestValue, magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + piece]);
+  }
+  let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);`
+
+/** The WGSL of the kernel. Entry point: `main`. */
+export function softmaxRowsKernel(
+  output: Access,
+  dOutput: Access,
+  valueDim: number,
+  softmaxRow: SoftmaxRow,
+): string {
+  const scaled = softmaxRow === 'vec4<f32>'
+  const native = [output, dOutput].some((one) => one.dtype === 'float16' && one.nativeFloat16)
+  const vectors = Math.ceil(valueDim / 4)
+  const sections = [
+    native ? 'enable f16;' : '',
+    scaled ? 'enable subgroups;' : '',
+    parameterBlock(scaled ? scaledRowFields : rowFields, 0, 0),
+    `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> output: array<${storageType(output)}>;
+@group(0) @binding(2) var<storage, read> dOutput: array<${storageType(dOutput)}>;
+// As bits, since shaders may assume that there is no -Infinity.
+@group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
+@group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${scaled ? '\n@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;' : ''}`,
+    `${deadRow}\n${hiddenBits}`,
+    `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
+    unpackFunctions([output, dOutput]),
+    loadFunction('output', output, valueDim),
+    loadFunction('dOutput', dOutput, valueDim),
+    scaled ? scaleOfBoundFunction : '',
+    /* wgsl */ `@compute @workgroup_size(${rowsPerWorkgroup * threadsPerRow})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,${scaled ? '\n  @builtin(subgroup_invocation_id) lane: u32,\n  @builtin(subgroup_size) lanes: u32,' : ''}
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin + workgroup.y;
+  let part = thread % ${threadsPerRow}u;
+  let queryRow = (params.rowTileBase + workgroup.x) * ${rowsPerWorkgroup}u + thread / ${threadsPerRow}u;
+  let safeRow = min(queryRow, params.queryLength - 1u);
+  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + safeRow * params.outputRow;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead + safeRow * params.dOutputRow;
+  var sum = 0.0;
+  for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
+    sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
+  }
+  partial[thread] = sum;${scaled ? `\n  ${gradientScale}` : ''}
+  workgroupBarrier();
+  if (part == 0u && queryRow < params.queryLength) {
+    var total = 0.0;
+    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[thread + other]; }
+    let place = (batch * params.heads + head) * params.queryLength + queryRow;
+    let bits = logSumExp[params.logSumExpOffset + place];
+    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaled ? ', scaleOfBound(bound), 0.0' : ''});
+  }
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}

@@ -1,0 +1,79 @@
+// The gradients that a workgroup sums, in registers of its threads, and how they are written: by the kernels
+// in plain WGSL.
+import { unroll } from '../../codegen/snippets.ts'
+import type { GradientOutput } from './backward-frame.ts'
+import { ownRows } from '../tile/grid.ts'
+import type { PairGrid } from '../tile/pair-gradient.ts'
+
+/** Registers of a gradient: rows of vectors of dims. */
+export function accumulatorNames(name: string, rows: number, vectors: number): string[][] {
+  return Array.from({ length: rows }, (_, i) =>
+    Array.from({ length: vectors }, (_unused, c) => `${name}${i}_${c}`),
+  )
+}
+
+/** Declares them. */
+export function startAccumulators(names: readonly (readonly string[])[]): string {
+  return names
+    .flat()
+    .map((name) => `var ${name} = vec4<f32>(0.0);`)
+    .join('\n')
+}
+
+/** Gathers registers in the array `{name}Sums`, so that a loop can go over them. */
+export function gatherAccumulators(name: string, registers: readonly string[]): string {
+  return `var ${name} = array<vec4<f32>, ${registers.length}>(${registers.join(', ')});`
+}
+
+/**
+ * Writes a gradient, or adds it to what earlier dispatches wrote.
+ *
+ * @param sums - Name of the array that holds the thread's part of it.
+ * @param factor - Text of a factor on all of it.
+ */
+export function storeGradient(
+  grid: PairGrid,
+  { name, dims }: GradientOutput,
+  vectors: number,
+  sums: string,
+  first: string,
+  last: string,
+  factor: string,
+): string {
+  const rows = ownRows(grid)
+  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const stores = unroll(
+    vectors,
+    (c) => `    {
+      let vector = column + ${c * grid.threadColumns}u;
+      if (vector < ${Math.ceil(dims / 4)}u) {
+        var sum = ${sums}[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
+        if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+        store${capital}(base, vector, sum);
+      }
+    }`,
+  )
+  // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
+  return `for (var i = 0u; i < ${rows}u; i++) {
+  let tokenRow = ${first} + row * ${rows}u + i;
+  if (tokenRow <= ${last}) {
+    let base = ${name}Base + tokenRow * params.${name}Row;
+${stores}
+  }
+}`
+}
+
+/** The same for a gradient in registers of its own. */
+export function storeAccumulators(
+  grid: PairGrid,
+  output: GradientOutput,
+  vectors: number,
+  first: string,
+  last: string,
+  factor: string,
+): string {
+  const sums = `${output.name}Sums`
+  const registers = accumulatorNames(output.name, ownRows(grid), vectors).flat()
+  return `${gatherAccumulators(sums, registers)}
+${storeGradient(grid, output, vectors, sums, first, last, factor)}`
+}

@@ -1,0 +1,269 @@
+// FlashAttention-2's backward pass (arXiv 2307.08691) on subgroup matrices (tensor cores): float16
+// operands, float32 sums. A subgroup owns rows of a gradient and holds its operands in matrices; the
+// other tokens pass by in tiles that a workgroup's subgroups share. Nothing is summed across workgroups,
+// so results are the same from run to run.
+//
+// WGSL's matrices are opaque, so S and dP cross workgroup memory to the lanes, and P and dS cross it back.
+// The products of the next tile are made right after the sums of the present one, which leaves two
+// barriers a tile: before the lanes work, and before the matrices do.
+import { loadFunction, storeFunction } from '../../../codegen/access.ts'
+import { indent } from '../../../codegen/snippets.ts'
+import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
+import {
+  gradientFields,
+  inputBindings,
+  mapPlaneFunction,
+  outputBindings,
+  ownRowTile,
+} from '../backward-frame.ts'
+import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
+import { parameterBlock } from '../../parameters.ts'
+import { dropoutFunctions } from '../../tile/dropout.ts'
+import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
+import { addSums, scoreProducts, startSums } from './products.ts'
+import { castRoles } from './roles.ts'
+import type { GradientMatrixConfig } from './roles.ts'
+import { weightConstants } from './scaling.ts'
+import { rowByRow, strangeFunction } from './row-by-row.ts'
+import { stageOwnRows, visitedStaging } from './staging.ts'
+import { storeSums } from './store-sums.ts'
+import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
+
+/** The WGSL of the kernel of dK and dV, or of dQ. Entry point: `main`. */
+export function gradientMatrixKernel(config: GradientMatrixConfig): string {
+  const { tile, rules, headDim, valueDim } = config
+  const { sums } = castRoles(config)
+  const fields = gradientFields(
+    sums.map(({ name }) => name),
+    config.dropout,
+  )
+  const sections = [
+    `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    parameterBlock(fields, config.descriptorWords, config.parameterWords),
+    `${inputBindings({ ...config, softmaxRow: 'vec4<f32>' })}
+${outputBindings(sums)}`,
+    constants(config),
+    workgroupMemory(config),
+    loadFunction('query', config.query, headDim),
+    loadFunction('key', config.key, headDim),
+    loadFunction('value', config.value, valueDim),
+    loadFunction('dOutput', config.dOutput, valueDim),
+    ...sums.flatMap(({ name, access, dims }) => [
+      loadFunction(name, access, dims),
+      storeFunction(name, access, dims),
+    ]),
+    softmaxRowFunction,
+    config.dropout ? dropoutFunctions(rules.countsWithin) : '',
+    rules.code,
+    config.blockMap ? mapPlaneFunction : '',
+    hidesPairs(config) ? strangeFunction : '',
+    `@compute @workgroup_size(${matrixThreads(tile)})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function constants({ tile, memory }: GradientMatrixConfig): string {
+  const { rows, columns, depth } = tile.matrix
+  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
+alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
+alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+const tileRows = ${tile.rows}u;
+const tileColumns = ${tile.columns}u;
+const scoreStride = ${memory.scoreStride}u;
+const weightStride = ${memory.weightStride}u;
+// Finite stand-ins for infinities, with room for one difference.
+const hidden = -1.0e38;
+const deadRow = 2.0e38;
+${weightConstants}`
+}
+
+function workgroupMemory(config: GradientMatrixConfig): string {
+  const { tile, memory } = config
+  const twice = (type: string, vectors: number): string =>
+    `array<array<vec4<${type}>, ${vectors}>, 2>`
+  const own = (type: string, vectors: number): string =>
+    `array<array<vec4<${type}>, ${vectors}>, ${tile.subgroups}>`
+  const visited = castRoles(config).visited.map(
+    ({ name, vectors }) => `var<workgroup> ${name}Rows: ${twice('f16', vectors)};`,
+  )
+  const statistics =
+    memory.statistics > 0
+      ? `\n// Of each query: log-sum-exp, and D.\nvar<workgroup> statistics: ${twice('f32', memory.statistics)};`
+      : ''
+  return `// ${memory.bytes} bytes: two tiles of visited rows,
+${visited.join('\n')}${statistics}
+// and of each subgroup S, dP, and the weights of the sums: P and dS.
+var<workgroup> scores: ${own('f32', memory.scores)};
+var<workgroup> gradients: ${own('f32', memory.scores)};
+var<workgroup> weights: ${own('f16', memory.weights)};${hidesPairs(config) ? `\n${flag}` : ''}`
+}
+
+const flag = `// Whether any thread has met a row that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
+var<workgroup> foundStrange: vec4<u32>;`
+
+/** Log-sum-exp, D and the scale of dS of a row, also of rows past the last. */
+const softmaxRowFunction = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
+  let row = min(queryRow, params.queryLength - 1u);
+  let held = softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + row];
+  return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
+}`
+
+function mainBody(config: GradientMatrixConfig): string {
+  const { tile } = config
+  return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
+let lane = invocation & ${tile.subgroupSize - 1}u;
+let thread = subgroup * ${tile.subgroupSize}u + lane;
+${declareLaneRows(tile)}
+${config.rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`
+}
+
+const scaleOfPower = 'let scale = bitcast<f32>(params.scale);\nlet scaleOfPower = scale * log2e;'
+
+const ownBase = (name: string, head: string): string =>
+  `let ${name}Base = params.${name}Offset + batch * params.${name}Batch + ${head} * params.${name}Head;`
+
+/** A workgroup of keys, for every query head that reads them. */
+function ofKeys(config: GradientMatrixConfig): string {
+  const { tile, blockMap } = config
+  return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
+let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
+let batch = params.batchBase + workgroup.z;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
+${['key', 'value', 'dKey', 'dValue'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+let firstKey = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let lastQuery = params.queryLength - 1u;
+${scaleOfPower}
+// The same for every query that shares these keys.
+let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
+${ownOrigin(config)}
+${stageOwnRows(config)}
+${startSums(config)}
+${startStrange(config)}
+for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
+  ${ownBase('query', 'head')}
+  ${ownBase('dOutput', 'head')}
+${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
+}
+${unlessStrange(config)}
+let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${storeSums(config, 'firstKey', 'finalKey')}`
+}
+
+/** A workgroup of queries. */
+function ofQueries(config: GradientMatrixConfig): string {
+  const { tile, blockMap } = config
+  return `let head = params.headBegin + workgroup.y;
+let batch = params.batchBase + workgroup.z;
+let keyHead = head / params.headsPerKeyHead;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${ownRowTile(blockMap)}
+${['query', 'dOutput', 'dQuery'].map((name) => ownBase(name, 'head')).join('\n')}
+${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+let firstQuery = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
+let lastQuery = params.queryLength - 1u;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+${scaleOfPower}
+let gradientScale = softmaxRow(batch, head, rowTile * tileRows).z;
+${ownOrigin(config)}
+${ownStatistics(config)}
+${stageOwnRows(config)}
+${startSums(config)}
+${startStrange(config)}
+${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
+${unlessStrange(config)}
+${storeSums(config, 'firstQuery', 'lastQuery')}`
+}
+
+/** Whether pairs of tiles that exist may be hidden: by the mask, or by what modifiers make of scores. */
+const hidesPairs = ({ blockMap, rules }: GradientMatrixConfig): boolean =>
+  blockMap || rules.hasModifiers
+
+/** Hidden rows may hold anything: whether a thread has met one that is not finite. */
+function startStrange(config: GradientMatrixConfig): string {
+  return hidesPairs(config)
+    ? 'var strange = false;\nif (thread == 0u) { foundStrange = vec4<u32>(0u); }'
+    : ''
+}
+
+/** Computes the rows anew where any thread has met such rows. */
+function unlessStrange(config: GradientMatrixConfig): string {
+  if (!hidesPairs(config)) return ''
+  return `if (strange) { foundStrange = vec4<u32>(1u); }
+if (workgroupUniformLoad(&foundStrange).x != 0u) {
+${indent(rowByRow(config), 2)}
+  return;
+}`
+}
+
+/** The tiles that meet the rows, for one head. */
+function walk(config: GradientMatrixConfig, full: string): string {
+  const { blockMap } = config
+  const staging = visitedStaging(config)
+  const where = (condition: string, text: string): string =>
+    `if (${condition}) {\n${indent(text, 2)}\n}`
+  // In full tiles only modifiers can hide a pair.
+  const { hasModifiers } = config.rules
+  const ask = (visits: string, isFull: string): string => {
+    if (!hidesPairs(config)) return ''
+    const condition = hasModifiers ? visits : `${visits} && !${isFull}`
+    return `${where(condition, `strange = strange || ${staging.strange};`)}\n`
+  }
+  return `${firstTiles(blockMap, full)}
+${staging.registers}
+workgroupBarrier();
+${where('visits', `${staging.fetch('columnTile')}\n${ask('visits', 'full')}${staging.store('0u')}`)}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();
+${scoreProducts(config, '0u')}
+${tileLoop(
+  config,
+  (place, otherPlace) => `workgroupBarrier();
+${ask('visitsNext', 'nextFull')}${staging.store(otherPlace)}
+${laterTile(blockMap)}
+${where('visitsLater', staging.fetch('laterTile'))}
+${pairWeights(config, place)}
+workgroupBarrier();
+${addSums(config, place)}
+${scoreProducts(config, otherPlace)}
+${nextTile(blockMap, full)}`,
+)}`
+}
+
+/** Runs `body` for every tile, whose visited rows lie at two places in turn. */
+function tileLoop(
+  { tile }: GradientMatrixConfig,
+  body: (place: string, otherPlace: string) => string,
+): string {
+  if (tile.unrolled) {
+    return `while (visits) {
+  {
+${indent(body('0u', '1u'), 4)}
+  }
+  if (visits) {
+${indent(body('1u', '0u'), 4)}
+  }
+}`
+  }
+  return `var place = 0u;
+while (visits) {
+  let otherPlace = 1u - place;
+${indent(body('place', 'otherPlace'), 2)}
+  place = otherPlace;
+}`
+}

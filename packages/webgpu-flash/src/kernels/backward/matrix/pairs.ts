@@ -1,0 +1,126 @@
+// What lanes do between the two rounds of products (FlashAttention-2, arXiv 2307.08691, algorithm 2):
+// from S and dP in workgroup memory to P and dS there. Exponentials are powers of two, since that is
+// what the hardware has; the scale of P is part of the exponent and that of dS part of dP and D, so that
+// neither costs an instruction.
+import { indent, unroll } from '../../../codegen/snippets.ts'
+import { laneVector } from '../../forward/matrix/lane-rows.ts'
+import { eachScore, ownColumnVectors, ownRows } from '../../tile/grid.ts'
+import {
+  applySlopes,
+  dropoutText,
+  hideScores,
+  modifyScores,
+  pairSteps,
+  startSlopes,
+} from '../../tile/pair-gradient.ts'
+import { castRoles, laneGrid } from './roles.ts'
+import type { GradientMatrixConfig } from './roles.ts'
+
+/** Declares log-sum-exp and D of a lane's own queries, once. */
+export function ownStatistics({ tile, rowTokens }: GradientMatrixConfig): string {
+  if (rowTokens === 'keys') return ''
+  return unroll(
+    tile.rowsPerLane,
+    (r) => `let softmaxRow${r} = softmaxRow(batch, head, firstQuery + ownRow${r});
+let logSumExp${r} = softmaxRow${r}.x * log2e - weightBits;
+let delta${r} = softmaxRow${r}.y * gradientScale;`,
+  )
+}
+
+/** P and dS of the tile whose scores are in memory; `place` is where its queries' statistics lie. */
+export function pairWeights(config: GradientMatrixConfig, place: string): string {
+  const { tile, rules, rowTokens } = config
+  const grid = laneGrid(config)
+  const vectors = ownColumnVectors(grid)
+  const ofKeys = rowTokens === 'keys'
+  const each = (line: (i: number, j: number) => string): string =>
+    unroll(ownRows(grid), (i) => unroll(vectors, (j) => line(i, j)))
+  const loads = each((i, j) => {
+    const from = `[subgroup][ownRow${i} * scoreStride + ${laneVector(tile, j)}]`
+    return `var score${i}_${j} = scores${from};\nvar gradient${i}_${j} = gradients${from};`
+  })
+  const statistics = ofKeys
+    ? unroll(vectors, (j) => {
+        const vector = laneVector(tile, j)
+        return `let logSumExp${j} = statistics[${place}][${vector}];
+let delta${j} = statistics[${place}][${vector} + ${tile.columns / 4}u];`
+      })
+    : ''
+  const logSumExp = (i: number, j: number): string =>
+    ofKeys ? `logSumExp${j}` : `vec4<f32>(logSumExp${i})`
+  // A natural score as a power of two, less log-sum-exp.
+  const exponents = rules.hasModifiers
+    ? `${eachScore(grid, 'score', (score) => `${score} *= scale;`)}
+${modifyScores(grid, rules)}
+${each((i, j) => `score${i}_${j} = fma(clamp(score${i}_${j}, vec4<f32>(hidden), vec4<f32>(-hidden)), vec4<f32>(log2e), -${logSumExp(i, j)});`)}`
+    : each(
+        (i, j) =>
+          `score${i}_${j} = fma(score${i}_${j}, vec4<f32>(scaleOfPower), -${logSumExp(i, j)});`,
+      )
+  return [
+    pairOrigin(config),
+    statistics,
+    loads,
+    startSlopes(grid, rules),
+    exponents,
+    `if (!full) {\n${hideScores(grid, rules)}\n}`,
+    eachScore(grid, 'score', (score) => `${score} = exp2(${score});`),
+    gradients(config),
+    applySlopes(grid, rules),
+    each((i, j) => {
+      const to = `[subgroup][ownRow${i} * weightStride + ${laneVector(tile, j)}`
+      const weights = castRoles(config).sums.map(({ name, weights: first }) => {
+        const from = name === 'dValue' ? 'score' : 'gradient'
+        return `weights${to}${first === 0 ? '' : ` + ${first}u`}] = vec4<f16>(${from}${i}_${j});`
+      })
+      return weights.join('\n')
+    }),
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+/** Declares the tokens of a lane's first column; those of its first row are declared outside the loop. */
+function pairOrigin({ rowTokens }: GradientMatrixConfig): string {
+  if (rowTokens === 'queries') return `let keyIndex = columnTile * tileColumns + 4u * part;`
+  return `let queryIndex = i32(columnTile * tileColumns + 4u * part);
+let position = queryOffset + queryIndex;`
+}
+
+/** Declares the tokens of a lane's first row. */
+export function ownOrigin({ rowTokens }: GradientMatrixConfig): string {
+  if (rowTokens === 'keys') return 'let keyIndex = firstKey + ownRow0;'
+  return `let queryIndex = i32(firstQuery + ownRow0);
+let position = queryOffset + queryIndex;`
+}
+
+/** DP to dS, given P; with dropout P is thinned after use, as dV needs it. */
+function gradients(config: GradientMatrixConfig): string {
+  const { rules, dropout, rowTokens } = config
+  const grid = laneGrid(config)
+  const delta = (i: number, j: number): string =>
+    rowTokens === 'keys' ? `delta${j}` : `vec4<f32>(delta${i})`
+  const each = (line: (i: number, j: number) => string): string =>
+    unroll(ownRows(grid), (i) => unroll(ownColumnVectors(grid), (j) => line(i, j)))
+  const scaled = each((i, j) => {
+    const [score, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
+    const text = (product: string): string =>
+      `${gradient} = ${score} * fma(${product}, vec4<f32>(gradientScale), -${delta(i, j)});`
+    if (!dropout) return text(gradient)
+    const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
+    return `let kept${i}_${j} = ${dropoutText(steps, rules.countsWithin)};
+${text(`${gradient} * kept${i}_${j}`)}`
+  })
+  // No probability, no gradient: hidden rows may hold anything.
+  const hide = each((i, j) => {
+    const [score, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
+    return `${gradient} = select(${gradient}, vec4<f32>(0.0), ${score} == vec4<f32>(0.0));`
+  })
+  return [
+    scaled,
+    `if (!full) {\n${indent(hide, 2)}\n}`,
+    dropout ? each((i, j) => `score${i}_${j} *= kept${i}_${j};`) : '',
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}

@@ -1,0 +1,99 @@
+// What the kernels on subgroup matrices do where a tile that is not full has a value that is NaN or
+// infinite: a product of matrices would bring it to rows that may not see it, since 0 times NaN is NaN.
+// Then each thread computes its rows pair by pair, as the definition says. Slow, and short.
+import { indent } from '../../../codegen/snippets.ts'
+import { matrixThreads } from '../../../plan/backward/gradient-matrix-tile.ts'
+import { forEachColumnTile } from '../backward-frame.ts'
+import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
+import { castRoles } from './roles.ts'
+import type { GradientMatrixConfig, GradientSum, Operand } from './roles.ts'
+
+const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
+
+const load = ({ name }: Operand, vector: string): string =>
+  `load${capitalized(name)}(${name}Place, ${vector})`
+
+/** The place of a tensor's row. */
+const place = ({ name }: Operand, row: string): string =>
+  `let ${name}Place = ${name}Base + ${row} * params.${name}Row;`
+
+/** WGSL of `anyStrange(halves)`: whether one of them is NaN or an infinity, by its bits. */
+export const strangeFunction = /* wgsl */ `fn anyStrange(halves: vec4<f16>) -> bool {
+  let words = bitcast<vec2<u32>>(halves);
+  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
+  return any(exponents == vec4<u32>(0x7c00u));
+}`
+
+/** Computes and writes all rows of the workgroup. */
+export function rowByRow(config: GradientMatrixConfig): string {
+  const { tile, rowTokens, blockMap } = config
+  const { own, visited, sums } = castRoles(config)
+  const ofKeys = rowTokens === 'keys'
+  const [ownRow, visitedRow] = ofKeys ? ['keyIndex', 'queryRow'] : ['queryRow', 'keyIndex']
+  const pairs = forEachColumnTile(
+    blockMap,
+    'false',
+    `for (var ${visitedRow} = columnTile * tileColumns; ${visitedRow} < (columnTile + 1u) * tileColumns; ${visitedRow}++) {
+${indent(pair(config), 2)}
+}`,
+  )
+  const heads = ofKeys
+    ? `for (${blockMap ? '' : 'var '}head = firstHead; head < endHead; head++) {
+${visited.map(({ name }) => `  let ${name}Base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;`).join('\n')}
+${indent(pairs, 2)}
+}`
+    : pairs
+  return `for (var row = thread; row < tileRows; row += ${matrixThreads(tile)}u) {
+  let ${ownRow} = rowTile * tileRows + row;
+  if (${ownRow} > ${ofKeys ? 'params.keyLength - 1u' : 'lastQuery'}) { break; }
+${indent(own.map((operand) => place(operand, ownRow)).join('\n'), 2)}
+${sums.map(({ name, dims }) => `  var ${name}Sum = array<vec4<f32>, ${dims / 4}>();`).join('\n')}
+${indent(heads, 2)}
+${indent(sums.map((sum) => storeRow(sum, ownRow)).join('\n'), 2)}
+}`
+}
+
+/** One pair, whose weights are added to the sums. */
+function pair(config: GradientMatrixConfig): string {
+  const { rowTokens, rules, dropout } = config
+  const { own, visited, sums } = castRoles(config)
+  const visitedRow = rowTokens === 'keys' ? 'queryRow' : 'keyIndex'
+  const product = (name: string, at: 0 | 1): string => `var ${name} = 0.0;
+for (var v = 0u; v < ${own[at].dims / 4}u; v++) { ${name} += dot(${load(own[at], 'v')}, ${load(visited[at], 'v')}); }`
+  const visible = rules.hasMask ? ` && ${pairCall('visible')}` : ''
+  const modified = rules.hasSlopes
+    ? `let both = ${pairCall('modifiedWithSlope', 'score')};\nscore = both.x;`
+    : `score = ${pairCall('modified', 'score')};`
+  const kept = dropout
+    ? `let kept = ${dropoutText(
+        [0, 0, 0, 0].map(() => [0, 0] as const),
+        rules.countsWithin,
+      )}.x;\n`
+    : ''
+  const thinned = dropout ? ' * kept' : ''
+  const adds = sums.map(({ name, dims, source }) => {
+    const weight = name === 'dValue' ? `probability${thinned}` : 'gradient'
+    return `for (var v = 0u; v < ${dims / 4}u; v++) { ${name}Sum[v] += ${load(source, 'v')} * (${weight}); }`
+  })
+  return `let queryIndex = i32(queryRow);
+let position = queryOffset + queryIndex;
+if (!(keyIndex < keyCount && queryRow < params.queryLength${visible})) { continue; }
+${visited.map((operand) => place(operand, visitedRow)).join('\n')}
+${product('score', 0)}
+score *= scale;
+${rules.hasModifiers ? `${modified}\nif (score <= -1.0e38) { continue; } // hidden by a modifier\n` : ''}${product('gradient', 1)}
+let held = softmaxRow(batch, head, queryRow);
+let probability = exp2((score - held.x) * log2e);
+${kept}gradient = select(probability * (gradient${thinned} - held.y), 0.0, probability == 0.0);
+${rules.hasSlopes ? 'gradient = select(gradient * both.y, 0.0, gradient == 0.0);\n' : ''}${adds.join('\n')}`
+}
+
+function storeRow({ name, dims }: GradientSum, row: string): string {
+  const factor = name === 'dValue' ? '' : ' * scale'
+  return `for (var v = 0u; v < ${dims / 4}u; v++) {
+  var sum = ${name}Sum[v]${factor};
+  let base = ${name}Base + ${row} * params.${name}Row;
+  if (params.accumulate != 0u) { sum += load${capitalized(name)}(base, v); }
+  store${capitalized(name)}(base, v, sum);
+}`
+}

@@ -1,0 +1,129 @@
+// How rows reach the matrices: the subgroup's own stay in matrices of its own, those of the visited
+// tokens lie in workgroup memory, two tiles of them in turn: while one is worked on the next is stored,
+// and the one after it is on its way in registers.
+import type { Access } from '../../../codegen/access.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
+import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
+import { eachUnit } from '../../tile/source.ts'
+import { castRoles } from './roles.ts'
+import type { GradientMatrixConfig, Operand } from './roles.ts'
+
+const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
+
+/** Text of one vector of a row as float16; what is stored as such is not converted. */
+function loadHalves({ name, access }: Operand, row: string, vector: string): string {
+  const place = `${name}Base + ${row} * params.${name}Row`
+  return isHalves(access)
+    ? `${name}[${place} + ${vector}]`
+    : `vec4<f16>(load${capitalized(name)}(${place}, ${vector}))`
+}
+
+const isHalves = (access: Access): boolean => access.vector && access.nativeFloat16
+
+/** Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. */
+export function stageOwnRows(config: GradientMatrixConfig): string {
+  const { tile, memory } = config
+  const { rows, depth } = tile.matrix
+  const { own, ownRow } = castRoles(config)
+  // As many dims at a time as a row of weights has room for, in whole matrices.
+  const room = 4 * (memory.weightStride - 2)
+  const width = Math.floor(room / depth) * depth
+  const pass = (operand: Operand, first: number): string => {
+    const dims = Math.min(width, operand.dims - first)
+    const vectors = dims / 4
+    const vector = `${first === 0 ? '' : `${first / 4}u + `}unit % ${vectors}u`
+    const row = `min(${ownRow.first} + unit / ${vectors}u, ${ownRow.last})`
+    return `workgroupBarrier();
+for (var unit = lane; unit < ${subgroupRows(tile) * vectors}u; unit += ${tile.subgroupSize}u) {
+  weights[subgroup][unit / ${vectors}u * weightStride + unit % ${vectors}u] = ${loadHalves(operand, row, vector)};
+}
+workgroupBarrier();
+${unroll(tile.rowBlocks, (b) =>
+  unroll(dims / depth, (k) => {
+    const from = b * rows * memory.weightStride + (k * depth) / 4
+    return `let ${operand.name}${b}_${first / depth + k} = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], ${from}u, weightStride);`
+  }),
+)}`
+  }
+  return own
+    .flatMap((operand) =>
+      Array.from({ length: Math.ceil(operand.dims / width) }, (_, n) => pass(operand, n * width)),
+    )
+    .join('\n')
+}
+
+/** The texts that move visited rows. */
+export interface VisitedStaging {
+  /** Declares the registers they pass through. */
+  readonly registers: string
+  /** Loads those of a tile into the registers. */
+  fetch(tile: string): string
+  /** Moves the registers to one of the two places in workgroup memory. */
+  store(place: string): string
+  /** Condition that the registers hold something that is not finite; undefined for what cannot matter. */
+  readonly strange: string | undefined
+}
+
+function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedStaging {
+  const { tile } = config
+  const { name, dims, stride } = operand
+  const { visitedRow } = castRoles(config)
+  const threads = matrixThreads(tile)
+  const vectors = dims / 4
+  const units = tile.columns * vectors
+  const each = (line: (register: string, unit: string) => string): string =>
+    eachUnit(units, threads, (slot, unit) => line(`${name}Next${slot}`, unit))
+  const registers = Array.from(
+    { length: Math.ceil(units / threads) },
+    (_, slot) => `${name}Next${slot}`,
+  )
+  return {
+    registers: registers.map((register) => `var ${register} = vec4<f16>();`).join('\n'),
+    fetch: (from) =>
+      each((register, unit) => {
+        const row = `min(${from} * tileColumns + ${unit} / ${vectors}u, ${visitedRow.last})`
+        return `${register} = ${loadHalves(operand, row, `${unit} % ${vectors}u`)};`
+      }),
+    store: (place) =>
+      each(
+        (register, unit) =>
+          `${name}Rows[${place}][${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
+      ),
+    strange: registers.map((register) => `anyStrange(${register})`).join(' || '),
+  }
+}
+
+/** Log-sum-exp, for powers of two, and D, scaled as dS is, of the queries that are visited. */
+function stagedStatistics({ tile }: GradientMatrixConfig): VisitedStaging {
+  const vectors = tile.columns / 4
+  const some = (text: string): string => `if (thread < ${vectors}u) {\n${indent(text, 2)}\n}`
+  const gather = (component: string): string =>
+    `vec4<f32>(${[0, 1, 2, 3].map((k) => `row${k}.${component}`).join(', ')})`
+  return {
+    registers: `var logSumExpNext = vec4<f32>();\nvar deltaNext = vec4<f32>();`,
+    fetch: (from) =>
+      some(`${unroll(4, (k) => `let row${k} = softmaxRow(batch, head, ${from} * tileColumns + 4u * thread + ${k}u);`)}
+logSumExpNext = ${gather('x')} * log2e - weightBits;
+deltaNext = ${gather('y')} * gradientScale;`),
+    store: (place) =>
+      some(`statistics[${place}][thread] = logSumExpNext;
+statistics[${place}][thread + ${vectors}u] = deltaNext;`),
+    strange: undefined,
+  }
+}
+
+/** Text of the moves. */
+export function visitedStaging(config: GradientMatrixConfig): VisitedStaging {
+  const { visited } = castRoles(config)
+  const parts = [
+    ...visited.map((operand) => stagedOperand(config, operand)),
+    ...(config.rowTokens === 'keys' ? [stagedStatistics(config)] : []),
+  ]
+  const joined = (text: (part: VisitedStaging) => string): string => parts.map(text).join('\n')
+  return {
+    registers: joined(({ registers }) => registers),
+    fetch: (tile) => joined((part) => part.fetch(tile)),
+    store: (place) => joined((part) => part.store(place)),
+    strange: parts.flatMap(({ strange }) => strange ?? []).join(' || '),
+  }
+}

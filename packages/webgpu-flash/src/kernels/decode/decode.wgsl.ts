@@ -1,0 +1,295 @@
+// Attention of few query rows over many keys (FlashDecoding; split-KV in section 3.2 of
+// FlashAttention-2, arXiv 2307.08691). Time is that of reading K and V, so a workgroup takes a range of
+// keys and every query row that shares them, each key is loaded once, 16 bytes a thread, and nothing is
+// staged: neighbouring threads hold neighbouring dims, and only products cross workgroup memory.
+import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import type { Access } from '../../codegen/access.ts'
+import { indent, unroll } from '../../codegen/snippets.ts'
+import type { ScoreRules } from '../../codegen/snippets.ts'
+import type { DecodeMemory, DecodeTile } from '../../plan/decode/decode-tile.ts'
+import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
+import { eitherSum, hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
+import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
+import { laneSums } from './decode-lanes.ts'
+import { rowLoad, vectorText } from './decode-loads.ts'
+import type { DecodeAccess, RowLoad } from './decode-loads.ts'
+import { sharedConstants } from '../forward/forward-frame.ts'
+import { parameterBlock } from '../parameters.ts'
+import { dropoutFunctions } from '../tile/dropout.ts'
+import { declareShift } from '../tile/online-softmax.ts'
+
+/** All that decides the text of the kernel. */
+export interface DecodeConfig {
+  readonly tile: DecodeTile
+  readonly memory: DecodeMemory
+  readonly headDim: number
+  readonly valueDim: number
+  readonly query: Access
+  readonly key: DecodeAccess
+  readonly value: DecodeAccess
+  readonly output: Access
+  /** Rules for single pairs; see `pairwiseRules`. */
+  readonly rules: ScoreRules
+  /** Whether the text is kept short: for software adapters. */
+  readonly shortText: boolean
+  /** Whether one workgroup has all keys of a row, so that nothing is to be merged. */
+  readonly whole: boolean
+  readonly sinks: boolean
+  readonly dropout: boolean
+  /** The fields of the uniform block. */
+  readonly fields: readonly string[]
+  readonly descriptorWords: number
+  readonly parameterWords: number
+}
+
+/** The WGSL of the decode kernel. Entry point: `main`. */
+export function decodeKernel(config: DecodeConfig): string {
+  const { tile, memory, query, key, value, output, whole } = config
+  const native = [query, output, ...[key, value].filter(({ wide }) => !wide)].some(
+    (access) => access.dtype === 'float16' && access.nativeFloat16,
+  )
+  const stored = (access: DecodeAccess): string => (access.wide ? 'vec4<u32>' : storageType(access))
+  const sections = [
+    `${native ? 'enable f16;' : ''}${tile.shuffles ? '\nenable subgroups;' : ''}`.trim(),
+    parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
+    /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${stored(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${stored(value)}>;
+@group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
+// Of a part of the keys: maximum and sum of each row.
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> lengths: array<u32>;
+// Tables of the expressions.
+@group(0) @binding(7) var<storage, read> data: array<u32>;`,
+    constants(config),
+    `// ${memory.bytes} bytes: products of each thread, or its sums of values; scores, or maxima and sums.
+var<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;
+var<workgroup> scalars: array<f32, ${memory.scalars}>;`,
+    unpackFunctions([query, key, value, output]),
+    loadFunction('query', query, config.headDim),
+    key.vector ? '' : loadFunction('key', key, config.headDim),
+    value.vector ? '' : loadFunction('value', value, config.valueDim),
+    whole ? storeFunction('output', output, config.valueDim) : '',
+    config.rules.code,
+    config.dropout ? dropoutFunctions(false) : '',
+    lengthFunctions,
+    whole ? finishDecodedFunction(config.sinks) : '',
+    `@compute @workgroup_size(${tile.threads})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+${
+  tile.shuffles
+    ? `  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_size) subgroupSize: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,`
+    : '  @builtin(local_invocation_index) thread: u32,'
+}
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function constants({ tile, memory, valueDim, shortText }: DecodeConfig): string {
+  return `const lanes = ${tile.lanes}u;
+const slots = ${tile.threads / tile.lanes}u;
+const rows = ${tile.rows}u;
+const scores = ${tile.rows * tile.keysAhead}u; // of one slot in a chunk
+const chunkKeys = ${chunkKeys(tile)}u;
+const stride = ${memory.stride}u;
+const valueVectors = ${Math.ceil(valueDim / 4)}u;
+${sharedConstants(shortText)}
+
+${pairWeightFunction}`
+}
+
+function mainBody(config: DecodeConfig): string {
+  const { tile, headDim, valueDim } = config
+  const { lanes, rows } = tile
+  const keyVectors = laneVectors(headDim, lanes)
+  const outputVectors = laneVectors(valueDim, lanes)
+  const headVectors = Math.ceil(headDim / 4)
+  const ragged = keyVectors * lanes > headVectors
+  const loops = chunkLoop(config)
+  const outputs = Array.from({ length: rows }, (_, r) =>
+    Array.from({ length: outputVectors }, (_each, v) => `output${r}_${v}`),
+  ).flat()
+  const loadQuery = (r: number, v: number): string => {
+    const vector = vectorText(keyVectors, v, lanes)
+    const load = `loadQuery(queryBase${r}, ${ragged ? `min(${vector}, ${headVectors - 1}u)` : vector})`
+    // Dims that do not exist are multiplied by 0.
+    return `let query${r}_${v} = ${ragged ? `select(vec4<f32>(0.0), ${load}, ${vector} < ${headVectors}u)` : load};`
+  }
+  return `${tile.shuffles ? 'let thread = subgroup * subgroupSize + invocation;\n' : ''}let lane = thread % lanes;
+let slot = thread / lanes;
+let batch = params.batchBase + workgroup.z;
+let keyHead = params.headBase + workgroup.y;
+let firstRow = (workgroup.x % params.rowTiles) * rows;
+let part = params.partBase + workgroup.x / params.rowTiles;
+let groupRows = params.headsPerKeyHead * params.queryLength;
+let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
+let keyCount = lengths[lengthWords * batch + 1u];
+let firstChunk = part * params.partChunks;
+let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
+${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let scale = bitcast<f32>(params.scale);
+${unroll(
+  rows,
+  (r) => `let row${r} = min(firstRow + ${r}u, groupRows - 1u);
+let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row${r} / params.queryLength) * params.queryHead + (row${r} % params.queryLength) * params.queryRow;
+${unroll(keyVectors, (v) => loadQuery(r, v))}`,
+)}
+${hiddenScore}
+${laneSums(config).before}
+${withCare(
+  `${declareShift}
+${laneSums(config).start}
+${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
+${loops.before}
+for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+${indent(loops.body, 2)}
+}
+${laneSums(config).after}`,
+  epilogue(config),
+  outputs,
+  [`scalars[${config.memory.care}]`, 'f32'],
+)}`
+}
+
+/** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
+function chunkLoop(config: DecodeConfig): { readonly before: string; readonly body: string } {
+  const { tile, headDim, valueDim, key, value } = config
+  const { lanes, rows, keysAhead, loadsAhead } = tile
+  const loads = (name: 'key' | 'value', access: DecodeAccess, dims: number): RowLoad[] =>
+    Array.from({ length: keysAhead }, (_, u) => rowLoad(name, access, dims, lanes, u))
+  const keys = loads('key', key, headDim)
+  const values = loads('value', value, valueDim)
+  const declare = (each: readonly RowLoad[], word: string): string =>
+    each.flatMap((row) => row.loads.map(([name, text]) => `${word}${name} = ${text};`)).join('\n')
+  const places = (chunk: string, word: string): string =>
+    `${word}firstKey = chunkAt(batch, ${chunk}) * chunkKeys + slot;
+${unroll(keysAhead, (u) => `${word}place${u} = min(firstKey + ${u}u * slots, lastKey);`)}`
+  const vectors = (each: readonly RowLoad[], name: string): string =>
+    each
+      .map((row, u) => row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`).join('\n'))
+      .join('\n')
+  const products = `${vectors(keys, 'k')}
+${unroll(keysAhead, (u) =>
+  unroll(rows, (r) => {
+    const terms = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
+    return `let product${u * rows + r} = ${terms.join(' + ')};`
+  }),
+)}`
+  const eachSum = (line: (sum: string, r: number, v: number) => string): string =>
+    unroll(rows, (r) => unroll(laneVectors(valueDim, lanes), (v) => line(`output${r}_${v}`, r, v)))
+  const careful = eachSum((sum, r, v) => {
+    const lines = values.map(
+      (_, u) => `${sum} = addVisible(${sum}, weight${u * rows + r}, v${u}_${v});`,
+    )
+    return [`${sum} *= decay${r};`, ...lines].join('\n')
+  })
+  const usual = eachSum((sum, r, v) => {
+    const terms = values.map((_, u) => `weight${u * rows + r} * v${u}_${v}`)
+    return `${sum} = ${sum} * decay${r} + ${terms.join(' + ')};`
+  })
+  const sums = `${vectors(values, 'v')}\n${eitherSum(careful, usual)}`
+  if (!loadsAhead) {
+    return {
+      before: '',
+      body: `${places('chunk', 'let ')}
+${declare(keys, 'let ')}
+${declare(values, 'let ')}
+${products}
+${laneSums(config).each}
+${sums}`,
+    }
+  }
+  // A chunk's keys are on their way while the one before meets its values, and its values from then on.
+  return {
+    before: `${places('min(firstChunk, max(endChunk, 1u) - 1u)', 'var ')}
+${declare(keys, 'var ')}
+${declare(values, 'var ')}`,
+    body: `${products}
+let ownFirst = firstKey;
+${places('min(chunk + 1u, endChunk - 1u)', '')}
+${declare(keys, '')}
+${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
+${sums}
+${declare(values, '')}`,
+  }
+}
+
+/** Adds up the slots' results, and stores a part of a row, or the row. */
+function epilogue(config: DecodeConfig): string {
+  const { tile, memory, valueDim, whole } = config
+  const { threads, lanes, rows } = tile
+  const slots = threads / lanes
+  // Large values must not overflow where the slots are added up.
+  const factor = slots > 1 ? ` * ${1 / slots}` : ''
+  const own = laneVectors(valueDim, lanes)
+  const rowVectors = own * lanes
+  const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(memory.vectors / (threads * own))))
+  const passes = Math.ceil(rows / rowsAtOnce)
+  const pass = (index: number): string => {
+    const first = index * rowsAtOnce
+    const count = Math.min(rowsAtOnce, rows - first)
+    return `${index === 0 ? '' : 'workgroupBarrier();\n'}${unroll(count, (i) =>
+      unroll(
+        own,
+        (v) =>
+          `tile[(${i * slots}u + slot) * ${rowVectors}u + ${vectorText(own, v, lanes)}] = output${first + i}_${v};`,
+      ),
+    )}
+workgroupBarrier();
+for (var unit = thread; unit < ${count}u * valueVectors; unit += ${threads}u) {
+  let row = firstRow + ${first}u + unit / valueVectors;
+  let tileRow = ${first}u + unit / valueVectors;
+  let vector = unit % valueVectors;
+  var sum = vec4<f32>(0.0);
+  var total = 0.0;
+  var maximum = smallestMaximum;
+  for (var other = 0u; other < slots; other++) {
+    sum += tile[((unit / valueVectors) * slots + other) * ${rowVectors}u + vector];
+    total += scalars[slots * rows + other * rows + tileRow];
+    maximum = max(maximum, scalars[other * rows + tileRow]);
+  }
+  if (row < groupRows) {
+    let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+    let queryIndex = row % params.queryLength;
+    ${
+      whole
+        ? 'finishDecoded(batch, head, queryIndex, vector, maximum + shift, total, sum, f32(slots));'
+        : `let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+    output[place * valueVectors + vector] = sum;
+    if (vector == 0u) {
+      logSumExp[2u * place] = maximum + shift;
+      logSumExp[2u * place + 1u] = total;
+    }`
+    }
+  }
+}`
+  }
+  return `workgroupBarrier();
+if (lane == 0u) {
+${unroll(rows, (r) => `  scalars[slot * rows + ${r}u] = maximum${r};`)}
+}
+workgroupBarrier();
+${unroll(rows, (r) => `var top${r} = maximum${r};`)}
+for (var other = 0u; other < slots; other++) {
+${unroll(rows, (r) => `  top${r} = max(top${r}, scalars[other * rows + ${r}u]);`)}
+}
+${unroll(
+  rows,
+  (r) => `let share${r} = exponential(maximum${r} - top${r});
+${unroll(own, (v) => `output${r}_${v} *= share${r}${factor};`)}`,
+)}
+if (lane == 0u) {
+${unroll(rows, (r) => `  scalars[slots * rows + slot * rows + ${r}u] = sum${r} * share${r};`)}
+}
+${Array.from({ length: passes }, (_, index) => pass(index)).join('\n')}`
+}

@@ -1,0 +1,248 @@
+// FlashAttention-2 forward (arXiv 2307.08691) in plain WGSL: one workgroup owns a tile of query
+// rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
+import { loadFunction, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import type { Access } from '../../codegen/access.ts'
+import { indent } from '../../codegen/snippets.ts'
+import type { ScoreRules } from '../../codegen/snippets.ts'
+import { withCare } from '../careful.ts'
+import { finishRowFunction } from '../finish-row.ts'
+import {
+  bindings,
+  callOrigin,
+  mappedPart,
+  mappedTile,
+  sharedConstants,
+  tileLoop,
+} from './forward-frame.ts'
+import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
+import type { OptionalFields } from '../parameters.ts'
+import type { ForwardTile, TileMemory } from '../../plan/forward/tiles.ts'
+import { ownRows } from '../tile/grid.ts'
+import type { ThreadGrid } from '../tile/grid.ts'
+import { declareShift, onlineSoftmax, shareRows, startSoftmax } from '../tile/online-softmax.ts'
+import { scoreProduct } from '../tile/score-product.ts'
+import { dropoutFunctions } from '../tile/dropout.ts'
+import { applyDropout, applyScoreRules, pairPositions } from '../tile/score-rules.ts'
+import { applyOrderedDropout, applyOrderedRules, orderedPositions } from '../tile/ordered-rules.ts'
+import type { TileSource } from '../tile/source.ts'
+import {
+  beginWeightedSum,
+  storeWeights,
+  weightedSum,
+  weightedSumInParts,
+} from '../tile/weighted-sum.ts'
+import type { WeightedSum } from '../tile/weighted-sum.ts'
+
+/** All that decides the text of the kernel. */
+export interface ForwardConfig extends OptionalFields {
+  readonly tile: ForwardTile
+  readonly memory: TileMemory
+  readonly headDim: number
+  readonly valueDim: number
+  readonly query: Access
+  readonly key: Access
+  readonly value: Access
+  readonly output: Access
+  readonly rules: ScoreRules
+  /** Whether masks are asked in loops over the pairs of a row. Default: false. */
+  readonly shortText?: boolean
+  /** Whether key tiles come from a block map; without one all are visited. */
+  readonly blockMap: boolean
+  /** WGSL of `queryToken` and `keyToken` where tokens stand in an order of their own. */
+  readonly tokens?: string | undefined
+  /** Whether a workgroup takes a part of a row of tiles; see plan/forward/split-rows.ts. Default: false. */
+  readonly parts?: boolean
+  readonly descriptorWords: number
+  readonly parameterWords: number
+}
+
+/** The WGSL of the forward kernel. Entry point: `main`. */
+export function forwardKernel(config: ForwardConfig): string {
+  const { tile } = config
+  const sections = [
+    needsFloat16(config) ? 'enable f16;' : '',
+    parameterBlock(
+      withOptionalFields(forwardFields, config),
+      config.descriptorWords,
+      config.parameterWords,
+    ),
+    bindings(config),
+    constants(config),
+    `// ${config.memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${config.memory.vectors}>;`,
+    unpackFunctions([config.query, config.key, config.value, config.output]),
+    loadFunction('query', config.query, config.headDim),
+    loadFunction('key', config.key, config.headDim),
+    loadFunction('value', config.value, config.valueDim),
+    loadFunction('output', config.output, config.valueDim),
+    storeFunction('output', config.output, config.valueDim),
+    config.tokens ?? '',
+    config.rules.code,
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
+    finishRowFunction(tile.threadColumns, outputVectors(config), config.parts),
+    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function needsFloat16({ query, key, value, output }: ForwardConfig): boolean {
+  return [query, key, value, output].some(
+    (access) => access.dtype === 'float16' && access.nativeFloat16,
+  )
+}
+
+function constants({ memory, tile, valueDim, shortText = false }: ForwardConfig): string {
+  return `const tileQueries = ${tile.queries}u;
+const tileKeys = ${tile.keys}u;
+const valueVectors = ${Math.ceil(valueDim / 4)}u;
+const queryRegion = ${memory.query}u;
+const keyRegion = ${memory.key}u;
+const valueRegion = ${memory.value}u;
+const probabilityRegion = ${memory.probability}u;
+const reductionRegion = ${memory.reduction}u;
+const careRegion = ${memory.care}u;
+${sharedConstants(shortText)}`
+}
+
+function gridOf({ tile }: ForwardConfig): ThreadGrid {
+  const { queries, keys, threadRows, threadColumns } = tile
+  return { tileRows: queries, tileColumns: keys, threadRows, threadColumns }
+}
+
+/** Vectors of output dims a thread owns. */
+function outputVectors({ tile, memory }: ForwardConfig): number {
+  return memory.valueStride / tile.threadColumns
+}
+
+/** Names of the output registers of row i. */
+function outputNames(config: ForwardConfig, i: number): string[] {
+  return Array.from({ length: outputVectors(config) }, (_, c) => `output${i}_${c}`)
+}
+
+function mainBody(config: ForwardConfig): string {
+  const { tile } = config
+  const grid = gridOf(config)
+  const outputs = Array.from({ length: ownRows(grid) }, (_, i) => outputNames(config, i)).flat()
+  return `let column = thread % ${tile.threadColumns}u;
+let row = thread / ${tile.threadColumns}u;
+${callOrigin(config.parts ? mappedPart : config.blockMap ? mappedTile : undefined)}
+${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}
+${config.rules.change?.head ?? ''}
+
+${withCare(
+  `${declareShift}
+${config.sinks ? `${sinkLogit(config)}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
+${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
+
+${tileLoop(config.blockMap, tileBody(config))}`,
+  epilogue(config),
+  outputs,
+  ['tile[careRegion]', 'vec4<f32>'],
+)}`
+}
+
+function sources({
+  headDim,
+  valueDim,
+  tokens,
+}: ForwardConfig): Record<'query' | 'key' | 'value', TileSource> {
+  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  const keys = { first: 'firstKey', last: 'lastKey' }
+  const ordered = tokens !== undefined
+  return {
+    query: {
+      name: 'query',
+      ...queries,
+      dims: headDim,
+      ...(ordered ? { token: 'queryToken' } : {}),
+    },
+    key: { name: 'key', ...keys, dims: headDim, ...(ordered ? { token: 'keyToken' } : {}) },
+    value: { name: 'value', ...keys, dims: valueDim, ...(ordered ? { token: 'keyToken' } : {}) },
+  }
+}
+
+// The first of several dispatches over the same rows counts it, and the first part of a row.
+const sinkLogit = ({ parts }: ForwardConfig): string =>
+  `let sink = select(bitcast<f32>(data[params.sinkBase + head]), hidden, params.mergeWithOutput != 0u${parts ? ' || !firstPart' : ''});`
+
+function tileBody(config: ForwardConfig): string {
+  const { tile, memory } = config
+  const grid = gridOf(config)
+  const { query, key, value } = sources(config)
+  const sum: WeightedSum = {
+    name: 'output',
+    source: value,
+    weightRegion: 'probabilityRegion',
+    sourceRegion: 'valueRegion',
+    weightStride: memory.probabilityStride,
+    sourceStride: memory.valueStride,
+    chunk: tile.valueChunk,
+    begun: true,
+  }
+  return `let firstKey = keyTile * tileKeys;
+${scoreProduct(grid, {
+  name: 'score',
+  rows: query,
+  columns: key,
+  rowRegion: 'queryRegion',
+  columnRegion: 'keyRegion',
+  dimChunk: tile.dimChunk,
+})}
+${beginWeightedSum(grid, sum)}
+${(config.tokens === undefined ? applyScoreRules : applyOrderedRules)(grid, 'score', config.rules, config.shortText)}
+${onlineSoftmax(grid, {
+  scores: 'score',
+  region: 'reductionRegion',
+  outputs: (i) => outputNames(config, i),
+})}
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${
+    tile.probabilitiesInChunks
+      ? weightedSumInParts(grid, sum, 'score')
+      : `workgroupBarrier();
+${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
+${weightedSum(grid, sum)}`
+  }`
+}
+
+/** Sums across columns, divides once, and writes O and log-sum-exp (or merges with what is there). */
+function epilogue(config: ForwardConfig): string {
+  const { tile } = config
+  const grid = gridOf(config)
+  const rows = ownRows(grid)
+  const valueColumns = outputVectors(config)
+  const list = (type: string, name: (i: number) => string, count: number): string =>
+    `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
+  const token = (slot: string): string =>
+    config.tokens === undefined ? slot : `queryToken(${slot})`
+  const previous = `if (params.mergeWithOutput != 0u) {
+  // Read before the barrier, since column 0 writes them after it.
+  for (var i = 0u; i < ${rows}u; i++) {
+    previous[i] = logSumExp[logSumExpPlace(batch, head, min(${token(`firstQuery + row * ${rows}u + i`)}, lastQuery))];
+  }
+}`
+  // A loop over the rows, unlike everywhere else: it runs once, and unrolled it would be half of the
+  // program to compile.
+  return `var previous = array<f32, ${rows}>();
+${config.parts ? '' : previous}
+workgroupBarrier();
+${shareRows(grid, 'reductionRegion', (i) => `sum${i}`)}
+workgroupBarrier();
+var maxima = ${list('f32', (i) => `maximum${i}`, rows)};
+var outputs = ${list('vec4<f32>', (i) => `output${Math.floor(i / valueColumns)}_${i % valueColumns}`, rows * valueColumns)};
+for (var i = 0u; i < ${rows}u; i++) {
+  let tileRow = row * ${rows}u + i;
+  var total = 0.0;
+  for (var other = 0u; other < ${tile.threadColumns}u; other++) {
+    total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
+  }
+  let queryRow = ${token('firstQuery + tileRow')};
+  if (queryRow <= lastQuery) {
+    finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i] + shift${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
+  }
+}`
+}

@@ -1,0 +1,159 @@
+// The forward kernel on subgroup matrices (tensor cores): float16 operands, float32 sums. A subgroup
+// owns query rows; both products are matrix products of the hardware.
+//
+// WGSL's matrices are opaque: no element of one can be read and no row scaled. So the scores cross
+// workgroup memory on their way to the softmax, and rows keep the reference they begin with (see
+// matrix/references.ts): nothing in the loop over tiles depends on what it finds. Where a row outgrew its
+// reference, which its sum tells, the workgroup computes once more.
+//
+// Every matrix is loaded and stored at a constant place of an array of its own: what a subgroup has
+// for itself is an array of arrays. Browsers check the places they cannot foresee, which cost half
+// of the speed.
+import { loadFunction, storeFunction } from '../../../codegen/access.ts'
+import { indent } from '../../../codegen/snippets.ts'
+import type { MatrixMemory, MatrixTile } from '../../../plan/forward/matrix-tile.ts'
+import type { ForwardConfig } from '../forward.wgsl.ts'
+import { bindings, callOrigin, mappedTileOfHeads } from '../forward-frame.ts'
+import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
+import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
+import { declareExponentScale } from './lane-scores.ts'
+import { tileProbabilities } from './probabilities.ts'
+import { eachOutput, scoreProducts, tileProducts } from './products.ts'
+import { declareSample, findReferences, outgrownRows, referenceConstants } from './references.ts'
+import { matrixStaging } from './staging.ts'
+import type { MatrixStaging } from './staging.ts'
+import { addStrangeValues, mayHide, strangeFunctions } from './strange-values.ts'
+import { tilePipeline } from './tile-pipeline.ts'
+import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
+import { dropoutFunctions } from '../../tile/dropout.ts'
+
+/** All that decides the text of the kernel. */
+export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memory'> {
+  readonly tile: MatrixTile
+  readonly memory: MatrixMemory
+  /** Whether all tiles are visited and full: no mask, no padding, and keys a multiple of the tile's. */
+  readonly wholeTiles: boolean
+}
+
+/** The WGSL of the forward kernel on subgroup matrices. Entry point: `main`. */
+export function forwardMatrixKernel(config: ForwardMatrixConfig): string {
+  const { tile, memory } = config
+  const own = (type: string, vectors: number): string =>
+    `array<array<vec4<${type}>, ${vectors}>, ${tile.subgroups}>`
+  const sections = [
+    `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    parameterBlock(
+      withOptionalFields(forwardFields, config),
+      config.descriptorWords,
+      config.parameterWords,
+    ),
+    bindings(config),
+    constants(config),
+    `var<workgroup> keyRows: array<vec4<f16>, ${memory.keyRows}>;
+var<workgroup> valueRows: array<vec4<f16>, ${memory.valueRows}>;
+// Of each subgroup: the scores, and the output where it is written; the probabilities.
+var<workgroup> scores: ${own('f32', memory.scores)};
+var<workgroup> probabilities: ${own('f16', memory.probabilities)};
+// What the lanes found: rows that outgrew their references, and values that are not finite. Like the
+// others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
+var<workgroup> found: vec4<u32>;`,
+    loadFunction('query', config.query, config.headDim),
+    loadFunction('key', config.key, config.headDim),
+    loadFunction('value', config.value, config.valueDim),
+    loadFunction('output', config.output, config.valueDim),
+    storeFunction('output', config.output, config.valueDim),
+    mayHide(config) ? strangeFunctions(config) : '',
+    endRowFunction(config),
+    config.rules.code,
+    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
+    `@compute @workgroup_size(${tile.subgroups * tile.subgroupSize})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function constants({ tile, memory, valueDim }: ForwardMatrixConfig): string {
+  const { rows, columns, depth } = tile.matrix
+  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
+alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
+alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+const tileQueries = ${tile.queries}u;
+const tileKeys = ${tile.keys}u;
+const valueVectors = ${valueDim / 4}u;
+const scoreStride = ${memory.scoreStride}u;
+const probabilityStride = ${memory.probabilityStride}u;
+const log2e = 1.4426950408889634;
+${referenceConstants}`
+}
+
+function mainBody(config: ForwardMatrixConfig): string {
+  const { tile } = config
+  const hides = mayHide(config)
+  const rows = tile.rowBlocks * tile.matrix.rows
+  const staging = matrixStaging(config)
+  const clear = `${eachOutput(config, (name) => `${name} = Result();`)}
+${eachLaneRow(tile, (r) => `sum${r} = 0.0;`)}
+var largest = 0.0;`
+  return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
+let lane = invocation & ${tile.subgroupSize - 1}u;
+let thread = subgroup * ${tile.subgroupSize}u + lane;
+${config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
+// In the softmax, lanes of a row: ${tile.lanesPerRow}; rows of a lane: ${tile.rowsPerLane}.
+${declareLaneRows(tile)}
+let column = part * 4u;
+let queryIndex = i32(firstQuery + subgroup * ${rows}u + ownRow0);
+let position = queryOffset + queryIndex;
+${declareQueryRows(config)}
+${config.rules.change?.head ?? ''}
+${declareExponentScale(config)}
+${declareSample(config)}
+
+${staging.queries}
+${staging.registers}
+${eachOutput(config, (name) => `var ${name} = Result();`)}
+${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
+var exact = false;
+${hides ? 'var strange = false;\nvar anyStrange = false;\n' : ''}loop {
+  if (thread == 0u) { found = vec4<u32>(0u); }
+${indent(findReferences(config, staging), 2)}
+${indent(clear, 2)}
+  workgroupBarrier();
+
+${indent(tileLoop(config, staging), 2)}
+
+${indent(outgrownRows(config), 2)}
+  if (outgrown) { found.x = 1u; }
+${hides ? '  if (strange) { found.y = 1u; }\n' : ''}  let all = workgroupUniformLoad(&found);
+${hides ? '  anyStrange = all.y != 0u;\n' : ''}  if (exact || all.x == 0u) { break; }
+  exact = true;
+}
+
+${finishRows(config)}${hides ? `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}` : ''}`
+}
+
+/** All tiles that are visited, with loads ahead. */
+function tileLoop(config: ForwardMatrixConfig, staging: MatrixStaging): string {
+  const tiles = tilePipeline(config.blockMap, config.wholeTiles)
+  return `${tiles.first}
+${staging.begin}
+${scoreProducts(config)}
+while (visits) {
+  let firstKey = keyTile * tileKeys;
+  workgroupBarrier();
+${indent(tiles.later, 2)}
+${indent(staging.next, 2)}
+${indent(tileProbabilities(config), 2)}
+  workgroupBarrier();
+${indent(tileProducts(config), 2)}
+${indent(tiles.advance, 2)}
+}`
+}

@@ -1,0 +1,91 @@
+// The scores that a lane takes from workgroup memory, and what happens to them before the softmax: scale
+// and score modifiers, and which of them count. Exponents are powers of two, which GPUs compute.
+import { changeStatements } from '../../../codegen/score-change.ts'
+import type { HeldScore } from '../../../codegen/score-change.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
+import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'
+
+/** Vectors of a row that a lane has. */
+export function laneVectors({ tile }: Pick<ForwardMatrixConfig, 'tile'>): number {
+  return tile.keys / tile.lanesPerRow / 4
+}
+
+/** A line for each of a lane's vectors: row r, vector j. */
+export function eachLaneVector(
+  config: Pick<ForwardMatrixConfig, 'tile'>,
+  line: (r: number, j: number) => string,
+): string {
+  return eachLaneRow(config.tile, (r) => unroll(laneVectors(config), (j) => line(r, j)))
+}
+
+/** The names of a lane's vectors in a row. */
+export function laneNames(
+  config: Pick<ForwardMatrixConfig, 'tile'>,
+  name: string,
+  r: number,
+): string[] {
+  return Array.from({ length: laneVectors(config) }, (_, j) => `${name}${r}_${j}`)
+}
+
+/** Declares `score{r}_{j}`, such that `exponentScale` times it is the exponent of 2. */
+export function takeScores(config: ForwardMatrixConfig): string {
+  const { tile, rules } = config
+  const { change } = rules
+  const scale = change ? ' * scale' : ''
+  const taken = eachLaneVector(
+    config,
+    (r, j) =>
+      `var score${r}_${j} = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}]${scale};`,
+  )
+  if (!change) return taken
+  const held = Array.from({ length: tile.rowsPerLane }, (_, r) =>
+    laneNames(config, 'score', r).flatMap((name, j) =>
+      [0, 1, 2, 3].map((k): HeldScore => ({
+        score: `${name}.${'xyzw'[k]}`,
+        pastQuery: r * rowStep(tile),
+        pastKey: pastFirst(tile, j, k),
+      })),
+    ),
+  )
+  const text = `let keyPosition = i32(firstKey + column);\n${changeStatements(change, held.flat())}`
+  return `${taken}\n{\n${indent(text, 2)}\n}`
+}
+
+/** The constant or variable that makes exponents of the scores: modifiers want them scaled before. */
+export function declareExponentScale({ rules }: ForwardMatrixConfig): string {
+  return `let exponentScale = ${rules.change ? 'log2e' : 'scale * log2e'};`
+}
+
+/**
+ * Runs `apply(hidden)` where a tile is not full; `hidden(r, j)` is a condition on the elements of a
+ * vector. Pairs are asked in a loop: masks are long, and text is compiled as often as drivers unroll.
+ */
+export function whereHidden(
+  config: ForwardMatrixConfig,
+  apply: (hidden: (r: number, j: number) => string) => string,
+): string {
+  const { tile, rules, wholeTiles } = config
+  if (wholeTiles) return ''
+  const perRow = 4 * laneVectors(config)
+  const count = perRow * tile.rowsPerLane
+  const own = tile.rowsPerLane === 1 ? 'pair' : `(pair % ${perRow}u)`
+  const past = `(${own} >> 2u) * ${4 * tile.lanesPerRow}u + (${own} & 3u)`
+  const pastQuery = tile.rowsPerLane === 1 ? '0' : `i32(pair / ${perRow}u * ${rowStep(tile)}u)`
+  const visible = rules.hasMask
+    ? ` && visible(i32(batch), i32(head), position + ${pastQuery}, queryIndex + ${pastQuery}, i32(key))`
+    : ''
+  const bits = (r: number, j: number): string =>
+    [0, 1, 2, 3].map((k) => `${2 ** (r * perRow + 4 * j + k)}u`).join(', ')
+  return `if (!full) {
+  var shown = 0u;
+  for (var pair = 0u; pair < ${count}u; pair++) {
+    let key = firstKey + column + ${past};
+    if (key < keyCount${visible}) { shown |= 1u << pair; }
+  }
+${indent(
+  apply((r, j) => `(vec4<u32>(shown) & vec4<u32>(${bits(r, j)})) == vec4<u32>(0u)`),
+  2,
+)}
+}`
+}

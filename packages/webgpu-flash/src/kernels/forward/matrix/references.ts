@@ -1,0 +1,108 @@
+// What exponents are relative to. The online softmax follows each row's maximum, but rows of matrices
+// cannot be scaled one by one. So a row's reference is found once, from a sample tile, and stays: float16
+// probabilities may outgrow it by 2^24 and be less by as much. Rows that went beyond are computed again
+// with their true maxima, for which all tiles are looked at.
+import { indent } from '../../../codegen/snippets.ts'
+import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { eachLaneRow, shuffles } from './lane-rows.ts'
+import { eachLaneVector, laneNames, takeScores, whereHidden } from './lane-scores.ts'
+import { scoreProducts } from './products.ts'
+import type { MatrixStaging } from './staging.ts'
+import { sampleTile } from './tile-pipeline.ts'
+
+/** Constants of the text below. */
+export const referenceConstants = /* wgsl */ `// Bits between the sample's maximum and the reference: room above it, and precision below.
+const headroom = 8.0;
+// Float16 holds up to 65504, and a sum of probabilities holds each of them.
+const mostTileSum = 60000.0;
+// Rows with a reference of their own come to more than this; others may be too small to be precise.
+const leastSum = 0.001953125;
+const unseen = -3.0e38;`
+
+/** Finds `reference{r}`: of the sample, or of all tiles where `exact`. */
+export function findReferences(config: ForwardMatrixConfig, staging: MatrixStaging): string {
+  const { tile } = config
+  const best = (r: number): string =>
+    laneNames(config, 'score', r).reduce((a, b) => `max(${a}, ${b})`)
+  const unshown = whereHidden(config, (hidden) =>
+    eachLaneVector(
+      config,
+      (r, j) => `score${r}_${j} = select(score${r}_${j}, vec4<f32>(unseen), ${hidden(r, j)});`,
+    ),
+  )
+  const look = `let firstKey = keyTile * tileKeys;
+workgroupBarrier();
+${staging.keys('keyTile')}
+workgroupBarrier();
+${scoreProducts(config)}
+workgroupBarrier();
+${takeScores(config)}
+${eachLaneVector(config, (r, j) => `score${r}_${j} *= exponentScale;`)}
+${unshown}
+${eachLaneRow(
+  tile,
+  (r) => `let best${r} = ${best(r)};
+top${r} = max(top${r}, max(max(best${r}.x, best${r}.y), max(best${r}.z, best${r}.w)));`,
+)}`
+  const text = `${eachLaneRow(tile, (r) => `var top${r} = unseen;`)}
+${sampledTiles(config, look)}
+var others = unseen;
+${eachLaneRow(
+  tile,
+  (
+    r,
+  ) => `${shuffles(tile, (step) => `top${r} = max(top${r}, subgroupShuffleXor(top${r}, ${step}u));`)}
+others = max(others, top${r});`,
+)}
+// Rows that the sample shows nothing to are likely to be as their neighbours.
+others = subgroupMax(others);
+others = select(0.0, others, others > unseen);
+${eachLaneRow(tile, (r) => `reference${r} = select(others, top${r}, top${r} > unseen) + select(headroom, -headroom, exact);`)}`
+  return `{\n${indent(text, 2)}\n}`
+}
+
+/**
+ * Runs `look` for the sample tile, or for all tiles where `exact`. Without a map the step leaves the others
+ * out; with one the map finds it. Drivers, who repeat the text of loops, know neither step.
+ */
+function sampledTiles({ blockMap }: ForwardMatrixConfig, look: string): string {
+  if (!blockMap) {
+    return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
+for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
+  let full = (keyTile + 1u) * tileKeys <= keyCount;
+${indent(look, 2)}
+}`
+  }
+  return `for (var run = firstRun; run < endRun; run++) {
+  let start = blockMap[params.mapRunsBase + 2u * run];
+  let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+  let full = (packed & 1u) == 1u;
+  let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+  let begin = max(start, params.keyTileBegin);
+  if (exact || (begin <= sampleTile && sampleTile < endTile)) {
+    for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
+${indent(look, 6)}
+    }
+  }
+}`
+}
+
+/** Declares the tile that references are taken from. */
+export function declareSample({ blockMap }: ForwardMatrixConfig): string {
+  return blockMap ? sampleTile : ''
+}
+
+/**
+ * Whether a row has to be computed again, from its sum and the largest sum of a tile. Positive floats are
+ * in the order of their bits, in which NaN comes after all numbers.
+ */
+export function outgrownRows(config: ForwardMatrixConfig): string {
+  const { tile, dropout } = config
+  const most = dropout ? 'mostTileSum / max(1.0, bitcast<f32>(params.dropoutScale))' : 'mostTileSum'
+  return `var outgrown = bitcast<u32>(largest) >= bitcast<u32>(${most});
+${eachLaneRow(
+  tile,
+  (r) => `${shuffles(tile, (step) => `sum${r} += subgroupShuffleXor(sum${r}, ${step}u);`)}
+outgrown = outgrown || (queryRow${r} <= lastQuery && (bitcast<u32>(sum${r}) < bitcast<u32>(leastSum) || bitcast<u32>(sum${r}) >= 0x7f800000u));`,
+)}`
+}

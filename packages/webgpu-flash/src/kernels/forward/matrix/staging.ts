@@ -1,0 +1,131 @@
+// How queries, keys and values reach the matrices: float16 rows in workgroup memory. Keys and values
+// of the next tile are loaded into registers while the present tile is worked on.
+import type { Access } from '../../../codegen/access.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
+import { eachUnit } from '../../tile/source.ts'
+import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { cleanValues } from './strange-values.ts'
+
+/** The texts that move operands. */
+export interface MatrixStaging {
+  /** Brings the subgroup's query rows to where products take them from. */
+  readonly queries: string
+  /** Brings the keys of a tile to workgroup memory at once. */
+  keys(tileIndex: string): string
+  /** Declares the registers of keys and values on their way. */
+  readonly registers: string
+  /** Before a loop: the first keys are in workgroup memory after it, the next on their way. */
+  readonly begin: string
+  /**
+   * Between the two products: the values of this tile and the keys of the next move in, and those after
+   * them set off. They do so inside of conditions, where drivers leave them: loads that they move to
+   * where they are used are waited for.
+   */
+  readonly next: string
+}
+
+/** Text of one vector of a row as float16; what is stored as such is not converted. */
+function loadHalves(name: string, access: Access, row: string, vector: string): string {
+  if (access.vector && access.nativeFloat16) return `${name}[${row} + ${vector}]`
+  return `vec4<f16>(load${name[0]!.toUpperCase()}${name.slice(1)}(${row}, ${vector}))`
+}
+
+/** Rows of one tensor on their way to workgroup memory. */
+interface Rows {
+  /** Declares the registers they pass through. */
+  readonly registers: string
+  /** Loads those of a tile into the registers; rows past the last key repeat it. */
+  fetch(tileIndex: string): string
+  /** Moves the registers to workgroup memory. */
+  readonly store: string
+  /** The names of the registers. */
+  readonly names: readonly string[]
+}
+
+function stagedRows(config: ForwardMatrixConfig, name: 'key' | 'value'): Rows {
+  const { tile, memory } = config
+  const { wide } = config[name]
+  const dims = name === 'key' ? config.headDim : config.valueDim
+  const stride = name === 'key' ? memory.keyStride : memory.valueStride
+  const threads = tile.subgroups * tile.subgroupSize
+  const inRow = dims / (wide ? 8 : 4)
+  const units = tile.keys * inRow
+  const slots = Math.ceil(units / threads)
+  const each = (line: (register: string, unit: string) => string): string =>
+    eachUnit(units, threads, (slot, unit) => line(`${name}Next${slot}`, unit))
+  const registers = Array.from({ length: slots }, (_, slot) => `${name}Next${slot}`)
+  const load = (row: string, unit: string): string =>
+    wide
+      ? `${name}[(${row}) / 2u + ${unit} % ${inRow}u]`
+      : loadHalves(name, config[name], row, `${unit} % ${inRow}u`)
+  const store = (register: string, unit: string): string => {
+    const place = `${unit} / ${inRow}u * ${stride}u + ${unit} % ${inRow}u`
+    if (!wide) return `${name}Rows[${place}] = ${register};`
+    // Every other eight lanes store their second half first, so that sixteen meet every bank once.
+    return `{
+  let place = ${place} + ${unit} % ${inRow}u;
+  ${name}Rows[place + swap] = bitcast<vec4<f16>>(select(${register}.xy, ${register}.zw, swap == 1u));
+  ${name}Rows[place + 1u - swap] = bitcast<vec4<f16>>(select(${register}.zw, ${register}.xy, swap == 1u));
+}`
+  }
+  const type = wide ? 'vec4<u32>' : 'vec4<f16>'
+  return {
+    registers: registers.map((register) => `var ${register} = ${type}();`).join('\n'),
+    fetch: (tileIndex) =>
+      each((register, unit) => {
+        const row = `${tileIndex} * tileKeys + ${unit} / ${inRow}u`
+        const inside = config.wholeTiles ? `(${row})` : `min(${row}, lastKey)`
+        return `${register} = ${load(`${name}Base + ${inside} * params.${name}Row`, unit)};`
+      }),
+    store: each(store),
+    names: registers,
+  }
+}
+
+/** Text of the moves. */
+export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
+  const keys = stagedRows(config, 'key')
+  const values = stagedRows(config, 'value')
+  const where = (condition: string, text: string): string =>
+    `if (${condition}) {\n${indent(text, 2)}\n}`
+  const clean = cleanValues(values.names, config.value.wide ?? false)
+  // Masks and padding hide nothing in full tiles; modifiers may.
+  const cleans = config.rules.change ? clean : config.wholeTiles ? '' : where('!full', clean)
+  return {
+    queries: `${config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : ''}${stageQueries(config)}`,
+    registers: `${keys.registers}\n${values.registers}`,
+    keys: (tileIndex) => `${keys.fetch(tileIndex)}\n${keys.store}`,
+    begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
+${where('visitsNext', keys.fetch('nextTile'))}
+workgroupBarrier();`,
+    next: `${cleans}
+${values.store}
+${keys.store}
+${where('visitsNext', values.fetch('nextTile'))}
+${where('visitsLater', keys.fetch('laterTile'))}`,
+  }
+}
+
+/** Query rows stay in matrices. They come through the memory of the probabilities, in its width. */
+function stageQueries({ tile, memory, query, headDim }: ForwardMatrixConfig): string {
+  const { keys, rowBlocks, subgroupSize } = tile
+  const { rows, depth } = tile.matrix
+  const own = rowBlocks * rows
+  return unroll(Math.ceil(headDim / keys), (pass) => {
+    const dims = Math.min(keys, headDim - pass * keys)
+    const vectors = dims / 4
+    const vector = `${pass === 0 ? '' : `${(pass * keys) / 4}u + `}unit % ${vectors}u`
+    return `workgroupBarrier();
+for (var unit = lane; unit < ${own * vectors}u; unit += ${subgroupSize}u) {
+  let queryRow = min(firstQuery + subgroup * ${own}u + unit / ${vectors}u, lastQuery);
+  probabilities[subgroup][unit / ${vectors}u * probabilityStride + unit % ${vectors}u] = ${loadHalves('query', query, 'queryBase + queryRow * params.queryRow', vector)};
+}
+workgroupBarrier();
+${unroll(rowBlocks, (b) =>
+  unroll(dims / depth, (k) => {
+    const from = b * rows * memory.probabilityStride + (k * depth) / 4
+    return `let query${b}_${(pass * keys) / depth + k} = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], ${from}u, probabilityStride);`
+  }),
+)}`
+  })
+}

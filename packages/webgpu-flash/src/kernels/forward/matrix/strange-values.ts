@@ -1,0 +1,89 @@
+// Values that are NaN or infinite, in tiles that are not full, and in all where score modifiers may hide
+// pairs. A product of matrices would bring them to rows that may not see them, since 0 times NaN is NaN. So such
+// tiles are multiplied with zeros in their place, and where there were any, the rows that do see them get them
+// added in the end, pair by pair.
+import { changeStatements } from '../../../codegen/score-change.ts'
+import { indent } from '../../../codegen/snippets.ts'
+import { tileLoop } from '../forward-frame.ts'
+import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { rowStep } from './lane-rows.ts'
+
+/** Whether a pair may be hidden: by the mask, by padding, or by a modifier that makes a score -Infinity. */
+export function mayHide({ wholeTiles, rules }: ForwardMatrixConfig): boolean {
+  return !wholeTiles || rules.change !== undefined
+}
+
+/** WGSL of what the texts below call; halves are looked at as the words they are. */
+export function strangeFunctions({ value }: ForwardMatrixConfig): string {
+  const words = value.wide ? 'vec4<u32>' : 'vec2<u32>'
+  return /* wgsl */ `// Zeros in place of halves that are not finite.
+fn finiteHalves(words: ${words}) -> ${words} {
+  let low = select(${words}(0xffffu), ${words}(0u), (words & ${words}(0x7c00u)) == ${words}(0x7c00u));
+  let high = select(${words}(0xffff0000u), ${words}(0u), (words & ${words}(0x7c000000u)) == ${words}(0x7c000000u));
+  return words & (low | high);
+}
+
+// Zeros in place of numbers that are finite.
+fn strangePart(values: vec4<f32>) -> vec4<f32> {
+  let exponents = bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u);
+  return select(vec4<f32>(0.0), values, exponents == vec4<u32>(0x7f800000u));
+}`
+}
+
+/** Cleans the registers of values, and notes in \`strange\` whether there was anything to clean. */
+export function cleanValues(registers: readonly string[], wide: boolean): string {
+  return registers
+    .map((register) =>
+      wide
+        ? `{
+  let clean = finiteHalves(${register});
+  strange = strange || any(clean != ${register});
+  ${register} = clean;
+}`
+        : `{
+  let words = bitcast<vec2<u32>>(${register});
+  let clean = finiteHalves(words);
+  strange = strange || any(clean != words);
+  ${register} = bitcast<vec4<f16>>(clean);
+}`,
+    )
+    .join('\n')
+}
+
+/** Adds what was left out to the rows that see it. Each lane does so where it wrote the output. */
+export function addStrangeValues(config: ForwardMatrixConfig): string {
+  const { tile, rules, headDim } = config
+  const { change } = rules
+  const rows = tile.rowBlocks * tile.matrix.rows
+  const visible = rules.hasMask
+    ? ' && visible(i32(batch), i32(head), queryOffset + i32(queryRow), i32(queryRow), i32(key))'
+    : ''
+  const score = change
+    ? `let keyPosition = i32(key);
+var score = 0.0;
+for (var d = 0u; d < ${headDim / 4}u; d++) {
+  score += dot(loadQuery(queryBase + queryRow * params.queryRow, d), loadKey(keyBase + key * params.keyRow, d));
+}
+score *= scale;
+${changeStatements(change, [{ score: 'score', pastQuery: 0, pastKey: 0 }])}
+if (bitcast<u32>(score) == bitcast<u32>(params.negativeInfinity)) { continue; }
+`
+    : ''
+  const look = `if (${change ? 'true' : '!full'}) {
+  for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
+    if (!(key < keyCount${visible})) { continue; }
+    for (var v = part; v < valueVectors; v += ${tile.lanesPerRow}u) {
+      let strange = strangePart(loadValue(valueBase + key * params.valueRow, v));
+      if (any(bitcast<vec4<u32>>(strange) != vec4<u32>(0u))) {
+${indent(score, 8)}        storeOutput(outputBase, v, loadOutput(outputBase, v) + strange);
+      }
+    }
+  }
+}`
+  return `for (var r = 0u; r < ${tile.rowsPerLane}u; r++) {
+  let queryRow = firstQuery + subgroup * ${rows}u + ownRow0 + r * ${rowStep(tile)}u;
+  if (queryRow > lastQuery) { break; }
+${change ? '  let queryIndex = i32(queryRow);\n  let position = queryOffset + queryIndex;\n' : ''}  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+${indent(tileLoop(config.blockMap, look), 2)}
+}`
+}

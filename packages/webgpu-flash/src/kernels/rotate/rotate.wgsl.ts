@@ -1,0 +1,218 @@
+// Rotary position embedding (RoFormer, arXiv 2104.09864): turns pairs of elements of every row by its
+// position. Angles are whole numbers of 2^-32 turns, so that a position times a frequency is reduced
+// exactly; as floats, angles of a long sequence would lose the digits that matter.
+import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import type { Access } from '../../codegen/access.ts'
+import { indent } from '../../codegen/snippets.ts'
+import { multiplyHighFunction } from '../multiply-high.ts'
+import { addressFields } from '../tensor-address.ts'
+import { parameterBlock } from '../parameters.ts'
+import type { RotaryLayout } from '@attn/core'
+
+/** All that decides the text of the kernel. */
+export interface RotateConfig {
+  readonly headDim: number
+  readonly rotaryDim: number
+  readonly layout: RotaryLayout
+  readonly input: Access
+  readonly output: Access
+  /**
+   * Whether rows are appended to a cache: entry b of `positions` is then the output row of the first
+   * row of sequence b, which is its position too, and how many rows the sequence has. Default: false.
+   */
+  readonly appends?: boolean
+}
+
+/** Threads of a workgroup, along rows and their units. */
+export const rotateThreads = 64
+
+/** Heads a thread turns by the same angles, which cost more than the turning. */
+export const headsPerThread = 4
+
+/** Scalar fields of the uniform block. */
+export const rotateFields: readonly string[] = [
+  ...addressFields(['input', 'output']),
+  // The part of the tensor that this dispatch turns.
+  'batchBase',
+  'headBase',
+  'headEnd',
+  'rowBase',
+  'rowEnd',
+  // Position of a row: entry batch * positionBatch + row * positionRow, plus row * positionStep.
+  'positionBatch',
+  'positionRow',
+  'positionStep',
+  // Bits of floats.
+  'factor',
+  'direction',
+]
+
+/** Whether pairs lie such that vectors of four turn as wholes. */
+const turnsWholeVectors = ({ rotaryDim }: RotateConfig): boolean => rotaryDim % 8 === 0
+
+/** Units of work in a row: four pairs or a vector to copy; else one vector each. */
+export function unitsOf(config: RotateConfig): number {
+  const vectors = Math.ceil(config.headDim / 4)
+  return turnsWholeVectors(config) ? vectors - config.rotaryDim / 8 : vectors
+}
+
+/** The WGSL of the kernel. Entry point: `main`. */
+export function rotateKernel(config: RotateConfig): string {
+  const { input, output, headDim } = config
+  const native = [input, output].some(
+    (access) => access.dtype === 'float16' && access.nativeFloat16,
+  )
+  const sections = [
+    native ? 'enable f16;' : '',
+    parameterBlock(rotateFields, 0, 0),
+    `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<${storageType(input)}>;
+@group(0) @binding(2) var<storage, read_write> output: array<${storageType(output)}>;
+// Turns per position of all pairs: the first 32 bits after the point, the next 32, whole turns.
+@group(0) @binding(3) var<storage, read> frequencies: array<vec4<u32>>;
+// Positions: a whole number and 32 bits after the point.
+@group(0) @binding(4) var<storage, read> positions: array<vec2<u32>>;`,
+    `const units = ${unitsOf(config)}u;
+const headsPerThread = ${headsPerThread}u;
+const frequencyVectors = ${Math.ceil(config.rotaryDim / 8)}u;`,
+    unpackFunctions([input, output]),
+    loadFunction('input', input, headDim),
+    storeFunction('output', output, headDim),
+    multiplyHighFunction,
+    angleFunctions,
+    mainFunction(config),
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+// Taylor-like polynomials on an eighth of a turn (Cephes, sinf and cosf): below one unit in the last
+// place. WGSL's own cos and sin only promise 2^-11.
+const angleFunctions = /* wgsl */ `struct Turn {
+  cosine: vec4<f32>,
+  sine: vec4<f32>,
+}
+
+/* Angles at a position, in units of 2^-32 turns; what exceeds a turn falls away. */
+fn anglesAt(position: vec2<u32>, high: vec4<u32>, low: vec4<u32>, whole: vec4<u32>) -> vec4<u32> {
+  let negative = (position.x >> 31u) == 1u;
+  let distance = select(position.x, 0u - position.x, negative);
+  let turned = high * distance + multiplyHigh(low, distance);
+  let part = whole * position.y + multiplyHigh(high, position.y);
+  return select(turned, vec4<u32>(0u) - turned, negative) + part;
+}
+
+fn turnBy(angles: vec4<u32>) -> Turn {
+  let quarter = (angles + vec4<u32>(0x20000000u)) >> vec4<u32>(30u);
+  let rest = vec4<i32>(angles - (quarter << vec4<u32>(30u)));
+  // A float holds 24 of the 30 bits, a second one the others.
+  let near = vec4<f32>(rest);
+  let missing = vec4<f32>(rest - vec4<i32>(near));
+  let x = fma(near, vec4<f32>(unitHigh), near * unitLow + missing * unitHigh);
+  let z = x * x;
+  let sine = fma(((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z, x, x);
+  let cosine = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * (z * z) - 0.5f * z + 1.0f;
+  let odd = (quarter & vec4<u32>(1u)) == vec4<u32>(1u);
+  let c = select(cosine, sine, odd);
+  let s = select(sine, cosine, odd);
+  let second = ((quarter + vec4<u32>(1u)) & vec4<u32>(2u)) == vec4<u32>(2u);
+  return Turn(select(c, -c, second), select(s, -s, quarter >= vec4<u32>(2u)));
+}
+
+/* Cosines and sines times the attention factor, sines with the sign of the direction. */
+fn turnOf(position: vec2<u32>, high: vec4<u32>, low: vec4<u32>, whole: vec4<u32>) -> Turn {
+  let turn = turnBy(anglesAt(position, high, low, whole));
+  let factor = bitcast<f32>(params.factor);
+  return Turn(turn.cosine * factor, turn.sine * (factor * bitcast<f32>(params.direction)));
+}
+
+// 2 pi / 2^32 as the sum of two floats.
+const unitHigh = ${Math.fround((2 * Math.PI) / 2 ** 32)}f;
+const unitLow = ${Math.fround((2 * Math.PI) / 2 ** 32 - Math.fround((2 * Math.PI) / 2 ** 32))}f;`
+
+function mainFunction(config: RotateConfig): string {
+  return `@compute @workgroup_size(${rotateThreads})
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let unit = id.x % units;
+  let row = params.rowBase + id.x / units;
+  if (row >= params.rowEnd) { return; }
+  let batch = params.batchBase + id.z;
+  let firstHead = params.headBase + id.y * headsPerThread;
+  let endHead = min(firstHead + headsPerThread, params.headEnd);
+  let given = positions[params.positionBatch * batch + params.positionRow * row];
+${config.appends ? appendedRow : plainRow}
+  let inputRow = params.inputOffset + batch * params.inputBatch + row * params.inputRow;
+  let outputRow = params.outputOffset + batch * params.outputBatch + place * params.outputRow;
+${indent(turnsWholeVectors(config) ? wholeVectors(config) : singleElements(config), 2)}
+}`
+}
+
+const plainRow = `  let position = vec2<u32>(given.x + params.positionStep * row, given.y);
+  let place = row;`
+
+const appendedRow = `  if (row >= given.y) { return; }
+  let place = given.x + row;
+  let position = vec2<u32>(place, 0u);`
+
+/** A loop over the thread's heads, where `inputBase` and `outputBase` are the row of one. */
+const eachHead = (body: string): string => `for (var head = firstHead; head < endHead; head++) {
+  let inputBase = inputRow + head * params.inputHead;
+  let outputBase = outputRow + head * params.outputHead;
+${indent(body, 2)}
+}`
+
+/** A unit is four neighbouring pairs, in two vectors, or a vector past the rotary dims. */
+function wholeVectors({ layout, rotaryDim, headDim }: RotateConfig): string {
+  const turning = rotaryDim / 8
+  const half = layout === 'half'
+  const [first, second] = half ? ['unit', `unit + ${turning}u`] : ['2u * unit', '2u * unit + 1u']
+  const turn = `let a = loadInput(inputBase, ${first});
+let b = loadInput(inputBase, ${second});
+${half ? 'let x = a;\nlet y = b;' : 'let x = vec4<f32>(a.xz, b.xz);\nlet y = vec4<f32>(a.yw, b.yw);'}
+let u = x * turn.cosine - y * turn.sine;
+let v = x * turn.sine + y * turn.cosine;
+storeOutput(outputBase, ${first}, ${half ? 'u' : 'vec4<f32>(u.x, v.x, u.y, v.y)'});
+storeOutput(outputBase, ${second}, ${half ? 'v' : 'vec4<f32>(u.z, v.z, u.w, v.w)'});`
+  const copy = `if (unit >= ${turning}u) {
+  let vector = unit + ${turning}u;
+${indent(eachHead('storeOutput(outputBase, vector, loadInput(inputBase, vector));'), 2)}
+  return;
+}`
+  const angles =
+    'let turn = turnOf(position, frequencies[unit], frequencies[frequencyVectors + unit], frequencies[2u * frequencyVectors + unit]);'
+  if (rotaryDim === 0) return eachHead('storeOutput(outputBase, unit, loadInput(inputBase, unit));')
+  return [rotaryDim < headDim ? copy : '', angles, eachHead(turn)]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+const lanes = ['x', 'y', 'z', 'w'] as const
+
+/** A unit is a vector of the output; its elements' partners are read one by one. */
+function singleElements({ layout, rotaryDim }: RotateConfig): string {
+  const half = rotaryDim / 2
+  const both = (value: number): string => `vec4<u32>(${value}u)`
+  const places =
+    layout === 'half'
+      ? `let leading = element < ${both(half)};
+let pair = select(element - ${both(half)}, element, leading);
+let partner = select(pair, element + ${both(half)}, leading);`
+      : `let leading = (element & ${both(1)}) == ${both(0)};
+let pair = element >> ${both(1)};
+let partner = element ^ ${both(1)};`
+  const gather = (part: number): string =>
+    `vec4<u32>(${lanes.map((lane) => `frequencies[${part}u * frequencyVectors + (known.${lane} >> 2u)][known.${lane} & 3u]`).join(', ')})`
+  const partners = lanes
+    .map((lane) => `loadInput(inputBase, partner${lane} >> 2u)[partner${lane} & 3u]`)
+    .join(', ')
+  return `let element = vec4<u32>(4u * unit) + vec4<u32>(0u, 1u, 2u, 3u);
+let turns = element < ${both(rotaryDim)};
+${places}
+// Elements past the rotary dims are kept; whatever stands for their pair does not matter.
+let known = min(pair, ${both(half - 1)});
+let turn = turnOf(position, ${gather(0)}, ${gather(1)}, ${gather(2)});
+let sine = select(turn.sine, -turn.sine, leading);
+${lanes.map((lane) => `let partner${lane} = min(partner.${lane}, ${rotaryDim - 1}u);`).join('\n')}
+${eachHead(`let own = loadInput(inputBase, unit);
+let other = vec4<f32>(${partners});
+storeOutput(outputBase, unit, select(own, own * turn.cosine + other * sine, turns));`)}`
+}

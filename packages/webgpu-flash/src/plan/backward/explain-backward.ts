@@ -1,0 +1,151 @@
+// The account of a backward pass: its tiles, operations, bytes and memory.
+import type { BackwardPlan, GradientPass } from './backward-plan.ts'
+import { magnitudeStorage } from './backward-matrices.ts'
+import type { BackwardTile } from './backward-tiles.ts'
+import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
+import { describeOrigin } from '../tuning.ts'
+
+/** Kinds of kernels: plain WGSL, or subgroup matrices. */
+export type BackwardVariant = 'tiled' | 'subgroup-matrix'
+
+/** The account of one of the two kernels. */
+export interface GradientExplanation {
+  readonly variant: BackwardVariant
+  /** Of plain WGSL or of subgroup matrices; both say `rows` and `columns`. */
+  readonly tile: BackwardTile | GradientMatrixTile
+  /** Why this kernel and this tile. */
+  readonly reason: string
+  readonly workgroupMemoryBytes: number
+  /** Whether tiles of two teams suit the call, where the device has room for them. */
+  readonly teams: boolean
+  /** Tiles of the score matrix, over all heads and sequences. */
+  readonly blocks: { readonly total: number; readonly visited: number }
+  /** Multiplications and additions in visited tiles. */
+  readonly floatingPointOperations: number
+}
+
+/** The account of the backward pass of a plan. Plain data. */
+export interface BackwardExplanation {
+  /** The kernels chosen; mixed where dQ is computed by another kind than dK and dV. */
+  readonly variant: BackwardVariant | 'mixed'
+  /** Why these kernels. */
+  readonly reason: string
+  /** The kernel of dQ: S, dP and dQ for each pair. */
+  readonly query: GradientExplanation
+  /** The kernel of dK and dV: S, dP, dV and dK. */
+  readonly key: GradientExplanation
+  /** Of both: 3.5 times forward's where the tiles are the same. */
+  readonly floatingPointOperations: number
+  /** Bytes that cross from GPU memory to workgroups if nothing is cached, and back. */
+  readonly bytes: { readonly read: number; readonly written: number }
+  /** Bytes the plan holds for the backward pass, and of the gradients; all linear in the lengths. */
+  readonly memoryBytes: {
+    /**
+     * Log-sum-exp and D: 8 bytes a row; 16 with the scale of dS, and a few numbers a head to find it, where
+     * a kernel is on subgroup matrices.
+     */
+    readonly softmaxRows: number
+    /** Block maps by query and by key, tables. */
+    readonly tables: number
+    /** Sums for the gradients of trainable tables. */
+    readonly tableSums: number
+    readonly gradients: number
+  }
+}
+
+const inWords: Readonly<Record<BackwardExplanation['variant'], string>> = {
+  tiled: 'plain WGSL',
+  'subgroup-matrix': 'subgroup matrices',
+  mixed: 'subgroup matrices for one and plain WGSL for the other',
+}
+
+/** Bytes that are kept of a row. */
+export function softmaxRowBytes({ headroom }: BackwardPlan): number {
+  return headroom === undefined ? 8 : 16
+}
+
+/** Bytes of the buffers that a backward plan works in. */
+export function backwardWorkspace(plan: BackwardPlan): {
+  readonly softmaxRows: number
+  readonly magnitudes: number
+  readonly tableSums: number
+} {
+  const { forward, storage, headroom } = plan
+  const { batch, heads, queryLength } = forward.shape
+  return {
+    softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
+    magnitudes: headroom === undefined ? 0 : 4 * magnitudeStorage(forward).length,
+    tableSums: 4 * storage.length,
+  }
+}
+
+function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanation {
+  const { batch, heads } = plan.forward.shape
+  const { kind, tile, rowTiles, columnTiles } = pass
+  const { packedMap, blockMap, pairOperations } = pass
+  const total = batch * heads * rowTiles * columnTiles
+  // Heads and sequences without maps of their own share one.
+  const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
+  const visited = packedMap ? packedMap.visited * copies : total
+  return {
+    variant: kind,
+    tile,
+    reason: reasonOf(pass),
+    workgroupMemoryBytes: kind === 'tiled' ? 16 * pass.memory.vectors : pass.memory.bytes,
+    teams: kind === 'tiled' && pass.teams,
+    blocks: { total, visited },
+    floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,
+  }
+}
+
+function reasonOf(pass: GradientPass): string {
+  if (pass.kind === 'subgroup-matrix') {
+    return describeOrigin(
+      pass.tileOrigin,
+      'float16 products on subgroup matrices with float32 sums, dS scaled by a power of two',
+    )
+  }
+  const { tile, tileOrigin, why } = pass
+  const model =
+    tile.teams === 2
+      ? 'the tile of two teams of threads, for which the device has room'
+      : 'the tile of the least estimated time that fits the device'
+  return describeOrigin(tileOrigin, `${model}; in plain WGSL: ${why}`)
+}
+
+/** Accounts for a backward plan. */
+export function explainBackward(plan: BackwardPlan): BackwardExplanation {
+  const { shape, dtype } = plan.forward
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const [query, key] = [plan.query, plan.key].map((pass) => explainPass(plan, pass)) as [
+    GradientExplanation,
+    GradientExplanation,
+  ]
+  const elementBytes = dtype === 'float16' ? 2 : 4
+  const rows = batch * heads * queryLength
+  const gradients =
+    elementBytes * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
+  const { softmaxRows, magnitudes, tableSums } = backwardWorkspace(plan)
+  // Each visit reads Q, K, V and dO; what is summed is read once more.
+  const perToken = headDim + valueDim
+  const ofQuery = query.tile.rows * perToken + query.tile.columns * (perToken + headDim)
+  const ofKey = key.tile.rows * perToken + key.tile.columns * 2 * perToken
+  const elements = query.blocks.visited * ofQuery + key.blocks.visited * ofKey + 2 * rows * valueDim
+  return {
+    variant: query.variant === key.variant ? query.variant : 'mixed',
+    reason: `${inWords[query.variant === key.variant ? query.variant : 'mixed']} in two passes, since there are no float atomics: dK and dV by key tile, dQ by query tile, each recomputing the probabilities from log-sum-exp in a fixed order`,
+    query,
+    key,
+    floatingPointOperations: query.floatingPointOperations + key.floatingPointOperations,
+    bytes: {
+      read: elements * elementBytes + 4 * rows,
+      written: gradients + softmaxRows + magnitudes + tableSums,
+    },
+    memoryBytes: {
+      softmaxRows: softmaxRows + magnitudes,
+      tables: plan.words.byteLength,
+      tableSums,
+      gradients,
+    },
+  }
+}

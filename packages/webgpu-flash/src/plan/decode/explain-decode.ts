@@ -1,0 +1,94 @@
+// The account of a plan on the decode kernel: what it reads, and how keys are spread over workgroups.
+import type { Capabilities } from '../../device/capabilities.ts'
+import { cutDecode } from './decode-dispatches.ts'
+import type { DecodingPlan } from './decode-dispatches.ts'
+import { decodeLengths, decodeScratch } from './decode-plan.ts'
+import { chunkKeys } from './decode-tile.ts'
+import type { DecodeTile } from './decode-tile.ts'
+import { contiguousTensors } from '../forward/forward-dispatches.ts'
+import type { PlanExplanation } from '../explain.ts'
+import { describeOrigin } from '../tuning.ts'
+
+/** How a plan on the decode kernel spreads its work. Plain data. */
+export interface DecodeExplanation {
+  readonly tile: DecodeTile
+  /** Query rows that share each read of a key: of H / Hkv heads. */
+  readonly rowsPerKey: number
+  /** Parts that the keys of a row are cut into, and keys of each. With lengths per call, the most. */
+  readonly parts: number
+  readonly keysPerPart: number
+  readonly workgroups: number
+  /** Whether lengths belong to the plan or come with each call. */
+  readonly lengths: 'plan' | 'call'
+}
+
+/** Accounts for what differs from the other kernels. Blocks are chunks of keys of a key head. */
+export function explainDecode(
+  plan: DecodingPlan,
+  capabilities: Capabilities,
+): Omit<PlanExplanation, 'call' | 'rope' | 'backward' | 'scoreBytes'> {
+  const { shape, dtype, attention, visibility, decode } = plan
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const { tile, groupRows, rowTiles } = decode
+  const keys = chunkKeys(tile)
+  const lengths = decodeLengths(decode, shape, visibility, attention)
+  const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
+  const bound = {
+    query: query!,
+    key: key!,
+    value: value!,
+    output: output!,
+    logSumExp: logSumExp!,
+  }
+  const boxes = cutDecode('plan.explain', plan, bound, lengths, capabilities.limits)
+  const total = batch * kvHeads * Math.ceil(keyLength / keys)
+  const visited = kvHeads * lengths.visited
+  const tails = attention.keyLengths.filter((length) => length % keys !== 0).length * kvHeads
+  const partial = attention.mask ? visited : tails
+  const rows = batch * heads * queryLength
+  const bytes = dtype === 'float16' ? 2 : 4
+  const scratch = decodeScratch(shape, decode)
+  const merged = lengths.parts > 1
+  const merges = merged ? boxes.filter(({ parts }) => parts.start === 0).length : 0
+  const partBytes = merged ? rows * lengths.parts * (16 * Math.ceil(valueDim / 4) + 8) : 0
+  const slots = tile.threads / tile.lanes
+  return {
+    variant: 'decode',
+    reason: describeOrigin(plan.tileOrigin, decode.reason),
+    tile: {
+      queries: tile.rows,
+      keys,
+      threadRows: slots,
+      threadColumns: tile.lanes,
+      dimChunk: headDim,
+      valueChunk: keys,
+    },
+    workgroupMemoryBytes: decode.memory.bytes,
+    blocks: { total, visited, full: visited - partial, partial, skipped: total - visited },
+    longRows: { rows: 0, parts: 0 },
+    floatingPointOperations: visited * keys * groupRows * 2 * (headDim + valueDim),
+    dispatches: boxes.length + merges,
+    bytes: {
+      read:
+        (visited * keys * (headDim + valueDim) + rows * headDim * lengths.parts) * bytes +
+        partBytes,
+      written: rows * (valueDim * bytes + 4) + partBytes,
+    },
+    memoryBytes: {
+      output: rows * valueDim * bytes,
+      logSumExp: rows * 4,
+      blockMap: 0,
+      parts: scratch.output + scratch.softmax,
+      tables: plan.data.words.byteLength,
+      rotated: 0,
+    },
+    decode: {
+      tile,
+      rowsPerKey: groupRows,
+      parts: lengths.parts,
+      keysPerPart: lengths.partChunks * keys,
+      workgroups: batch * kvHeads * rowTiles * lengths.parts,
+      lengths: decode.lengthsPerCall ? 'call' : 'plan',
+    },
+  }
+}

@@ -1,0 +1,208 @@
+// Tiles of the subgroup-matrix kernel: which of the adapter's matrices to multiply with, and the
+// workgroup memory it takes. Nothing is assumed of an adapter that it does not say.
+import type { AttentionShape } from '@attn/core'
+import type { Capabilities } from '../../device/capabilities.ts'
+import { isSoftware } from '../../device/software.ts'
+
+/** The matrices of one product: `[rows, depth]` times `[depth, columns]`. */
+export interface MatrixShape {
+  readonly rows: number
+  readonly columns: number
+  readonly depth: number
+}
+
+/** How the work is cut for subgroup matrices. */
+export interface MatrixTile {
+  readonly matrix: MatrixShape
+  readonly subgroupSize: number
+  /** Subgroups of a workgroup; a power of two. */
+  readonly subgroups: number
+  /** Blocks of `matrix.rows` query rows that a subgroup has. */
+  readonly rowBlocks: number
+  readonly queries: number
+  readonly keys: number
+  /** Lanes that share a row in the softmax, and rows that a lane then has; see kernels/forward/matrix/lane-rows.ts. */
+  readonly lanesPerRow: number
+  readonly rowsPerLane: number
+  /** Whether both products are woven into one another; see kernels/forward/matrix/products.ts. */
+  readonly woven: boolean
+}
+
+/**
+ * Workgroup memory, in vectors of four elements: float16, but for the scores. Rows and arrays are
+ * multiples of 16 bytes, at which matrices have to begin: drivers lay arrays out back to back.
+ */
+export interface MatrixMemory {
+  readonly keyRows: number
+  readonly keyStride: number
+  readonly valueRows: number
+  readonly valueStride: number
+  /** Of one subgroup, float32. */
+  readonly scores: number
+  readonly scoreStride: number
+  /** Of one subgroup. */
+  readonly probabilities: number
+  readonly probabilityStride: number
+  /** All of it, with a vector for what the lanes found. */
+  readonly bytes: number
+}
+
+/** What workgroup memory a tile takes. */
+export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number): MatrixMemory {
+  const { keys, subgroups, rowBlocks, matrix } = tile
+  const rows = rowBlocks * matrix.rows
+  // 16 bytes beyond a multiple of 128, so that neighbouring rows lie in different banks.
+  const [keyStride, valueStride] = [headDim / 4 + 2, valueDim / 4 + 2]
+  const [keyRows, valueRows] = [keys * keyStride, keys * valueStride]
+  // Two vectors for the scores too, since lanes of a row read neighbouring ones.
+  const scoreStride = keys / 4 + 2
+  const scores = rows * scoreStride
+  const probabilityStride = keys / 4 + 2
+  const probabilities = rows * probabilityStride
+  return {
+    keyRows,
+    keyStride,
+    valueRows,
+    valueStride,
+    scores,
+    scoreStride,
+    probabilities,
+    probabilityStride,
+    bytes: 8 * (keyRows + valueRows) + subgroups * (16 * scores + 8 * probabilities) + 16,
+  }
+}
+
+/** Subgroups, rows of each and keys of a tile: queries of a workgroup are the first two multiplied. */
+interface TileSizes {
+  readonly subgroups: number
+  readonly ownRows: number
+  readonly keys: number
+}
+/** Lanes of a row where there are more than enough for all rows: neighbours then read one another's words. */
+const leastLanes = 2
+
+/**
+ * Candidates, the fastest measured (on an NVIDIA H200) first. More rows a subgroup share each load of a
+ * key; more than 32 take more registers and workgroup memory than they save.
+ */
+const narrow: readonly TileSizes[] = [
+  { subgroups: 4, ownRows: 32, keys: 16 },
+  { subgroups: 4, ownRows: 16, keys: 16 },
+  { subgroups: 2, ownRows: 32, keys: 16 },
+]
+/** For dims above 64. */
+const middle: readonly TileSizes[] = [
+  { subgroups: 8, ownRows: 32, keys: 16 },
+  { subgroups: 8, ownRows: 16, keys: 32 },
+  ...narrow,
+]
+/** Workgroups that keep a large GPU busy: fewer, larger tiles would leave parts of it idle. */
+const enoughWorkgroups = 128
+/**
+ * Little text: a CPU takes a tenth of a second to compile each load, store or product of a matrix. So
+ * software adapters get matrices for few dims alone, where these kernels are tried and not fast.
+ */
+const software: readonly TileSizes[] = [{ subgroups: 4, ownRows: 8, keys: 8 }]
+const widestInSoftware = 32
+/** Wider outputs take more registers than a subgroup has. */
+const widest = 128
+
+/** Fewer queries leave most rows of the matrices empty. */
+const leastQueries = 16
+
+/** The sizes that decide. */
+type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
+
+/**
+ * The tile for these sizes, or undefined where the device has no matrices for them: float16 operands
+ * with float32 sums, one subgroup size, dims that are multiples of the matrices.
+ */
+export function chooseMatrixTile(
+  { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
+  capabilities: Capabilities,
+): MatrixTile | undefined {
+  const planes = batch * heads
+  if (queryLength < leastQueries) return undefined
+  const { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 } = capabilities
+  if (!shaderFloat16 || !sizes || sizes.minimum !== sizes.maximum) return undefined
+  const width = Math.max(headDim, valueDim)
+  const inSoftware = isSoftware(capabilities)
+  if (width > (inSoftware ? widestInSoftware : widest)) return undefined
+  const subgroupSize = sizes.maximum
+  const suitable = subgroupMatrices.filter(
+    ({ operands, sums, columns, depth }) =>
+      operands === 'f16' && sums === 'f32' && headDim % depth === 0 && valueDim % columns === 0,
+  )
+  const candidates = inSoftware ? software : width > 64 ? middle : narrow
+  // The largest product is the fewest instructions.
+  const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
+  const tiles = suitable
+    .toSorted((a, b) => size(b) - size(a))
+    .flatMap(({ rows, columns, depth }) =>
+      candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
+        const rowBlocks = Math.max(1, ownRows / rows)
+        const lanesPerRow = Math.max(leastLanes, subgroupSize / (rowBlocks * rows))
+        const rowsPerLane = (rowBlocks * rows * lanesPerRow) / subgroupSize
+        const whole =
+          Number.isInteger(rowBlocks) &&
+          Number.isInteger(lanesPerRow) &&
+          Number.isInteger(rowsPerLane) &&
+          keys % columns === 0 &&
+          keys % depth === 0 &&
+          keys % (4 * lanesPerRow) === 0 &&
+          // Which of a lane's pairs are visible is a word; see kernels/forward/matrix/lane-scores.ts.
+          (rowsPerLane * keys) / lanesPerRow <= 32
+        if (!whole) return []
+        const queries = subgroups * rowBlocks * rows
+        const matrix = { rows, columns, depth }
+        return [
+          {
+            matrix,
+            subgroupSize,
+            subgroups,
+            rowBlocks,
+            queries,
+            keys,
+            lanesPerRow,
+            rowsPerLane,
+            woven: width <= 64,
+          },
+        ]
+      }),
+    )
+    .filter(
+      (tile) =>
+        matrixMemory(tile, headDim, valueDim).bytes <= limits.maxComputeWorkgroupStorageSize &&
+        tile.subgroups * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
+    )
+  // Half a tile of rows that do not exist would be work for nothing.
+  const filled = tiles.filter(({ queries }) => queries < 2 * queryLength)
+  if (filled.length === 0) return tiles.toSorted((a, b) => a.queries - b.queries)[0]
+  const workgroups = ({ queries }: MatrixTile): number => planes * Math.ceil(queryLength / queries)
+  const most = Math.max(...filled.map(workgroups))
+  return filled.find((tile) => workgroups(tile) >= Math.min(most, enoughWorkgroups))
+}
+
+/** Why a float16 call has no tile on subgroup matrices: the first of what is in the way. */
+export function whyNoMatrixTile(call: MatrixCall, capabilities: Capabilities): string {
+  const { queryLength, headDim, valueDim } = call
+  const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
+  if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
+  if (!shaderFloat16) return 'subgroup matrices want shader-f16'
+  if (!sizes || sizes.minimum !== sizes.maximum) {
+    return `subgroup matrices want one subgroup size, and the adapter's are ${sizes ? `${sizes.minimum} to ${sizes.maximum}` : 'unknown'}`
+  }
+  if (!subgroupMatrices.some(({ operands, sums }) => operands === 'f16' && sums === 'f32')) {
+    const offered = subgroupMatrices.map(({ operands, sums }) => `${operands} with sums in ${sums}`)
+    return `none of the adapter's subgroup matrices multiplies f16 with sums in f32, but ${[...new Set(offered)].join(', ')}`
+  }
+  if (queryLength < leastQueries)
+    return `fewer than ${leastQueries} queries fill no subgroup matrix`
+  const most = isSoftware(capabilities) ? widestInSoftware : widest
+  if (Math.max(headDim, valueDim) > most) {
+    return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
+  }
+  return chooseMatrixTile(call, capabilities)
+    ? 'subgroup matrices take tokens in natural order'
+    : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
+}

@@ -1,0 +1,149 @@
+// A sparse mask in passes: each sees pairs that no other does, its tokens stand in an order of their
+// own, and all merge by log-sum-exp in the output. Every pass is a plan of the same kernel.
+import { planSparsity } from '@attn/core'
+import type {
+  AttentionShape,
+  BlockSizes,
+  DType,
+  Mask,
+  ScoreModifier,
+  SparsityPlan,
+} from '@attn/core'
+import { pairwiseRules, scoreRules } from '../../codegen/snippets.ts'
+import type { Capabilities } from '../../device/capabilities.ts'
+import { packBlockMap } from '../pack-block-map.ts'
+import type { ForwardPlan } from '../plan.ts'
+import { splitLongRows } from './split-rows.ts'
+import { chooseTile, tileMemory } from './tiles.ts'
+import { blockMapShape } from '../visibility.ts'
+
+/** What the planner made of a mask that proposes orders. */
+export interface PassChoice {
+  /** Candidates with their tiles, and the one that visits the fewest. */
+  readonly sparsity: SparsityPlan
+  /** The candidate that is run. */
+  readonly chosen: number
+  /** Why that one. */
+  readonly reason: string
+}
+
+/** The plans that run, one after the other. */
+export function passesOf(plan: ForwardPlan): readonly ForwardPlan[] {
+  return plan.passes ?? [plan]
+}
+
+/** How much faster a tile of the same size is on subgroup matrices, which have no orders. */
+const matrixAdvantage = 3
+
+/**
+ * Chooses the passes of a mask that proposes orders; undefined where it proposes none.
+ *
+ * @param plan - The plan in natural order.
+ */
+export function choosePasses(
+  plan: Pick<ForwardPlan, 'shape' | 'dtype' | 'attention' | 'tile' | 'matrix'>,
+  { limits }: Capabilities,
+): PassChoice | undefined {
+  const { shape, dtype, attention, matrix } = plan
+  const { mask } = attention
+  if (!mask?.orders || mask.orders.length === 0) return undefined
+  const tile = matrix ? chooseTile(shape, limits) : plan.tile
+  const fits = headBytes(shape, dtype) <= limits.maxStorageBufferBindingSize
+  const sparsity = planSparsity(
+    mask,
+    blockMapShape(shape, attention),
+    blockSizes(tile),
+    fits ? mask.orders : [],
+  )
+  const { chosen, candidates } = sparsity
+  const [natural] = candidates
+  const best = candidates[chosen]!
+  if (!fits) {
+    const reason = `a head is larger than maxStorageBufferBindingSize=${limits.maxStorageBufferBindingSize}, and an order may read it anywhere`
+    return { sparsity, chosen: 0, reason }
+  }
+  if (matrix && best.cost * matrixAdvantage >= natural!.cost) {
+    return { sparsity, chosen: 0, reason: 'subgroup matrices are faster than an order saves' }
+  }
+  const reason =
+    chosen === 0
+      ? 'no order that the mask proposes visits enough tiles less'
+      : `visits ${(natural!.tiles / best.tiles).toPrecision(2)} times fewer tiles than natural order`
+  return { sparsity, chosen, reason }
+}
+
+/** What an order needs to bind at once: a head of the widest tensor, and room to align it. */
+function headBytes(
+  { queryLength, keyLength, headDim, valueDim }: AttentionShape,
+  dtype: DType,
+): number {
+  const elements = Math.max(queryLength, keyLength) * Math.max(headDim, valueDim)
+  return elements * (dtype === 'float16' ? 2 : 4) + 256
+}
+
+/** A tile as block maps know it. */
+export function blockSizes(tile: { readonly queries: number; readonly keys: number }): BlockSizes {
+  return { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
+}
+
+/** The plan with the passes of a choice, and with its long rows cut. */
+export function withPasses(
+  plan: ForwardPlan,
+  choice: PassChoice | undefined,
+  modifiers: readonly ScoreModifier[],
+  capabilities: Capabilities,
+): ForwardPlan {
+  if (!choice || choice.chosen === 0) return withSplitRows(plan, capabilities)
+  const { shape } = plan
+  const tile = plan.matrix ? chooseTile(shape, capabilities.limits) : plan.tile
+  const passes = choice.sparsity.passes.map((pass, index) => {
+    const { mask, blockMap, queryOrder, keyOrder } = pass
+    const ordered = queryOrder !== undefined || keyOrder !== undefined
+    return withSplitRows(
+      {
+        ...plan,
+        tile,
+        memory: tileMemory(tile, shape.valueDim),
+        matrix: undefined,
+        blockMap,
+        packedMap: packBlockMap(blockMap),
+        orders: ordered ? { queryOrder, keyOrder } : undefined,
+        rules: rulesOf(mask, modifiers, plan, ordered),
+        continues: index > 0,
+      },
+      capabilities,
+    )
+  })
+  return { ...plan, packedMap: undefined, passes }
+}
+
+function rulesOf(
+  mask: Mask,
+  modifiers: readonly ScoreModifier[],
+  { layout }: ForwardPlan,
+  ordered: boolean,
+) {
+  return ordered ? pairwiseRules(mask, modifiers, layout) : scoreRules(mask, modifiers, layout)
+}
+
+/** Memory that parts of rows may take. */
+const mostPartBytes = 2 ** 28
+
+function withSplitRows(plan: ForwardPlan, { limits }: Capabilities): ForwardPlan {
+  const { blockMap, packedMap, shape, tile, matrix } = plan
+  if (!blockMap || !packedMap || matrix) return plan
+  const splitRows = splitLongRows(blockMap, packedMap, shape.batch * shape.heads)
+  if (!splitRows) return plan
+  const bytes = partBytes({ ...plan, splitRows })
+  const fits = bytes.output <= Math.min(mostPartBytes, limits.maxStorageBufferBindingSize)
+  return fits && tile.queries % 8 === 0 ? { ...plan, splitRows } : plan
+}
+
+/** Bytes of the buffers that parts of rows are written to. */
+export function partBytes({ shape, tile, splitRows }: ForwardPlan): {
+  readonly output: number
+  readonly logSumExp: number
+} {
+  const rows = shape.batch * shape.heads * (splitRows?.parts ?? 0) * tile.queries
+  return { output: 16 * rows * Math.ceil(shape.valueDim / 4), logSumExp: 4 * rows }
+}

@@ -1,0 +1,175 @@
+// `plan({ rope })`: which of queries and keys a plan turns before it attends, and where their rows
+// stand.
+import { checkOptions } from '@attn/core'
+import type {
+  AttentionOptions,
+  AttentionShape,
+  DType,
+  OptionNames,
+  ResolvedAttention,
+  RotaryEmbedding,
+} from '@attn/core'
+import type { Capabilities } from '../../device/capabilities.ts'
+import type { ForwardPlan } from '../plan.ts'
+import { checkRotary, offsetWords, positionWords } from './rotary-words.ts'
+import type { PositionWords, RotaryPositions } from './rotary-words.ts'
+
+/**
+ * Rotation of queries and keys, each by itself. Positions that are given are by row of the tensor, also
+ * where sequences are packed.
+ *
+ * @example
+ * ```ts
+ * import { createFlashAttention } from '@attn/webgpu-flash'
+ *
+ * const flash = await createFlashAttention()
+ * const rotary = {
+ *   inverseFrequencies: [1, 0.1, 0.01, 0.001], attentionFactor: 1, layout: 'half' as const, rotaryDim: 8,
+ * }
+ * // Keys are turned once, when they are appended: here to a cache [1, 2, 16, 8] that holds 5.
+ * const cache = flash.empty([1, 2, 16, 8])
+ * const place = { ...cache, shape: [1, 2, 1, 8], offset: 5 * 8 }
+ * flash.rotate(flash.empty([1, 2, 1, 8]), rotary, { positions: 5, output: place })
+ * const sizes = { heads: 2, queryLength: 1, keyLength: 6, headDim: 8 }
+ * const plan = flash.plan({ ...sizes, rope: { query: rotary } })
+ * plan.explain().rope?.turned // => ['query']
+ * flash.destroy()
+ * ```
+ */
+export interface RopeSides {
+  /** Turns the queries. Left out, they are taken as they come. */
+  readonly query?: RotaryEmbedding
+  /** Turns the keys. Left out, they are taken as they come: from a cache that was turned on append. */
+  readonly key?: RotaryEmbedding
+  /**
+   * Default: the query offset of each sequence, so that row i stands at `queryOffset + i`; where
+   * sequences are packed, i is the row within the sequence.
+   */
+  readonly queryPositions?: RotaryPositions
+  /** Default: 0, so that a key stands at its row; the row within its sequence where these are packed. */
+  readonly keyPositions?: RotaryPositions
+}
+
+const ropeSides: OptionNames<RopeSides> = {
+  query: true,
+  key: true,
+  queryPositions: true,
+  keyPositions: true,
+}
+
+/** One embedding for queries and keys, or what differs. */
+export type RopeOption = RotaryEmbedding | RopeSides
+
+/** Options of a call with CPU tensors. */
+export interface CallOptions extends AttentionOptions {
+  /** Turns queries and keys by their positions before attention. */
+  readonly rope?: RopeOption
+}
+
+/** The names of options that calls on a GPU take besides those of every attention function. */
+export const callOptions: OptionNames<Omit<CallOptions, keyof AttentionOptions>> = { rope: true }
+
+/** One tensor's rotation. */
+export interface RopeSide {
+  readonly rotary: RotaryEmbedding
+  readonly positions: PositionWords
+}
+
+/** What a plan turns. */
+export interface ResolvedRope {
+  readonly query?: RopeSide
+  readonly key?: RopeSide
+}
+
+/**
+ * Resolves the option; undefined where nothing is turned.
+ *
+ * @throws RangeError or TypeError when an embedding or positions do not fit.
+ */
+export function resolveRope(
+  caller: string,
+  rope: RopeOption | undefined,
+  { batch, queryLength, keyLength, headDim }: AttentionShape,
+  { queryOffsets, sequences }: Pick<ResolvedAttention, 'queryOffsets' | 'sequences'>,
+  lengthsPerCall = false,
+): ResolvedRope | undefined {
+  if (rope === undefined) return undefined
+  if (typeof rope !== 'object' || rope === null) {
+    throw new TypeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
+  }
+  const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
+  checkOptions(`${caller}: rope`, sides, ropeSides)
+  if (lengthsPerCall && (sides.key || sides.queryPositions !== undefined)) {
+    throw new RangeError(
+      `${caller}: with lengths 'call' rope turns queries alone, at the call's positions, got ${sides.key ? 'key' : 'queryPositions'}; flash.cache({ rope }) turns keys as they are appended`,
+    )
+  }
+  const { query, key, queryPositions, keyPositions = sequences?.keyPositions ?? 0 } = sides
+  if (!query && !key) {
+    throw new RangeError(`${caller}: rope needs an embedding for query, key or both, got neither`)
+  }
+  const side = (
+    name: 'query' | 'key',
+    rotary: RotaryEmbedding,
+    positions: () => PositionWords,
+  ): RopeSide => {
+    checkRotary(`${caller}: rope.${name}`, rotary, headDim)
+    return { rotary, positions: positions() }
+  }
+  const ofQueries = (): PositionWords =>
+    queryPositions === undefined && !sequences
+      ? offsetWords(`${caller}: rope.query`, queryOffsets, queryLength)
+      : positionWords(
+          `${caller}: rope.query`,
+          queryPositions ?? sequences!.queryPositions,
+          batch,
+          queryLength,
+        )
+  const ofKeys = (): PositionWords =>
+    positionWords(`${caller}: rope.key`, keyPositions, batch, keyLength)
+  return {
+    ...(query ? { query: side('query', query, ofQueries) } : {}),
+    ...(key ? { key: side('key', key, ofKeys) } : {}),
+  }
+}
+
+/** The account of a plan's rotation. Plain data. */
+export interface RopeExplanation {
+  readonly turned: readonly ('query' | 'key')[]
+  /** A kernel that runs before attention's, in the same pass. */
+  readonly by: 'kernel'
+  readonly reason: string
+  /** What the turned tensors take, from the first call on. */
+  readonly bytes: number
+}
+
+/** Accounts for a plan's rotation; undefined where there is none. */
+export function explainRope(
+  { rope, shape, tile, dtype }: Pick<ForwardPlan, 'rope' | 'shape' | 'tile' | 'dtype'>,
+  { shaderFloat16 }: Capabilities,
+): RopeExplanation | undefined {
+  if (!rope) return undefined
+  const turned = (['query', 'key'] as const).filter((side) => rope[side])
+  const rows = {
+    query: shape.heads * shape.queryLength,
+    key: shape.kvHeads * shape.keyLength,
+  }
+  const rowElements = rotatedRow(shape.headDim, dtype, shaderFloat16)
+  const elements = turned
+    .map((side) => shape.batch * rows[side] * rowElements)
+    .reduce((sum, count) => sum + count, 0)
+  const reads = Math.ceil(shape.queryLength / tile.queries)
+  return {
+    turned,
+    by: 'kernel',
+    reason: rope.key
+      ? `turned once, since ${reads} tiles of queries read each key`
+      : 'keys come turned',
+    bytes: elements * (dtype === 'float16' ? 2 : 4),
+  }
+}
+
+/** Elements from one turned row to the next: halves that are stored in pairs begin on a whole word. */
+export function rotatedRow(headDim: number, dtype: DType, nativeFloat16: boolean): number {
+  return dtype === 'float16' && !nativeFloat16 ? Math.ceil(headDim / 2) * 2 : headDim
+}

@@ -1,0 +1,205 @@
+// A backward call made ready to be encoded: its kernels compiled, the work of each cut into dispatches,
+// and their uniform blocks uploaded. All of it holds for every call with the same strides, offsets and
+// parameters.
+import type { AttentionShape } from '@attn/core'
+import { packParameters } from '../../kernels/parameters.ts'
+import { gradientRange, splitGradient } from '../../plan/backward/backward-dispatch.ts'
+import type { GradientDispatch, GradientProblem } from '../../plan/backward/backward-dispatch.ts'
+import { measuredPieces } from '../../plan/backward/backward-matrices.ts'
+import type { BackwardPlan, GradientPass } from '../../plan/backward/backward-plan.ts'
+import type { BoundRange, BoundTensor, DispatchLimits } from '../../plan/dispatch.ts'
+import { softmaxRowBytes } from '../../plan/backward/explain-backward.ts'
+import { rowsPerWorkgroup } from '../../kernels/backward/backward-rows.wgsl.ts'
+import type { PlanHost } from '../attention-plan.ts'
+import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
+import {
+  keyKernel,
+  measureKernel,
+  queryKernel,
+  rowsKernel,
+  sinkKernel,
+  summedLookups,
+  tableKernel,
+} from './backward-kernels.ts'
+import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
+import { boundTensorOf } from './backward-tensors.ts'
+import type { BackwardInputs, BackwardOutputs, BackwardTensorName } from './backward-tensors.ts'
+import { parameterWords } from '../forward/forward-call.ts'
+import { accessOf } from '../forward/forward-tensors.ts'
+import { kernelLayout, kernelPipeline } from '../pipelines.ts'
+import { joinBlocks } from '../forward/prepare-forward.ts'
+
+/** One dispatch, ready to be encoded. */
+export interface BackwardStep {
+  readonly pipeline: GPUComputePipeline
+  readonly layout: GPUBindGroupLayout
+  /** What is bound after the uniform block; whole buffers where there is no range. */
+  readonly bindings: readonly {
+    readonly name: BackwardKernel['names'][number]
+    readonly range: BoundRange | undefined
+  }[]
+  readonly block: BoundRange
+  readonly workgroups: readonly [x: number, y: number, z: number]
+}
+
+/** A call, ready to be encoded. */
+export interface PreparedBackward {
+  /** Never rewritten, so that what is encoded already keeps its numbers. */
+  readonly uniforms: GPUBuffer
+  readonly steps: readonly BackwardStep[]
+}
+
+/** A step before its uniform block has a place. */
+type Draft = Omit<BackwardStep, 'block'> & { readonly words: Uint32Array }
+
+const uniformUsage = 0x40 | 0x08
+const length = ({ start, end }: { readonly start: number; readonly end: number }): number =>
+  end - start
+
+/**
+ * Prepares a call.
+ *
+ * @throws UnsupportedError when the tensors do not fit the device's bindings.
+ */
+export function prepareBackward(
+  caller: string,
+  { device, buffers, capabilities }: PlanHost,
+  plan: BackwardPlan,
+  tensors: BackwardInputs & BackwardOutputs,
+): PreparedBackward {
+  const { shape, attention, workBudget } = plan.forward
+  const limits: DispatchLimits = { ...capabilities.limits, workBudget }
+  const access = (name: Exclude<BackwardTensorName, 'logSumExp'>) =>
+    accessOf(tensors[name], capabilities.shaderFloat16)
+  const accesses: BackwardAccesses = {
+    query: access('query'),
+    key: access('key'),
+    value: access('value'),
+    output: access('output'),
+    dOutput: access('dOutput'),
+    dQuery: access('dQuery'),
+    dKey: access('dKey'),
+    dValue: access('dValue'),
+  }
+  const expressionWords = [
+    plan.descriptors,
+    parameterWords(plan, tensors.parameters ?? {}),
+  ] as const
+
+  const draft = (
+    kernel: BackwardKernel,
+    values: Readonly<Record<string, number>>,
+    rangeOf: (name: BackwardKernel['names'][number]) => BoundRange | undefined,
+    workgroups: Draft['workgroups'],
+  ): Draft => ({
+    pipeline: kernelPipeline(device, kernel),
+    layout: kernelLayout(device, kernel.bindings),
+    bindings: kernel.names.map((name) => ({ name, range: rangeOf(name) })),
+    words: kernel.expressions
+      ? packParameters(kernel.fields, values, ...expressionWords)
+      : packParameters(kernel.fields, values, new Uint32Array(), new Uint32Array()),
+    workgroups,
+  })
+
+  const rowBytes = softmaxRowBytes(plan)
+  /** The dispatches of a kernel that walks tiles. */
+  const walk = (
+    kernel: BackwardKernel,
+    part: Omit<GradientProblem, 'shape' | 'tensors' | 'limits'>,
+    pass?: GradientPass,
+  ): Draft[] => {
+    const bound = new Map<unknown, BoundTensor>()
+    for (const name of kernel.names) {
+      const tensor = boundTensorOf(name, tensors, shape, rowBytes)
+      if (tensor) bound.set(name, tensor)
+    }
+    const problem: GradientProblem = { ...part, shape, limits, tensors: [...bound.values()] }
+    return splitGradient(caller, problem).map((box) => {
+      const rangeOf = (name: unknown): BoundRange | undefined => {
+        const tensor = bound.get(name)
+        return tensor && gradientRange(problem, box, tensor)
+      }
+      const addresses = kernel.names.map((name) =>
+        boundValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0, rowBytes),
+      )
+      const values = Object.assign({}, ...addresses, gradientValues(plan, pass, box)) as Record<
+        string,
+        number
+      >
+      return draft(kernel, values, rangeOf, workgroupsOf(shape, part.rowTokens, box))
+    })
+  }
+
+  const ofPass = (pass: GradientPass, separatePlanes: boolean) => ({
+    rowTokens: pass.rowTokens,
+    tile: pass.tile,
+    separatePlanes,
+    tileWork: tileWork(pass),
+  })
+  const ofRows = (rows: number, rowTokens: 'queries' | 'keys' = 'queries') => ({
+    rowTokens,
+    tile: { rows, columns: rowTokens === 'queries' ? shape.keyLength : shape.queryLength },
+    separatePlanes: false,
+    tileWork: 2 * rows * shape.valueDim,
+  })
+  const measures =
+    plan.headroom === undefined
+      ? []
+      : [
+          ...walk(
+            measureKernel(plan, accesses, 'dOutput'),
+            ofRows(measuredPieces(shape.queryLength).rows),
+          ),
+          ...walk(
+            measureKernel(plan, accesses, 'value'),
+            ofRows(measuredPieces(shape.keyLength).rows, 'keys'),
+          ),
+        ]
+  const steps = [
+    ...measures,
+    ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
+    ...walk(keyKernel(plan, accesses), ofPass(plan.key, false), plan.key),
+    ...walk(
+      queryKernel(plan, accesses),
+      ofPass(plan.query, plan.storage.separatePlanes),
+      plan.query,
+    ),
+    ...(attention.sinks
+      ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
+          ...step,
+          workgroups: [workgroups[1], 1, 1] as const,
+        }))
+      : []),
+    ...plan.tables.flatMap((table) => {
+      if (summedLookups(plan, table).length === 0) return []
+      const kernel = tableKernel(plan, table)
+      const { values, workgroups } = tableValues(plan, table, limits)
+      return [draft(kernel, values, () => undefined, workgroups)]
+    }),
+  ]
+  const { words, blocks } = joinBlocks(
+    steps.map((step) => step.words),
+    device.limits.minUniformBufferOffsetAlignment,
+  )
+  return {
+    uniforms: buffers.upload('parameters', words, uniformUsage),
+    steps: steps.map((step, index) => ({ ...step, block: blocks[index]! })),
+  }
+}
+
+/** Operations of a pair of tiles, on average over all there are. */
+function tileWork({ tile, packedMap, columnTiles, pairOperations }: GradientPass): number {
+  const share = packedMap ? packedMap.visited / packedMap.rowTiles.length / columnTiles : 1
+  return tile.rows * tile.columns * pairOperations * share
+}
+
+/** A workgroup for each row tile of each head; where rows are keys, of each key head. */
+function workgroupsOf(
+  { heads, kvHeads }: AttentionShape,
+  rowTokens: GradientPass['rowTokens'],
+  box: GradientDispatch,
+): [number, number, number] {
+  const unit = rowTokens === 'keys' ? heads / kvHeads : 1
+  const ownHeads = Math.ceil(box.heads.end / unit) - Math.floor(box.heads.start / unit)
+  return [length(box.rowTiles), ownHeads, length(box.batches)]
+}

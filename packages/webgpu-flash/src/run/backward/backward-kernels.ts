@@ -1,0 +1,193 @@
+// The kernels of a backward plan, for tensors that are accessed in given ways.
+import type { Table } from '@attn/core'
+import type { Access } from '../../codegen/access.ts'
+import { gradientFields } from '../../kernels/backward/backward-frame.ts'
+import { keyGradientKernel } from '../../kernels/backward/backward-key-value.wgsl.ts'
+import { queryGradientKernel } from '../../kernels/backward/backward-query.wgsl.ts'
+import { gradientMatrixKernel } from '../../kernels/backward/matrix/backward-matrix.wgsl.ts'
+import {
+  magnitudeFields,
+  magnitudesKernel,
+} from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
+import type { MeasuredTensor } from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
+import {
+  rowFields,
+  scaledRowFields,
+  softmaxRowsKernel,
+} from '../../kernels/backward/backward-rows.wgsl.ts'
+import { sinkFields, sinkGradientKernel } from '../../kernels/backward/backward-sinks.wgsl.ts'
+import { tableFieldsOf, tableGradientKernel } from '../../kernels/backward/backward-tables.wgsl.ts'
+import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
+import type { SoftmaxRow } from '../../kernels/tile/pair-gradient.ts'
+import { tableFields } from '../../kernels/tile/table-sums.ts'
+import type { BackwardPlan, GradientPass } from '../../plan/backward/backward-plan.ts'
+import type { BackwardTensorName } from './backward-tensors.ts'
+import type { Kernel } from '../pipelines.ts'
+
+/** How each tensor is accessed. */
+export type BackwardAccesses = Readonly<Record<Exclude<BackwardTensorName, 'logSumExp'>, Access>>
+
+/** Buffers of a plan's own, beside the tensors of a call. */
+export type OwnBuffer = 'softmaxRows' | 'magnitudes' | 'data' | 'tableGradients' | 'dSinks'
+
+/** A kernel with what it binds, in order. */
+export interface BackwardKernel extends Kernel {
+  readonly names: readonly (BackwardTensorName | OwnBuffer | Table)[]
+  /** Scalar fields of its uniform block. */
+  readonly fields: readonly string[]
+  /** Whether the block goes on with table descriptors and parameters. */
+  readonly expressions: boolean
+}
+
+/** What is kept of a row. */
+export const softmaxRowType = ({ headroom }: BackwardPlan): SoftmaxRow =>
+  headroom === undefined ? 'vec2<f32>' : 'vec4<f32>'
+
+/** How large the rows of dO or of V are, where kernels on subgroup matrices scale by it. */
+export function measureKernel(
+  { forward }: BackwardPlan,
+  accesses: BackwardAccesses,
+  name: MeasuredTensor,
+): BackwardKernel {
+  return {
+    label: `attn backward magnitudes of ${name}`,
+    names: [name, 'data', 'magnitudes'],
+    bindings: [false, false, true],
+    fields: magnitudeFields(name),
+    expressions: false,
+    code: magnitudesKernel(name, accesses[name], forward.shape.valueDim),
+  }
+}
+
+/** D = rowsum(dO * O) beside the log-sum-exp of every row. */
+export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+  const { valueDim } = plan.forward.shape
+  const row = softmaxRowType(plan)
+  const scaled = row === 'vec4<f32>'
+  return {
+    label: 'attn backward rows',
+    names: [
+      'output',
+      'dOutput',
+      'logSumExp',
+      'softmaxRows',
+      ...(scaled ? ['magnitudes' as const] : []),
+    ],
+    bindings: [false, false, false, true, ...(scaled ? [false] : [])],
+    fields: scaled ? scaledRowFields : rowFields,
+    expressions: false,
+    code: softmaxRowsKernel(accesses.output, accesses.dOutput, valueDim, row),
+  }
+}
+
+const inputs = ['query', 'key', 'value', 'dOutput', 'softmaxRows', 'data'] as const
+
+function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccesses) {
+  const { shape, attention } = plan.forward
+  const { query, key, value, dOutput } = accesses
+  return {
+    headDim: shape.headDim,
+    valueDim: shape.valueDim,
+    query,
+    key,
+    value,
+    dOutput,
+    softmaxRow: softmaxRowType(plan),
+    rules: pass.rules,
+    dropout: attention.dropout !== undefined,
+    blockMap: pass.blockMap !== undefined,
+    descriptorWords: plan.layout.descriptorWords,
+    parameterWords: plan.layout.parameters.length,
+  }
+}
+
+/** What a kernel binds and writes, whatever its kind. */
+function gradientKernel(
+  label: string,
+  outputs: readonly ('dQuery' | 'dKey' | 'dValue')[],
+  dropout: boolean,
+  code: string,
+): BackwardKernel {
+  return {
+    label,
+    names: [...inputs, ...outputs],
+    bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
+    fields: gradientFields(outputs, dropout),
+    expressions: true,
+    code,
+  }
+}
+
+/** DQ, and the tables' gradients summed over each workgroup. */
+export function queryKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+  const { query: pass } = plan
+  const config = common(plan, pass, accesses)
+  const label = 'attn backward dQ'
+  const { dQuery } = accesses
+  if (pass.kind === 'subgroup-matrix') {
+    const { rowTokens, tile, memory } = pass
+    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs: [dQuery] })
+    return gradientKernel(label, ['dQuery'], config.dropout, code)
+  }
+  const { sums } = plan.storage
+  const { tile, memory } = pass
+  const code = queryGradientKernel({ ...config, tile, memory, dQuery, tables: sums })
+  const kernel = gradientKernel(label, ['dQuery'], config.dropout, code)
+  if (sums.length === 0) return kernel
+  return {
+    ...kernel,
+    names: [...kernel.names, 'tableGradients'],
+    bindings: [...kernel.bindings, true],
+    fields: gradientFields(['dQuery'], config.dropout, tableFields(sums)),
+  }
+}
+
+/** DK and dV. */
+export function keyKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
+  const { dKey, dValue } = accesses
+  const { key: pass } = plan
+  const config = common(plan, pass, accesses)
+  const label = 'attn backward dK dV'
+  if (pass.kind === 'subgroup-matrix') {
+    const { rowTokens, tile, memory } = pass
+    const outputs = [dValue, dKey]
+    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs })
+    return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code)
+  }
+  const { tile, memory } = pass
+  const code = keyGradientKernel({ ...config, tile, memory, dKey, dValue })
+  return gradientKernel(label, ['dKey', 'dValue'], config.dropout, code)
+}
+
+/** Gradients of the sinks. */
+export function sinkKernel(plan: BackwardPlan): BackwardKernel {
+  return {
+    label: 'attn backward sinks',
+    names: ['softmaxRows', 'data', 'dSinks'],
+    bindings: [false, false, true],
+    fields: sinkFields,
+    expressions: false,
+    code: sinkGradientKernel(softmaxRowType(plan)),
+  }
+}
+
+/** The look-ups in a table that workgroups have summed. */
+export function summedLookups({ storage }: BackwardPlan, table: Table): NumberedLookup[] {
+  return storage.lookups
+    .map((lookup, number) => ({ ...lookup, number }))
+    .filter((lookup) => lookup.table === table && !lookup.direct)
+}
+
+/** The gradient of a table from its look-ups' sums. */
+export function tableKernel(plan: BackwardPlan, table: Table): BackwardKernel {
+  const lookups = summedLookups(plan, table)
+  const direct = plan.storage.directBases.has(table)
+  return {
+    label: 'attn backward table',
+    names: ['tableGradients', 'data', table],
+    bindings: [false, false, true],
+    fields: tableFieldsOf(lookups, direct),
+    expressions: true,
+    code: tableGradientKernel(lookups, direct, plan.layout, plan.storage.threads),
+  }
+}

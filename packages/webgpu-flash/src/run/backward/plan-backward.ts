@@ -1,0 +1,115 @@
+// The backward half of a plan's interface: checks, makes tensors, and submits.
+import { checkParameters } from '@attn/core'
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import type { PlanHost } from '../attention-plan.ts'
+import type { PlanRope } from '../rotate/plan-rope.ts'
+import { bindBackward } from './backward.ts'
+import { checkBackwardTensors } from './backward-tensors.ts'
+import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
+
+/** What a plan made with `training: true` can do besides. */
+export interface PlanBackward {
+  /**
+   * The gradients of a forward pass, the same bit for bit from run to run. New tensors are made where
+   * none are given; `flash.release` frees them.
+   *
+   * @throws RangeError or TypeError for tensors that do not fit the plan, TypeError for a plan made
+   *   without `training: true`, UnsupportedError for tensors that this device cannot bind,
+   *   DeviceLostError.
+   */
+  backward(inputs: BackwardInputs & Partial<BackwardOutputs>): BackwardOutputs
+  /** Records the dispatches of the backward pass into the caller's encoder. */
+  encodeBackward(
+    encoder: GPUCommandEncoder,
+    tensors: BackwardInputs & BackwardOutputs,
+    timestampWrites?: GPUComputePassTimestampWrites,
+  ): void
+  /** New tensors for the gradients. */
+  createGradients(): BackwardOutputs
+  /** The WGSL of the backward kernels for contiguous tensors, in the order they run in. */
+  readonly backwardCode: readonly string[]
+}
+
+/** The backward half, with what belongs to the plan's life. */
+export interface OwnedPlanBackward extends PlanBackward {
+  compile(): Promise<void>
+  destroy(): void
+}
+
+/**
+ * Binds the backward half of a plan.
+ *
+ * @param rope - The plan's rotation, where it has one.
+ * @param checkUsable - Throws where the plan cannot be used any more.
+ */
+export function bindPlanBackward(
+  host: PlanHost,
+  plan: BackwardPlan | undefined,
+  rope: PlanRope | undefined,
+  checkUsable: (caller: string) => void,
+): OwnedPlanBackward {
+  const { device, buffers, errors, capabilities } = host
+  const bound = plan && bindBackward(host, plan, rope)
+  const planned = (caller: string) => {
+    if (!plan || !bound) {
+      throw new TypeError(`${caller}: the plan must be made with training: true`)
+    }
+    return { plan, bound }
+  }
+  const check = (caller: string, tensors: BackwardInputs & Partial<BackwardOutputs>) => {
+    const known = planned(caller)
+    checkUsable(caller)
+    const { forward } = known.plan
+    checkBackwardTensors(caller, forward, tensors, capabilities.shaderFloat16)
+    checkParameters(caller, { ...forward.attention, parameters: tensors.parameters ?? {} })
+    return known.bound
+  }
+  /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
+  const withOutputs = (
+    given: Partial<BackwardOutputs>,
+    fill: (outputs: BackwardOutputs, made: readonly GpuTensor[]) => void,
+  ): BackwardOutputs => {
+    const made: GpuTensor[] = []
+    try {
+      const outputs = bound!.createOutputs(given, made)
+      fill(outputs, made)
+      return outputs
+    } catch (error) {
+      made.forEach(({ storage }) => buffers.release(storage))
+      throw error
+    }
+  }
+  return {
+    backward: (inputs) => {
+      const caller = 'plan.backward'
+      const kernels = check(caller, inputs)
+      return errors.guard(caller, (call) =>
+        withOutputs(inputs, (outputs) => {
+          const encoder = device.createCommandEncoder({ label: 'attn backward' })
+          kernels.encode(caller, call, encoder, { ...inputs, ...outputs })
+          device.queue.submit([encoder.finish()])
+        }),
+      )
+    },
+    encodeBackward: (encoder, tensors, timestampWrites) => {
+      const caller = 'plan.encodeBackward'
+      const kernels = check(caller, tensors)
+      errors.guard(caller, (call) =>
+        kernels.encode(caller, call, encoder, tensors, timestampWrites),
+      )
+    },
+    createGradients: () => {
+      planned('plan.createGradients')
+      checkUsable('plan.createGradients')
+      return errors.guard('plan.createGradients', (call) =>
+        withOutputs({}, (_, made) => call.writes(...made.map(({ storage }) => storage))),
+      )
+    },
+    get backwardCode() {
+      return bound ? bound.kernels().map(({ code }) => code) : []
+    },
+    compile: async () => bound?.compile(),
+    destroy: () => bound?.destroy(),
+  }
+}

@@ -1,0 +1,159 @@
+// What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
+// turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
+import { checkOptions } from '@attn/core'
+import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { AppendedTokens } from './appended-tokens.ts'
+import { checkRotary } from '../../plan/rotate/rotary-words.ts'
+
+/** What a cache is made for. */
+export interface KeyValueCacheOptions {
+  /** B: sequences. Default: 1. */
+  readonly batch?: number
+  /** Hkv: key and value heads. */
+  readonly kvHeads: number
+  /** D, 1 to 256. */
+  readonly headDim: number
+  /** Dv, 1 to 256. Default: `headDim`. */
+  readonly valueDim?: number
+  /** Tokens of a sequence there is room for. */
+  readonly capacity: number
+  /** Default: float32. */
+  readonly dtype?: DType
+  /** Turns keys by their positions as they are appended. Default: they are kept as they come. */
+  readonly rope?: RotaryEmbedding
+}
+
+const cacheOptions: OptionNames<KeyValueCacheOptions> = {
+  batch: true,
+  kvHeads: true,
+  headDim: true,
+  valueDim: true,
+  capacity: true,
+  dtype: true,
+  rope: true,
+}
+/** What other libraries call things. */
+const elsewhere = { heads: 'kvHeads', maxlength: 'capacity', maxseqlen: 'capacity' }
+
+/** Tokens to append, of the cache's dtype. */
+export interface CacheTokens {
+  /** `[B, Hkv, L, D]`, any strides. */
+  readonly key: GpuTensor
+  /** `[B, Hkv, L, Dv]`, any strides. */
+  readonly value: GpuTensor
+  /** How many of the L each sequence appends, its first ones; the others are padding. Default: all. */
+  readonly counts?: ArrayLike<number>
+}
+
+/** Their names. */
+export const cacheTokens: OptionNames<CacheTokens> = { key: true, value: true, counts: true }
+
+/** What a plan with `lengths: 'call'` takes of a cache. */
+export interface CacheInputs {
+  readonly key: GpuTensor
+  readonly value: GpuTensor
+  readonly keyLengths: readonly number[]
+  /** Where the queries of the tokens appended last stand. */
+  readonly appended: AppendedTokens
+}
+
+/**
+ * Keys and values on the GPU. It grows when it is told to: an append beyond the capacity throws, and
+ * leaves the cache as it was. Methods throw `TypeError` after `destroy`.
+ */
+export interface KeyValueCache {
+  /** `[B, Hkv, capacity, D]`; rows from a sequence's length on hold nothing of meaning. */
+  readonly key: GpuTensor
+  /** `[B, Hkv, capacity, Dv]` */
+  readonly value: GpuTensor
+  readonly capacity: number
+  /** Tokens of each sequence. */
+  readonly lengths: readonly number[]
+  /** Tokens of a sequence. Default: the first. */
+  length(sequence?: number): number
+  /**
+   * For `plan.forward({ query, ...cache.inputs() })`: what it holds now. Queries stand where the tokens of
+   * the last append do, row by row, also where `counts` left out padding; as many queries as were
+   * appended without padding are the last tokens of their sequences. Any other number of queries after
+   * an append with padding needs `queryOffset`.
+   */
+  inputs(): CacheInputs
+  /**
+   * Appends tokens and submits at once: one, or many such as a prompt.
+   *
+   * @throws RangeError when a sequence would exceed the capacity, RangeError or TypeError for tensors
+   *   and counts that do not fit.
+   */
+  append(tokens: CacheTokens): void
+  /**
+   * Records the same into the caller's encoder. `lengths` count the tokens from now on, so that the
+   * attention recorded next sees them.
+   */
+  encodeAppend(encoder: GPUCommandEncoder, tokens: CacheTokens): void
+  /**
+   * Forgets the last tokens of each sequence, or all: rejected drafts, a conversation that begins anew.
+   *
+   * @param lengths - What is left, of each sequence or of all.
+   * @throws RangeError when a sequence holds less.
+   */
+  truncate(lengths: number | ArrayLike<number>): void
+  /**
+   * Makes room: copies what there is into larger buffers, and frees the old ones once the device is known
+   * to have had the memory. Where it had not, the cache goes back to what it held and is as it was, without
+   * tokens appended since, and `flash.finished` and downloads of what came of them reject with
+   * GpuOutOfMemoryError. Submit what was recorded with the old buffers before. Plans stay good up to
+   * the `keyLength` they were made for.
+   *
+   * @throws RangeError for less than the capacity, UnsupportedError for more than the device allows.
+   */
+  grow(capacity: number): void
+  /** Frees its buffers at once. */
+  destroy(): void
+}
+
+/**
+ * Checks the options of a cache.
+ *
+ * @throws RangeError or TypeError for those that do not fit.
+ */
+export function checkCacheOptions(
+  options: Required<Omit<KeyValueCacheOptions, 'rope'>> & Pick<KeyValueCacheOptions, 'rope'>,
+): void {
+  const { dtype, rope, headDim } = options
+  for (const name of ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity'] as const) {
+    if (!Number.isInteger(options[name]) || options[name] < 1) {
+      throw new RangeError(`flash.cache: ${name} must be a positive integer, got ${options[name]}`)
+    }
+  }
+  if (dtype !== 'float32' && dtype !== 'float16') {
+    throw new TypeError(`flash.cache: dtype must be float32 or float16, got ${String(dtype)}`)
+  }
+  if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
+}
+
+/** Checks the names of a cache's options. */
+export function checkCacheOptionNames(options: unknown): void {
+  checkOptions('flash.cache', options, cacheOptions, elsewhere)
+}
+
+/** One integer for each sequence, of one for all or of a list. */
+export function perSequence(
+  caller: string,
+  name: string,
+  given: number | ArrayLike<number>,
+  batch: number,
+): Int32Array {
+  const list = typeof given === 'number' ? Array.from({ length: batch }, () => given) : given
+  if (list.length !== batch) {
+    throw new RangeError(
+      `${caller}: ${name} needs one number for each of ${batch} sequences, got ${list.length}`,
+    )
+  }
+  return Int32Array.from(list, (value) => {
+    if ((value | 0) !== value) {
+      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
+    }
+    return value
+  })
+}

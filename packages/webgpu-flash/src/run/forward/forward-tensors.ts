@@ -1,0 +1,279 @@
+// The tensors of a forward pass: what a plan expects of them, and how they can be read.
+import { checkOptions, checkView, extent, isWritable, resolveOptions, slice } from '@attn/core'
+import type { AttentionShape, OptionNames } from '@attn/core'
+import type { Access } from '../../codegen/access.ts'
+import { elementBytes } from '../../gpu-tensor.ts'
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { ForwardPlan } from '../../plan/plan.ts'
+import { appendedOffsets } from '../cache/appended-tokens.ts'
+import type { AppendedTokens } from '../cache/appended-tokens.ts'
+
+/** Tensors a forward pass reads, all of the plan's dtype and shape. */
+export interface ForwardInputs {
+  /** `[B, H, L, D]`, any strides. */
+  readonly query: GpuTensor
+  /** `[B, Hkv, S, D]`, any strides. With `lengths: 'call'`, S is at most the plan's `keyLength`. */
+  readonly key: GpuTensor
+  /** `[B, Hkv, S, Dv]`, any strides. */
+  readonly value: GpuTensor
+  /** Values of the parameters that mask and score modifiers use. */
+  readonly parameters?: Readonly<Record<string, number>>
+  /**
+   * Of plans with `lengths: 'call'`, and required there: keys that count, of each sequence or of all;
+   * what lies beyond is not read.
+   */
+  readonly keyLengths?: number | ArrayLike<number>
+  /** Of the same plans: position of the first query. Default: key length - query length. */
+  readonly queryOffset?: number | ArrayLike<number>
+  /** Of the same plans: what a cache says of where queries stand, unless `queryOffset` does. */
+  readonly appended?: AppendedTokens
+}
+
+/** The lengths of a call, resolved: one of each sequence. */
+export interface CallLengths {
+  readonly keyLengths: Int32Array
+  readonly queryOffsets: Int32Array
+}
+
+/**
+ * Resolves a call's lengths; undefined where they are the plan's.
+ *
+ * @throws RangeError where they are missing, out of range or not for the call to give.
+ */
+export function callLengths(
+  caller: string,
+  { shape, decode }: ForwardPlan,
+  inputs: ForwardInputs,
+): CallLengths | undefined {
+  const { keyLengths, queryOffset } = inputs
+  if (!decode?.lengthsPerCall) {
+    for (const [name, given] of Object.entries({ keyLengths, queryOffset })) {
+      if (given !== undefined) {
+        throw new RangeError(
+          `${caller}: ${name} belongs to the plan, got one for the call; plan with lengths: 'call'`,
+        )
+      }
+    }
+    return undefined
+  }
+  if (keyLengths === undefined) {
+    throw new RangeError(`${caller}: a plan with lengths: 'call' needs keyLengths, got none`)
+  }
+  const lengths = typeof keyLengths === 'number' ? filled(keyLengths, shape.batch) : keyLengths
+  const offsets = queryOffset === undefined ? {} : { queryOffset }
+  const held = { ...shape, keyLength: heldKeys(shape, inputs) }
+  return resolveOptions(caller, held, { keyLengths: lengths, ...offsets })
+}
+
+/** Rows that the caller's keys have: with lengths per call, no more than the plan is for. */
+function heldKeys({ keyLength }: AttentionShape, { key }: Pick<ForwardInputs, 'key'>): number {
+  return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
+}
+
+/**
+ * The inputs of a call over a cache in the words of its plan: with as many keys as that is for at most (a
+ * cache that has grown since has more rows, which may not count), and queries where its tokens stand.
+ *
+ * @throws RangeError where the cache cannot tell where the queries stand.
+ */
+export function inputsOfCall<Inputs extends ForwardInputs>(
+  caller: string,
+  { shape, decode }: ForwardPlan,
+  inputs: Inputs,
+): Inputs {
+  if (!decode?.lengthsPerCall) return inputs
+  const { key, value, appended } = inputs
+  const offset = inputs.queryOffset ?? (appended && appendedOffsets(caller, shape, appended))
+  const rows = key?.shape?.[2] ?? 0
+  const grown = rows > shape.keyLength && value?.shape?.[2] === rows
+  return {
+    ...inputs,
+    ...(offset === undefined ? {} : { queryOffset: offset }),
+    ...(grown
+      ? {
+          key: slice(key, 2, 0, shape.keyLength),
+          value: slice(value, 2, 0, shape.keyLength),
+        }
+      : {}),
+  }
+}
+
+const filled = (value: number, count: number): number[] =>
+  Array.from({ length: count }, () => value)
+
+/** Tensors a forward pass writes, each in a buffer of its own. */
+export interface ForwardOutputs {
+  /** `[B, H, L, Dv]`. */
+  readonly output: GpuTensor
+  /** `[B, H, L]`, float32, contiguous. */
+  readonly logSumExp: GpuTensor
+}
+
+const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
+  query: true,
+  key: true,
+  value: true,
+  parameters: true,
+  keyLengths: true,
+  queryOffset: true,
+  appended: true,
+  output: true,
+  logSumExp: true,
+}
+const atPlanTime = 'it where the plan is made: flash.plan(options)'
+/** What is decided before a call. */
+const ofThePlan = {
+  mask: atPlanTime,
+  scale: atPlanTime,
+  scoremodifiers: atPlanTime,
+  dropout: atPlanTime,
+  sinks: atPlanTime,
+  rope: atPlanTime,
+  sequences: atPlanTime,
+}
+
+/** The tensors by name. */
+export const forwardTensorNames = ['query', 'key', 'value', 'output', 'logSumExp'] as const
+/** The name of one. */
+export type ForwardTensorName = (typeof forwardTensorNames)[number]
+
+const storageUsage = 0x80
+
+/**
+ * How a kernel reads a tensor.
+ *
+ * @param wide - Whether the kernel can move eight halves as one, where `shader-f16` is. Default: false.
+ */
+export function accessOf(view: GpuTensor, nativeFloat16: boolean, wide = false): Access {
+  const moves = (count: number): boolean => isVector(view, count)
+  return {
+    dtype: view.dtype,
+    nativeFloat16,
+    vector: moves(4),
+    ...(wide && nativeFloat16 && view.dtype === 'float16' && moves(8) ? { wide } : {}),
+  }
+}
+
+/** Whether so many neighbours along dim can be moved as one. */
+function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean {
+  const outer = strides.slice(0, 3)
+  return (
+    shape[3]! % count === 0 &&
+    strides[3] === 1 &&
+    offset % count === 0 &&
+    outer.every((stride, axis) => stride % count === 0 || shape[axis] === 1)
+  )
+}
+
+/**
+ * Checks the tensors of a call against its plan. Outputs may be left out.
+ *
+ * @throws RangeError for shapes, strides and buffers that do not fit, TypeError for other kinds.
+ */
+export function checkTensors(
+  caller: string,
+  { shape, dtype, decode }: ForwardPlan,
+  tensors: ForwardInputs & Partial<ForwardOutputs>,
+  nativeFloat16: boolean,
+): void {
+  checkOptions(caller, tensors, forwardNames, ofThePlan)
+  const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
+  const keyLength = decode?.lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
+  const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
+    query: [batch, heads, queryLength, headDim],
+    key: [batch, kvHeads, keyLength, headDim],
+    value: [batch, kvHeads, keyLength, valueDim],
+    output: [batch, heads, queryLength, valueDim],
+    logSumExp: [batch, heads, queryLength],
+  }
+  for (const name of forwardTensorNames) {
+    const view = tensors[name]
+    const optional = name === 'output' || name === 'logSumExp'
+    if (view === undefined && optional) continue
+    const wantedType = name === 'logSumExp' ? 'float32' : dtype
+    checkTensor(`${caller}: ${name}`, view, expected[name], wantedType)
+  }
+  const { output, logSumExp } = tensors
+  if (output) checkWritable(`${caller}: output`, output)
+  if (output && dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
+  if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
+    throw new RangeError(
+      `${caller}: logSumExp must be contiguous, got strides [${logSumExp.strides.join(', ')}]`,
+    )
+  }
+  for (const name of ['output', 'logSumExp'] as const) {
+    const written = tensors[name]
+    const other = forwardTensorNames.find(
+      (candidate) => candidate !== name && tensors[candidate]?.storage === written?.storage,
+    )
+    if (written && other) {
+      throw new RangeError(
+        `${caller}: ${name} must have a buffer of its own, but shares that of ${other}`,
+      )
+    }
+  }
+}
+
+/**
+ * Checks one tensor.
+ *
+ * @throws RangeError for a shape, view or buffer that does not fit, TypeError for another kind.
+ */
+export function checkTensor(
+  what: string,
+  view: GpuTensor | undefined,
+  shape: readonly number[],
+  dtype: string,
+): void {
+  if (typeof view !== 'object' || view === null) {
+    throw new TypeError(`${what} must be a tensor in a GPUBuffer, got ${String(view)}`)
+  }
+  if (view.shape?.join() !== shape.join()) {
+    throw new RangeError(
+      `${what} must have shape [${shape.join(', ')}], got [${view.shape?.join(', ')}]`,
+    )
+  }
+  if (view.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${view.dtype}`)
+  const { storage } = view
+  if (typeof storage?.usage !== 'number') {
+    throw new TypeError(`${what} must be in a GPUBuffer; flash.upload makes one of a CPU tensor`)
+  }
+  if ((storage.usage & storageUsage) === 0) {
+    throw new RangeError(`${what} needs a buffer with GPUBufferUsage.STORAGE`)
+  }
+  checkView(what, view)
+  const [first, last] = extent(view)
+  const end = Math.ceil(((last + 1) * elementBytes(view.dtype)) / 4) * 4
+  if (first < 0 || end > storage.size) {
+    throw new RangeError(
+      `${what} reaches from element ${first} to ${last}, beyond its buffer of ${storage.size} bytes`,
+    )
+  }
+}
+
+/**
+ * Checks that no two elements of a tensor to be written share a place.
+ *
+ * @throws RangeError where they do.
+ */
+export function checkWritable(what: string, view: GpuTensor): void {
+  if (!isWritable(view)) {
+    throw new RangeError(
+      `${what} must have a place of its own for each element, got shape [${view.shape.join(', ')}] with strides [${view.strides.join(', ')}]`,
+    )
+  }
+}
+
+/**
+ * Checks that halves which are stored in pairs can be written.
+ *
+ * @throws RangeError when a row begins or ends within a pair.
+ */
+export function checkPacked(caller: string, { strides, offset }: GpuTensor): void {
+  const outer = [...strides.slice(0, 3), offset]
+  if (strides[3] !== 1 || outer.some((value) => value % 2 !== 0)) {
+    throw new RangeError(
+      `${caller}: without shader-f16 a float16 output needs dim stride 1 and other strides and offset even, got strides [${strides.join(', ')}] and offset ${offset}; use plan.createOutputs()`,
+    )
+  }
+}

@@ -1,0 +1,212 @@
+// A forward call made ready to be encoded: cut into dispatches, its kernel compiled, its uniform
+// blocks uploaded. All of it holds for every call with the same strides, offsets and parameters.
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import { forwardFields, packParameters, withOptionalFields } from '../../kernels/parameters.ts'
+import { mergedRows } from '../../kernels/forward/merge-parts.wgsl.ts'
+import type { BoundRange, Dispatch } from '../../plan/dispatch.ts'
+import { forwardDispatches } from '../../plan/forward/forward-dispatches.ts'
+import type { ForwardAccesses } from '../../plan/plan.ts'
+import type { PlanHost } from '../attention-plan.ts'
+import type { BoundPass } from './bound-pass.ts'
+import type { PreparedCall, PreparedStage } from '../call-cache.ts'
+import { bindingRanges, boundTensors, parameterFields, parameterWords } from './forward-call.ts'
+import type { BindingRanges } from './forward-call.ts'
+import { accessOf, forwardTensorNames } from './forward-tensors.ts'
+import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
+import { forwardText, mergeText, partsText } from './forward-text.ts'
+import { forwardPipeline } from '../pipelines.ts'
+import { prepareDecode } from '../decode/prepare-decode.ts'
+
+const uniformUsage = 0x40 | 0x08
+const storageUsage = 0x80
+
+/** All that calls to one plan may differ in. */
+export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string {
+  const views = forwardTensorNames.map((name) => {
+    const { offset, strides }: GpuTensor = tensors[name]
+    return `${offset}:${strides.join()}`
+  })
+  const values = Object.entries(tensors.parameters ?? {}).map((entry) => entry.join('='))
+  const lengths = [tensors.keyLengths, tensors.queryOffset].map((given) =>
+    typeof given === 'object' ? Array.from(given).join() : given,
+  )
+  return [...views, ...values, ...lengths].join(';')
+}
+
+/**
+ * Prepares a call.
+ *
+ * @throws UnsupportedError when the tensors do not fit the device's bindings.
+ */
+export function prepareForward(
+  caller: string,
+  host: PlanHost,
+  passes: readonly BoundPass[],
+  tensors: ForwardInputs & ForwardOutputs,
+): PreparedCall<ForwardTensorName> {
+  const { device, buffers } = host
+  const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits
+  const decoded = passes[0]?.plan.decode
+    ? prepareDecode(caller, host, passes[0], tensors)
+    : undefined
+  const stages =
+    decoded?.stages ?? passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  // The lengths of a call, if it has any, come first.
+  const { words, blocks } = joinBlocks(
+    [
+      decoded?.lengths ?? new Uint32Array(0),
+      ...stages.flatMap((stage) => stage.dispatches.map((dispatch) => dispatch.words)),
+    ],
+    Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment),
+  )
+  const uniforms = buffers.upload(
+    'parameters',
+    words,
+    decoded ? uniformUsage | storageUsage : uniformUsage,
+  )
+  let next = 1
+  return {
+    uniforms,
+    stages: stages.map(({ code, dispatches, blockMap, ...stage }) => ({
+      ...stage,
+      blockMap: blockMap ?? { buffer: uniforms, ...blocks[0]! },
+      pipeline: forwardPipeline(device, code),
+      dispatches: dispatches.map(({ ranges, workgroups }) => ({
+        ranges,
+        workgroups,
+        block: blocks[next++]!,
+      })),
+    })),
+  }
+}
+
+/** A stage before its kernel is compiled and its uniform blocks are uploaded. */
+export interface Stage extends Omit<
+  PreparedStage<ForwardTensorName>,
+  'pipeline' | 'dispatches' | 'blockMap'
+> {
+  /** Undefined where the kernel reads the call's lengths instead. */
+  readonly blockMap: GPUBufferBinding | undefined
+  readonly code: string
+  readonly dispatches: readonly {
+    readonly ranges: BindingRanges
+    readonly words: Uint32Array
+    readonly workgroups: readonly [x: number, y: number, z: number]
+  }[]
+}
+
+/** The stages of one pass: its rows, then parts of its long rows, and what merges these. */
+function prepareStages(
+  caller: string,
+  { capabilities }: PlanHost,
+  { plan, blockMaps, parts: partBuffers }: BoundPass,
+  tensors: ForwardInputs & ForwardOutputs,
+): Stage[] {
+  const { attention, data, splitRows } = plan
+  const bound = boundTensors(tensors)
+  const { limits } = capabilities
+  const { dispatches, anyRow, parts } = forwardDispatches(
+    caller,
+    plan,
+    Object.values(bound),
+    limits,
+  )
+  const access = (name: ForwardTensorName) => {
+    const staged = plan.matrix !== undefined && (name === 'key' || name === 'value')
+    return accessOf(tensors[name], capabilities.shaderFloat16, staged)
+  }
+  const accesses: ForwardAccesses = {
+    query: access('query'),
+    key: access('key'),
+    value: access('value'),
+    output: access('output'),
+  }
+  const fields = withOptionalFields(forwardFields, {
+    sinks: attention.sinks !== undefined,
+    dropout: attention.dropout !== undefined,
+  })
+  const parameters = parameterWords(plan, tensors.parameters ?? {})
+  const prepared = (
+    all: readonly Dispatch[],
+    columns: (dispatch: Dispatch) => number,
+    override: Readonly<Record<string, number>> = {},
+    headsFirst = false,
+  ): Stage['dispatches'] =>
+    all.map((dispatch) => {
+      const alignment = limits.minStorageBufferOffsetAlignment
+      const ranges = bindingRanges(plan, bound, dispatch, alignment, anyRow)
+      const values = {
+        ...parameterFields(plan, tensors, accesses, ranges, dispatch),
+        ...override,
+      }
+      const { heads, batches } = dispatch
+      return {
+        ranges,
+        words: packParameters(fields, values, data.descriptors, parameters),
+        workgroups: headsFirst
+          ? ([heads.end - heads.start, columns(dispatch), batches.end - batches.start] as const)
+          : ([columns(dispatch), heads.end - heads.start, batches.end - batches.start] as const),
+      }
+    })
+  const rowsOf = ({ queryTiles }: Dispatch): number => queryTiles.end - queryTiles.start
+  const stages: Stage[] = [
+    {
+      code: forwardText(plan, accesses),
+      blockMap: { buffer: blockMaps.get(anyRow ? 'longest first' : 'ascending') },
+      // Where rows differ in length the matrix kernel takes the long ones of all heads first.
+      dispatches: prepared(dispatches, rowsOf, {}, plan.matrix && plan.blockMap !== undefined),
+    },
+  ]
+  if (splitRows && partBuffers && parts.length > 0) {
+    const map = { mapQueryTiles: splitRows.parts, mapOrderBase: splitRows.orderBase }
+    const rowVectors = Math.ceil(plan.shape.valueDim / 4)
+    const headVectors = splitRows.parts * plan.tile.queries * rowVectors
+    const partOutput = {
+      outputOffset: 0,
+      outputBatch: plan.shape.heads * headVectors,
+      outputHead: headVectors,
+      outputRow: rowVectors,
+      logSumExpOffset: 0,
+    }
+    const { blockMap, output, logSumExp } = partBuffers
+    stages.push(
+      {
+        code: partsText(plan, accesses),
+        blockMap: { buffer: blockMap! },
+        dispatches: prepared(parts, rowsOf, {
+          ...map,
+          ...partOutput,
+          mapRunsBase: splitRows.runsBase,
+        }),
+        replaced: { output, logSumExp },
+      },
+      {
+        code: mergeText(plan, accesses),
+        blockMap: { buffer: blockMap! },
+        dispatches: prepared(
+          parts.filter(({ queryTiles }) => queryTiles.start === 0),
+          () => (splitRows.rows * plan.tile.queries) / mergedRows,
+          { ...map, mapRunsBase: splitRows.firstPartsBase },
+        ),
+        replaced: { query: output, key: logSumExp, value: logSumExp },
+      },
+    )
+  }
+  return stages.filter((stage) => stage.dispatches.length > 0)
+}
+
+/** Blocks one after the other, each at an offset that may be bound. */
+export function joinBlocks(
+  blocks: readonly Uint32Array[],
+  alignment: number,
+): { readonly words: Uint32Array<ArrayBuffer>; readonly blocks: readonly BoundRange[] } {
+  let end = 0
+  const ranges = blocks.map(({ byteLength: size }) => {
+    const offset = Math.ceil(end / alignment) * alignment
+    end = offset + size
+    return { offset, size }
+  })
+  const words = new Uint32Array(end / 4)
+  blocks.forEach((block, index) => words.set(block, ranges[index]!.offset / 4))
+  return { words, blocks: ranges }
+}

@@ -1,0 +1,106 @@
+// Rotation of one tensor by itself: keys on their way into a cache, gradients on their way back.
+import { checkOptions } from '@attn/core'
+import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
+import type { BufferPool } from '../../device/buffers.ts'
+import { elementBytes } from '../../gpu-tensor.ts'
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import { rotatedRow } from '../../plan/rotate/rope-options.ts'
+import { checkRotary, positionWords } from '../../plan/rotate/rotary-words.ts'
+import type { RotaryPositions } from '../../plan/rotate/rotary-words.ts'
+import type { PlanHost } from '../attention-plan.ts'
+import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tensors.ts'
+import { createRotation } from './rotation.ts'
+
+/** Where the rows of the tensor stand, and where the result goes. */
+export interface RotateOptions {
+  /** Default: 0, so that row i stands at position i. */
+  readonly positions?: RotaryPositions
+  /**
+   * A tensor of the same shape and dtype in another buffer, such as the next rows of a cache.
+   * Default: a new one, which `flash.release` frees.
+   */
+  readonly output?: GpuTensor
+}
+
+const rotateOptions: OptionNames<RotateOptions> = { positions: true, output: true }
+
+/**
+ * A new tensor `[B, H, L, D]` for rotated rows: row-major, but that halves which are stored in pairs
+ * (no `shader-f16`) begin each row on a whole word.
+ */
+export function createRotated(
+  buffers: BufferPool,
+  label: string,
+  shape: readonly number[],
+  dtype: DType,
+  nativeFloat16: boolean,
+): GpuTensor {
+  const [batch, heads, length, dim] = shape as [number, number, number, number]
+  const row = rotatedRow(dim, dtype, nativeFloat16)
+  const strides = [heads * length * row, length * row, row, 1]
+  const storage = buffers.allocate(label, batch * strides[0]! * elementBytes(dtype))
+  return { dtype, shape: [...shape], strides, offset: 0, storage }
+}
+
+/** Runs one rotation; see `FlashAttention.rotate` and `rotateBack`. */
+export function rotateTensor(
+  host: PlanHost,
+  caller: string,
+  input: GpuTensor,
+  rotary: RotaryEmbedding,
+  options: RotateOptions,
+  direction: 1 | -1,
+): GpuTensor {
+  const { device, buffers, errors, capabilities } = host
+  errors.checkAlive(caller)
+  checkOptions(caller, options, rotateOptions)
+  const { positions = 0, output } = options
+  const { shape, dtype } = input ?? {}
+  if (shape?.length !== 4 || shape.includes(0)) {
+    throw new RangeError(
+      `${caller}: need shape [batch, heads, length, dim] without zeros, got [${shape?.join(', ')}]`,
+    )
+  }
+  if (dtype !== 'float32' && dtype !== 'float16') {
+    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${String(dtype)}`)
+  }
+  const [batch, , length, dim] = shape as [number, number, number, number]
+  checkTensor(`${caller}: the tensor`, input, shape, dtype)
+  checkRotary(caller, rotary, dim)
+  const words = positionWords(caller, positions, batch, length)
+  if (output) checkOutput(caller, input, output, capabilities.shaderFloat16)
+  return errors.guard(caller, (call) => {
+    const result =
+      output ?? createRotated(buffers, 'tensor', shape, dtype, capabilities.shaderFloat16)
+    try {
+      const rotation = createRotation(host, caller, rotary, words)
+      const encoder = device.createCommandEncoder({ label: 'attn rotation' })
+      const pass = encoder.beginComputePass({ label: 'attn rotation' })
+      rotation.encode(caller, call, pass, input, result, direction)
+      pass.end()
+      device.queue.submit([encoder.finish()])
+      // What is submitted may still use them.
+      rotation.destroy()
+    } catch (error) {
+      if (!output) buffers.release(result.storage)
+      throw error
+    }
+    return result
+  })
+}
+
+function checkOutput(
+  caller: string,
+  input: GpuTensor,
+  output: GpuTensor,
+  nativeFloat16: boolean,
+): void {
+  checkTensor(`${caller}: output`, output, input.shape, input.dtype)
+  checkWritable(`${caller}: output`, output)
+  if (output.storage === input.storage) {
+    throw new RangeError(
+      `${caller}: output must be in another buffer than the tensor: WebGPU cannot read and write one at once`,
+    )
+  }
+  if (output.dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
+}

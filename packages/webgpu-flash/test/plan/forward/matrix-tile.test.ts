@@ -1,0 +1,216 @@
+import { mask } from '@attn/core'
+import type { Mask } from '@attn/core'
+import { create } from 'webgpu'
+import { describe, expect, it } from 'vitest'
+import { defaultCapabilities } from '../../../src/device/capabilities.ts'
+import type { Capabilities } from '../../../src/device/capabilities.ts'
+import { explainPlan } from '../../../src/plan/explain.ts'
+import { chooseMatrixTile, matrixMemory } from '../../../src/plan/forward/matrix-tile.ts'
+import type { MatrixTile } from '../../../src/plan/forward/matrix-tile.ts'
+import { forwardCode, planForward } from '../../../src/plan/plan.ts'
+
+const product = { operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }
+
+/** A device like the one the kernel was measured on. */
+const withMatrices: Capabilities = {
+  ...defaultCapabilities,
+  shaderFloat16: true,
+  subgroups: { minimum: 32, maximum: 32 },
+  subgroupMatrices: [
+    { ...product, sums: 'f16' },
+    { ...product, columns: 8 },
+    product,
+    { ...product, operands: 'i8', sums: 'i32', depth: 32 },
+  ],
+  limits: { ...defaultCapabilities.limits, maxComputeWorkgroupStorageSize: 49152 },
+}
+
+const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
+const accesses = { query: access, key: access, value: access, output: access }
+const strided: Mask = {
+  ...mask('strided', ({ query, key }) =>
+    key.le(query).and(query.sub(key).le(64).or(query.sub(key).mod(64).eq(0))),
+  ),
+  orders: [{ kind: 'residues', stride: 64 }],
+}
+const causal = mask('causal', ({ query, key }) => key.le(query))
+
+/** The tile of a call with so many heads. */
+const tileOf = (
+  queryLength: number,
+  headDim: number,
+  valueDim: number,
+  capabilities: Capabilities,
+  heads = 16,
+): MatrixTile | undefined =>
+  chooseMatrixTile({ batch: 1, heads, queryLength, headDim, valueDim }, capabilities)
+
+describe('chooseMatrixTile', () => {
+  it('takes the largest product of float16 with float32 sums', () => {
+    expect(tileOf(4096, 64, 64, withMatrices)).toMatchObject({
+      matrix: { rows: 16, columns: 16, depth: 16 },
+      subgroupSize: 32,
+      subgroups: 4,
+      rowBlocks: 2,
+      queries: 128,
+      keys: 16,
+      lanesPerRow: 2,
+      rowsPerLane: 2,
+    })
+  })
+
+  it.each([
+    ['no float16', { shaderFloat16: false }],
+    ['no subgroups', { subgroups: undefined }],
+    ['subgroups of more than one size', { subgroups: { minimum: 8, maximum: 32 } }],
+    ['no matrices', { subgroupMatrices: [] }],
+    ['only float16 sums', { subgroupMatrices: [{ ...product, sums: 'f16' }] }],
+    [
+      'too few invocations',
+      { limits: { ...defaultCapabilities.limits, maxComputeInvocationsPerWorkgroup: 32 } },
+    ],
+  ])('says no where there is %s', (_, change) => {
+    expect(tileOf(4096, 64, 64, { ...withMatrices, ...change })).toBeUndefined()
+  })
+
+  it.each([
+    [20, 64],
+    [64, 4],
+    [144, 64],
+    [64, 256],
+  ])('says no to widths %i and %i', (headDim, valueDim) => {
+    expect(tileOf(4096, headDim, valueDim, withMatrices)).toBeUndefined()
+  })
+
+  it('takes fewer rows where there are fewer and where memory is short, and more for wide heads', () => {
+    expect(tileOf(64, 64, 64, withMatrices)?.queries).toBe(64)
+    expect(tileOf(65, 64, 64, withMatrices, 128)?.queries).toBe(128)
+    const small = { ...withMatrices, limits: defaultCapabilities.limits }
+    expect(tileOf(4096, 64, 64, small)).toMatchObject({ queries: 64, keys: 16 })
+    expect(tileOf(4096, 128, 128, withMatrices)).toMatchObject({ queries: 256, keys: 16 })
+  })
+
+  it('takes fewer rows where there would be too few workgroups for a large GPU', () => {
+    expect(tileOf(2048, 64, 64, withMatrices)).toMatchObject({ subgroups: 4, queries: 128 })
+    expect(tileOf(1024, 64, 64, withMatrices, 8)).toMatchObject({ subgroups: 4, queries: 64 })
+    expect(tileOf(1024, 128, 128, withMatrices)).toMatchObject({ queries: 128, keys: 32 })
+    expect(tileOf(16, 128, 128, withMatrices, 1)?.queries).toBe(64)
+  })
+
+  it('gives a subgroup four blocks of rows where matrices have eight', () => {
+    const eight = { ...product, rows: 8, columns: 8, depth: 8 }
+    const tile = tileOf(4096, 64, 64, { ...withMatrices, subgroupMatrices: [eight] })
+    expect(tile).toMatchObject({ rowBlocks: 4, queries: 128, lanesPerRow: 2, rowsPerLane: 2 })
+  })
+
+  it.each([
+    [8, { queries: 64, lanesPerRow: 2, rowsPerLane: 4 }],
+    [16, { queries: 128, lanesPerRow: 2, rowsPerLane: 4 }],
+    [64, { queries: 128, lanesPerRow: 2, rowsPerLane: 1 }],
+  ])('shares rows among subgroups of %i', (size, lanes) => {
+    const subgroups = { minimum: size, maximum: size }
+    const { limits } = withMatrices
+    const tile = tileOf(4096, 64, 64, {
+      ...withMatrices,
+      subgroups,
+      limits: { ...limits, maxComputeInvocationsPerWorkgroup: 1024 },
+    })
+    expect(tile).toMatchObject(lanes)
+  })
+
+  it('gives software adapters little text, for few dims', () => {
+    const eight = { ...product, rows: 8, columns: 8, depth: 8 }
+    const lavapipe: Capabilities = {
+      ...withMatrices,
+      adapter: { ...defaultCapabilities.adapter, description: 'llvmpipe: Mesa 26.1' },
+      subgroups: { minimum: 8, maximum: 8 },
+      subgroupMatrices: [eight],
+    }
+    expect(tileOf(4096, 32, 16, lavapipe)).toMatchObject({ queries: 32, keys: 8 })
+    expect(tileOf(4096, 64, 64, lavapipe)).toBeUndefined()
+  })
+
+  it('begins all rows and arrays in workgroup memory at multiples of 16 bytes', () => {
+    for (const [headDim, valueDim] of [
+      [64, 48],
+      [128, 128],
+      [16, 112],
+    ] as const) {
+      // prettier-ignore
+      const memory = matrixMemory(
+        tileOf(4096, headDim, valueDim, withMatrices)!,
+        headDim,
+        valueDim,
+      )
+      const { keyStride, valueStride, probabilityStride, keyRows, valueRows, probabilities } =
+        memory
+      const halves = [keyStride, valueStride, probabilityStride, keyRows, valueRows, probabilities]
+      expect(halves.map((vectors) => (8 * vectors) % 16)).toEqual(halves.map(() => 0))
+      expect(memory.bytes).toBeLessThanOrEqual(49152)
+    }
+  })
+})
+
+describe('a plan on subgroup matrices', () => {
+  const dropout = { rate: 0.1, seed: 1 }
+  const options = { heads: 2, queryLength: 100, headDim: 64, dtype: 'float16' } as const
+
+  it('is explained, and not taken for float32 or few queries', () => {
+    const variant = (more: object): string =>
+      explainPlan(planForward({ ...options, ...more }, withMatrices), withMatrices).variant
+    expect(variant({})).toBe('subgroup-matrix')
+    expect(variant({ dtype: 'float32' })).toBe('tiled')
+    expect(variant({ dropout: { rate: 0.1, seed: 1 }, sinks: [0, 0] })).toBe('subgroup-matrix')
+    expect(variant({ queryLength: 1 })).toBe('decode')
+  })
+
+  it.each<[string, Partial<Capabilities>, object]>([
+    ['multiply float16', {}, { dtype: 'float32' }],
+    ['offers no subgroup matrices', { subgroupMatrices: [] }, {}],
+    ['want shader-f16', { shaderFloat16: false }, {}],
+    ["the adapter's are 16 to 32", { subgroups: { minimum: 16, maximum: 32 } }, {}],
+    ['but f16 with sums in f16', { subgroupMatrices: [{ ...product, sums: 'f16' }] }, {}],
+    ['are for dims to 128', {}, { headDim: 144 }],
+    ['fits headDim 60 and valueDim 60', {}, { headDim: 60 }],
+    ['natural order', {}, { queryLength: 4096, headDim: 64, mask: strided }],
+  ])('that is not taken says why: %s', (why, change, more) => {
+    const capabilities = { ...withMatrices, ...change }
+    const plan = planForward({ ...options, ...more }, capabilities)
+    expect(explainPlan(plan, capabilities).reason).toContain(why)
+  })
+
+  it('has WGSL as reviewed', async () => {
+    const code = forwardCode(planForward({ ...options, mask: causal }, withMatrices), accesses)
+    await expect(code).toMatchFileSnapshot('../../__wgsl__/forward-matrix-causal.wgsl')
+  })
+
+  it('is valid WGSL', async () => {
+    // No software adapter has such matrices; Dawn's null backend checks the text all the same.
+    const gpu = create([
+      'backend=null',
+      'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
+    ])
+    const adapter = await gpu.requestAdapter()
+    const feature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+    const device = await adapter!.requestDevice({
+      requiredFeatures: ['shader-f16', 'subgroups', feature],
+    })
+    const wide = { ...access, wide: true }
+    const calls = [
+      {},
+      { mask: causal },
+      { valueDim: 32 },
+      { headDim: 128 },
+      { dropout, sinks: [0, 0] },
+      { queryLength: 128 },
+    ]
+    for (const used of [accesses, { ...accesses, key: wide, value: wide }]) {
+      for (const more of calls) {
+        const code = forwardCode(planForward({ ...options, ...more }, withMatrices), used)
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
+        expect(messages.map(({ message }) => message)).toEqual([])
+      }
+    }
+    device.destroy()
+  })
+})
