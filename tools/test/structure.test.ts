@@ -100,6 +100,22 @@ describe.each(workspacePackages())('$name', ({ name, folder, manifest }) => {
   })
 })
 
+test('the laboratory for pages loads nothing that a page lacks', () => {
+  const folder = 'packages/bench/src'
+  const reached = new Set([`${folder}/lab/index.ts`])
+  const packages = new Set<string>()
+  // A set grows while it is gone through.
+  for (const file of reached) {
+    for (const { specifier, atRuntime } of importsOf(file, readRepositoryFile(file))) {
+      if (!atRuntime) continue
+      if (specifier.startsWith('.')) reached.add(posix.join(posix.dirname(file), specifier))
+      else packages.add(specifier)
+    }
+  }
+  expect(reached).toContain(`${folder}/lab/trainer.ts`)
+  expect([...packages].toSorted()).toEqual(['@attn/core', '@attn/masks', '@attn/positions'])
+})
+
 test('a circle is found where there is one', () => {
   const graph = new Map([
     ['a', ['b']],

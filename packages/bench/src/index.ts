@@ -95,49 +95,86 @@ export { formatTable } from './report/table.ts'
 export type { Column } from './report/table.ts'
 export { drawChart } from './report/svg.ts'
 
-export { labText } from './lab/data/text.ts'
-export type { LabText } from './lab/data/text.ts'
-export { drawBatch } from './lab/data/batches.ts'
-export type { Batch } from './lab/data/batches.ts'
-export { checkLabConfiguration, defaultLabConfiguration } from './lab/configuration.ts'
-export type { LabConfiguration } from './lab/configuration.ts'
 export {
+  labText,
+  digitPixels,
+  digitSide,
+  labDigits,
+  drawBatch,
+  checkLabConfiguration,
+  defaultLabConfiguration,
   createPositionModel,
   positionMethodNames,
   positionMethodTitles,
-} from './lab/positions/methods.ts'
-export type {
-  PositionMethodName,
-  PositionModel,
-  PositionModelOptions,
-  RopeScaling,
-  TrainedTable,
-} from './lab/positions/methods.ts'
-export { createTrainer } from './lab/trainer.ts'
-export type { LabState, LabWeights, Trainer, TrainerOptions } from './lab/trainer.ts'
-export {
+  integrations,
+  layerMasks,
+  maskNames,
+  createAttention,
+  createDecoder,
+  createTrainer,
   createReader,
   lossByPlace,
   perplexity,
   readWindows,
   slidingPerplexity,
-} from './lab/evaluation.ts'
-export type { ReadingOptions, TrainedModel, WindowLosses } from './lab/evaluation.ts'
-export { createAttention } from './lab/model/attention.ts'
-export type { Attention, AttentionSettings } from './lab/model/attention.ts'
-export { createDecoder } from './lab/model/decoder.ts'
+  trainSideBySide,
+  connectLab,
+  serveLab,
+  decodeModel,
+  encodeModel,
+  JobInterrupted,
+  memoryStore,
+  executeJob,
+  inThisThread,
+  extrapolate,
+  extrapolationPresets,
+  scalingNames,
+  extrapolationClaims,
+  formatExtrapolation,
+  formatExtrapolationHeader,
+  alibiTable,
+  fineTuningTable,
+  interpolationTable,
+  comparePatterns,
+  defaultPatternPlan,
+  attentionProfile,
+  formatPatterns,
+} from './lab/index.ts'
 export type {
+  LabText,
+  Batch,
+  LabConfiguration,
+  PositionMethodName,
+  PositionModel,
+  PositionModelOptions,
+  RopeScaling,
+  TrainedTable,
+  Integration,
+  MaskName,
+  PatternSettings,
+  Attention,
+  AttentionSettings,
   Decoder,
   DecoderOptions,
   DecoderShape,
   PositionGradients,
-} from './lab/model/decoder.ts'
-export type { Arena, Kernels } from './lab/kernels/kernels.ts'
-export { decodeModel, encodeModel } from './lab/files/model-file.ts'
-export type { StoredModel } from './lab/files/model-file.ts'
-export type { ArrayPrecision } from './lab/files/arrays.ts'
-export { JobInterrupted, memoryStore } from './lab/jobs/job.ts'
-export type {
+  Arena,
+  Kernels,
+  LabState,
+  LabWeights,
+  Trainer,
+  TrainerOptions,
+  ReadingOptions,
+  TrainedModel,
+  WindowLosses,
+  SideBySideOptions,
+  SideBySideProgress,
+  SideBySideResult,
+  SideBySideSettings,
+  LabConnection,
+  LabPort,
+  StoredModel,
+  ArrayPrecision,
   EvaluationSettings,
   FineTuningJob,
   FineTuningResult,
@@ -151,37 +188,22 @@ export type {
   ScalingResult,
   TrainingJob,
   TrainingResult,
-} from './lab/jobs/job.ts'
-export { executeJob } from './lab/jobs/execute.ts'
-export { inThisThread } from './lab/jobs/in-this-thread.ts'
-export { extrapolate } from './lab/extrapolate/extrapolate.ts'
-export type { ExtrapolateOptions } from './lab/extrapolate/extrapolate.ts'
-export type { JobRunner, JobRunOptions, LabProgress } from './lab/jobs/run-jobs.ts'
-export { extrapolationPresets } from './lab/extrapolate/options.ts'
-export type { ExtrapolationPlan } from './lab/extrapolate/options.ts'
-export type {
+  JobRunner,
+  JobRunOptions,
+  LabProgress,
+  ExtrapolateOptions,
+  ExtrapolationPlan,
   ExtrapolationModel,
   ExtrapolationReport,
   FineTuningCurve,
-} from './lab/extrapolate/report.ts'
-export { scalingNames } from './lab/extrapolate/scalings.ts'
-export type { ScalingName } from './lab/extrapolate/scalings.ts'
-export { extrapolationClaims } from './lab/extrapolate/claims.ts'
-export type { ExtrapolationClaim } from './lab/extrapolate/claims.ts'
-export { formatExtrapolation, formatExtrapolationHeader } from './lab/extrapolate/summary.ts'
-export { drawExtrapolation } from './lab/extrapolate/figure.ts'
-export { digitPixels, digitSide, labDigits } from './lab/data/digits.ts'
-export { comparePatterns, defaultPatternPlan } from './lab/patterns/compare-patterns.ts'
-export type {
+  ScalingName,
+  ExtrapolationClaim,
+  PaperTable,
   ComparePatternsOptions,
   PatternModel,
   PatternPlan,
   PatternReport,
-} from './lab/patterns/compare-patterns.ts'
-export { attentionProfile } from './lab/patterns/attention-profile.ts'
-export type { AttentionProfileOptions, LayerProfile } from './lab/patterns/attention-profile.ts'
-export { formatPatterns } from './lab/patterns/summary.ts'
-export { integrations, layerMasks, maskNames } from './train/masks.ts'
-export type { Integration, MaskName, PatternSettings } from './train/masks.ts'
-export { alibiTable, fineTuningTable, interpolationTable } from './lab/extrapolate/paper.ts'
-export type { PaperTable } from './lab/extrapolate/paper.ts'
+  AttentionProfileOptions,
+  LayerProfile,
+} from './lab/index.ts'
+export { drawExtrapolation } from './lab/extrapolate/figure.ts'

@@ -80,12 +80,14 @@ export function createExtrapolateCommand(setExitCode: (code: number) => void): C
 
 async function execute(options: ExtrapolateArguments): Promise<boolean> {
   // Only this command needs them, and charts take a moment to load.
-  const [lab, { readLabText }, { folderStore }, { inSession, labTerminal }] = await Promise.all([
-    import('../lab/index.ts'),
-    import('../lab/node/read-text.ts'),
-    import('../lab/node/folder-store.ts'),
-    import('./lab-session.ts'),
-  ])
+  const [lab, { drawExtrapolation }, { readLabText }, { folderStore }, { inSession, labTerminal }] =
+    await Promise.all([
+      import('../lab/index.ts'),
+      import('../lab/extrapolate/figure.ts'),
+      import('../lab/node/read-text.ts'),
+      import('../lab/node/folder-store.ts'),
+      import('./lab-session.ts'),
+    ])
   const terminal = labTerminal()
   const { print } = terminal
   const text = await readLabText({
@@ -113,7 +115,7 @@ async function execute(options: ExtrapolateArguments): Promise<boolean> {
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
   }
-  if (options.svg !== undefined) writeFileSync(options.svg, lab.drawExtrapolation(report))
+  if (options.svg !== undefined) writeFileSync(options.svg, drawExtrapolation(report))
   const written = [options.json, options.svg, options.weights].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return true
