@@ -1,19 +1,6 @@
 // What the charts of the benchmarks page draw: lines of figures by length.
+import type { ChartSeries } from '@attn/components/chart'
 import { methodNames, methods, type Configuration, type Figure } from './run-summary.ts'
-
-export interface ChartPoint {
-  readonly length: number
-  readonly value: number
-}
-
-export interface ChartSeries {
-  readonly label: string
-  readonly color: 'orange' | 'blue' | 'green' | 'pink' | 'amber' | 'grey'
-  readonly marker: 'circle' | 'square' | 'triangle' | 'diamond'
-  /** Drawn dashed with hollow marks. */
-  readonly second: boolean
-  readonly points: readonly ChartPoint[]
-}
 
 const looks = {
   standard: { color: 'orange', marker: 'square' },

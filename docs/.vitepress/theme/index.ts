@@ -1,4 +1,8 @@
 // The default theme with system fonts, calmer colours and the components that guides use.
+import { LoopOrders } from '@attn/components/attention'
+import { HeroMask, MaskTiles } from '@attn/components/mask'
+// oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
+import '@attn/components/tokens.css'
 import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
@@ -7,11 +11,8 @@ import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import ExtrapolationResults from './components/ExtrapolationResults.vue'
 import ChartGallery from './components/ChartGallery.vue'
-import HeroMask from './components/HeroMask.vue'
 import KernelTable from './components/KernelTable.vue'
 import LectureRun from './components/LectureRun.vue'
-import LoopOrders from './components/LoopOrders.vue'
-import MaskTiles from './components/MaskTiles.vue'
 import PaperTables from './components/PaperTables.vue'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import './style.css'

@@ -8,7 +8,8 @@ import type {
 } from '../../../packages/bench/src/report/peers-report.ts'
 import { formatPeerShape } from '../../../packages/bench/src/suites/peer-shapes.ts'
 import { describeDevice } from './benchmark-setting.ts'
-import type { BarsView, BarView, ReportView } from './report-view.ts'
+import type { Bars } from '@attn/components/chart'
+import type { ReportView } from './report-view.ts'
 
 type Column = Exclude<PeerFlags, 'native'>
 
@@ -16,7 +17,7 @@ const columns: readonly Column[] = ['browser-equivalent', 'unchecked']
 const columnOf = ({ flags }: PeerRow): Column => (flags === 'native' ? 'unchecked' : flags)
 const nameOf = ({ peer, variant }: PeerRow): string => `${peer} ${variant}`
 
-const colors: Readonly<Record<string, BarView['color']>> = {
+const colors: Readonly<Record<string, Bars['bars'][number]['color']>> = {
   attn: 'blue',
   'onnxruntime-node': 'orange',
   'onnxruntime-web': 'orange',
@@ -100,10 +101,10 @@ function cellsOf(rows: readonly PeerRow[], implementation: string, column: Colum
 }
 
 /** Rates of one problem: operations, or where one query meets many keys, bytes. */
-function barsOf(problem: string, rows: readonly PeerRow[]): BarsView {
+function barsOf(problem: string, rows: readonly PeerRow[]): Bars {
   const decodes = rows[0]?.shape.queryLength === 1
   const inTera = rows.some((row) => (measured(row)?.teraflops ?? 0) >= 0.1)
-  const bars = rows.flatMap((row): BarView[] => {
+  const bars = rows.flatMap((row): Bars['bars'][number][] => {
     const outcome = measured(row)
     if (!outcome) return []
     const value = decodes ? outcome.gigabytes : outcome.teraflops * (inTera ? 1 : 1000)

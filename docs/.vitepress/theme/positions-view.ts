@@ -10,7 +10,7 @@ import type {
   PositionsReport,
 } from '../../../packages/bench/src/report/positions-report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
-import type { ChartSeries } from './chart-series.ts'
+import type { ChartSeries } from '@attn/components/chart'
 import { notesOf, type ReportView } from './report-view.ts'
 
 const looks = {

@@ -1,6 +1,6 @@
 // A report of any command but `attn run` as the benchmarks page shows it.
 import type { Origin } from './benchmark-setting.ts'
-import type { ChartSeries } from './chart-series.ts'
+import type { Bars, ChartSeries } from '@attn/components/chart'
 
 export interface ChartView {
   readonly heading: string
@@ -8,22 +8,6 @@ export interface ChartView {
   /** What the axis across counts; steps lie at even distances. Default: `length`. */
   readonly axis?: 'length' | 'step'
   readonly series: readonly ChartSeries[]
-}
-
-/** Bars of one problem, longest first. */
-export interface BarsView {
-  readonly heading: string
-  readonly unit: string
-  readonly bars: readonly BarView[]
-}
-
-export interface BarView {
-  readonly label: string
-  readonly value: number
-  readonly text: string
-  readonly color: ChartSeries['color']
-  /** Drawn hollow. */
-  readonly second: boolean
 }
 
 export interface TableView {
@@ -45,7 +29,7 @@ export interface ReportView extends Origin {
   readonly name: string
   readonly paragraphs: readonly string[]
   readonly charts: readonly ChartView[]
-  readonly bars?: readonly BarsView[]
+  readonly bars?: readonly Bars[]
   readonly table: TableView
   readonly notes: string
 }
@@ -54,7 +38,7 @@ export interface ReportView extends Origin {
 export function barsOfPoints(
   charts: readonly ChartView[],
   textOf: (value: number) => string,
-): BarsView[] {
+): Bars[] {
   return charts.map(({ heading, unit, series }) => ({
     heading,
     unit,

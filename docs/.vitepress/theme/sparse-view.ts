@@ -8,7 +8,7 @@ import type {
   SparseTime,
 } from '../../../packages/bench/src/sparse/report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
-import type { ChartSeries } from './chart-series.ts'
+import type { ChartSeries } from '@attn/components/chart'
 import { barsOfPoints, notesOf, type ChartView, type ReportView } from './report-view.ts'
 
 const patterns = {

@@ -7,7 +7,7 @@ import {
   type TrainReport,
 } from '../../../packages/bench/src/report/train-report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
-import type { ChartSeries } from './chart-series.ts'
+import type { ChartSeries } from '@attn/components/chart'
 import type { ReportView } from './report-view.ts'
 
 export function viewTraining(name: string, report: TrainReport): Omit<ReportView, 'rank'> {

@@ -1,4 +1,4 @@
-// The masks that pages draw, at the size they are drawn.
+// Masks that pages name, at the size they are drawn.
 import type { Mask } from '@attn/core'
 import {
   and,
@@ -13,7 +13,8 @@ import {
   strided,
 } from '@attn/masks'
 
-export const pictureLength = 64
+/** Tokens of their pictures. */
+export const namedMaskLength = 64
 
 const masks: Readonly<Record<string, Mask>> = {
   Causal: causal(),
@@ -22,15 +23,16 @@ const masks: Readonly<Record<string, Mask>> = {
   'Sliding window': slidingWindow(11),
   'Attention sinks': attentionSinks({ sinks: 4, recent: 12 }),
   Longformer: longformer({ window: 10, globalTokens: [0, 1, 2] }),
-  BigBird: bigBird({ length: pictureLength, blockSize: 4, randomBlocks: 2, seed: 5 }),
+  BigBird: bigBird({ length: namedMaskLength, blockSize: 4, randomBlocks: 2, seed: 5 }),
   Strided: strided(8).merged(),
   Fixed: fixed(8, { summary: 2 }).merged(),
 }
 
-export const patternNames: readonly string[] = Object.keys(masks)
+export const namedMasks: readonly string[] = Object.keys(masks)
 
-export function patternNamed(name: string): Mask {
+/** @throws Error for a name that is not among {@link namedMasks}. */
+export function namedMask(name: string): Mask {
   const found = masks[name]
-  if (!found) throw new Error(`MaskTiles: no pattern is called ${name}`)
+  if (!found) throw new Error(`namedMask: no mask is called ${name}`)
   return found
 }

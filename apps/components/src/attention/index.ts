@@ -1,0 +1,2 @@
+// Pictures of attention at work.
+export { default as LoopOrders } from './LoopOrders.vue'

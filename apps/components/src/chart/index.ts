@@ -1,0 +1,4 @@
+// Charts of measurements.
+export { default as BarChart } from './BarChart.vue'
+export { default as LineChart } from './LineChart.vue'
+export type { Bars, ChartPoint, ChartSeries } from './series.ts'

@@ -1,0 +1,13 @@
+// Pictures of masks.
+export { default as HeroMask } from './HeroMask.vue'
+export { default as MaskFigure } from './MaskFigure.vue'
+export { default as MaskTiles } from './MaskTiles.vue'
+export { maskPicture } from './mask-picture.ts'
+export type { MaskPicture } from './mask-picture.ts'
+export { namedMask, namedMaskLength, namedMasks } from './named-masks.ts'
+export { pairRaster } from './pair-raster.ts'
+export type { PairRaster } from './pair-raster.ts'
+export { plannedLayers } from './pass-layers.ts'
+export type { PassLayer, PlannedLayers } from './pass-layers.ts'
+export { gridPath, tileLayer } from './tile-layer.ts'
+export type { TileLayer, TileSize } from './tile-layer.ts'
