@@ -6,6 +6,8 @@
  */
 export { checkOptions } from './check-options.ts'
 export type { OptionNames } from './check-options.ts'
+export { numbersOf } from './integer-list.ts'
+export type { IntegerList } from './integer-list.ts'
 export { UnsupportedError } from './errors.ts'
 export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
 export {
@@ -23,6 +25,7 @@ export type {
   CpuDType,
   CpuStorage,
   DType,
+  HalfPrecisionArray,
   Tensor,
   TensorLayout,
   TensorLike,

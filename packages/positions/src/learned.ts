@@ -1,8 +1,8 @@
 // Learned position embeddings: a trainable row for each position, added to the token embeddings
 // (Gehring et al., arXiv 1705.03122; GPT-2, GPT-3, BERT). There is no row past the training length,
 // which is the plainest way to fail at extrapolation.
-import { checkOptions, elementReader, elementWriter, zeros } from '@attn/core'
-import type { OptionNames, Tensor } from '@attn/core'
+import { checkOptions, elementReader, elementWriter, numbersOf, zeros } from '@attn/core'
+import type { IntegerList, OptionNames, Tensor } from '@attn/core'
 
 /** What to do with positions that the table has no row for. */
 export interface LearnedOptions {
@@ -15,11 +15,11 @@ export interface LearnedOptions {
 
 function rowsOf(
   caller: string,
-  positions: ArrayLike<number>,
+  positions: IntegerList,
   rows: number,
   options: LearnedOptions,
 ): number[] {
-  return Array.from(positions, (position) => {
+  return Array.from(numbersOf(positions), (position) => {
     if (!Number.isInteger(position) || position < 0) {
       throw new RangeError(`${caller}: positions must be integers from 0 on, got ${position}`)
     }
@@ -52,7 +52,7 @@ const learnedOptions: OptionNames<LearnedOptions> = { outOfRange: true }
  */
 export function learnedPositions(
   table: Tensor,
-  positions: ArrayLike<number>,
+  positions: IntegerList,
   options: LearnedOptions = {},
 ): Tensor {
   checkOptions('learnedPositions', options, learnedOptions)
@@ -89,7 +89,7 @@ export function learnedPositions(
  */
 export function learnedPositionsBackward(
   gradient: Tensor,
-  positions: ArrayLike<number>,
+  positions: IntegerList,
   rows: number,
   options: LearnedOptions = {},
 ): Tensor {

@@ -1,8 +1,8 @@
 // Sinusoidal position embeddings, added to the token embeddings before the first layer (Vaswani et
 // al., arXiv 1706.03762). They are defined at every position, but a model has never seen the sums
 // beyond its training length, and perplexity explodes some 20 tokens past it (arXiv 2108.12409).
-import { checkOptions, tensorFrom } from '@attn/core'
-import type { CpuDType, OptionNames, Tensor } from '@attn/core'
+import { checkOptions, numbersOf, tensorFrom } from '@attn/core'
+import type { CpuDType, IntegerList, OptionNames, Tensor } from '@attn/core'
 import { checkEven, checkPositive, checkPositiveInteger } from './check-size.ts'
 
 /** Options of {@link sinusoidal}. */
@@ -10,7 +10,7 @@ export interface SinusoidalOptions {
   /** Width of the embedding; even. */
   readonly dim: number
   /** How many positions from 0 on, or the positions themselves. */
-  readonly positions: number | ArrayLike<number>
+  readonly positions: number | IntegerList
   /**
    * - `interleaved` (default): sine in even elements, cosine in odd ones, as in the paper.
    * - `concatenated`: all sines, then all cosines, as in the paper's code (tensor2tensor).
@@ -53,7 +53,9 @@ const sinusoidalOptions: OptionNames<SinusoidalOptions> = {
  */
 export function sinusoidal(options: SinusoidalOptions): Tensor {
   checkOptions('sinusoidal', options, sinusoidalOptions)
-  const { dim, positions, layout = 'interleaved', spacing = 'paper', base = 10000 } = options
+  const { dim, layout = 'interleaved', spacing = 'paper', base = 10000 } = options
+  const positions =
+    typeof options.positions === 'number' ? options.positions : numbersOf(options.positions)
   checkEven('sinusoidal', 'dim', dim)
   checkPositive('sinusoidal', 'base', base)
   checkOneOf('layout', layout, ['interleaved', 'concatenated'])

@@ -1,6 +1,6 @@
 // The GPU side of the shared tensor interface: the same shape, strides and offset over a GPUBuffer.
 import { checkOptions, contiguousStrides, extent } from '@attn/core'
-import type { DType, TensorLike } from '@attn/core'
+import type { DType, OptionNames, TensorLike } from '@attn/core'
 
 /** A tensor in a GPUBuffer (usage STORAGE). Strides and offset count elements. */
 export type GpuTensor = TensorLike<GPUBuffer, DType>
@@ -10,17 +10,38 @@ export function elementBytes(dtype: DType): number {
   return dtype === 'float16' ? 2 : 4
 }
 
-const gpuTensorOptions = { dtype: true, strides: true, offset: true } as const
+/** How a tensor lies in a buffer. */
+export interface GpuTensorOptions {
+  /** Element type. Default: float32. */
+  readonly dtype?: DType | undefined
+  /** Elements between neighbours along every axis. Default: row-major. */
+  readonly strides?: readonly number[] | undefined
+  /** First element, from where the buffer (or what is bound of it) begins. Default: 0. */
+  readonly offset?: number | undefined
+  /**
+   * With a shape `[batch, length, heads * dim]`, as models have before they split heads: how many there
+   * are. The tensor is then `[batch, heads, length, dim]`.
+   */
+  readonly heads?: number | undefined
+}
+
+const gpuTensorOptions: OptionNames<GpuTensorOptions> = {
+  dtype: true,
+  strides: true,
+  offset: true,
+  heads: true,
+}
 
 /**
  * A GpuTensor over an existing buffer, such as another library's. Nothing is copied, and the buffer
  * stays its owner's.
  *
- * @param buffer - With usage STORAGE (and COPY_SRC where it is to be downloaded).
- * @param shape - Size of every axis, `[batch, heads, length, dim]` for attention.
- * @param options - dtype (default float32), strides (default row-major) and offset (default 0), both
- *   in elements.
- * @throws RangeError when the view leaves the buffer, TypeError when there is no buffer.
+ * @param buffer - With usage STORAGE (and COPY_SRC where it is to be downloaded). Where a tensor has a
+ *   part of one, `{ buffer, offset, size }` with offset and size in bytes, as WebGPU binds it.
+ * @param shape - Size of every axis, `[batch, heads, length, dim]` for attention; with `heads`,
+ *   `[batch, length, heads * dim]`.
+ * @throws RangeError when the view leaves the buffer or heads do not divide it, TypeError when there is
+ *   no buffer.
  *
  * @example
  * ```ts
@@ -45,38 +66,84 @@ const gpuTensorOptions = { dtype: true, strides: true, offset: true } as const
  * ```
  */
 export function gpuTensor(
-  buffer: GPUBuffer,
+  buffer: GPUBuffer | GPUBufferBinding,
   shape: readonly number[],
-  options: { dtype?: DType; strides?: readonly number[]; offset?: number } = {},
+  options: GpuTensorOptions = {},
 ): GpuTensor {
   checkOptions('gpuTensor', options, gpuTensorOptions)
-  const { dtype = 'float32', strides = contiguousStrides(shape), offset = 0 } = options
-  if (typeof buffer?.size !== 'number') {
-    throw new TypeError(`gpuTensor: buffer must be a GPUBuffer, got ${typeof buffer}`)
-  }
+  const { dtype = 'float32', offset = 0, heads } = options
   if (dtype !== 'float32' && dtype !== 'float16') {
     throw new TypeError(`gpuTensor: dtype must be float32 or float16, got ${String(dtype)}`)
+  }
+  if (!Array.isArray(shape)) {
+    throw new TypeError(`gpuTensor: shape must be a list of sizes, got ${String(shape)}`)
   }
   if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
     throw new RangeError(`gpuTensor: shape must be whole numbers, got [${shape.join(', ')}]`)
   }
+  const { strides = contiguousStrides(shape) } = options
   if (strides.length !== shape.length || ![...strides, offset].every(Number.isInteger)) {
     throw new RangeError(
       `gpuTensor: need a whole stride for each of ${shape.length} axes and a whole offset, got strides [${strides.join(', ')}] and offset ${offset}`,
     )
   }
-  const result: GpuTensor = {
-    dtype,
-    shape: [...shape],
-    strides: [...strides],
-    offset,
-    storage: buffer,
-  }
-  const [first, last] = extent(result)
-  if (first < 0 || (last + 1) * elementBytes(dtype) > buffer.size) {
+  const { storage, start, end } = boundPart(buffer)
+  const bytes = elementBytes(dtype)
+  if (start % bytes !== 0) {
     throw new RangeError(
-      `gpuTensor: elements ${first} to ${last} of ${dtype} leave the buffer of ${buffer.size} bytes`,
+      `gpuTensor: a buffer's offset must be a whole number of ${bytes}-byte elements, got ${start} bytes`,
     )
   }
-  return result
+  const view = { dtype, shape: [...shape], strides: [...strides], offset, storage }
+  const [first, last] = extent(view)
+  if (first < 0 || (last + 1) * bytes > end - start) {
+    throw new RangeError(
+      `gpuTensor: elements ${first} to ${last} of ${dtype} leave the buffer of ${end - start} bytes`,
+    )
+  }
+  const placed = { ...view, offset: offset + start / bytes }
+  return heads === undefined ? placed : splitHeads(placed, heads)
+}
+
+/** The buffer, and the bytes of it that count. */
+function boundPart(buffer: GPUBuffer | GPUBufferBinding): {
+  readonly storage: GPUBuffer
+  readonly start: number
+  readonly end: number
+} {
+  const binding = typeof (buffer as GPUBufferBinding | null)?.buffer === 'object'
+  const {
+    buffer: storage,
+    offset: start = 0,
+    size,
+  } = binding ? (buffer as GPUBufferBinding) : { buffer: buffer as GPUBuffer }
+  if (typeof storage?.size !== 'number') {
+    throw new TypeError(
+      `gpuTensor: buffer must be a GPUBuffer or { buffer, offset, size }, got ${storage === null ? 'null' : typeof storage}`,
+    )
+  }
+  const end = size === undefined ? storage.size : start + size
+  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > storage.size) {
+    throw new RangeError(
+      `gpuTensor: bytes ${start} to ${end} leave the buffer of ${storage.size} bytes`,
+    )
+  }
+  return { storage, start, end }
+}
+
+/** `[batch, length, heads * dim]` as `[batch, heads, length, dim]`. */
+function splitHeads(view: GpuTensor, heads: number): GpuTensor {
+  const [batch, length, width] = view.shape as [number, number, number]
+  const dim = width / heads
+  if (view.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || !Number.isInteger(dim)) {
+    throw new RangeError(
+      `gpuTensor: heads are those of a shape [batch, length, heads * dim], got heads=${heads} and shape [${view.shape.join(', ')}]`,
+    )
+  }
+  const [ofBatch, ofLength, ofElement] = view.strides as [number, number, number]
+  return {
+    ...view,
+    shape: [batch, heads, length, dim],
+    strides: [ofBatch, dim * ofElement, ofLength, ofElement],
+  }
 }

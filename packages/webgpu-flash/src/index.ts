@@ -11,7 +11,7 @@ export type { ForwardInputs, ForwardOutputs } from './run/forward/forward-tensor
 export type { PlanBackward } from './run/backward/plan-backward.ts'
 export type { BackwardInputs, BackwardOutputs } from './run/backward/backward-tensors.ts'
 export { gpuTensor } from './gpu-tensor.ts'
-export type { GpuTensor } from './gpu-tensor.ts'
+export type { GpuTensor, GpuTensorOptions } from './gpu-tensor.ts'
 export type { PlanOptions } from './plan/plan.ts'
 export type {
   CallOptions,

@@ -1,7 +1,9 @@
 // The account of a device: complete, and right about results that are wrong.
 import { describe, expect, test } from 'vitest'
+import type { Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
+import type { CallOptions, FlashAttention } from '../src/index.ts'
 import { diagnose } from '../src/diagnose/diagnose.ts'
 
 const gpu = await acquireGpu()
@@ -29,11 +31,11 @@ describe.skipIf(!gpu)('diagnose', () => {
     // A device that computes nonsense is told from one that does not.
     const wrong = await diagnose({
       ...flash,
-      attention: async (query, ...call) => {
-        const { output, logSumExp } = await flash.attention(query, ...call)
+      attention: (async (query: Tensor, key: Tensor, value: Tensor, options?: CallOptions) => {
+        const { output, logSumExp } = await flash.attention(query, key, value, options)
         output.storage[3] = NaN
         return { output, logSumExp }
-      },
+      }) as FlashAttention['attention'],
     })
     expect(wrong.results.slice(0, 4).map(({ passed }) => passed)).toEqual([
       false,

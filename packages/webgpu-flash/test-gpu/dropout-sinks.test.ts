@@ -1,6 +1,7 @@
 // Dropout and attention sinks on the GPU, by core's conformance suites.
 import { afterAll, describe, expect, test } from 'vitest'
 import { standardAttention, toFloat64Array } from '@attn/core'
+import type { AttentionResult, Tensor } from '@attn/core'
 import {
   describeDropout,
   describeSinks,
@@ -9,16 +10,18 @@ import {
 } from '../../core/test/conformance/index.ts'
 import type { AttendBackward } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
-import type { FlashAttention } from '../src/index.ts'
+import type { CallOptions, FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
+
+type AttendCall = [query: Tensor, key: Tensor, value: Tensor, options?: CallOptions]
 
 const gpu = await acquireGpu()
 
 describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (name, create) => {
   let flash: Promise<FlashAttention> | undefined
   const library = (): Promise<FlashAttention> => (flash ??= create())
-  type Attend = FlashAttention['attention']
-  const attend: Attend = async (...call) => (await library()).attention(...call)
+  const attend = async (...call: AttendCall): Promise<AttentionResult> =>
+    (await library()).attention(...call)
   const attendBackward: AttendBackward = async (query, key, value, dOutput, options) => {
     const own = await library()
     const forward = await own.attention(query, key, value, options)

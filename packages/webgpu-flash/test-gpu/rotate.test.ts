@@ -1,6 +1,6 @@
 // The rotation kernel against the definition in float64: at most twice the error of a plain float32
 // program that has its cosines and sines from float64, at any position.
-import { cast, contiguousStrides, toFloat64Array } from '@attn/core'
+import { cast, contiguousStrides, numbersOf, toFloat64Array } from '@attn/core'
 import type { DType, RotaryEmbedding, Tensor } from '@attn/core'
 import { afterAll, describe, expect, test } from 'vitest'
 import golden from '../../core/test/golden/positions.json' with { type: 'json' }
@@ -22,8 +22,9 @@ import { rotaryEmbedding, rotateByDefinition, roundings } from './rotary-definit
 const gpu = await acquireGpu()
 
 /** The position of a row, as the option defines it. */
-function positionReader(positions: RotaryPositions, length: number) {
-  if (typeof positions === 'number') return (_: number, row: number) => positions + row
+function positionReader(given: RotaryPositions, length: number) {
+  if (typeof given === 'number') return (_: number, row: number) => given + row
+  const positions = numbersOf(given)
   return positions.length === length
     ? (_: number, row: number) => positions[row]!
     : (sequence: number, row: number) => positions[sequence * length + row]!

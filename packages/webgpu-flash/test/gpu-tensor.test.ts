@@ -33,8 +33,48 @@ describe('gpuTensor', () => {
   it('refuses other things than buffers and dtypes', () => {
     const wrong = new Float32Array(4) as unknown as GPUBuffer
     expect(() => gpuTensor(wrong, [4])).toThrow(
-      new TypeError('gpuTensor: buffer must be a GPUBuffer, got object'),
+      new TypeError(
+        'gpuTensor: buffer must be a GPUBuffer or { buffer, offset, size }, got object',
+      ),
     )
     expect(() => gpuTensor(buffer, [4], { dtype: 'float64' as 'float32' })).toThrow(TypeError)
+  })
+
+  it('is of the part of a buffer that is bound', () => {
+    const part = { buffer, offset: 64, size: 128 }
+    expect(gpuTensor(part, [2, 16])).toMatchObject({ offset: 16, storage: buffer })
+    expect(gpuTensor(part, [4], { dtype: 'float16', offset: 3 })).toMatchObject({ offset: 35 })
+    expect(gpuTensor({ buffer, offset: 64 }, [48])).toMatchObject({ offset: 16 })
+    expect(() => gpuTensor(part, [33])).toThrow(
+      'elements 0 to 32 of float32 leave the buffer of 128 bytes',
+    )
+    expect(() => gpuTensor({ buffer, offset: 6 }, [4])).toThrow(
+      'must be a whole number of 4-byte elements, got 6 bytes',
+    )
+    expect(() => gpuTensor({ buffer, offset: 256, size: 4 }, [1])).toThrow(
+      new RangeError('gpuTensor: bytes 256 to 260 leave the buffer of 256 bytes'),
+    )
+  })
+
+  it('splits heads that lie side by side', () => {
+    expect(gpuTensor(buffer, [2, 4, 6], { heads: 3 })).toEqual({
+      ...gpuTensor(buffer, [2, 3, 4, 2], { strides: [24, 2, 6, 1] }),
+    })
+    expect(
+      gpuTensor({ buffer, offset: 8 }, [1, 4, 6], { heads: 2, strides: [0, 12, 1] }),
+    ).toMatchObject({
+      shape: [1, 2, 4, 3],
+      strides: [0, 3, 12, 1],
+      offset: 2,
+    })
+    for (const [shape, heads] of [
+      [[2, 4, 6], 4],
+      [[4, 6], 2],
+      [[2, 4, 6], 0],
+    ] as const) {
+      expect(() => gpuTensor(buffer, shape, { heads })).toThrow(
+        `gpuTensor: heads are those of a shape [batch, length, heads * dim], got heads=${heads}`,
+      )
+    }
   })
 })

@@ -1,6 +1,7 @@
 // How much an attention call moves through memory, counted without computing it: FlashAttention's IO
 // analysis (arXiv 2205.14135, section 3.2) for any sizes, tiles and block map. The loops are those that
 // the algorithms run (schedule.ts), so the counts are those of their traces to the element.
+import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
 import type { DType } from '../tensor/tensor.ts'
@@ -37,7 +38,7 @@ export interface MemoryTrafficOptions {
   /** Default: `headDim`. */
   readonly valueDim?: number
   /** Keys that count in each sequence of the batch; standard attention moves all. Default: all. */
-  readonly keyLengths?: ArrayLike<number>
+  readonly keyLengths?: IntegerList
   /** Tiles that `flash` visits. Default: all. */
   readonly blockMap?: BlockMap
   /**

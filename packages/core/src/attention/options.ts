@@ -1,6 +1,7 @@
 // The one set of options every attention function takes, and the shapes and defaults they resolve
 // to. All checks of the public boundary are here, so that every backend refuses the same things
 // with the same words.
+import type { IntegerList } from '../integer-list.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
 import type { TensorLike } from '../tensor/tensor.ts'
@@ -34,9 +35,9 @@ export interface AttentionOptions extends Environment {
    * Default: key length (or `keyLengths[b]`) - query length, so that the queries are the last rows
    * (bottom-right alignment, as in FlashAttention 2.1 and later).
    */
-  readonly queryOffset?: number | ArrayLike<number>
+  readonly queryOffset?: number | IntegerList
   /** Keys that count in each sequence of the batch; later ones are padding. Default: all. */
-  readonly keyLengths?: ArrayLike<number>
+  readonly keyLengths?: IntegerList
   /**
    * Drops probabilities at random after the softmax; logSumExp does not see it. The same seed drops
    * the same pairs, forward and backward, on every backend. Default: none.

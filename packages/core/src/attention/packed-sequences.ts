@@ -1,5 +1,7 @@
 // Sequences of different lengths end to end in one tensor, as in FlashAttention's varlen functions
 // (cu_seqlens): where each begins, and where its tokens stand. Nothing is padded.
+import { numbersOf } from '../integer-list.ts'
+import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
 
@@ -13,9 +15,9 @@ export interface PackedSequences {
    * One number more than there are sequences: from 0 to the query length, never decreasing
    * (`cu_seqlens_q`). A sequence may be empty.
    */
-  readonly cumulativeQueryLengths: ArrayLike<number>
+  readonly cumulativeQueryLengths: IntegerList
   /** The same for keys (`cu_seqlens_k`). Default: `cumulativeQueryLengths`. */
-  readonly cumulativeKeyLengths?: ArrayLike<number>
+  readonly cumulativeKeyLengths?: IntegerList
 }
 
 const packedSequences: OptionNames<PackedSequences> = {
@@ -76,10 +78,11 @@ export function cumulativeLengths(
 function cumulative(
   caller: string,
   name: string,
-  given: ArrayLike<number>,
+  list: IntegerList,
   axis: string,
   length: number,
 ): Int32Array {
+  const given = numbersOf(list)
   if (typeof given !== 'object' || given === null || typeof given.length !== 'number') {
     throw new TypeError(
       `${caller}: sequences.${name} must be a list of numbers, got ${typeof given}`,
@@ -111,7 +114,7 @@ function cumulative(
 /**
  * Position of each packed token within its sequence: what embeddings and rotations by position want.
  *
- * @param cumulativeLengths - From 0, never decreasing, to the number of tokens.
+ * @param cumulative - From 0, never decreasing, to the number of tokens.
  *
  * @example
  * ```ts
@@ -119,7 +122,8 @@ function cumulative(
  * Array.from(sequencePositions([0, 3, 3, 5])) // => [0, 1, 2, 0, 1]
  * ```
  */
-export function sequencePositions(cumulativeLengths: ArrayLike<number>): Int32Array {
+export function sequencePositions(cumulative: IntegerList): Int32Array {
+  const cumulativeLengths = numbersOf(cumulative)
   const count = cumulativeLengths.length - 1
   const positions = new Int32Array(cumulativeLengths[count] ?? 0)
   for (let sequence = 0; sequence < count; sequence++) {

@@ -1,11 +1,13 @@
 // Numbers that are given for each sequence, one for all of them, or not at all.
+import { numbersOf } from '../integer-list.ts'
+import type { IntegerList } from '../integer-list.ts'
 
 /** One integer for each sequence. */
 export function perSequence(
   caller: string,
   name: string,
   count: number,
-  given: number | ArrayLike<number> | undefined,
+  given: number | IntegerList | undefined,
   fallback: (sequence: number) => number,
 ): Int32Array {
   const values = new Int32Array(count)
@@ -15,13 +17,14 @@ export function perSequence(
       `${caller}: ${name} needs one number for each of ${count} sequences, got ${given.length}`,
     )
   }
+  const list = typeof given === 'object' ? numbersOf(given) : undefined
   for (let sequence = 0; sequence < count; sequence++) {
     const value =
       given === undefined
         ? fallback(sequence)
         : typeof given === 'number'
           ? given
-          : given[sequence]!
+          : list![sequence]!
     if ((value | 0) !== value)
       throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
     values[sequence] = value

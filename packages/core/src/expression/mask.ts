@@ -174,7 +174,7 @@ function ofCall<Kind extends { readonly table: Table }>(made: Kind): Kind {
  * ```
  */
 export function maskFromTensor(
-  values: ArrayLike<number | boolean>,
+  values: ArrayLike<number | boolean> | ArrayLike<bigint>,
   shape: BroadcastShape,
   name = 'tensorMask',
 ): Mask {

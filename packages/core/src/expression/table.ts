@@ -1,5 +1,7 @@
 // Values that expressions look up: tables, sorted relations and per-call parameters. A table can be
 // a few integers (buckets), trainable numbers (T5's bias), or a whole mask another framework made.
+import { numbersOf } from '../integer-list.ts'
+import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
 import { booleanExpression, floatExpression, integer, integerExpression } from './expression.ts'
@@ -82,9 +84,10 @@ function lookup(table: Table, indices: readonly IntegerLike[]): ExpressionNode {
  */
 export function integerTable(
   name: string,
-  values: ArrayLike<number>,
-  shape: readonly number[] = [values.length],
+  list: IntegerList,
+  shape: readonly number[] = [list.length],
 ): IntegerTable {
+  const values = numbersOf(list)
   checkTable('integerTable', name, values.length, shape)
   const stored = values instanceof Int32Array ? values.slice() : Int32Array.from(values)
   for (let i = 0; i < stored.length; i++) {
@@ -157,7 +160,7 @@ export function floatTable(
  */
 export function booleanTable(
   name: string,
-  values: ArrayLike<number | boolean>,
+  values: ArrayLike<number | boolean> | ArrayLike<bigint>,
   shape: readonly number[] = [values.length],
 ): BooleanTable {
   checkTable('booleanTable', name, values.length, shape)
@@ -194,8 +197,9 @@ export interface RelationExpression {
  * evaluate(neighbours.contains(coordinate('query'), coordinate('key')), { query: 1, key: 7 }) // => 1
  * ```
  */
-export function relation(name: string, rows: readonly ArrayLike<number>[]): RelationExpression {
+export function relation(name: string, lists: readonly IntegerList[]): RelationExpression {
   checkName('relation', name)
+  const rows = lists.map(numbersOf)
   if (rows.length === 0) throw new RangeError('relation: need at least one row')
   const sorted = rows.map((row) => Int32Array.from(new Set(Array.from(row))).sort())
   rows.forEach((row, index) => {

@@ -1,6 +1,7 @@
 // Plans a block map without a look at every pair, as FlexAttention (arXiv 2412.05496) needs. Bounds
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
+import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
 import { checkAttentionShape, resolveForAnyTables } from '../attention/options.ts'
@@ -35,9 +36,9 @@ export interface BlockMapShape {
   /** Sequences packed end to end, as in the options of attention. Default: none are packed. */
   readonly sequences?: PackedSequences
   /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
-  readonly queryOffset?: number | ArrayLike<number>
+  readonly queryOffset?: number | IntegerList
   /** Keys that count in each sequence; later ones are padding. Default: all. */
-  readonly keyLengths?: ArrayLike<number>
+  readonly keyLengths?: IntegerList
   /** Parameters that are known. The map holds for every value of one that is left out. */
   readonly parameters?: Readonly<Record<string, number>>
 }

@@ -42,7 +42,7 @@ export function checkTensors(caller: string, tensors: Readonly<Record<string, Te
     const kind = storage[Symbol.toStringTag]
     if (kind !== storageOf[dtype]) {
       throw new TypeError(
-        `${caller}: ${name} is ${dtype}, so its storage must be a ${storageOf[dtype]}, got a ${kind}`,
+        `${caller}: ${name} is ${dtype}, so its storage must be a ${storageOf[dtype]}, got a ${kind}${(kind as string) === 'Float16Array' ? '; tensor(values, shape) takes one' : ''}`,
       )
     }
     checkView(`${caller}: ${name}`, view)

@@ -14,6 +14,15 @@ export type CpuDType = DType | 'float64'
 /** What a CPU tensor can keep its elements in. */
 export type CpuStorage = Float32Array | Uint16Array | Float64Array
 
+/**
+ * A `Float16Array`, of any engine that has one. Named by what it has in common with the engine's, since
+ * not every library of types knows it.
+ */
+export interface HalfPrecisionArray extends ArrayBufferView {
+  readonly length: number
+  readonly [Symbol.toStringTag]: 'Float16Array'
+}
+
 /** A strided view of some storage. Shape, strides and offset count elements, not bytes. */
 export interface TensorLike<Storage, Type extends string = CpuDType> {
   /** Element type. */
@@ -63,13 +72,25 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
+/** What a tensor keeps: the array itself, or the bits of a Float16Array, in the same memory. */
+function storageOf(given: CpuStorage | HalfPrecisionArray): CpuStorage {
+  return isHalfPrecision(given)
+    ? new Uint16Array(given.buffer, given.byteOffset, given.length)
+    : given
+}
+
+// By its name: an array from another window is none of this one's classes.
+function isHalfPrecision(given: CpuStorage | HalfPrecisionArray): given is HalfPrecisionArray {
+  return given?.[Symbol.toStringTag] === 'Float16Array'
+}
+
 /** The dtype that a typed array's elements have in a tensor. */
 function dtypeOf(storage: CpuStorage): CpuDType {
   if (storage instanceof Float32Array) return 'float32'
   if (storage instanceof Float64Array) return 'float64'
   if (storage instanceof Uint16Array) return 'float16'
   throw new TypeError(
-    'tensor: storage must be a Float32Array, Float64Array or Uint16Array (float16 bits)',
+    'tensor: storage must be a Float32Array, Float64Array, Float16Array or Uint16Array (float16 bits)',
   )
 }
 
@@ -111,7 +132,8 @@ const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true }
 /**
  * A tensor over existing storage (no copy), checked to lie inside it.
  *
- * @param storage - Float32Array, Float64Array, or Uint16Array of float16 bits.
+ * @param given - Float32Array, Float64Array, Float16Array, or Uint16Array of float16 bits. Of a
+ *   Float16Array the tensor keeps the bits: its `storage` is a Uint16Array over the same memory.
  * @param shape - Size of every axis.
  * @param layout - Strides and offset in elements. Default: row-major from 0.
  * @throws TypeError for other storage, RangeError for a shape or layout that leaves the storage.
@@ -124,10 +146,11 @@ const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true }
  * ```
  */
 export function tensor(
-  storage: CpuStorage,
+  given: CpuStorage | HalfPrecisionArray,
   shape: readonly number[],
   layout: TensorLayout = {},
 ): Tensor {
+  const storage = storageOf(given)
   const dtype = dtypeOf(storage)
   checkOptions('tensor', layout, tensorLayout)
   checkShape('tensor', shape)

@@ -1,8 +1,15 @@
 // Random calls over packed sequences, and the two things they have to be: every sequence a call of its
 // own, and the padded batch of them without its padding.
 import * as fc from 'fast-check'
-import { slice, standardAttention, tensor, toFloat64Array } from '../../src/index.ts'
-import type { AttentionOptions, Mask, ScoreModifier, Table, Tensor } from '../../src/index.ts'
+import { numbersOf, slice, standardAttention, tensor, toFloat64Array } from '../../src/index.ts'
+import type {
+  AttentionOptions,
+  IntegerList,
+  Mask,
+  ScoreModifier,
+  Table,
+  Tensor,
+} from '../../src/index.ts'
 import { fill } from '../conformance/index.ts'
 import { standardGradients } from '../conformance/index.ts'
 
@@ -107,8 +114,8 @@ export function arbitraryPackedCall(
 }
 
 /** The option of one sequence. */
-const ofSequence = (value: number | ArrayLike<number> | undefined, sequence: number) =>
-  typeof value === 'object' ? value[sequence] : value
+const ofSequence = (value: number | IntegerList | undefined, sequence: number) =>
+  typeof value === 'object' ? numbersOf(value)[sequence] : value
 
 /** An empty packed result, and how to fill in the rows `start .. start + rows - 1` of every head. */
 function packedResult({ shape }: Tensor, dim: number) {
@@ -184,7 +191,7 @@ export function separateCalls(call: PackedCall, table: Table): PackedReference {
     const own = {
       ...options,
       ...(offset === undefined ? {} : { queryOffset: offset }),
-      ...(keyLengths && { keyLengths: [keyLengths[sequence]!] }),
+      ...(keyLengths && { keyLengths: [numbersOf(keyLengths)[sequence]!] }),
     }
     const { output, logSumExp } = standardAttention(query, key, value, own)
     results.output.fillIn(output, firstQuery, rows)
@@ -204,7 +211,7 @@ export function separateCalls(call: PackedCall, table: Table): PackedReference {
 export function paddedCall(call: PackedCall, table: Table): PackedReference {
   const { sequences: _, queryOffset, ...options } = call.options
   const { queryLengths } = call
-  const keyLengths = options.keyLengths ?? call.keyLengths
+  const keyLengths = numbersOf(options.keyLengths ?? call.keyLengths)
   const [longestQuery, longestKey] = [Math.max(...queryLengths), Math.max(...call.keyLengths)]
   const pad = (packed: Tensor, lengths: readonly number[], longest: number, value: number) => {
     const [, heads, , dim] = packed.shape as [number, number, number, number]

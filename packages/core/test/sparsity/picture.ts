@@ -27,9 +27,9 @@ export function evaluatedPicture(
   const allows = pattern ? compile(pattern.expression, { parameters }) : () => 1
   const planes: string[] = []
   for (let batch = 0; batch < shape.batch; batch++) {
-    const keysThatCount = shape.keyLengths?.[batch] ?? keyLength
+    const keysThatCount = Number(shape.keyLengths?.[batch] ?? keyLength)
     const { queryOffset = keysThatCount - queryLength } = shape
-    const offset = typeof queryOffset === 'number' ? queryOffset : queryOffset[batch]!
+    const offset = typeof queryOffset === 'number' ? queryOffset : Number(queryOffset[batch])
     for (let head = 0; head < heads; head++) {
       const sees = (queryIndex: number, key: number): boolean => {
         const query = offset + queryIndex

@@ -21,7 +21,7 @@ import type { Pattern } from '../pattern.ts'
  * ```
  */
 export function maskFromMatrix(
-  matrix: readonly ArrayLike<number | boolean>[],
+  matrix: readonly (ArrayLike<number | boolean> | ArrayLike<bigint>)[],
   name = 'matrix',
 ): Pattern {
   const queries = matrix.length

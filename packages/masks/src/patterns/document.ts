@@ -1,12 +1,13 @@
 // Packing: several documents share one sequence and do not see one another. FlashAttention's varlen
 // functions, xformers' BlockDiagonalMask and FlexAttention's document masks do the same.
-import { coordinate, integerTable } from '@attn/core'
+import { coordinate, integerTable, numbersOf } from '@attn/core'
+import type { IntegerList } from '@attn/core'
 import { checkIntegers } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
 
 /** Numbers for one sequence, or a list of them for each sequence of the batch. */
-export type PerSequence = ArrayLike<number> | readonly ArrayLike<number>[]
+export type PerSequence = IntegerList | readonly IntegerList[]
 
 /** How documents lie in a sequence: their lengths in order, or the document of each position. */
 export type DocumentLayout = { readonly lengths: PerSequence } | { readonly ids: PerSequence }
@@ -56,9 +57,9 @@ export function document(layout: DocumentLayout): Pattern {
 }
 
 function lists(values: PerSequence): readonly ArrayLike<number>[] {
-  return typeof values[0] === 'object'
-    ? (values as readonly ArrayLike<number>[])
-    : [values as ArrayLike<number>]
+  const sequences =
+    typeof values[0] === 'object' ? (values as readonly IntegerList[]) : [values as IntegerList]
+  return sequences.map(numbersOf)
 }
 
 function idsOf(ids: PerSequence): readonly ArrayLike<number>[] {

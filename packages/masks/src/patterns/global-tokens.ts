@@ -1,7 +1,7 @@
 // Tokens that every query sees and that see every key: ETC (arXiv 2004.08483), Longformer (arXiv
 // 2004.05150), BigBird (arXiv 2007.14062). Two of them connect any two tokens in two steps.
-import { checkOptions, mask } from '@attn/core'
-import type { Mask, OptionNames } from '@attn/core'
+import { checkOptions, mask, numbersOf } from '@attn/core'
+import type { IntegerList, Mask, OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -34,7 +34,7 @@ const globalTokensOptions: OptionNames<GlobalTokensOptions> = { asKeys: true, as
  * ```
  */
 export function globalTokens(
-  tokens: number | ArrayLike<number>,
+  tokens: number | IntegerList,
   options: GlobalTokensOptions = {},
 ): Pattern {
   checkOptions('globalTokens', options, globalTokensOptions)
@@ -49,12 +49,13 @@ export function globalTokens(
   return patternOf('globalTokens', parts)
 }
 
-function positionsOf(tokens: number | ArrayLike<number>): ArrayLike<number> {
+function positionsOf(tokens: number | IntegerList): ArrayLike<number> {
   if (typeof tokens === 'number') {
     checkInteger('globalTokens', 'tokens', tokens, 1)
     return Array.from({ length: tokens }, (_, position) => position)
   }
   if (tokens.length === 0) throw new RangeError('globalTokens: need at least one token, got none')
-  checkIntegers('globalTokens', 'tokens', tokens, 0)
-  return tokens
+  const positions = numbersOf(tokens)
+  checkIntegers('globalTokens', 'tokens', positions, 0)
+  return positions
 }

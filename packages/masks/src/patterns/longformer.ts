@@ -1,7 +1,7 @@
 // A window, possibly dilated, and a few global tokens. "Longformer: The Long-Document Transformer"
 // (arXiv 2004.05150, figure 2d).
 import { checkOptions, mask } from '@attn/core'
-import type { OptionNames } from '@attn/core'
+import type { IntegerList, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { or } from '../combine/logic.ts'
 import { perHead } from '../combine/per-head.ts'
@@ -19,7 +19,7 @@ export interface LongformerOptions {
    */
   readonly dilation?: number | readonly number[]
   /** Positions that see all and are seen by all, such as the question's. Default: [0]. */
-  readonly globalTokens?: ArrayLike<number>
+  readonly globalTokens?: IntegerList
 }
 
 const longformerOptions: OptionNames<LongformerOptions> = {

@@ -1,7 +1,7 @@
 // Prefix language model: a prompt read in both directions, an answer written from left to right.
 // UniLM (arXiv 1905.03197), T5 (arXiv 1910.10683, figure 4).
-import { coordinate, integer, integerTable, mask } from '@attn/core'
-import type { IntegerExpression } from '@attn/core'
+import { coordinate, integer, integerTable, mask, numbersOf } from '@attn/core'
+import type { IntegerExpression, IntegerList } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -21,7 +21,7 @@ import type { Pattern } from '../pattern.ts'
  * keys.filter((key) => evaluate(prefixLm(3).expression, { query: 0, key })) // => [0, 1, 2]
  * ```
  */
-export function prefixLm(prefixLength: number | ArrayLike<number> | IntegerExpression): Pattern {
+export function prefixLm(prefixLength: number | IntegerList | IntegerExpression): Pattern {
   const length = lengthExpression(prefixLength)
   return patternOf('prefixLm', [
     mask('causal', ({ query, key }) => key.le(query)),
@@ -30,13 +30,14 @@ export function prefixLm(prefixLength: number | ArrayLike<number> | IntegerExpre
 }
 
 function lengthExpression(
-  prefixLength: number | ArrayLike<number> | IntegerExpression,
+  prefixLength: number | IntegerList | IntegerExpression,
 ): IntegerExpression {
   if (typeof prefixLength === 'number') {
     checkInteger('prefixLm', 'prefixLength', prefixLength, 0)
     return integer(prefixLength)
   }
   if ('node' in prefixLength) return integer(prefixLength)
-  checkIntegers('prefixLm', 'prefixLength', prefixLength, 0)
-  return integerTable('prefixLengths', prefixLength).at(coordinate('batch'))
+  const lengths = numbersOf(prefixLength)
+  checkIntegers('prefixLm', 'prefixLength', lengths, 0)
+  return integerTable('prefixLengths', lengths).at(coordinate('batch'))
 }

@@ -1,7 +1,7 @@
 // Many continuations of one prompt in one sequence, the prompt stored once: shared-prefix batches
 // (Hydragen, arXiv 2402.05099) and preference pairs.
-import { checkOptions, integerTable, mask } from '@attn/core'
-import type { OptionNames } from '@attn/core'
+import { checkOptions, integerTable, mask, numbersOf } from '@attn/core'
+import type { IntegerList, OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -11,7 +11,7 @@ export interface SharedPrefixOptions {
   /** Tokens of the prefix. */
   readonly prefixLength: number
   /** Tokens of each branch, in order. */
-  readonly lengths: ArrayLike<number>
+  readonly lengths: IntegerList
 }
 
 const sharedPrefixOptions: OptionNames<SharedPrefixOptions> = { prefixLength: true, lengths: true }
@@ -35,7 +35,8 @@ const sharedPrefixOptions: OptionNames<SharedPrefixOptions> = { prefixLength: tr
  */
 export function sharedPrefix(options: SharedPrefixOptions): Pattern {
   checkOptions('sharedPrefix', options, sharedPrefixOptions)
-  const { prefixLength, lengths } = options
+  const { prefixLength } = options
+  const lengths = numbersOf(options.lengths)
   checkInteger('sharedPrefix', 'prefixLength', prefixLength, 0)
   checkIntegers('sharedPrefix', 'lengths', lengths, 0)
   const sizes = Array.from(lengths)

@@ -1,7 +1,7 @@
 // Tree attention: drafted continuations that share their beginnings, checked in one pass. SpecInfer
 // (arXiv 2305.09781), Medusa (arXiv 2401.10774).
-import { checkOptions, integerTable, mask } from '@attn/core'
-import type { Mask, OptionNames } from '@attn/core'
+import { checkOptions, integerTable, mask, numbersOf } from '@attn/core'
+import type { IntegerList, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
@@ -36,11 +36,11 @@ const treeOptions: OptionNames<TreeOptions> = { prefixLength: true }
  * keys.filter((key) => evaluate(expression, { query: 4, key })) // => [0, 2, 4]
  * ```
  */
-export function tree(parents: ArrayLike<number>, options: TreeOptions = {}): Pattern {
+export function tree(parents: IntegerList, options: TreeOptions = {}): Pattern {
   checkOptions('tree', options, treeOptions)
   const { prefixLength = 0 } = options
   checkInteger('tree', 'prefixLength', prefixLength, 0)
-  const walk = depthFirstWalk(parents)
+  const walk = depthFirstWalk(numbersOf(parents))
   const enter = integerTable('treeEnter', walk.enter)
   const leave = integerTable('treeLeave', walk.leave)
   const isNode = prefixLength > 0

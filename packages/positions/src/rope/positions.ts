@@ -1,4 +1,6 @@
 // Which position each row of a query or key tensor stands at.
+import { numbersOf } from '@attn/core'
+import type { IntegerList } from '@attn/core'
 
 /**
  * - a number: row i stands at that offset + i (a cache's length, when decoding);
@@ -7,7 +9,7 @@
  *
  * Positions may be fractional. Default: 0 .. L - 1.
  */
-export type Positions = number | ArrayLike<number>
+export type Positions = number | IntegerList
 
 /**
  * Positions as a function of sequence and row.
@@ -16,10 +18,11 @@ export type Positions = number | ArrayLike<number>
  */
 export function positionReader(
   caller: string,
-  positions: Positions,
+  given: Positions,
   batch: number,
   length: number,
 ): (sequence: number, row: number) => number {
+  const positions = typeof given === 'number' ? given : numbersOf(given)
   if (typeof positions === 'number') {
     if (!Number.isFinite(positions)) {
       throw new RangeError(`${caller}: positions must be finite, got ${positions}`)

@@ -1,7 +1,7 @@
 // Cosine and sine tables, for frameworks that apply the rotation themselves (ONNX Runtime's
 // RotaryEmbedding, transformers.js, FlashAttention's rotary_cos and rotary_sin).
 import { checkOptions } from '@attn/core'
-import type { OptionNames, RotaryEmbedding } from '@attn/core'
+import type { IntegerList, OptionNames, RotaryEmbedding } from '@attn/core'
 import { positionReader } from './positions.ts'
 import { checkRotary, pairElements } from './turn-pairs.ts'
 
@@ -42,7 +42,7 @@ const rotaryTableOptions: OptionNames<RotaryTableOptions> = { columns: true }
  */
 export function rotaryTables(
   rotary: RotaryEmbedding,
-  positions: number | ArrayLike<number>,
+  positions: number | IntegerList,
   options: RotaryTableOptions = {},
 ): RotaryTables {
   checkOptions('rotaryTables', options, rotaryTableOptions)

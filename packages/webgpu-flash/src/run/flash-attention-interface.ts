@@ -15,13 +15,18 @@ import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import type { TuningRecord } from '../tune/record.ts'
 import type { TuneOptions } from '../tune/tune.ts'
 import type { AttentionPlan } from './attention-plan.ts'
+import type { BackwardOutputs } from './backward/backward-tensors.ts'
+import type { ForwardOutputs } from './forward/forward-tensors.ts'
 import type { KeyValueCache, KeyValueCacheOptions } from './cache/kv-cache-options.ts'
 import type { RotateOptions } from './rotate/rotate-tensor.ts'
 
 /** Where the library is to run. */
 export interface FlashAttentionOptions {
-  /** A device of the caller's. It stays the caller's: `destroy` frees buffers, not the device. */
-  readonly device?: GPUDevice
+  /**
+   * A device of the caller's, or a promise of one, such as `ort.env.webgpu.device`. It stays the
+   * caller's: `destroy` frees buffers, not the device.
+   */
+  readonly device?: GPUDevice | PromiseLike<GPUDevice> | undefined
   /**
    * With `device`: the `info` of its adapter, which may say more than the device's own
    * `adapterInfo` (in Dawn, the subgroup matrices there are).
@@ -107,6 +112,32 @@ export interface FlashAttention {
     options?: CallOptions,
   ): Promise<AttentionResult>
   /**
+   * The same of GPU tensors, such as another library's: nothing is uploaded or read back. It waits for
+   * the kernel to compile, not for the result; `download` and `finished` tell of what goes wrong with
+   * it. `release` frees the outputs. A `plan` serves calls that repeat, and does its work once.
+   *
+   * @throws (as a rejection) RangeError or TypeError for tensors and options that do not fit,
+   *   UnsupportedError for what this device cannot do.
+   *
+   * @example
+   * ```ts
+   * import { createFlashAttention, gpuTensor } from '@attn/webgpu-flash'
+   *
+   * const flash = await createFlashAttention()
+   * const theirs = flash.device.createBuffer({ size: 100 * 128 * 4, usage: GPUBufferUsage.STORAGE })
+   * const x = gpuTensor(theirs, [1, 100, 128], { heads: 2 })
+   * const { output } = await flash.attention(x, x, x)
+   * output.shape // => [1, 2, 100, 64]
+   * flash.destroy()
+   * ```
+   */
+  attention(
+    query: GpuTensor,
+    key: GpuTensor,
+    value: GpuTensor,
+    options?: CallOptions,
+  ): Promise<ForwardOutputs>
+  /**
    * The gradients of `attention`, from what it returned: CPU tensors in and out, in the dtype of the
    * inputs (float64 is computed in float32). The same bit for bit from run to run.
    *
@@ -123,6 +154,21 @@ export interface FlashAttention {
     dOutput: Tensor,
     options?: CallOptions,
   ): Promise<AttentionGradients>
+  /**
+   * The same of GPU tensors, from what `attention` or a plan returned for them: nothing is uploaded or
+   * read back. `release` frees the gradients.
+   *
+   * @throws (as a rejection) RangeError or TypeError for tensors and options that do not fit,
+   *   UnsupportedError for what this device cannot do.
+   */
+  attentionBackward(
+    query: GpuTensor,
+    key: GpuTensor,
+    value: GpuTensor,
+    forward: ForwardOutputs,
+    dOutput: GpuTensor,
+    options?: CallOptions,
+  ): Promise<BackwardOutputs>
   /**
    * Turns query or key heads by their positions (RoPE, arXiv 2104.09864): keys on their way into a
    * cache, once, after which plans take them with `rope: { query: embedding }`. Angles are exact at

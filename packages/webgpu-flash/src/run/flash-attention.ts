@@ -2,6 +2,7 @@
 import { checkOptions, contiguousStrides, elementCount } from '@attn/core'
 import type { OptionNames, Tensor } from '@attn/core'
 import { createBufferPool } from '../device/buffers.ts'
+import { callersDevice } from '../device/caller-device.ts'
 import { readCapabilities } from '../device/capabilities.ts'
 import { watchErrors } from '../device/errors.ts'
 import { requestDevice } from '../device/request-device.ts'
@@ -12,8 +13,8 @@ import { planForward } from '../plan/plan.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { Tuning } from '../plan/tuning.ts'
 import { createImportedTuning } from '../tune/imported-tuning.ts'
-import { attentionBackward } from './backward/attention-backward.ts'
-import { attentionOnce } from './attention-once.ts'
+import { attentionBackwardOf } from './backward/attention-backward.ts'
+import { attentionOf } from './attention-once.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 import type { FlashAttention, FlashAttentionOptions } from './flash-attention-interface.ts'
@@ -33,7 +34,7 @@ const libraryOptions: OptionNames<FlashAttentionOptions> = {
  * Prepares flash attention on a device, the caller's or one it finds.
  *
  * @throws (as a rejection) UnsupportedError when there is no WebGPU or no adapter; the message says
- *   what to install or update. TypeError for tuning that is none.
+ *   what to install or update. TypeError for a device or tuning that is none.
  *
  * @example
  * ```ts
@@ -52,10 +53,14 @@ export async function createFlashAttention(
   options: FlashAttentionOptions = {},
 ): Promise<FlashAttention> {
   checkOptions('createFlashAttention', options, libraryOptions)
-  const found = options.device
+  const own =
+    options.device === undefined
+      ? undefined
+      : await callersDevice('createFlashAttention', options.device)
+  const found = own
     ? undefined
     : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
-  const device = options.device ?? found!.device
+  const device = own ?? found!.device
   const capabilities = readCapabilities(device, options.adapterInfo ?? found?.info)
   const buffers = createBufferPool(device)
   const errors = watchErrors(device)
@@ -143,9 +148,8 @@ export async function createFlashAttention(
       return diagnose(library)
     },
     useTuning: (records) => tuning.add('flash.useTuning', records),
-    attention: async (...call) => attentionOnce({ plan, upload, download, release }, ...call),
-    attentionBackward: async (...call) =>
-      attentionBackward({ plan, upload, download, release }, ...call),
+    attention: attentionOf({ plan, upload, download, release }),
+    attentionBackward: attentionBackwardOf({ plan, upload, download, release }),
     rotate: (source, rotary, rotateOptions = {}) =>
       rotateTensor(host, 'flash.rotate', source, rotary, rotateOptions, 1),
     rotateBack: (gradient, rotary, rotateOptions = {}) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compile, floatTable, mask, scoreModifier } from '@attn/core'
+import { compile, floatTable, mask, numbersOf, scoreModifier } from '@attn/core'
 import type { Mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
@@ -23,7 +23,8 @@ function explain(options: PlanOptions): PlanExplanation {
 
 /** Tiles counted by looking at every pair of every head. */
 function countTiles(pattern: Mask, options: PlanOptions, tile: PlanExplanation['tile']) {
-  const { batch = 1, heads, queryLength, keyLength = queryLength, keyLengths } = options
+  const { batch = 1, heads, queryLength, keyLength = queryLength } = options
+  const keyLengths = options.keyLengths && numbersOf(options.keyLengths)
   const visible = compile(pattern.expression)
   const counts = { total: 0, visited: 0, full: 0, partial: 0, skipped: 0 }
   for (let b = 0; b < batch; b++) {

@@ -1,6 +1,7 @@
 // A rotary embedding and the positions of rows in the numbers a kernel multiplies: turns and positions
 // with 32 and 64 bits after the point, in which angles are exact however long the sequence is.
-import type { RotaryEmbedding } from '@attn/core'
+import { numbersOf } from '@attn/core'
+import type { IntegerList, RotaryEmbedding } from '@attn/core'
 
 /**
  * Where the rows of a tensor stand:
@@ -11,7 +12,7 @@ import type { RotaryEmbedding } from '@attn/core'
  *
  * Positions may be fractional; their magnitude is below 2^31.
  */
-export type RotaryPositions = number | ArrayLike<number>
+export type RotaryPositions = number | IntegerList
 
 /** Positions as a kernel reads them: entry `batch * batchStep + row * rowStep`, plus `row * growth`. */
 export interface PositionWords {
@@ -79,10 +80,11 @@ export function frequencyWords({ inverseFrequencies }: RotaryEmbedding): Uint32A
  */
 export function positionWords(
   caller: string,
-  positions: RotaryPositions,
+  given: RotaryPositions,
   batch: number,
   length: number,
 ): PositionWords {
+  const positions = typeof given === 'number' ? given : numbersOf(given)
   if (typeof positions === 'number') return offsetWords(caller, [positions], length)
   const { length: count } = positions
   if (count !== length && count !== batch * length) {

@@ -1,7 +1,7 @@
 // What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
-import { checkOptions } from '@attn/core'
-import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
+import { checkOptions, numbersOf } from '@attn/core'
+import type { DType, IntegerList, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { AppendedTokens } from './appended-tokens.ts'
 import { checkRotary } from '../../plan/rotate/rotary-words.ts'
@@ -43,7 +43,7 @@ export interface CacheTokens {
   /** `[B, Hkv, L, Dv]`, any strides. */
   readonly value: GpuTensor
   /** How many of the L each sequence appends, its first ones; the others are padding. Default: all. */
-  readonly counts?: ArrayLike<number>
+  readonly counts?: IntegerList
 }
 
 /** Their names. */
@@ -97,7 +97,7 @@ export interface KeyValueCache {
    * @param lengths - What is left, of each sequence or of all.
    * @throws RangeError when a sequence holds less.
    */
-  truncate(lengths: number | ArrayLike<number>): void
+  truncate(lengths: number | IntegerList): void
   /**
    * Makes room: copies what there is into larger buffers, and frees the old ones once the device is known
    * to have had the memory. Where it had not, the cache goes back to what it held and is as it was, without
@@ -141,10 +141,11 @@ export function checkCacheOptionNames(options: unknown): void {
 export function perSequence(
   caller: string,
   name: string,
-  given: number | ArrayLike<number>,
+  given: number | IntegerList,
   batch: number,
 ): Int32Array {
-  const list = typeof given === 'number' ? Array.from({ length: batch }, () => given) : given
+  const list =
+    typeof given === 'number' ? Array.from({ length: batch }, () => given) : numbersOf(given)
   if (list.length !== batch) {
     throw new RangeError(
       `${caller}: ${name} needs one number for each of ${batch} sequences, got ${list.length}`,

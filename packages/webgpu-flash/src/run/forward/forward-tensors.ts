@@ -1,6 +1,6 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { checkOptions, checkView, extent, isWritable, resolveOptions, slice } from '@attn/core'
-import type { AttentionShape, OptionNames } from '@attn/core'
+import type { AttentionShape, IntegerList, OptionNames } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -22,9 +22,9 @@ export interface ForwardInputs {
    * Of plans with `lengths: 'call'`, and required there: keys that count, of each sequence or of all;
    * what lies beyond is not read.
    */
-  readonly keyLengths?: number | ArrayLike<number>
+  readonly keyLengths?: number | IntegerList
   /** Of the same plans: position of the first query. Default: key length - query length. */
-  readonly queryOffset?: number | ArrayLike<number>
+  readonly queryOffset?: number | IntegerList
   /** Of the same plans: what a cache says of where queries stand, unless `queryOffset` does. */
   readonly appended?: AppendedTokens
 }

@@ -1,5 +1,6 @@
 // A forward call made ready to be encoded: cut into dispatches, its kernel compiled, its uniform
 // blocks uploaded. All of it holds for every call with the same strides, offsets and parameters.
+import { numbersOf } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { forwardFields, packParameters, withOptionalFields } from '../../kernels/parameters.ts'
 import { mergedRows } from '../../kernels/forward/merge-parts.wgsl.ts'
@@ -28,7 +29,7 @@ export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string 
   })
   const values = Object.entries(tensors.parameters ?? {}).map((entry) => entry.join('='))
   const lengths = [tensors.keyLengths, tensors.queryOffset].map((given) =>
-    typeof given === 'object' ? Array.from(given).join() : given,
+    typeof given === 'object' ? Array.from(numbersOf(given)).join() : given,
   )
   return [...views, ...values, ...lengths].join(';')
 }
