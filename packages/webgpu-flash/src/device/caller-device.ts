@@ -25,16 +25,16 @@ function isDevice(value: unknown): value is GPUDevice {
 }
 
 function describe(value: unknown): string {
-  if (typeof value !== 'object' || value === null) {
-    return value === undefined
-      ? 'undefined; onnxruntime-web has one after its first session, and where none is given attn finds one'
-      : String(value)
+  if (value === undefined) {
+    return 'undefined; onnxruntime-web has one after its first session, and where none is given attn finds one'
   }
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return `a ${typeof value}`
   const { requestDevice, requestAdapter, device } = value as Record<string, unknown>
   if (typeof requestDevice === 'function') {
     return 'a GPUAdapter; write device: adapter.requestDevice()'
   }
   if (typeof requestAdapter === 'function') return 'a GPU; write gpu: navigator.gpu'
   if (isDevice(device)) return 'an object that has one; write device: it.device'
-  return `${value.constructor?.name ?? 'an object'}`
+  return value.constructor?.name ?? 'an object'
 }
