@@ -31,7 +31,8 @@ const call = { step: 5, layer: 0 }
 async function run(attention: SegmentAttention): Promise<Float32Array[]> {
   const random = (stream: number): np.Array => np.array(normalArray(stream, count), { shape })
   const attended = await attention.attend(call, random(1), random(2), random(3))
-  const results = [attended.output, ...(await attended.pullback(random(4)))]
+  const { inputs, tables } = await attended.pullback(random(4))
+  const results = [attended.output, ...inputs, ...tables]
   return Promise.all(results.map(async (array) => (await array.data()) as Float32Array))
 }
 
@@ -59,6 +60,8 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     { positions: 'rope' },
     { mask: 'fixed', integration: 'interleaved' },
     { mask: 'random' },
+    { positions: 't5' },
+    { positions: 'kerple', mask: 'causal' },
   ] as const)('is what the CPU computes, with its gradients: %o', async (change) => {
     const changed = { ...configuration, ...change }
     const flash = await createFlashAttention({ device: getWebGPUDevice() })
@@ -72,8 +75,9 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     expect(flash.memory.allocatedBytes).toBe(allocatedBytes)
     attention.destroy()
     const expected = await run(createCpuAttention(changed))
-    expect(own.map(({ length }) => length)).toEqual([count, count, count, count])
+    expect(own.slice(0, 4).map(({ length }) => length)).toEqual([count, count, count, count])
+    expect(own.map(({ length }) => length)).toEqual(expected.map(({ length }) => length))
     expect(largestDifference(own, expected)).toBeLessThan(2e-5)
-    expect(largestDifference(own.toReversed(), expected)).toBeGreaterThan(1)
+    expect(largestDifference(own.slice(0, 4).toReversed(), expected)).toBeGreaterThan(1)
   })
 })

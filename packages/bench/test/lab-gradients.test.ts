@@ -11,7 +11,7 @@ import { createPositionModel } from '../src/lab/positions/methods.ts'
 import { createDenseModel } from '../src/train/dense.ts'
 import { disassemble } from '../src/train/model.ts'
 import { initialState, placeState } from '../src/train/state.ts'
-import { weightSpecifications } from '../src/train/weights.ts'
+import { trainingSpecifications } from '../src/train/positions.ts'
 
 const vocabulary = 21
 const sizes = { layers: 2, heads: 2, width: 32, batch: 3, seed: 5 }
@@ -42,7 +42,7 @@ describe('the decoder', { timeout: 60_000 }, () => {
         dropout: 0,
         learningRate: 0.01,
       } as const
-      const specifications = weightSpecifications(configuration, vocabulary)
+      const specifications = trainingSpecifications(configuration, vocabulary)
       const start = initialState(configuration, vocabulary)
       const batch = drawBatch(tokens, { ...configuration, step: 0 })
       const dense = createDenseModel(configuration)

@@ -5,7 +5,7 @@ import { createCpuAttention } from '../src/train/attention.ts'
 import { decodeCheckpoint, encodeCheckpoint } from '../src/train/checkpoint.ts'
 import type { Checkpoint } from '../src/train/checkpoint.ts'
 import type { TrainingConfiguration } from '../src/train/configuration.ts'
-import { weightSpecifications } from '../src/train/weights.ts'
+import { trainingSpecifications } from '../src/train/positions.ts'
 import { createSegmentedModel } from '../src/train/segments.ts'
 import { initialState, readState } from '../src/train/state.ts'
 import type { StateNumbers } from '../src/train/state.ts'
@@ -46,7 +46,7 @@ async function trainFrom(
     corpus,
     start,
     steps,
-    specifications: weightSpecifications(configuration, vocabulary),
+    specifications: trainingSpecifications(configuration, vocabulary),
     onState: async (current) => {
       if (current.step === steps) state = await readState(current)
     },

@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { normalArray } from '../src/inputs/normal.ts'
 import { defaultConfiguration } from '../src/train/configuration.ts'
 import { assemble } from '../src/train/model.ts'
-import { weightSpecifications } from '../src/train/weights.ts'
+import { positionsOf, settlePositions, trainingSpecifications } from '../src/train/positions.ts'
 import { createOptimizer, rateOfStep } from '../src/train/optimizer.ts'
 import { disposeState, initialState, placeState, readState } from '../src/train/state.ts'
 
 const configuration = { ...defaultConfiguration('cpu'), layers: 1, width: 4, seed: 9 }
-const specifications = weightSpecifications(configuration, 5)
+const specifications = trainingSpecifications(configuration, 5)
 const learningRate = 0.1
 
 beforeAll(async () => {
@@ -87,6 +87,21 @@ describe('AdamW', () => {
     expect(worst.weight).toBeLessThan(2e-5)
     expect(worst.first).toBeLessThan(1e-7)
     expect(worst.second).toBeLessThan(1e-8)
+  })
+
+  test('is followed by putting parameters back in their range, where a method has one', async () => {
+    const kerple = { ...configuration, positions: 'kerple' } as const
+    const start = initialState(kerple, 5)
+    const weights = start.weights.map((values, index) =>
+      index < start.weights.length - 2 ? values : Float32Array.of(-1, 0.5),
+    )
+    const state = placeState({ ...start, weights }, trainingSpecifications(kerple, 5))
+    const settled = await settlePositions(state, positionsOf(kerple))
+    const read = await readState(settled)
+    disposeState(settled)
+    const edge = Float32Array.of(0.01, 0.5)
+    expect(read.weights.slice(-2)).toEqual([edge, edge])
+    expect(read.weights.slice(0, -2)).toEqual(weights.slice(0, -2))
   })
 
   test('starts with a small rate', () => {

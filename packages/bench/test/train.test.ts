@@ -12,6 +12,7 @@ import { train as trainSuite } from '../src/suites/train.ts'
 import type { TrainOptions } from '../src/suites/train.ts'
 import type { Checkpoint } from '../src/train/checkpoint.ts'
 import { defaultConfiguration } from '../src/train/configuration.ts'
+import { positionsOf } from '../src/train/positions.ts'
 import { corpusOf } from '../src/train/text.ts'
 
 const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
@@ -62,6 +63,29 @@ describe('training on the CPU', () => {
     expect(resumed.run.losses).toEqual(losses.slice(20))
     expect(formatTraining(resumed)).toContain('in 30 steps, of which 20 before')
   })
+
+  test.each(['t5', 'kerple', 'fire', 'learned'] as const)(
+    'trains the tables of %s with the weights, as jax-js does',
+    async (positions) => {
+      const kept: Checkpoint[] = []
+      const report = await trainTo(12, {
+        configuration: { ...configuration, positions, dropout: 0 },
+        compare: true,
+        checkpointEvery: 6,
+        onCheckpoint: (checkpoint) => kept.push(checkpoint),
+      })
+      expect(withinNoise(report)).toBe(true)
+      expect(curveDifference(report.run, report.comparison!.dense).largest).toBeLessThan(1e-5)
+      const { tables } = positionsOf(report.configuration)
+      const trained = kept.map(({ state }) => state.weights.slice(-tables.length))
+      for (const [index, { values }] of tables.entries()) {
+        expect(trained[0]![index]).not.toEqual(values)
+        expect(trained[1]![index]).not.toEqual(trained[0]![index])
+      }
+      const resumed = await trainTo(12, { checkpoint: kept[0]! })
+      expect(resumed.run.losses).toEqual(report.run.losses.slice(6))
+    },
+  )
 
   test('goes on with the same text and configuration only', async () => {
     const [checkpoint] = checkpoints as [Checkpoint]

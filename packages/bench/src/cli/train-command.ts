@@ -10,7 +10,7 @@ import {
   withinNoise,
 } from '../report/train-report.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
-import { trainingPositions } from '../train/configuration.ts'
+import { positionMethodNames } from '../lab/positions/methods.ts'
 import { integrations, maskNames } from '../train/masks.ts'
 import { parseLength, parsePositive, parseRate, parseSeed } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
@@ -54,7 +54,7 @@ export function createTrainCommand(setExitCode: (code: number) => void): Command
     )
     .addOption(
       new Option('--positions <method>', 'where order comes from (default: alibi)').choices(
-        trainingPositions,
+        positionMethodNames,
       ),
     )
     .option('--dropout <rate>', 'share of the probabilities to drop (default: 0)', parseRate)

@@ -9,7 +9,7 @@ import type { TrainingConfiguration } from '../train/configuration.ts'
 import type { Checkpoint } from '../train/checkpoint.ts'
 import { createDenseModel } from '../train/dense.ts'
 import { openTrainingDevice } from '../train/device.ts'
-import { weightSpecifications } from '../train/weights.ts'
+import { trainingSpecifications } from '../train/positions.ts'
 import { createSegmentedModel } from '../train/segments.ts'
 import type { TrainableModel } from '../train/segments.ts'
 import { initialState, nudged, readState } from '../train/state.ts'
@@ -61,7 +61,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     }
     options.onDevice?.(device.report, configuration)
 
-    const specifications = weightSpecifications(configuration, vocabulary)
+    const specifications = trainingSpecifications(configuration, vocabulary)
     const rounds = compare ? 3 : 1
     const trainOne = async (
       name: string,

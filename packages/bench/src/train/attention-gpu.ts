@@ -2,13 +2,15 @@
 // jax-js lends the buffers of its arrays (`gpuBuffer`); what is written here goes into new arrays of its
 // own. Both submit to the same queue, in order, so nothing is copied and nobody waits.
 import { numpy as np } from '@jax-js/jax'
+import type { Table } from '@attn/core'
 import { gpuTensor } from '@attn/webgpu-flash'
 import type { AttentionPlan, FlashAttention, GpuTensor } from '@attn/webgpu-flash'
 import { headStrides, swapHeads } from './attention.ts'
 import type { AttentionCall, SegmentAttention } from './attention.ts'
 import type { TrainingConfiguration } from './configuration.ts'
 import { layersThatDiffer } from './masks.ts'
-import { attentionOptions, rotaryOf } from './pattern.ts'
+import { attentionOptions } from './pattern.ts'
+import { loadPositions, positionsOf } from './positions.ts'
 
 /**
  * Attention on the GPU.
@@ -20,7 +22,9 @@ export function createGpuAttention(
   flash: FlashAttention,
 ): SegmentAttention {
   const { batch, heads, width, context, dropout, layers } = configuration
-  const rope = rotaryOf(configuration)
+  const positions = positionsOf(configuration)
+  const { modifierTables: tables = [] } = positions
+  const rope = positions.rotary?.(context)
   const shape = [batch, context, heads, width / heads]
   const planFor = (call: AttentionCall): AttentionPlan =>
     flash.plan({
@@ -30,15 +34,32 @@ export function createGpuAttention(
       headDim: width / heads,
       training: true,
       ...(rope ? { rope } : {}),
-      ...attentionOptions(configuration, call),
+      ...attentionOptions(configuration, positions, call),
     })
-  // A plan holds the seed of dropout; without dropout one serves all calls of layers with its mask.
+  // A plan holds the seed of dropout and the numbers of tables; without dropout one serves all calls of layers
+  // with its mask, until tables change.
   const different = dropout > 0 ? 0 : layersThatDiffer(configuration, layers)
-  const common = Array.from({ length: different }, (_, layer) => planFor({ step: 0, layer }))
+  const common = new Map<number, AttentionPlan>()
+  const commonPlan = (layer: number): AttentionPlan => {
+    const known = common.get(layer)
+    if (known) return known
+    const plan = planFor({ step: 0, layer })
+    common.set(layer, plan)
+    return plan
+  }
+  const forgetPlans = (): void => {
+    for (const plan of common.values()) plan.destroy()
+    common.clear()
+  }
   return {
     description: 'flash attention of @attn/webgpu-flash in the buffers of jax-js',
+    useTables(values) {
+      if (tables.length === 0) return
+      loadPositions(positions, values)
+      forgetPlans()
+    },
     async attend(call, queryArray, keyArray, valueArray) {
-      const plan = common[call.layer % different] ?? planFor(call)
+      const plan = different === 0 ? planFor(call) : commonPlan(call.layer % different)
       const arrays = [queryArray, keyArray, valueArray]
       const [query, key, value] = await Promise.all(arrays.map(borrow))
       const inputs = { query: query!, key: key!, value: value! }
@@ -53,6 +74,15 @@ export function createGpuAttention(
           const dOutput = await borrow(dOutputArray)
           const gradients = [np.zeros(shape), np.zeros(shape), np.zeros(shape)] as const
           const [dQuery, dKey, dValue] = await Promise.all(gradients.map(borrow))
+          const ofTables = tables.map(({ values }) => np.zeros([values.length]))
+          const dTables = new Map(
+            await Promise.all(
+              tables.map(async (table, index): Promise<[Table, GpuTensor]> => {
+                const buffer = await ofTables[index]!.ref.gpuBuffer()
+                return [table, gpuTensor(buffer, table.shape)]
+              }),
+            ),
+          )
           plan.backward({
             ...inputs,
             output,
@@ -61,16 +91,17 @@ export function createGpuAttention(
             dQuery: dQuery!,
             dKey: dKey!,
             dValue: dValue!,
+            dTables,
           })
           for (const array of [...arrays, kept, dOutputArray]) array.dispose()
           flash.release(logSumExp)
           if (different === 0) plan.destroy()
-          return [...gradients]
+          return { inputs: [...gradients], tables: ofTables }
         },
       }
     },
     destroy: () => {
-      for (const plan of common) plan.destroy()
+      forgetPlans()
       flash.destroy()
     },
   }

@@ -4,7 +4,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { checkConfiguration } from './configuration.ts'
 import type { TrainingConfiguration } from './configuration.ts'
-import { weightSpecifications } from './weights.ts'
+import { trainingSpecifications } from './positions.ts'
 import type { StateNumbers } from './state.ts'
 
 /** What a file of {@link writeCheckpoint} holds. */
@@ -55,7 +55,7 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const header = parseHeader(new TextDecoder().decode(bytes.subarray(0, Math.max(end, 0))))
   const { schema: _, step, ...rest } = header
   checkConfiguration(rest.configuration)
-  const counts = weightSpecifications(rest.configuration, rest.vocabulary).map(({ shape }) =>
+  const counts = trainingSpecifications(rest.configuration, rest.vocabulary).map(({ shape }) =>
     shape.reduce((product, size) => product * size, 1),
   )
   const total = counts.reduce((sum, count) => sum + count, 0)

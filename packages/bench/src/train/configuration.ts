@@ -1,13 +1,10 @@
 // What `attn train` trains and how: everything that decides the loss curve, as plain data. It goes
 // into the checkpoint and into the report as it is.
 import type { DeviceKind } from '../device/find-device.ts'
+import { positionMethodNames } from '../lab/positions/methods.ts'
+import type { PositionMethodName } from '../lab/positions/methods.ts'
 import { checkPattern } from './masks.ts'
 import type { Integration, MaskName } from './masks.ts'
-
-/** Where order can come from; those that are trained are `attn extrapolate`'s. */
-export const trainingPositions = ['alibi', 'sinusoidal', 'rope', 'none'] as const
-/** One of them. */
-export type TrainingPositions = (typeof trainingPositions)[number]
 
 /** Everything that decides the loss curve, beside the text. */
 export interface TrainingConfiguration {
@@ -26,10 +23,10 @@ export interface TrainingConfiguration {
   /** How the heads of `strided` and `fixed` are taken. Default: `multihead`. */
   readonly integration?: Integration
   /**
-   * ALiBi changes the scores, inside attention; sinusoidal embeddings are added before it; RoPE turns
-   * queries and keys.
+   * ALiBi, T5, KERPLE and FIRE change the scores, inside attention; sinusoidal and learned embeddings are added
+   * before it; RoPE turns queries and keys. Tables of T5, KERPLE, FIRE and learned are trained with the weights.
    */
-  readonly positions: TrainingPositions
+  readonly positions: PositionMethodName
   /** Share of the attention probabilities that are dropped. */
   readonly dropout: number
   readonly learningRate: number
@@ -75,9 +72,9 @@ export function checkConfiguration(configuration: TrainingConfiguration): void {
   }
   checkPattern('attn train', configuration)
   const { positions, dropout, learningRate } = configuration
-  if (!trainingPositions.includes(positions)) {
+  if (!positionMethodNames.includes(positions)) {
     throw new RangeError(
-      `attn train: positions must be one of ${trainingPositions.join(', ')}, got ${positions}`,
+      `attn train: positions must be one of ${positionMethodNames.join(', ')}, got ${positions}`,
     )
   }
   if (!(dropout >= 0 && dropout < 1)) {

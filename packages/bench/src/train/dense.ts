@@ -1,92 +1,108 @@
 // The same model with jax-js's own dense attention, differentiated as a whole: what the segmented
 // model is compared with.
 import { jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax'
-import { biasMatrix, rotaryTables } from '@attn/positions'
+import { rotaryTables } from '@attn/positions'
+import type { PositionModel } from '../lab/positions/methods.ts'
 import type { TrainingConfiguration } from './configuration.ts'
+import { createDenseBias } from './dense-bias.ts'
 import { embed, finish, project, readLoss } from './model.ts'
 import type { ModelWeights } from './model.ts'
 import { modelArrays } from './model-arrays.ts'
 import { layersThatDiffer } from './masks.ts'
-import { denseDropout, denseMask, rotaryOf, scoreModifiersOf } from './pattern.ts'
+import { denseDropout, denseMask } from './pattern.ts'
+import { positionsOf } from './positions.ts'
 import type { TrainableModel } from './segments.ts'
 
-/** What attention needs beside query, key and value; all may be broadcast to `[B, H, L, L]`. */
+/** What attention needs beside query, key, value and bias; all may be broadcast to `[B, H, L, L]`. */
 type DenseAttention = {
   /** For each layer, or as many as differ: 1 where a pair is visible, else 0. */
   masks: np.Array[]
-  /** Added to the scores: ALiBi. */
-  bias: np.Array
   /** Cosines and sines that turn queries and keys, each `[1, L, 1, D]`; empty without. */
   angles: np.Array[]
   /** For each layer, what dropout multiplies the probabilities by; empty without dropout. */
   dropout: np.Array[]
 }
 
+/** The weights without tables. */
+type DecoderWeights = Omit<ModelWeights, 'positions'>
+/** Where order comes from, by which the loss is differentiated too where it is trained. */
+type DensePositions = {
+  /** `[L, C]`, added before the first layer. */
+  embeddings: np.Array
+  /** `[1, H, L, L]` or less, added to the scores. */
+  bias: np.Array
+}
+
 /** The model all in jax-js. */
 export function createDenseModel(configuration: TrainingConfiguration): TrainableModel {
-  const { batch, heads, context, layers, dropout } = configuration
+  const { batch, heads, context, width, layers, dropout } = configuration
   const arrays = modelArrays(configuration)
+  const positions = positionsOf(configuration)
+  const bias = createDenseBias(configuration, positions)
+  const learned = positions.tables.length > 0 && !bias.trained
   const masks = Array.from({ length: layersThatDiffer(configuration, layers) }, (_, layer) =>
     np.array(Float32Array.from(denseMask(configuration, layer)), {
       shape: [1, heads, context, context],
     }),
   )
-  const angles = denseAngles(configuration)
-  const [modifier] = scoreModifiersOf(configuration)
-  const bias = modifier
-    ? np.array(
-        biasMatrix(modifier, { heads, queryLength: context }).storage as Float32Array<ArrayBuffer>,
-        { shape: [1, heads, context, context] },
-      )
-    : np.zeros([1, heads, 1, 1])
+  const angles = denseAngles(configuration, positions)
   const differentiate = jit(
     valueAndGrad(
       (
-        weights: ModelWeights,
-        positions: np.Array,
+        weights: DecoderWeights,
+        order: DensePositions,
         dense: DenseAttention,
         tokens: np.Array,
         targets: np.Array,
-      ) => denseLoss(weights, positions, dense, tokens, targets, heads),
+      ) => denseLoss(weights, order, dense, tokens, targets, heads),
+      { argnums: [0, 1] },
     ),
   )
   return {
     description: 'dense attention of jax-js',
-    async gradients(weights, pieces, step) {
+    async gradients({ positions: tables, ...weights }, pieces, step) {
       const { tokens, targets } = arrays.batch(pieces)
       const dropped = Array.from({ length: dropout > 0 ? layers : 0 }, (_, layer) =>
         np.array(denseDropout(configuration, { step, layer }), {
           shape: [batch, heads, context, context],
         }),
       )
-      const dense = tree.ref({ masks, angles, bias })
-      const [loss, gradients] = differentiate(
+      const shape = [context, width]
+      const [loss, [gradients, dOrder]] = differentiate(
         tree.ref(weights),
-        arrays.positions.ref,
-        { ...dense, dropout: dropped },
+        {
+          embeddings: learned ? tables[0]!.ref.reshape(shape) : arrays.positions.ref,
+          bias: await bias.at(tables),
+        },
+        { ...tree.ref({ masks, angles }), dropout: dropped },
         tokens,
         targets,
       )
-      return { loss, gradients: gradients }
+      const dTables = await bias.pullback(dOrder.bias)
+      const dEmbeddings = dOrder.embeddings.reshape([context * width])
+      if (learned) return { loss, gradients: { ...gradients, positions: [dEmbeddings] } }
+      dEmbeddings.dispose()
+      return { loss, gradients: { ...gradients, positions: dTables } }
     },
     destroy() {
       arrays.dispose()
-      tree.dispose({ masks, angles, bias })
+      bias.dispose()
+      tree.dispose({ masks, angles })
       differentiate.dispose()
     },
   }
 }
 
 function denseLoss(
-  weights: ModelWeights,
-  positions: np.Array,
+  weights: DecoderWeights,
+  { embeddings, bias }: DensePositions,
   dense: DenseAttention,
   tokens: np.Array,
   targets: np.Array,
   heads: number,
 ): np.Array {
-  let stream = embed(weights.embedding, tokens).add(positions)
-  const { masks, angles, bias, dropout } = dense
+  let stream = embed(weights.embedding, tokens).add(embeddings)
+  const { masks, angles, dropout } = dense
   for (const [layer, { project: before, finish: after }] of weights.layers.entries()) {
     const [query, key, value] = project(before, stream.ref, heads)
     const found = attend(turn(query, angles), turn(key, angles), value, {
@@ -124,10 +140,12 @@ function attend(
   return np.einsum('BNLS,BSNH->BLNH', probabilities, value)
 }
 
-function denseAngles(configuration: TrainingConfiguration): np.Array[] {
-  const rotary = rotaryOf(configuration)
+function denseAngles(
+  { context, width, heads }: TrainingConfiguration,
+  positions: PositionModel,
+): np.Array[] {
+  const rotary = positions.rotary?.(context)
   if (!rotary) return []
-  const { context, width, heads } = configuration
   const { cos, sin } = rotaryTables(rotary, context, { columns: 'elements' })
   return [cos, sin].map((table) => np.array(table, { shape: [1, context, 1, width / heads] }))
 }

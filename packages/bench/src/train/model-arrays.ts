@@ -1,12 +1,12 @@
 // The arrays that a model gets beside its weights: the batch of a step, and position embeddings.
-import { sinusoidal } from '@attn/positions'
 import { numpy as np } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
 import type { Batch } from '../lab/data/batches.ts'
+import { positionsOf } from './positions.ts'
 
 /** Arrays of one configuration on jax-js's default device. */
 export interface ModelArrays {
-  /** `[L, C]`: sinusoidal embeddings, or zeros where attention sees positions itself. */
+  /** `[L, C]`: sinusoidal embeddings, or zeros where they are weights or attention sees positions itself. */
   readonly positions: np.Array
   /** Tokens of a batch, each `[B, L]`. */
   batch(batch: Batch): { tokens: np.Array; targets: np.Array }
@@ -16,15 +16,12 @@ export interface ModelArrays {
 /** Makes what does not change from step to step. */
 export function modelArrays(configuration: TrainingConfiguration): ModelArrays {
   const { batch, context, width } = configuration
-  const embedded = configuration.positions === 'sinusoidal'
-  const positions = embedded
-    ? np.array(
-        sinusoidal({ dim: width, positions: context }).storage as Float32Array<ArrayBuffer>,
-        {
-          shape: [context, width],
-        },
-      )
-    : np.zeros([context, width])
+  const { embeddings, tables } = positionsOf(configuration)
+  const shape = [context, width]
+  const positions =
+    embeddings && tables.length === 0
+      ? np.array(embeddings(context) as Float32Array<ArrayBuffer>, { shape })
+      : np.zeros(shape)
   const tokenArray = (tokens: Int32Array<ArrayBuffer>): np.Array =>
     np.array(tokens, { shape: [batch, context] })
   return {

@@ -30,13 +30,16 @@ export type ModelWeights = {
   embedding: np.Array
   layers: { project: ProjectWeights; finish: FinishWeights }[]
   readout: ReadoutWeights
+  /** Tables of the position method, flat; empty for methods that have none. */
+  positions: np.Array[]
 }
 
 /** Names the arrays of a list; takes them over. */
 export function assemble(list: readonly np.Array[]): ModelWeights {
   const arrays = [...list]
   const next = (): np.Array => arrays.shift()!
-  const layers = (list.length - 3) / 8
+  // A position method has at most four tables.
+  const layers = Math.floor((list.length - 3) / 8)
   const embedding = next()
   return {
     embedding,
@@ -45,17 +48,18 @@ export function assemble(list: readonly np.Array[]): ModelWeights {
       finish: { projection: next(), gain: next(), expand: next(), contract: next() },
     })),
     readout: { gain: next(), matrix: next() },
+    positions: arrays,
   }
 }
 
-/** The arrays in the order of `weightSpecifications`; no references are taken. */
-export function disassemble({ embedding, layers, readout }: ModelWeights): np.Array[] {
+/** The arrays in the order of `trainingSpecifications`; no references are taken. */
+export function disassemble({ embedding, layers, readout, positions }: ModelWeights): np.Array[] {
   const ofLayers = layers.flatMap(({ project, finish }) => {
     const { query, key, value } = project
     const { projection, expand, contract } = finish
     return [project.gain, query, key, value, projection, finish.gain, expand, contract]
   })
-  return [embedding, ...ofLayers, readout.gain, readout.matrix]
+  return [embedding, ...ofLayers, readout.gain, readout.matrix, ...positions]
 }
 
 /** Tokens `[B, L]` to the residual stream `[B, L, C]`, as a product, whose gradient is one too. */

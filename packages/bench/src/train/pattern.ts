@@ -1,30 +1,15 @@
-// The attention of a training run in the library's words (mask, score modifiers, dropout), and the same
+// The attention of a training run in the library's words (mask, score modifier, dropout), and the same
 // as dense arrays for a framework that has no others.
 import { compile, philox4x32 } from '@attn/core'
-import type { AttentionOptions, Mask, ScoreModifier } from '@attn/core'
-import { alibi, ropeFrequencies } from '@attn/positions'
-import type { RopeFrequencies } from '@attn/positions'
+import type { AttentionOptions, Mask } from '@attn/core'
 import { hash } from '../inputs/normal.ts'
+import type { PositionModel } from '../lab/positions/methods.ts'
 import type { TrainingConfiguration } from './configuration.ts'
 import { maskOfLayer } from './masks.ts'
 
 /** The mask of a layer. */
 export function maskOf(configuration: TrainingConfiguration, layer: number): Mask {
   return maskOfLayer(configuration, { length: configuration.context, layer })
-}
-
-/** The score modifiers of a configuration. */
-export function scoreModifiersOf({ positions, heads }: TrainingConfiguration): ScoreModifier[] {
-  return positions === 'alibi' ? [alibi({ heads })] : []
-}
-
-/** How queries and keys are turned; undefined unless positions are rotary. */
-export function rotaryOf({
-  positions,
-  heads,
-  width,
-}: TrainingConfiguration): RopeFrequencies | undefined {
-  return positions === 'rope' ? ropeFrequencies({ headDim: width / heads }) : undefined
 }
 
 /** Which random mask a layer uses at a step: another one each time, the same for every backend. */
@@ -35,12 +20,13 @@ export function dropoutSeed(seed: number, step: number, layer: number): number {
 /** Attention of one layer at one step, as the library takes it. */
 export function attentionOptions(
   configuration: TrainingConfiguration,
+  { modifier }: PositionModel,
   call: { readonly step: number; readonly layer: number },
 ): AttentionOptions {
   const { dropout: rate, seed } = configuration
   return {
     mask: maskOf(configuration, call.layer),
-    scoreModifiers: scoreModifiersOf(configuration),
+    scoreModifiers: modifier ? [modifier] : [],
     ...(rate > 0 ? { dropout: { rate, seed: dropoutSeed(seed, call.step, call.layer) } } : {}),
   }
 }

@@ -9,6 +9,7 @@ import type { TrainingConfiguration } from './configuration.ts'
 import { embed, finish, project, readLoss } from './model.ts'
 import type { FinishWeights, ModelWeights, ProjectWeights, ReadoutWeights } from './model.ts'
 import { modelArrays } from './model-arrays.ts'
+import { positionsOf, readTables } from './positions.ts'
 import type { Batch } from '../lab/data/batches.ts'
 
 /** A model that can be trained. */
@@ -31,11 +32,17 @@ export function createSegmentedModel(
 ): TrainableModel {
   const arrays = modelArrays(configuration)
   const segments = compileSegments(configuration.heads)
+  const { context, width } = configuration
+  const { modifierTables, tables } = positionsOf(configuration)
+  // Tables of embeddings, which are added before the first layer, and not those of a bias.
+  const learned = tables.length > 0 && !modifierTables
   return {
     description: attention.description,
     async gradients(weights, batch, step) {
       const { tokens, targets } = arrays.batch(batch)
+      if (modifierTables) attention.useTables(await readTables(weights.positions))
       let stream = segments.embed(weights.embedding.ref, tokens.ref).add(arrays.positions.ref)
+      if (learned) stream = stream.add(weights.positions[0]!.ref.reshape([context, width]))
       const tape = []
       for (const [layer, { project, finish }] of weights.layers.entries()) {
         const inputs = segments.project(tree.ref(project), stream.ref)
@@ -46,6 +53,7 @@ export function createSegmentedModel(
       const readout = segments.readout(tree.ref(weights.readout), stream, targets)
       let dStream = readout.dStream
       const layers: ModelWeights['layers'] = []
+      let positions: np.Array[] = []
       for (const { project, finish, stream: kept, attended } of tape.toReversed()) {
         const [dFinish, dThrough, dOutput] = segments.finishBackward(
           tree.ref(finish),
@@ -53,13 +61,23 @@ export function createSegmentedModel(
           attended.output,
           dStream,
         )
-        const dInputs = await attended.pullback(dOutput)
-        const [dProject, dInto] = segments.projectBackward(tree.ref(project), kept, dInputs)
+        const dAttention = await attended.pullback(dOutput)
+        const [dProject, dInto] = segments.projectBackward(
+          tree.ref(project),
+          kept,
+          dAttention.inputs,
+        )
+        // All layers share the tables.
+        positions = dAttention.tables.map((own, index) => positions[index]?.add(own) ?? own)
         layers.unshift({ project: dProject, finish: dFinish })
         dStream = dThrough.add(dInto)
       }
+      if (learned) positions = [dStream.ref.sum(0).reshape([context * width])]
       const embedding = segments.embedBackward(weights.embedding.ref, tokens, dStream)
-      return { loss: readout.loss, gradients: { embedding, layers, readout: readout.dWeights } }
+      return {
+        loss: readout.loss,
+        gradients: { embedding, layers, readout: readout.dWeights, positions },
+      }
     },
     destroy() {
       arrays.dispose()

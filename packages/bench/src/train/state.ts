@@ -2,11 +2,12 @@
 import { numpy as np, tree } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
 import { assemble, disassemble } from './model.ts'
+import { positionsOf } from './positions.ts'
 import { initialWeights, weightSpecifications } from './weights.ts'
 import type { WeightSpecification } from './weights.ts'
 import type { TrainingState } from './optimizer.ts'
 
-/** A training state as plain numbers, in the order of `weightSpecifications`. */
+/** A training state as plain numbers, in the order of `trainingSpecifications`. */
 export interface StateNumbers {
   readonly step: number
   readonly weights: readonly Float32Array<ArrayBuffer>[]
@@ -19,10 +20,12 @@ export function initialState(
   configuration: TrainingConfiguration,
   vocabulary: number,
 ): StateNumbers {
-  const specifications = weightSpecifications(configuration, vocabulary)
-  const weights = specifications.map((specification, index) =>
-    initialWeights(specification, index, configuration.seed),
-  )
+  const weights = [
+    ...weightSpecifications(configuration, vocabulary).map((specification, index) =>
+      initialWeights(specification, index, configuration.seed),
+    ),
+    ...positionsOf(configuration).tables.map(({ values }) => values.slice()),
+  ]
   const zeros = (): Float32Array<ArrayBuffer>[] =>
     weights.map(({ length }) => new Float32Array(length))
   return { step: 0, weights, first: zeros(), second: zeros() }

@@ -2,6 +2,7 @@
 import type { TrainingConfiguration } from './configuration.ts'
 import type { WeightSpecification } from './weights.ts'
 import { createOptimizer } from './optimizer.ts'
+import { positionsOf, settlePositions } from './positions.ts'
 import type { TrainingState } from './optimizer.ts'
 import type { TrainableModel } from './segments.ts'
 import { disposeState, placeState } from './state.ts'
@@ -39,6 +40,7 @@ export interface TrainedModel {
 export async function trainModel(options: TrainModelOptions): Promise<TrainedModel> {
   const { model, configuration, corpus, specifications, start, steps } = options
   const optimizer = createOptimizer(configuration.learningRate)
+  const positions = positionsOf(configuration)
   const losses: number[] = []
   const milliseconds: number[] = []
   let state = placeState(start, specifications)
@@ -47,7 +49,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
       const began = performance.now()
       const batch = drawBatch(corpus.tokens, { ...configuration, step: state.step })
       const { loss, gradients } = await model.gradients(state.weights, batch, state.step)
-      state = optimizer.step(state, gradients)
+      state = await settlePositions(optimizer.step(state, gradients), positions)
       const number = (await loss.data())[0]!
       if (!Number.isFinite(number)) {
         throw new Error(`attn train: the loss of step ${state.step} is ${number}`)
