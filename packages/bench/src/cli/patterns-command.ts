@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
+import { positionMethodNames } from '../lab/positions/methods.ts'
+import type { PositionMethodName } from '../lab/positions/methods.ts'
 import { integrations, maskNames } from '../train/masks.ts'
 import type { Integration, MaskName } from '../train/masks.ts'
 import { parseChoices, parseLength } from './arguments.ts'
@@ -17,6 +19,7 @@ interface PatternsArguments extends SessionArguments {
   readonly steps?: number
   readonly layers?: number
   readonly batch?: number
+  readonly positions?: PositionMethodName
   readonly length?: number
   readonly text?: string
   readonly profiles?: string
@@ -42,6 +45,11 @@ export function createPatternsCommand(setExitCode: (code: number) => void): Comm
       new Option('--integration <way>', 'how heads of strided and fixed are taken')
         .choices(integrations)
         .default('multihead'),
+    )
+    .addOption(
+      new Option('--positions <method>', 'where order comes from (default: learned)').choices(
+        positionMethodNames,
+      ),
     )
     .option('--seeds <count>', 'models of each pattern (default: 3)', parseLength)
     .option('--steps <count>', 'steps of each model (default: 600)', parseLength)
@@ -83,7 +91,7 @@ async function execute(options: PatternsArguments): Promise<boolean> {
     ? await readLabDigits({ onInstall })
     : await readLabText({ file: options.text, onInstall })
   const preset = lab.defaultPatternPlan(options.data, options.integration)
-  const { steps, layers, batch, length, seeds } = options
+  const { steps, layers, batch, length, positions, seeds } = options
   const extent = options.extent ?? (images ? lab.digitSide : undefined)
   const plan = {
     ...preset,
@@ -92,6 +100,7 @@ async function execute(options: PatternsArguments): Promise<boolean> {
       ...(steps === undefined ? {} : { steps }),
       ...(layers === undefined ? {} : { layers }),
       ...(batch === undefined ? {} : { batch }),
+      ...(positions === undefined ? {} : { positions }),
       ...(length === undefined || images ? {} : { length }),
     },
     ...(seeds === undefined ? {} : { seeds: Array.from({ length: seeds }, (_, seed) => seed + 1) }),

@@ -16,11 +16,11 @@ export interface ModelArrays {
 /** Makes what does not change from step to step. */
 export function modelArrays(configuration: TrainingConfiguration): ModelArrays {
   const { batch, context, width } = configuration
-  const { embeddings, tables } = positionsOf(configuration)
+  const method = positionsOf(configuration)
   const shape = [context, width]
   const positions =
-    embeddings && tables.length === 0
-      ? np.array(embeddings(context) as Float32Array<ArrayBuffer>, { shape })
+    method.embeddings && method.tables.length === 0
+      ? np.array(method.embeddings(context) as Float32Array<ArrayBuffer>, { shape })
       : np.zeros(shape)
   const tokenArray = (tokens: Int32Array<ArrayBuffer>): np.Array =>
     np.array(tokens, { shape: [batch, context] })

@@ -1,12 +1,13 @@
 // A report of `attn patterns` as text.
 import { formatTable } from '../../report/table.ts'
 import { spreadOf } from '../extrapolate/report.ts'
+import { positionMethodTitles } from '../positions/methods.ts'
 import { patternTitle } from './compare-patterns.ts'
 import type { PatternReport } from './compare-patterns.ts'
 
 /** The report for people. */
 export function formatPatterns({ plan, text, models, device }: PatternReport): string {
-  const { layers, width, heads, length, batch, steps } = plan.configuration
+  const { layers, width, heads, length, batch, steps, positions } = plan.configuration
   const rows = plan.patterns.map((pattern) => {
     const title = patternTitle(pattern)
     const own = models.filter((model) => patternTitle(model.pattern) === title)
@@ -19,7 +20,7 @@ export function formatPatterns({ plan, text, models, device }: PatternReport): s
   const group = `bits a token, ${plan.seeds.length} seeds`
   return [
     `${text.name}: ${text.training} tokens of ${text.vocabulary} kinds`,
-    `${layers} layers of width ${width}, ${heads} heads, ${steps} steps of ${batch} x ${length} tokens; ${device}`,
+    `${layers} layers of width ${width}, ${heads} heads, ${positionMethodTitles[positions]} positions, ${steps} steps of ${batch} x ${length} tokens; ${device}`,
     '',
     formatTable(
       [
