@@ -25,6 +25,11 @@ export interface SubgroupMatrix {
   readonly rows: number
   readonly columns: number
   readonly depth: number
+  /**
+   * The subgroup size at which a small problem on them came out right when the library was made. Asked only
+   * of matrices that are used with such a proof alone; see plan/usable-matrices.ts.
+   */
+  readonly provenAt?: number
 }
 
 /** What a device can do. */
@@ -40,6 +45,8 @@ export interface Capabilities {
   readonly shaderFloat16: boolean
   /** Whether shaders may talk within a subgroup, and its sizes. */
   readonly subgroups: { readonly minimum: number; readonly maximum: number } | undefined
+  /** Whether a shader may say at which of these sizes it runs (`subgroup-size-control`). */
+  readonly subgroupSizeControl: boolean
   /** Products of matrices a subgroup can do; empty where it can do none. */
   readonly subgroupMatrices: readonly SubgroupMatrix[]
   /** Whether passes may write timestamps. */
@@ -63,6 +70,7 @@ export const defaultCapabilities: Capabilities = {
   adapter: { vendor: '', architecture: '', device: '', description: '' },
   shaderFloat16: false,
   subgroups: undefined,
+  subgroupSizeControl: false,
   subgroupMatrices: [],
   timestampQuery: false,
   limits: defaultLimits,
@@ -70,6 +78,9 @@ export const defaultCapabilities: Capabilities = {
 
 /** A name that is still experimental, and so not among the types of WebGPU. */
 export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+
+/** In the standard since 2026, and newer than the types of WebGPU. */
+export const subgroupSizeFeature = 'subgroup-size-control' as GPUFeatureName
 
 /** An entry of `GPUAdapterInfo.subgroupMatrixConfigs`, which the types do not have yet. */
 interface SubgroupMatrixConfig {
@@ -116,6 +127,7 @@ export function readCapabilities(
     subgroups: device.features.has('subgroups')
       ? { minimum: subgroupMinSize, maximum: subgroupMaxSize }
       : undefined,
+    subgroupSizeControl: device.features.has(subgroupSizeFeature),
     subgroupMatrices: readSubgroupMatrices(device, info),
     timestampQuery: device.features.has('timestamp-query'),
     limits,

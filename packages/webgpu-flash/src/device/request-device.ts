@@ -1,13 +1,14 @@
 // Finding a device: the caller's GPU, the browser's, or in Node the one that the optional package
 // `webgpu` (Dawn) brings.
 import { UnsupportedError } from '@attn/core'
-import { defaultLimits, subgroupMatrixFeature } from './capabilities.ts'
+import { defaultLimits, subgroupMatrixFeature, subgroupSizeFeature } from './capabilities.ts'
 import { importWhereItRuns } from './import-where-it-runs.ts'
 
 /** Features asked for where the adapter has them. */
 const wantedFeatures: readonly GPUFeatureName[] = [
   'shader-f16',
   'subgroups',
+  subgroupSizeFeature,
   subgroupMatrixFeature,
   'timestamp-query',
 ]

@@ -1,20 +1,21 @@
 // What a device is worth to this library, in one account: what its adapter offers, which kernel the usual
 // calls get and why not a faster one, what could be done about it, and whether a small problem comes
 // out right. Loaded when it is asked for.
-import {
-  cast,
-  mask,
-  standardAttention,
-  standardAttentionBackward,
-  tensor,
-  toFloat64Array,
-} from '@attn/core'
+import { cast, standardAttentionBackward } from '@attn/core'
 import type { DType, Tensor } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { isSoftware } from '../device/software.ts'
 import type { AttentionPlan } from '../run/attention-plan.ts'
 import type { FlashAttention } from '../run/flash-attention-interface.ts'
 import { remedies } from './remedies.ts'
+import {
+  allowances,
+  causal,
+  exactAttention,
+  largestDifference,
+  smallInputs,
+  smallTensor,
+} from './small-problem.ts'
 
 /** A usual call, and the kernel it gets. */
 export interface DiagnosedKernel {
@@ -49,8 +50,6 @@ export interface Diagnosis {
 }
 
 type Library = Pick<FlashAttention, 'attention' | 'attentionBackward' | 'capabilities' | 'plan'>
-
-const causal = mask('causal', ({ query, key }) => key.le(query))
 
 /** Diagnoses the device of a library. */
 export async function diagnose(flash: Library): Promise<Diagnosis> {
@@ -96,30 +95,16 @@ function usualKernels(flash: Library): DiagnosedKernel[] {
   )
 }
 
-const [heads, keys, dim] = [2, 40, 16]
-
-/** Numbers in -1..1, the same on every device. */
-function filled(seed: number, length: number): Tensor {
-  const values = Float32Array.from({ length: heads * length * dim }, (_, i) =>
-    Math.sin(12.9898 * (i + 1) + 78.233 * seed),
-  )
-  return tensor(values, [1, heads, length, dim])
-}
-
-/** Halves of such numbers are off by 2^-12 at most, and so are averages of them. */
-const allowances: Readonly<Record<DType, number>> = { float32: 1e-5, float16: 4e-3 }
+const [keys, dim] = [40, 16]
 
 async function checkForward(
   flash: Library,
   dtype: DType,
   queries: number,
 ): Promise<DiagnosedResult> {
-  const inputs = [filled(1, queries), filled(2, keys), filled(3, keys)].map((part) =>
-    cast(part, dtype),
-  ) as [Tensor, Tensor, Tensor]
-  const exact = inputs.map((part) => cast(part, 'float64')) as [Tensor, Tensor, Tensor]
+  const inputs = smallInputs(dtype, queries, keys, dim)
   const { output } = await flash.attention(...inputs, { mask: causal })
-  const expected = standardAttention(...exact, { mask: causal })
+  const expected = exactAttention(inputs)
   return judge(
     `${dtype} forward, ${queries} causal ${queries === 1 ? 'query' : 'queries'} over ${keys} keys`,
     [[output, expected.output]],
@@ -128,15 +113,15 @@ async function checkForward(
 }
 
 async function checkBackward(flash: Library): Promise<DiagnosedResult> {
-  const inputs = [1, 2, 3].map((seed) => filled(seed, keys)) as [Tensor, Tensor, Tensor]
-  const dOutput = filled(4, keys)
+  const inputs = smallInputs('float32', keys, keys, dim)
+  const dOutput = smallTensor(4, keys, dim)
   const forward = await flash.attention(...inputs, { mask: causal })
   const actual = await flash.attentionBackward(...inputs, forward, dOutput, { mask: causal })
   const exact = inputs.map((part) => cast(part, 'float64')) as [Tensor, Tensor, Tensor]
   const options = { mask: causal }
   const expected = standardAttentionBackward(
     ...exact,
-    standardAttention(...exact, options),
+    exactAttention(inputs),
     cast(dOutput, 'float64'),
     options,
   )
@@ -152,11 +137,6 @@ function judge(
   pairs: readonly (readonly [Tensor, Tensor])[],
   allowed: number,
 ): DiagnosedResult {
-  const error = Math.max(
-    ...pairs.flatMap(([actual, expected]) => {
-      const wanted = toFloat64Array(expected)
-      return Array.from(toFloat64Array(actual), (value, i) => Math.abs(value - wanted[i]!))
-    }),
-  )
+  const error = Math.max(...pairs.map(([actual, expected]) => largestDifference(actual, expected)))
   return { problem, error, allowed, passed: error <= allowed }
 }

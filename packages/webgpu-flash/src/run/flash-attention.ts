@@ -4,6 +4,7 @@ import type { OptionNames, Tensor } from '@attn/core'
 import { createBufferPool } from '../device/buffers.ts'
 import { callersDevice } from '../device/caller-device.ts'
 import { readCapabilities } from '../device/capabilities.ts'
+import type { Capabilities } from '../device/capabilities.ts'
 import { watchErrors } from '../device/errors.ts'
 import { requestDevice } from '../device/request-device.ts'
 import { elementBytes } from '../gpu-tensor.ts'
@@ -12,6 +13,7 @@ import { planBackward } from '../plan/backward/backward-plan.ts'
 import { planForward } from '../plan/plan.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { Tuning } from '../plan/tuning.ts'
+import { unprovenMatrices } from '../plan/usable-matrices.ts'
 import { createImportedTuning } from '../tune/imported-tuning.ts'
 import { attentionBackwardOf } from './backward/attention-backward.ts'
 import { attentionOf } from './attention-once.ts'
@@ -61,20 +63,40 @@ export async function createFlashAttention(
     ? undefined
     : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
   const device = own ?? found!.device
-  const capabilities = readCapabilities(device, options.adapterInfo ?? found?.info)
+  try {
+    const claimed = readCapabilities(device, options.adapterInfo ?? found?.info)
+    const capabilities = await withProofs(device, claimed)
+    return createLibrary(device, capabilities, options.tuning, () => found?.destroy())
+  } catch (error) {
+    found?.destroy()
+    throw error
+  }
+}
+
+/** Tries subgroup matrices that are used with a proof alone. */
+async function withProofs(device: GPUDevice, claimed: Capabilities): Promise<Capabilities> {
+  if (unprovenMatrices(claimed).length === 0) return claimed
+  // Few devices have such matrices: bundlers may leave this out of what is loaded first.
+  const { proveMatrices } = await import('./prove-matrices.ts')
+  return proveMatrices(claimed, (candidate) => createLibrary(device, candidate))
+}
+
+/**
+ * The library on a device that can do this.
+ *
+ * @param letGo - Runs when the library is destroyed.
+ */
+export function createLibrary(
+  device: GPUDevice,
+  capabilities: Capabilities,
+  records?: FlashAttentionOptions['tuning'],
+  letGo = (): void => {},
+): FlashAttention {
   const buffers = createBufferPool(device)
   const errors = watchErrors(device)
   const host = { device, buffers, errors, capabilities }
-
   const tuning = createImportedTuning(capabilities)
-  if (options.tuning) {
-    try {
-      tuning.add('createFlashAttention', options.tuning)
-    } catch (error) {
-      found?.destroy()
-      throw error
-    }
-  }
+  if (records) tuning.add('createFlashAttention', records)
 
   const planWith = (planOptions: PlanOptions, known?: Tuning): AttentionPlan => {
     errors.checkAlive('flash.plan')
@@ -166,7 +188,7 @@ export async function createFlashAttention(
     destroy: () => {
       errors.close()
       buffers.releaseAll()
-      found?.destroy()
+      letGo()
     },
   }
   return library

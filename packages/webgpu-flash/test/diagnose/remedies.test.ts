@@ -7,6 +7,7 @@ const full: Capabilities = {
   adapter: { vendor: 'nvidia', architecture: 'hopper', device: '', description: '' },
   shaderFloat16: true,
   subgroups: { minimum: 32, maximum: 32 },
+  subgroupSizeControl: true,
   subgroupMatrices: [{ operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }],
   timestampQuery: true,
   limits: {

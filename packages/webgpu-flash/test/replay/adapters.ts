@@ -29,6 +29,8 @@ export interface AdapterData {
     readonly subgroupMaxSize?: number
     readonly subgroupMatrixConfigs?: readonly MatrixConfig[]
   }
+  /** The subgroup size at which matrices that want a proof are taken to come out right. */
+  readonly provenAt?: number
 }
 
 const matrices = (
@@ -44,7 +46,7 @@ const sizes = (subgroupMinSize: number, subgroupMaxSize: number) => ({
 })
 
 const matrix = 'chromium-experimental-subgroup-matrix'
-const desktop = ['shader-f16', 'subgroups', 'timestamp-query']
+const desktop = ['shader-f16', 'subgroups', 'subgroup-size-control', 'timestamp-query']
 
 const defaults: DeviceLimits = {
   maxComputeWorkgroupStorageSize: 16384,
@@ -112,6 +114,7 @@ export const adapters: readonly AdapterData[] = [
       ...sizes(16, 32),
       subgroupMatrixConfigs: matrices('f16', ['f16', 'f32'], [8, 16, 16]),
     },
+    provenAt: 16,
   },
   {
     name: 'amd-rdna3',
@@ -136,6 +139,7 @@ export const adapters: readonly AdapterData[] = [
       ...sizes(32, 64),
       subgroupMatrixConfigs: matrices('f16', ['f16', 'f32'], [16, 16, 16]),
     },
+    provenAt: 32,
   },
   {
     name: 'nvidia',
@@ -196,7 +200,7 @@ export const adapters: readonly AdapterData[] = [
   {
     name: 'swiftshader',
     source: 'read off SwiftShader 5.0.0 through Dawn 0.6.2',
-    features: ['subgroups', 'timestamp-query'],
+    features: ['subgroups', 'subgroup-size-control', 'timestamp-query'],
     limits: {
       ...defaults,
       maxComputeWorkgroupStorageSize: 32768,

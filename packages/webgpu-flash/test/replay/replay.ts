@@ -3,8 +3,10 @@
 // adapters it touches, and a change that should touch none shows that it does.
 import { contiguousStrides, permute } from '@attn/core'
 import type { DType } from '@attn/core'
-import { createFlashAttention } from '../../src/index.ts'
+import { readCapabilities } from '../../src/device/capabilities.ts'
 import type { FlashAttention, GpuTensor } from '../../src/index.ts'
+import { unprovenMatrices } from '../../src/plan/usable-matrices.ts'
+import { createLibrary } from '../../src/run/flash-attention.ts'
 import { adapters } from './adapters.ts'
 import type { AdapterData } from './adapters.ts'
 import { replayedCalls } from './corpus.ts'
@@ -23,16 +25,20 @@ export interface ReplayedPlan {
 /** Plans and runs the corpus. */
 export async function replayAll(): Promise<readonly ReplayedPlan[]> {
   const plans: ReplayedPlan[] = []
-  for (const adapter of adapters) plans.push(...(await replayOn(adapter)))
+  for (const adapter of adapters) plans.push(...replayOn(adapter))
   return plans
 }
 
-async function replayOn(adapter: AdapterData): Promise<ReplayedPlan[]> {
+function replayOn(adapter: AdapterData): ReplayedPlan[] {
   const recorder = recordingDevice(adapter)
-  const flash = await createFlashAttention({
-    device: recorder.device,
-    adapterInfo: recorder.info,
-  })
+  const { device, info } = recorder
+  const claimed = readCapabilities(device, info)
+  const { provenAt } = adapter
+  const unproven = unprovenMatrices(claimed)
+  const subgroupMatrices = claimed.subgroupMatrices.map((matrix) =>
+    provenAt !== undefined && unproven.includes(matrix) ? { ...matrix, provenAt } : matrix,
+  )
+  const flash = createLibrary(device, { ...claimed, subgroupMatrices })
   return replayedCalls.map((call) => {
     const name = `${adapter.name} | ${call.name}`
     const variant = variantOf(flash, call)

@@ -2,12 +2,14 @@
 // how many rows a workgroup owns, and the workgroup memory it takes.
 import type { AttentionShape } from '@attn/core'
 import type { Capabilities, SubgroupMatrix } from '../../device/capabilities.ts'
+import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
+import type { MatrixSubgroups } from '../usable-matrices.ts'
 import type { LaneRows } from '../../kernels/forward/matrix/lane-rows.ts'
 import type { GradientRows } from './backward-tiles.ts'
 import type { MatrixShape } from '../forward/matrix-tile.ts'
 
 /** How the work of one kernel is cut. Between the products a subgroup's rows are dealt to its lanes. */
-export interface GradientMatrixTile extends LaneRows {
+export interface GradientMatrixTile extends LaneRows, MatrixSubgroups {
   readonly matrix: MatrixShape
   /** Subgroups of a workgroup; a power of two. */
   readonly subgroups: number
@@ -134,21 +136,26 @@ export function gradientMatrixTileProblem(
   tile: GradientMatrixTile,
   { headDim, valueDim }: Dims,
   gradients: GradientRows,
-  { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 }: Capabilities,
+  capabilities: Capabilities,
 ): string | undefined {
   if (!isWhole(tile)) return 'the sizes of the tile do not divide; see GradientMatrixTile'
   const { rows, columns, depth } = tile.matrix
-  const has = subgroupMatrices.some(
+  const { subgroups: sizes, limits } = capabilities
+  const alike = usableMatrices(capabilities).filter(
     (one) =>
       one.rows === rows &&
       one.columns === columns &&
       one.depth === depth &&
       suits(one, { headDim, valueDim }),
   )
-  if (!shaderFloat16 || !has) {
+  if (alike.length === 0) {
     return `the device has no subgroup matrices of ${rows} x ${columns} x ${depth} for float16 of headDim ${headDim} and valueDim ${valueDim}`
   }
-  if (sizes?.minimum !== tile.subgroupSize || sizes.maximum !== tile.subgroupSize) {
+  const sameSubgroups = alike.some(
+    ({ subgroupSize, statesSize }) =>
+      subgroupSize === tile.subgroupSize && statesSize === (tile.statesSize ?? false),
+  )
+  if (!sameSubgroups || !fillsSubgroups(matrixThreads(tile), capabilities)) {
     return `the tile is for subgroups of ${tile.subgroupSize}, the device has ${sizes?.minimum} to ${sizes?.maximum}`
   }
   const { bytes } = gradientMatrixMemory(tile, headDim, valueDim, gradients)
@@ -164,35 +171,35 @@ export function gradientMatrixTileProblem(
 
 /**
  * The tile of a kernel for these sizes, or undefined where the device has no matrices for them:
- * float16 operands with float32 sums, one subgroup size, dims that are multiples of the matrices.
+ * float16 operands with float32 sums, a known subgroup size, dims that are multiples of the matrices.
  */
 export function chooseGradientMatrixTile(
   gradients: GradientRows,
   shape: AttentionShape,
   capabilities: Capabilities,
 ): GradientMatrixTile | undefined {
-  const { subgroups: sizes, subgroupMatrices } = capabilities
   const { queryLength, keyLength, headDim, valueDim } = shape
   const width = Math.max(headDim, valueDim)
-  if (!sizes || width > widest) return undefined
+  if (width > widest) return undefined
   // Measured there: two vectors of padding are faster than one, but do not fit 48 KiB with wide keys,
   // which alone gain (5 %) from a loop that is written out.
   const wideKeys = gradients === 'key' && width > 64
   // The largest product is the fewest instructions.
   const size = ({ rows, columns, depth }: MatrixShape): number => rows * columns * depth
-  const tiles = subgroupMatrices
+  const tiles = usableMatrices(capabilities)
     .filter((one) => suits(one, shape))
     .toSorted((a, b) => size(b) - size(a))
-    .flatMap(({ rows, columns, depth }) =>
+    .flatMap(({ rows, columns, depth, subgroupSize, statesSize }) =>
       subgroupCounts.map((subgroups): GradientMatrixTile => {
         const rowBlocks = Math.max(1, Math.floor(ownRows / rows))
         const own = rowBlocks * rows
-        const lanesPerRow = Math.max(1, sizes.maximum / own)
+        const lanesPerRow = Math.max(1, subgroupSize / own)
         return {
           matrix: { rows, columns, depth },
-          subgroupSize: sizes.maximum,
+          subgroupSize,
+          statesSize,
           lanesPerRow,
-          rowsPerLane: (own * lanesPerRow) / sizes.maximum,
+          rowsPerLane: (own * lanesPerRow) / subgroupSize,
           subgroups,
           rowBlocks,
           rows: subgroups * own,

@@ -3,6 +3,8 @@
 import type { AttentionShape } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
+import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
+import type { MatrixSubgroups } from '../usable-matrices.ts'
 
 /** The matrices of one product: `[rows, depth]` times `[depth, columns]`. */
 export interface MatrixShape {
@@ -12,9 +14,8 @@ export interface MatrixShape {
 }
 
 /** How the work is cut for subgroup matrices. */
-export interface MatrixTile {
+export interface MatrixTile extends MatrixSubgroups {
   readonly matrix: MatrixShape
-  readonly subgroupSize: number
   /** Subgroups of a workgroup; a power of two. */
   readonly subgroups: number
   /** Blocks of `matrix.rows` query rows that a subgroup has. */
@@ -89,6 +90,8 @@ const narrow: readonly TileSizes[] = [
   { subgroups: 4, ownRows: 32, keys: 16 },
   { subgroups: 4, ownRows: 16, keys: 16 },
   { subgroups: 2, ownRows: 32, keys: 16 },
+  // Of matrices of eight rows: lanes of small subgroups hold few rows.
+  { subgroups: 4, ownRows: 8, keys: 16 },
 ]
 /** For dims above 64. */
 const middle: readonly TileSizes[] = [
@@ -123,22 +126,19 @@ export function chooseMatrixTile(
 ): MatrixTile | undefined {
   const planes = batch * heads
   if (queryLength < leastQueries) return undefined
-  const { subgroups: sizes, subgroupMatrices, limits, shaderFloat16 } = capabilities
-  if (!shaderFloat16 || !sizes || sizes.minimum !== sizes.maximum) return undefined
+  const { limits } = capabilities
   const width = Math.max(headDim, valueDim)
   const inSoftware = isSoftware(capabilities)
   if (width > (inSoftware ? widestInSoftware : widest)) return undefined
-  const subgroupSize = sizes.maximum
-  const suitable = subgroupMatrices.filter(
-    ({ operands, sums, columns, depth }) =>
-      operands === 'f16' && sums === 'f32' && headDim % depth === 0 && valueDim % columns === 0,
+  const suitable = usableMatrices(capabilities).filter(
+    ({ columns, depth }) => headDim % depth === 0 && valueDim % columns === 0,
   )
   const candidates = inSoftware ? software : width > 64 ? middle : narrow
   // The largest product is the fewest instructions.
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
   const tiles = suitable
     .toSorted((a, b) => size(b) - size(a))
-    .flatMap(({ rows, columns, depth }) =>
+    .flatMap(({ rows, columns, depth, subgroupSize, statesSize }) =>
       candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
         const rowBlocks = Math.max(1, ownRows / rows)
         const lanesPerRow = Math.max(leastLanes, subgroupSize / (rowBlocks * rows))
@@ -159,6 +159,7 @@ export function chooseMatrixTile(
           {
             matrix,
             subgroupSize,
+            statesSize,
             subgroups,
             rowBlocks,
             queries,
@@ -173,7 +174,8 @@ export function chooseMatrixTile(
     .filter(
       (tile) =>
         matrixMemory(tile, headDim, valueDim).bytes <= limits.maxComputeWorkgroupStorageSize &&
-        tile.subgroups * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
+        fillsSubgroups(tile.subgroups * tile.subgroupSize, capabilities) &&
+        tile.subgroups * tile.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
     )
   // Half a tile of rows that do not exist would be work for nothing.
   const filled = tiles.filter(({ queries }) => queries < 2 * queryLength)
@@ -189,12 +191,13 @@ export function whyNoMatrixTile(call: MatrixCall, capabilities: Capabilities): s
   const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
   if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
   if (!shaderFloat16) return 'subgroup matrices want shader-f16'
-  if (!sizes || sizes.minimum !== sizes.maximum) {
-    return `subgroup matrices want one subgroup size, and the adapter's are ${sizes ? `${sizes.minimum} to ${sizes.maximum}` : 'unknown'}`
-  }
+  if (!sizes) return 'subgroup matrices want the feature subgroups'
   if (!subgroupMatrices.some(({ operands, sums }) => operands === 'f16' && sums === 'f32')) {
     const offered = subgroupMatrices.map(({ operands, sums }) => `${operands} with sums in ${sums}`)
     return `none of the adapter's subgroup matrices multiplies f16 with sums in f32, but ${[...new Set(offered)].join(', ')}`
+  }
+  if (usableMatrices(capabilities).length === 0) {
+    return `subgroup matrices want a known subgroup size: at none from ${sizes.minimum} to ${sizes.maximum} did a small problem come out right`
   }
   if (queryLength < leastQueries)
     return `fewer than ${leastQueries} queries fill no subgroup matrix`

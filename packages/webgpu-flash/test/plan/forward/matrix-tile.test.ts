@@ -118,6 +118,29 @@ describe('chooseMatrixTile', () => {
     expect(tile).toMatchObject(lanes)
   })
 
+  it.each([
+    [4, 16, { subgroupSize: 4, rowBlocks: 1, rowsPerLane: 4 }],
+    [8, 32, { subgroupSize: 8 }],
+    [16, 32, { subgroupSize: 16 }],
+    [32, 64, { subgroupSize: 32 }],
+    [64, 128, { subgroupSize: 64 }],
+    [128, 128, { subgroupSize: 128, lanesPerRow: 4 }],
+  ])('takes the size at which matrices were proven: %i of up to %i', (provenAt, maximum, lanes) => {
+    const eight = { ...product, rows: 8, columns: 8, depth: 8, provenAt }
+    const device: Capabilities = {
+      ...withMatrices,
+      subgroups: { minimum: 4, maximum },
+      subgroupSizeControl: true,
+      subgroupMatrices: [eight],
+      limits: { ...withMatrices.limits, maxComputeInvocationsPerWorkgroup: 1024 },
+    }
+    const tile = tileOf(4096, 64, 64, device)!
+    expect(tile).toMatchObject({ ...lanes, statesSize: true })
+    expect((tile.subgroups * tile.subgroupSize) % maximum).toBe(0)
+    const unstated = tileOf(4096, 64, 64, { ...device, subgroupSizeControl: false })
+    expect(unstated).toEqual({ ...tile, statesSize: false })
+  })
+
   it('gives software adapters little text, for few dims', () => {
     const eight = { ...product, rows: 8, columns: 8, depth: 8 }
     const lavapipe: Capabilities = {
@@ -168,7 +191,7 @@ describe('a plan on subgroup matrices', () => {
     ['multiply float16', {}, { dtype: 'float32' }],
     ['offers no subgroup matrices', { subgroupMatrices: [] }, {}],
     ['want shader-f16', { shaderFloat16: false }, {}],
-    ["the adapter's are 16 to 32", { subgroups: { minimum: 16, maximum: 32 } }, {}],
+    ['at none from 16 to 32', { subgroups: { minimum: 16, maximum: 32 } }, {}],
     ['but f16 with sums in f16', { subgroupMatrices: [{ ...product, sums: 'f16' }] }, {}],
     ['are for dims to 128', {}, { headDim: 144 }],
     ['fits headDim 60 and valueDim 60', {}, { headDim: 60 }],

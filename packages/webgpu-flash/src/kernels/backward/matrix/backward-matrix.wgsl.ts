@@ -19,6 +19,7 @@ import {
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
+import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
 import { castRoles } from './roles.ts'
@@ -38,10 +39,7 @@ export function gradientMatrixKernel(config: GradientMatrixConfig): string {
     config.dropout,
   )
   const sections = [
-    `enable f16;
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    enableMatrices(tile),
     parameterBlock(fields, config.descriptorWords, config.parameterWords),
     `${inputBindings({ ...config, softmaxRow: 'vec4<f32>' })}
 ${outputBindings(sums)}`,
@@ -60,7 +58,7 @@ ${outputBindings(sums)}`,
     rules.code,
     config.blockMap ? mapPlaneFunction : '',
     hidesPairs(config) ? strangeFunction : '',
-    `@compute @workgroup_size(${matrixThreads(tile)})
+    `${computeStage(matrixThreads(tile), tile)}
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,

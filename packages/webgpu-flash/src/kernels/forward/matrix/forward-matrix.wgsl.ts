@@ -26,6 +26,7 @@ import { addStrangeValues, mayHide, strangeFunctions } from './strange-values.ts
 import { tilePipeline } from './tile-pipeline.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
+import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 
 /** All that decides the text of the kernel. */
 export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memory'> {
@@ -41,10 +42,7 @@ export function forwardMatrixKernel(config: ForwardMatrixConfig): string {
   const own = (type: string, vectors: number): string =>
     `array<array<vec4<${type}>, ${vectors}>, ${tile.subgroups}>`
   const sections = [
-    `enable f16;
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    enableMatrices(tile),
     parameterBlock(
       withOptionalFields(forwardFields, config),
       config.descriptorWords,
@@ -69,7 +67,7 @@ var<workgroup> found: vec4<u32>;`,
     endRowFunction(config),
     config.rules.code,
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
-    `@compute @workgroup_size(${tile.subgroups * tile.subgroupSize})
+    `${computeStage(tile.subgroups * tile.subgroupSize, tile)}
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,

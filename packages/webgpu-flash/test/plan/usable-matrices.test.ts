@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import type { Capabilities } from '../../src/device/capabilities.ts'
+import { subgroupSizes, unprovenMatrices, usableMatrices } from '../../src/plan/usable-matrices.ts'
+import { withMatrices } from './matrix-devices.ts'
+
+const [halfSums, product] = withMatrices.subgroupMatrices as [
+  Capabilities['subgroupMatrices'][number],
+  Capabilities['subgroupMatrices'][number],
+]
+const varying: Capabilities = { ...withMatrices, subgroups: { minimum: 16, maximum: 32 } }
+
+describe('usableMatrices', () => {
+  it('are those with float32 sums where subgroups have one size', () => {
+    expect(usableMatrices(withMatrices)).toEqual([
+      { ...product, subgroupSize: 32, statesSize: false },
+    ])
+    expect(unprovenMatrices(withMatrices).includes(product)).toBe(false)
+  })
+
+  it('want a proof where sizes vary, and then state the size where shaders may', () => {
+    expect(usableMatrices(varying)).toEqual([])
+    expect(unprovenMatrices(varying)).toContain(product)
+    const proven = { ...product, provenAt: 16 }
+    const device = { ...varying, subgroupMatrices: [halfSums, proven] }
+    expect(usableMatrices(device)).toEqual([{ ...proven, subgroupSize: 16, statesSize: false }])
+    expect(usableMatrices({ ...device, subgroupSizeControl: true })).toEqual([
+      { ...proven, subgroupSize: 16, statesSize: true },
+    ])
+  })
+
+  it.each([
+    ['no float16', { shaderFloat16: false }],
+    ['no subgroups', { subgroups: undefined }],
+  ])('are none where there is %s', (_, change) => {
+    expect(usableMatrices({ ...withMatrices, ...change })).toEqual([])
+    expect(unprovenMatrices({ ...varying, ...change })).toEqual([])
+  })
+
+  it.each([
+    [4, 128, [4, 8, 16, 32, 64, 128]],
+    [8, 32, [8, 16, 32]],
+    [32, 64, [32, 64]],
+    [32, 32, [32]],
+  ])('are tried at every size from %i to %i', (minimum, maximum, sizes) => {
+    expect(subgroupSizes({ ...varying, subgroups: { minimum, maximum } })).toEqual(sizes)
+  })
+})
