@@ -55,7 +55,7 @@ export async function compileTexts(plans: readonly ReplayedPlan[]): Promise<Comp
 
 /** What Dawn says where a device has too little for a text. */
 const lacking =
-  /exceeds the maximum|larger than the maximum|matrix usage found which is not supported by the device/
+  /exceeds the maximum|larger than the maximum|matrix usage found which is not supported by the device|subgroup_size attribute .* is not in the allowed range/
 
 /** What is wrong with a text; undefined where it becomes a pipeline. */
 async function compile(device: GPUDevice, code: string): Promise<string | undefined> {
