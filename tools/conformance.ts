@@ -31,6 +31,9 @@ import {
   goldenForwardProblems,
 } from '../packages/core/test/conformance/forward-problems.ts'
 import { goldenCases } from '../packages/core/test/conformance/golden.ts'
+import { weightsCases } from '../packages/core/test/conformance/weights-cases.ts'
+import { weightsProblems } from '../packages/core/test/conformance/weights-problems.ts'
+import { weightsOnDevice } from '../packages/webgpu-flash/test-gpu/weights-on-device.ts'
 import {
   browserEquivalent,
   createArguments,
@@ -51,7 +54,7 @@ interface Trial {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    suites: { type: 'string', default: 'planned,tiles,backward' },
+    suites: { type: 'string', default: 'planned,tiles,backward,weights' },
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
@@ -144,6 +147,12 @@ function gradientsOf(flash: FlashAttention): Parameters<typeof backwardProblems>
     return flash.attentionBackward(query, key, value, forward, dOutput, options)
   }
 }
+
+const weights: readonly Trial[] = weightsCases().map((each) => ({
+  name: each.name,
+  run: async (flash: FlashAttention) =>
+    weightsProblems(each, (...call) => weightsOnDevice(flash, ...call)),
+}))
 
 async function runSuite(
   flash: FlashAttention,
@@ -249,12 +258,13 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       planned: () => planned,
       tiles: () => otherTiles(flash),
       backward: () => backward,
+      weights: () => weights,
     }
     for (const suite of values.suites.split(',')) {
       const trials = suites[suite]
       if (!trials && suite !== 'random')
         throw new RangeError(
-          `conformance: suites are planned, tiles, backward, random, got ${suite}`,
+          `conformance: suites are planned, tiles, backward, weights, random, got ${suite}`,
         )
       const started = performance.now()
       const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)

@@ -15,6 +15,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['merge-parts', 'var<storage, read> partLogSumExp:'],
   ['decode-merge', 'var<storage, read> partSoftmax:'],
   ['decode', 'var<storage, read> lengths:'],
+  ['weights', 'var<storage, read_write> weights:'],
   ['forward-matrix', 'subgroup_matrix_left<', 'var<storage, read_write> logSumExp:'],
   ['forward', 'var<storage, read_write> logSumExp:'],
 ]

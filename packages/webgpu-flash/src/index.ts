@@ -9,6 +9,8 @@ export type { FlashAttention, FlashAttentionOptions } from './run/flash-attentio
 export type { AttentionPlan } from './run/attention-plan.ts'
 export type { ForwardInputs, ForwardOutputs } from './run/forward/forward-tensors.ts'
 export type { PlanBackward } from './run/backward/plan-backward.ts'
+export type { PlanWeights } from './run/weights/plan-weights.ts'
+export type { WeightsInputs, WeightsOutput } from './run/weights/weights-tensors.ts'
 export type { BackwardInputs, BackwardOutputs } from './run/backward/backward-tensors.ts'
 export { gpuTensor } from './gpu-tensor.ts'
 export type { GpuTensor, GpuTensorOptions } from './gpu-tensor.ts'

@@ -19,17 +19,17 @@ import { checkParameters } from './check-parameters.ts'
 import { attentionShape, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
-import { logSumExpType } from './result.ts'
-import type { AttentionResult } from './result.ts'
+import { logSumExpType, wantsRowMaximum } from './result.ts'
+import type { AttentionResult, ResultRequest } from './result.ts'
 import { checkLoopOrder, forwardSchedule } from './schedule.ts'
 import type { ForwardChip, LoopOrder } from './schedule.ts'
 import { computeScores, computeWeights } from './score-tile.ts'
 import { asColumn, tileBuffer } from './tile.ts'
 import { resolveTiling, tilingOptions } from './tiling.ts'
-import type { TilingOptions } from './tiling.ts'
+import type { TileRegion, TilingOptions } from './tiling.ts'
 
 /** Options of {@link flashAttention}: none of the additional ones changes the result. */
-export interface FlashAttentionOptions extends AttentionOptions, TilingOptions {
+export interface FlashAttentionOptions extends AttentionOptions, TilingOptions, ResultRequest {
   /**
    * `queries-outside` as in FlashAttention-2, `keys-outside` as in FlashAttention.
    * Default: `queries-outside`.
@@ -37,7 +37,11 @@ export interface FlashAttentionOptions extends AttentionOptions, TilingOptions {
   readonly loopOrder?: LoopOrder
 }
 
-const flashOptions: OwnNames<FlashAttentionOptions> = { ...tilingOptions, loopOrder: true }
+const flashOptions: OwnNames<FlashAttentionOptions> = {
+  ...tilingOptions,
+  loopOrder: true,
+  rowMaximum: true,
+}
 
 /**
  * Exact attention tile by tile with the online softmax: S and P are never in memory. The same result as `standardAttention` up to the rounding of float64 sums, and the same
@@ -78,6 +82,7 @@ export function flashAttention(
   const tiling = resolveTiling('flashAttention', shape, resolved, options)
   const { loopOrder = 'queries-outside' } = options
   checkLoopOrder('flashAttention', loopOrder)
+  const wantsMaximum = wantsRowMaximum('flashAttention', options)
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { queryBlockSize, keyBlockSize } = tiling
   const rules = pairRules(shape, resolved)
@@ -89,6 +94,9 @@ export function flashAttention(
   const sinkOf = (head: number): number => resolved.sinks?.[head] ?? -Infinity
   const rowMaximum = perHead(rows, sinkOf)
   const rowSum = perHead(rows, (head) => (sinkOf(head) === -Infinity ? 0 : 1))
+
+  // Apart from the softmax's own maximum, in which sinks take part.
+  const largest = wantsMaximum ? perHead(rows, () => -Infinity) : undefined
 
   // On the chip: one tile of each.
   const softmax = createSoftmax(queryBlockSize, valueDim)
@@ -120,6 +128,7 @@ export function flashAttention(
       const region = tiling.region(b, h, i, j, full)
       const { scale } = resolved
       computeScores(scores, queries.values, keys.values, region, headDim, scale, rules)
+      if (largest) raiseMaxima(largest, scores, region, (b * heads + h) * queryLength)
       if (weights) computeWeights(weights, region, rules)
       absorbTile(softmax, scores, weights, values.values, region, valueDim)
     },
@@ -135,6 +144,21 @@ export function flashAttention(
   return {
     output: cast(output, query.dtype),
     logSumExp: cast(logSumExp, logSumExpType(query, key, value)),
+    ...(largest ? { rowMaximum: cast(largest, logSumExpType(query, key, value)) } : {}),
+  }
+}
+
+/** Raises the maxima of a tile's rows to its scores. */
+function raiseMaxima(
+  { storage }: Tensor,
+  scores: Float64Array,
+  { queryStart, rows, columns }: TileRegion,
+  firstRow: number,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const row = firstRow + queryStart + r
+    for (let c = 0; c < columns; c++)
+      storage[row] = Math.max(storage[row]!, scores[r * columns + c]!)
   }
 }
 

@@ -7,6 +7,34 @@ export interface AttentionResult {
   readonly output: Tensor
   /** `[B, H, L]`: log of the sum of exp(score), natural logarithm. -Infinity for a row that sees no key. */
   readonly logSumExp: Tensor
+  /**
+   * Where `rowMaximum` asks for it: `[B, H, L]`, in the dtype of logSumExp. The largest score of each
+   * row after score modifiers and mask, sinks left out (FlexAttention's `max_scores`, which QK-clip
+   * watches); -Infinity for a row that sees no key.
+   */
+  readonly rowMaximum?: Tensor
+}
+
+/** What a call may ask for besides. */
+export interface ResultRequest {
+  /** Whether to return the largest score of each row too. Default: false. */
+  readonly rowMaximum?: boolean
+}
+
+/**
+ * Whether a call asks for the largest scores.
+ *
+ * @throws TypeError for other things than true and false.
+ *
+ * @example
+ * ```ts
+ * import { wantsRowMaximum } from '@attn/core'
+ * wantsRowMaximum('attention', {}) // => false
+ * ```
+ */
+export function wantsRowMaximum(caller: string, { rowMaximum = false }: ResultRequest): boolean {
+  if (typeof rowMaximum === 'boolean') return rowMaximum
+  throw new TypeError(`${caller}: rowMaximum must be true or false, got ${String(rowMaximum)}`)
 }
 
 /** The dtype of logSumExp: float64 where all inputs are, else float32 (float16 would be too coarse). */

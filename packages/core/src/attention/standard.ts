@@ -11,20 +11,23 @@ import { checkParameters } from './check-parameters.ts'
 import { attentionShape, resolveOptions } from './options.ts'
 import type { AttentionOptions } from './options.ts'
 import { pairRules } from './pair-rules.ts'
-import { logSumExpType } from './result.ts'
-import type { AttentionResult } from './result.ts'
+import { logSumExpType, wantsRowMaximum } from './result.ts'
+import type { AttentionResult, ResultRequest } from './result.ts'
 import { forwardPasses, tellPass } from './standard-schedule.ts'
 import type { StandardPass } from './standard-schedule.ts'
 import type { TileEvent } from './trace.ts'
 
 /** Options of {@link standardAttention} and of its backward pass. */
-export interface StandardAttentionOptions extends AttentionOptions {
+export interface StandardAttentionOptions extends AttentionOptions, ResultRequest {
   /** Called for every matrix that a pass over one head loads or stores, each once a pass. */
   readonly trace?: (event: TileEvent) => void
 }
 
 /** The names of options of standard attention that not all algorithms have. */
-export const standardOptions: OwnNames<StandardAttentionOptions> = { trace: true }
+export const standardOptions: OwnNames<StandardAttentionOptions> = {
+  trace: true,
+  rowMaximum: true,
+}
 
 /** The result of {@link standardAttention}: the two matrices of its passes as well. */
 export interface StandardAttentionResult extends AttentionResult {
@@ -72,6 +75,7 @@ export function standardAttention(
   const resolved = resolveOptions('standardAttention', shape, options)
   checkParameters('standardAttention', resolved)
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const rowMaximum = wantsRowMaximum('standardAttention', options)
   const rules = pairRules(shape, resolved)
 
   const q = toFloat64Array(query) // [B, H, L, D]
@@ -80,6 +84,7 @@ export function standardAttention(
   const scores = new Float64Array(batch * heads * queryLength * keyLength) // [B, H, L, S]
   const probabilities = new Float64Array(scores.length) // [B, H, L, S]
   const logSumExp = new Float64Array(batch * heads * queryLength) // [B, H, L]
+  const largest = new Float64Array(logSumExp.length).fill(-Infinity) // [B, H, L]
   const output = new Float64Array(batch * heads * queryLength * valueDim) // [B, H, L, Dv]
 
   const { trace } = options
@@ -116,8 +121,10 @@ export function standardAttention(
       const sink = resolved.sinks?.[h] ?? -Infinity
       for (let i = 0; i < queryLength; i++) {
         const sRow = (firstRow + i) * keyLength
-        let maximum = sink
-        for (let j = 0; j < keyLength; j++) maximum = Math.max(maximum, scores[sRow + j]!)
+        for (let j = 0; j < keyLength; j++) {
+          largest[firstRow + i] = Math.max(largest[firstRow + i]!, scores[sRow + j]!)
+        }
+        const maximum = Math.max(sink, largest[firstRow + i]!)
         let sum = sink === -Infinity ? 0 : Math.exp(sink - maximum)
         for (let j = 0; j < keyLength; j++) {
           const score = scores[sRow + j]!
@@ -148,12 +155,12 @@ export function standardAttention(
   }
 
   const pairs = [batch, heads, queryLength, keyLength]
+  const rows = [batch, heads, queryLength]
+  const rowType = logSumExpType(query, key, value)
   return {
     output: cast(tensor(output, [batch, heads, queryLength, valueDim]), query.dtype),
-    logSumExp: cast(
-      tensor(logSumExp, [batch, heads, queryLength]),
-      logSumExpType(query, key, value),
-    ),
+    logSumExp: cast(tensor(logSumExp, rows), rowType),
+    ...(rowMaximum ? { rowMaximum: cast(tensor(largest, rows), rowType) } : {}),
     scores: tensor(scores, pairs),
     probabilities: tensor(probabilities, pairs),
   }

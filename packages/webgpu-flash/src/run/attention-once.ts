@@ -1,5 +1,5 @@
 // Attention in one call: of CPU tensors, which travel, or of GPU tensors, which stay where they are.
-import { checkAttentionOptions } from '@attn/core'
+import { checkAttentionOptions, wantsRowMaximum } from '@attn/core'
 import type { AttentionResult, Tensor } from '@attn/core'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import { callOptions } from '../plan/rotate/rope-options.ts'
@@ -21,10 +21,11 @@ export function attentionOf(host: CpuCallHost): FlashAttention['attention'] {
     options: CallOptions = {},
   ): Promise<AttentionResult | ForwardOutputs> => {
     checkAttentionOptions(caller, options, callOptions)
+    const rowMaximum = wantsRowMaximum(caller, options)
     const tensors = { query, key, value }
     return areOnGpu(caller, tensors)
       ? gpuCall(caller, host, tensors, options, (plan, given) =>
-          plan.forward({ ...tensors, ...given }),
+          plan.forward({ ...tensors, ...given, rowMaximum }),
         )
       : onCpu(host, tensors, options)
   }
@@ -37,15 +38,16 @@ async function onCpu(
   options: CallOptions,
 ): Promise<AttentionResult> {
   return cpuCall(caller, host, tensors, options, async ({ plan, given, upload, keep }) => {
-    const result = plan.forward({
+    const { output, logSumExp, rowMaximum } = plan.forward({
       query: upload(tensors.query),
       key: upload(tensors.key),
       value: upload(tensors.value),
       ...given,
+      rowMaximum: wantsRowMaximum(caller, options),
     })
-    const results = [result.output, result.logSumExp]
+    const results = [output, logSumExp, ...(rowMaximum ? [rowMaximum] : [])]
     keep(...results)
-    const [output, logSumExp] = await Promise.all(results.map((tensor) => host.download(tensor)))
-    return { output: output!, logSumExp: logSumExp! }
+    const [first, second, third] = await Promise.all(results.map((each) => host.download(each)))
+    return { output: first!, logSumExp: second!, ...(third ? { rowMaximum: third } : {}) }
   })
 }

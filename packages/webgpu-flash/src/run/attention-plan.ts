@@ -4,14 +4,11 @@ import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
-import { elementBytes } from '../gpu-tensor.ts'
-import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { passesOf } from '../plan/forward/passes.ts'
-import { outputStrides } from '../plan/plan.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
@@ -22,20 +19,28 @@ import {
   forwardTensorNames,
   inputsOfCall,
 } from './forward/forward-tensors.ts'
-import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward/forward-tensors.ts'
+import type {
+  ForwardInputs,
+  ForwardOutputs,
+  ForwardRequest,
+  ForwardTensorName,
+} from './forward/forward-tensors.ts'
 import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './backward/plan-backward.ts'
 import type { PlanBackward } from './backward/plan-backward.ts'
 import { bindPasses } from './forward/bound-pass.ts'
+import { createOutputMaker } from './forward/make-outputs.ts'
 import { passTexts } from './forward/forward-text.ts'
 import { contiguousDecodeTexts } from './decode/prepare-decode.ts'
 import { forwardCallKey, prepareForward } from './forward/prepare-forward.ts'
+import { bindWeights } from './weights/plan-weights.ts'
+import type { PlanWeights } from './weights/plan-weights.ts'
 
 /**
  * A plan on a device. Good for any number of calls, whatever the strides of their tensors. Throws
  * `TypeError` after `destroy`, and `DeviceLostError` when the device is gone.
  */
-export interface AttentionPlan extends PlanBackward {
+export interface AttentionPlan extends PlanBackward, PlanWeights {
   /** What the plan will do and why, as plain data; {@link formatExplanation} makes text of it. */
   explain(): PlanExplanation
   /** The WGSL for contiguous tensors: of every kernel, where there are several. */
@@ -53,7 +58,7 @@ export interface AttentionPlan extends PlanBackward {
    *   UnsupportedError for tensors that this device cannot bind. What the GPU reports later is told
    *   by `flash.download` of the results and by `flash.finished`.
    */
-  forward(inputs: ForwardInputs & Partial<ForwardOutputs>): ForwardOutputs
+  forward(inputs: ForwardRequest): ForwardOutputs
   /**
    * Records the plan's dispatches into the caller's encoder, between the caller's own passes. Submit
    * it before the plan is destroyed.
@@ -122,59 +127,17 @@ export function bindPlan(
           }),
         )
 
-  const createOutput = (): GpuTensor => {
-    const { batch, heads, queryLength, valueDim } = shape
-    const strides = outputStrides(shape, dtype, nativeFloat16)
-    return {
-      dtype,
-      shape: [batch, heads, queryLength, valueDim],
-      strides,
-      offset: 0,
-      storage: buffers.allocate('output', batch * strides[0]! * elementBytes(dtype)),
-    }
-  }
-  const createLogSumExp = (): GpuTensor => {
-    const { batch, heads, queryLength } = shape
-    return {
-      dtype: 'float32',
-      shape: [batch, heads, queryLength],
-      strides: [heads * queryLength, queryLength, 1],
-      offset: 0,
-      storage: buffers.allocate('log-sum-exp', batch * heads * queryLength * 4),
-    }
-  }
-  /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
-  const withOutputs = (
-    given: Partial<ForwardOutputs>,
-    fill: (outputs: ForwardOutputs) => void,
-  ): ForwardOutputs => {
-    const made: GpuTensor[] = []
-    const make = (create: () => GpuTensor): GpuTensor => {
-      const view = create()
-      made.push(view)
-      return view
-    }
-    try {
-      const outputs = {
-        output: given.output ?? make(createOutput),
-        logSumExp: given.logSumExp ?? make(createLogSumExp),
-      }
-      fill(outputs)
-      return outputs
-    } catch (error) {
-      made.forEach(({ storage }) => buffers.release(storage))
-      throw error
-    }
-  }
-
+  const withOutputs = createOutputMaker(plan, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
     if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
   }
   const training = bindPlanBackward(host, backwardPlan, rope, checkUsable)
-  const check = (caller: string, tensors: ForwardInputs & Partial<ForwardOutputs>): void => {
+  const weights = bindWeights(host, plan, rope, dataBuffer, checkUsable)
+  const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
-    checkTensors(caller, plan, tensors, nativeFloat16)
+    const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
+    checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
     callLengths(caller, plan, tensors)
   }
@@ -222,6 +185,8 @@ export function bindPlan(
       }
     }
     pass.end()
+    const { rowMaximum } = given
+    if (rowMaximum) weights.encodeRowMaximum(caller, call, encoder, given, rowMaximum)
   }
 
   return {
@@ -231,6 +196,8 @@ export function bindPlan(
     get backwardCode() {
       return training.backwardCode
     },
+    weights: (inputs) => weights.weights(inputs),
+    encodeWeights: (...call) => weights.encodeWeights(...call),
     explain: () => explainPlan(plan, capabilities, backwardPlan),
     get code() {
       return contiguousTexts().join('\n')
@@ -260,10 +227,11 @@ export function bindPlan(
     forward: (given) => {
       const inputs = inputsOfCall('plan.forward', plan, given)
       check('plan.forward', inputs)
+      const { rowMaximum: _, ...tensors } = inputs
       return errors.guard('plan.forward', (call) =>
         withOutputs(inputs, (outputs) => {
           const encoder = device.createCommandEncoder({ label: 'attn forward' })
-          encode('plan.forward', call, encoder, { ...inputs, ...outputs })
+          encode('plan.forward', call, encoder, { ...tensors, ...outputs })
           device.queue.submit([encoder.finish()])
         }),
       )
@@ -274,6 +242,7 @@ export function bindPlan(
       buffers.release(dataBuffer)
       calls.destroy()
       training.destroy()
+      weights.destroy()
       rope?.destroy()
     },
   }

@@ -40,7 +40,7 @@ export async function cpuCall<Result>(
   checkTensors(caller, tensors)
   const { query, key, value, ...others } = tensors
   const shape = attentionShape(caller, query, key, value)
-  const { parameters, ...rest } = options
+  const { parameters, rowMaximum: _, ...rest } = options
   checkParameters(caller, resolveOptions(caller, shape, options))
   const dtype = query.dtype === 'float16' ? 'float16' : 'float32'
   for (const [name, { dtype: other }] of Object.entries<Tensor>({ key, value, ...others })) {

@@ -49,7 +49,7 @@ export async function gpuCall<Result>(
   run: (plan: AttentionPlan, given: Pick<CallOptions, 'parameters'>) => Result,
 ): Promise<Result> {
   const shape = attentionShape(caller, query, key, value)
-  const { parameters, ...rest } = options
+  const { parameters, rowMaximum: _, ...rest } = options
   const plan = host.plan({ ...shape, ...rest, dtype: query.dtype })
   try {
     await plan.compile()

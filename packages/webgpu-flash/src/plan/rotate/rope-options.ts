@@ -7,6 +7,7 @@ import type {
   DType,
   OptionNames,
   ResolvedAttention,
+  ResultRequest,
   RotaryEmbedding,
 } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
@@ -61,13 +62,16 @@ const ropeSides: OptionNames<RopeSides> = {
 export type RopeOption = RotaryEmbedding | RopeSides
 
 /** Options of a call with CPU tensors. */
-export interface CallOptions extends AttentionOptions {
+export interface CallOptions extends AttentionOptions, ResultRequest {
   /** Turns queries and keys by their positions before attention. */
   readonly rope?: RopeOption
 }
 
 /** The names of options that calls on a GPU take besides those of every attention function. */
-export const callOptions: OptionNames<Omit<CallOptions, keyof AttentionOptions>> = { rope: true }
+export const callOptions: OptionNames<Omit<CallOptions, keyof AttentionOptions>> = {
+  rope: true,
+  rowMaximum: true,
+}
 
 /** One tensor's rotation. */
 export interface RopeSide {

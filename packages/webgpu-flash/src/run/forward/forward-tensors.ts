@@ -107,6 +107,21 @@ export interface ForwardOutputs {
   readonly output: GpuTensor
   /** `[B, H, L]`, float32, contiguous. */
   readonly logSumExp: GpuTensor
+  /**
+   * Where it is asked for: `[B, H, L]`, float32, contiguous. The largest score of each row after score
+   * modifiers and mask, sinks left out; -Infinity for a row that sees no key.
+   */
+  readonly rowMaximum?: GpuTensor
+}
+
+/** What `forward` is given: tensors to write are made where they are left out. */
+export interface ForwardRequest extends ForwardInputs, Partial<Omit<ForwardOutputs, 'rowMaximum'>> {
+  /**
+   * Whether to return the largest score of each row too (FlexAttention's `max_scores`), or where to
+   * write it. It is computed apart, from the products of queries and keys once more, so that calls
+   * which do not ask pay nothing. Default: false.
+   */
+  readonly rowMaximum?: boolean | GpuTensor
 }
 
 const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
@@ -119,6 +134,7 @@ const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
   appended: true,
   output: true,
   logSumExp: true,
+  rowMaximum: true,
 }
 const atPlanTime = 'it where the plan is made: flash.plan(options)'
 /** What is decided before a call. */
@@ -193,15 +209,18 @@ export function checkTensors(
     const wantedType = name === 'logSumExp' ? 'float32' : dtype
     checkTensor(`${caller}: ${name}`, view, expected[name], wantedType)
   }
-  const { output, logSumExp } = tensors
+  const { output, logSumExp, rowMaximum } = tensors
+  if (rowMaximum) checkTensor(`${caller}: rowMaximum`, rowMaximum, expected.logSumExp, 'float32')
   if (output) checkWritable(`${caller}: output`, output)
   if (output && dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
-  if (logSumExp && logSumExp.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
-    throw new RangeError(
-      `${caller}: logSumExp must be contiguous, got strides [${logSumExp.strides.join(', ')}]`,
-    )
+  for (const [name, view] of Object.entries({ logSumExp, rowMaximum })) {
+    if (view && view.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
+      throw new RangeError(
+        `${caller}: ${name} must be contiguous, got strides [${view.strides.join(', ')}]`,
+      )
+    }
   }
-  for (const name of ['output', 'logSumExp'] as const) {
+  for (const name of ['output', 'logSumExp', 'rowMaximum'] as const) {
     const written = tensors[name]
     const other = forwardTensorNames.find(
       (candidate) => candidate !== name && tensors[candidate]?.storage === written?.storage,

@@ -1,0 +1,162 @@
+// A call for attention weights made ready to be encoded: cut into dispatches, its kernel compiled, its
+// words uploaded. All of it holds for every call with the same strides, lengths and choice.
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import { floatWord, packParameters } from '../../kernels/parameters.ts'
+import { addressValues } from '../../kernels/tensor-address.ts'
+import { weightsFields, weightsKernel } from '../../kernels/weights/weights.wgsl.ts'
+import type { ForwardPlan } from '../../plan/plan.ts'
+import { cutWeights } from '../../plan/weights/cut-weights.ts'
+import type { WeightsDispatch } from '../../plan/weights/cut-weights.ts'
+import { weightsTile } from '../../plan/weights/weights-tile.ts'
+import type { PlanHost } from '../attention-plan.ts'
+import { parameterWords } from '../forward/forward-call.ts'
+import { accessOf } from '../forward/forward-tensors.ts'
+import { remembered } from '../forward/forward-text.ts'
+import { joinBlocks } from '../forward/prepare-forward.ts'
+import { kernelPipeline } from '../pipelines.ts'
+import { weightsBound } from './weights-tensors.ts'
+import type { WeightsCall } from './weights-tensors.ts'
+
+/** What the kernel binds after its uniform block; true where written. */
+export const weightsBindings: readonly boolean[] = [false, false, false, true, false, false]
+const uniformAndStorage = 0x40 | 0x80 | 0x08
+
+/** A call, ready to be encoded. */
+export interface PreparedWeights {
+  readonly uniforms: GPUBuffer
+  /** Lengths of the sequences, and the heads asked for. */
+  readonly chosen: GPUBufferBinding
+  readonly pipeline: GPUComputePipeline
+  readonly dispatches: readonly (WeightsDispatch & { readonly block: GPUBufferBinding })[]
+}
+
+/** All that calls may differ in. */
+export function weightsCallKey(
+  { kind, query, key, logSumExp, choice, lengths, parameters }: WeightsCall,
+  result: GpuTensor,
+): string {
+  const views = [query, key, logSumExp, result].map(
+    ({ offset, strides, shape }) => `${offset}:${strides.join()}:${shape.join()}`,
+  )
+  const { queries, heads } = choice
+  return [
+    kind,
+    ...views,
+    ...Object.entries(parameters).map((entry) => entry.join('=')),
+    lengths.keyLengths.join(),
+    lengths.queryOffsets.join(),
+    queries.start,
+    queries.end,
+    heads.join(),
+  ].join(';')
+}
+
+/**
+ * Prepares a call.
+ *
+ * @throws UnsupportedError when the tensors do not fit the device's bindings.
+ */
+export function prepareWeights(
+  caller: string,
+  { device, buffers, capabilities }: PlanHost,
+  plan: ForwardPlan,
+  call: WeightsCall,
+  result: GpuTensor,
+): PreparedWeights {
+  const { shape, layout, rules, shortText, workBudget } = plan
+  const { kind, choice, lengths } = call
+  const tile = weightsTile(choice.queries.end - choice.queries.start, capabilities)
+  const accesses = {
+    query: accessOf(call.query, capabilities.shaderFloat16),
+    key: accessOf(call.key, capabilities.shaderFloat16),
+  }
+  const config = {
+    kind,
+    ...tile,
+    ...accesses,
+    headDim: shape.headDim,
+    rules,
+    shortText,
+    descriptorWords: layout.descriptorWords,
+    parameterWords: layout.parameters.length,
+  }
+  const name = `weights ${kind} ${tile.grid.tileRows} ${JSON.stringify(accesses)}`
+  const code = remembered(plan, name, () => weightsKernel(config))
+  const keys = call.key.shape[2]!
+  const dispatches = cutWeights(caller, {
+    kind,
+    choice,
+    sizes: { batch: shape.batch, keys, headDim: shape.headDim },
+    group: shape.heads / shape.kvHeads,
+    tile: { queries: tile.grid.tileRows, keys: tile.grid.tileColumns },
+    tensors: weightsBound(call, result),
+    limits: { ...capabilities.limits, workBudget },
+  })
+  const chosen = new Uint32Array(2 * shape.batch + choice.heads.length)
+  for (let b = 0; b < shape.batch; b++) {
+    // Packed sequences are one entry of the batch.
+    chosen[2 * b] = lengths.queryOffsets[b]!
+    chosen[2 * b + 1] = lengths.keyLengths[b]!
+  }
+  chosen.set(choice.heads, 2 * shape.batch)
+  const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits
+  const { words, blocks } = joinBlocks(
+    [chosen, ...dispatches.map((each) => block(plan, call, result, accesses, each))],
+    Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment),
+  )
+  const uniforms = buffers.upload('weights of attention', words, uniformAndStorage)
+  return {
+    uniforms,
+    chosen: { buffer: uniforms, ...blocks[0]! },
+    pipeline: kernelPipeline(device, { label: 'attn weights', bindings: weightsBindings, code }),
+    dispatches: dispatches.map((each, index) => ({
+      ...each,
+      block: { buffer: uniforms, ...blocks[index + 1]! },
+    })),
+  }
+}
+
+/** The uniform block of a dispatch. */
+function block(
+  plan: ForwardPlan,
+  call: WeightsCall,
+  result: GpuTensor,
+  accesses: Readonly<Record<'query' | 'key', ReturnType<typeof accessOf>>>,
+  { ranges, batches, heads, queryTiles, keyTiles, continues }: WeightsDispatch,
+): Uint32Array {
+  const { shape, attention, data } = plan
+  const { choice, logSumExp, kind } = call
+  const [sumBatch, sumHead, sumRow] = logSumExp.strides as [number, number, number]
+  const values: Record<string, number> = {
+    ...Object.fromEntries(weightsFields.map((name) => [name, 0])),
+    ...addressValues('query', call.query, accesses.query.vector ? 4 : 1, ranges.query.offset),
+    ...addressValues('key', call.key, accesses.key.vector ? 4 : 1, ranges.key.offset),
+    outputOffset: result.offset - ranges.weights.offset / 4,
+    logSumExpOffset: logSumExp.offset - ranges.logSumExp.offset / 4,
+    logSumExpBatch: sumBatch,
+    logSumExpHead: sumHead,
+    logSumExpRow: sumRow,
+    queryLength: shape.queryLength,
+    keyLength: shape.keyLength,
+    heads: shape.heads,
+    headsPerKeyHead: shape.heads / shape.kvHeads,
+    mapBatches: shape.batch,
+    batchBase: batches.start,
+    headBase: heads.start,
+    headCount: heads.end - heads.start,
+    chosenHeads: choice.heads.length,
+    queryTileBase: queryTiles.start,
+    queryTileEnd: queryTiles.end,
+    keyTileBegin: keyTiles.start,
+    keyTileEnd: keyTiles.end,
+    firstRow: choice.queries.start,
+    endRow: choice.queries.end,
+    keys: call.key.shape[2]!,
+    factor: floatWord(kind === 'mean over heads' ? 1 / choice.heads.length : 1),
+    continues: continues ? 1 : 0,
+    scale: floatWord(attention.scale),
+    negativeInfinity: floatWord(-Infinity),
+  }
+  const parameters = parameterWords(plan, call.parameters)
+  return packParameters(weightsFields, values, data.descriptors, parameters)
+}

@@ -1,0 +1,128 @@
+// What a call for attention weights is given, checked and with its defaults filled in.
+import { checkOptions, checkParameters, contiguousStrides, resolveWeights } from '@attn/core'
+import type { OptionNames, ResolvedWeights, WeightsSelection } from '@attn/core'
+import { elementBytes } from '../../gpu-tensor.ts'
+import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { BoundTensor } from '../../plan/dispatch.ts'
+import type { ForwardPlan } from '../../plan/plan.ts'
+import type { WeightsKind } from '../../kernels/weights/weights.wgsl.ts'
+import {
+  callLengths,
+  checkTensor,
+  checkWritable,
+  inputsOfCall,
+} from '../forward/forward-tensors.ts'
+import type { CallLengths, ForwardInputs } from '../forward/forward-tensors.ts'
+
+/** What weights are computed from, and which. */
+export interface WeightsInputs extends Omit<ForwardInputs, 'value'>, WeightsSelection {
+  /** `[B, H, L]`, what the forward pass returned for the same query and key. */
+  readonly logSumExp: GpuTensor
+  /** Not read: the inputs of a cache may be given as they are. */
+  readonly value?: GpuTensor
+}
+
+/** Where they go: float32, row-major. */
+export interface WeightsOutput {
+  readonly weights: GpuTensor
+}
+
+/** A call in the words of its plan. */
+export interface WeightsCall {
+  readonly kind: WeightsKind
+  readonly query: GpuTensor
+  readonly key: GpuTensor
+  readonly logSumExp: GpuTensor
+  readonly choice: ResolvedWeights
+  readonly lengths: CallLengths
+  /** Whether the lengths came with the call. */
+  readonly ownLengths: boolean
+  readonly parameters: Readonly<Record<string, number>>
+}
+
+const names: OptionNames<WeightsInputs & WeightsOutput> = {
+  query: true,
+  key: true,
+  value: true,
+  logSumExp: true,
+  parameters: true,
+  keyLengths: true,
+  queryOffset: true,
+  appended: true,
+  queries: true,
+  heads: true,
+  reduce: true,
+  weights: true,
+}
+
+/**
+ * Checks a call for weights.
+ *
+ * @throws RangeError or TypeError for what does not fit the plan.
+ */
+export function weightsCall(
+  caller: string,
+  plan: ForwardPlan,
+  given: WeightsInputs & Partial<WeightsOutput>,
+): WeightsCall {
+  checkOptions(caller, given, names)
+  const { shape, dtype, attention } = plan
+  const { batch, heads, kvHeads, queryLength, headDim } = shape
+  const inputs = inputsOfCall(caller, plan, { ...given, value: given.value ?? given.key })
+  const perCall = plan.decode?.lengthsPerCall === true
+  const keyLength = perCall
+    ? Math.min(inputs.key?.shape?.[2] ?? shape.keyLength, shape.keyLength)
+    : shape.keyLength
+  const { query, key, logSumExp, parameters = {} } = inputs
+  checkTensor(`${caller}: query`, query, [batch, heads, queryLength, headDim], dtype)
+  checkTensor(`${caller}: key`, key, [batch, kvHeads, keyLength, headDim], dtype)
+  checkTensor(`${caller}: logSumExp`, logSumExp, [batch, heads, queryLength], 'float32')
+  checkParameters(caller, { ...attention, parameters })
+  const own = callLengths(caller, plan, inputs)
+  const choice = resolveWeights(caller, { ...shape, keyLength }, given)
+  const { weights } = given
+  if (weights) {
+    checkTensor(`${caller}: weights`, weights, choice.shape, 'float32')
+    checkWritable(`${caller}: weights`, weights)
+    if (weights.strides.join() !== contiguousStrides(choice.shape).join()) {
+      throw new RangeError(
+        `${caller}: weights must be contiguous, got strides [${weights.strides.join(', ')}]`,
+      )
+    }
+    if ([query, key, logSumExp].some(({ storage }) => storage === weights.storage)) {
+      throw new RangeError(
+        `${caller}: weights must have a buffer of its own, but shares that of an input`,
+      )
+    }
+  }
+  return {
+    kind: choice.reduce,
+    query,
+    key,
+    logSumExp,
+    choice,
+    lengths: own ?? attention,
+    ownLengths: own !== undefined,
+    parameters,
+  }
+}
+
+/** The tensors as they are bound; a result has an axis of heads where it has rows. */
+export function weightsBound(
+  { kind, query, key, logSumExp }: WeightsCall,
+  weights: GpuTensor,
+): Readonly<Record<'query' | 'key' | 'logSumExp' | 'weights', BoundTensor>> {
+  const bound = (view: GpuTensor, follows: BoundTensor['follows']): BoundTensor => ({
+    view,
+    elementBytes: elementBytes(view.dtype),
+    follows,
+  })
+  const [batch, rows, keys] = weights.shape as [number, number, number]
+  const shape = kind === 'mean over heads' ? [batch, 1, rows, keys] : weights.shape
+  return {
+    query: bound(query, 'queries'),
+    key: bound(key, 'keys'),
+    logSumExp: bound(logSumExp, 'queries'),
+    weights: bound({ ...weights, shape, strides: contiguousStrides(shape) }, 'queries'),
+  }
+}
