@@ -8,6 +8,7 @@ import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
 import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
+import BenchmarkTakeaways from './components/BenchmarkTakeaways.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import ExtrapolationResults from './components/ExtrapolationResults.vue'
 import ChartGallery from './components/ChartGallery.vue'
@@ -24,6 +25,7 @@ const theme: Theme = {
     app.component('BenchmarkMethod', BenchmarkMethod)
     app.component('BenchmarkRuns', BenchmarkRuns)
     app.component('BenchmarkSetting', BenchmarkSetting)
+    app.component('BenchmarkTakeaways', BenchmarkTakeaways)
     app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('KernelTable', KernelTable)
     app.component('ChartGallery', ChartGallery)

@@ -13,7 +13,7 @@ export { createGpuStopwatch } from './measure/gpu-stopwatch.ts'
 export type { EncodeWork, GpuStopwatch } from './measure/gpu-stopwatch.ts'
 
 export { browserEquivalent, unchecked } from './device/dawn-flags.ts'
-export type { DawnFlags } from './device/dawn-flags.ts'
+export type { DawnFlags, DawnFlagsName } from './device/dawn-flags.ts'
 export { findDevice } from './device/find-device.ts'
 export type {
   DeviceKind,

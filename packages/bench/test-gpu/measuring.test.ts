@@ -1,7 +1,8 @@
 // Inputs, clock and the whole of `attn run` on a WebGPU device.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { acquireGpu, requireFeature } from '../../../tools/testing/acquire-gpu.ts'
-import { browserEquivalent } from '../src/device/dawn-flags.ts'
+import { browserEquivalent, stableBrowser } from '../src/device/dawn-flags.ts'
+import type { DawnFlags } from '../src/device/dawn-flags.ts'
 import { GpuWorkError, withErrorScopes } from '../src/device/error-scope.ts'
 import { findDevice } from '../src/device/find-device.ts'
 import { bufferBytes, fillNormal } from '../src/inputs/fill-normal.ts'
@@ -126,6 +127,18 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     // The log-sum-exps are part of it.
     expect(flash.status === 'measured' && flash.memoryBytes).toBeGreaterThanOrEqual(3 * 40 * 4)
     expect(formatConfiguration(configuration!, report.problem)).toContain('needs 49.2 kB')
+  })
+
+  test('a device of a browser without flags has what it would have, but subgroup matrices', async () => {
+    const featuresWith = async (flags: DawnFlags): Promise<readonly string[]> => {
+      const found = await findDevice({ flags })
+      found.release()
+      return found.report.features
+    }
+    const all = await featuresWith(browserEquivalent)
+    const stable = await featuresWith(stableBrowser)
+    const experimental = 'chromium-experimental-subgroup-matrix'
+    expect(stable).toEqual(all.filter((feature) => feature !== experimental))
   })
 
   test('findDevice opens what there is, or says that it is not there', async () => {

@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs'
 import type { DType } from '@attn/core'
 import { Command, Option } from 'commander'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
-import type { DawnFlags } from '../device/dawn-flags.ts'
 import { installPeers, peersFolder } from '../peers/installed.ts'
 import type { PeerMask } from '../peers/peer.ts'
 import { peerEntries, peerEntry } from '../peers/registry.ts'
@@ -14,6 +13,7 @@ import { formatPeerRows, formatPeersHeader } from '../report/peers-summary.ts'
 import { createProgressBar } from '../report/progress.ts'
 import type { PeerProblem } from '../suites/peer-shapes.ts'
 import { runPeers } from '../suites/run-peers.ts'
+import type { PeerDawnFlags } from '../suites/run-peers.ts'
 import { parseChoices, parseLength, parseLengths, parsePositive } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
@@ -30,7 +30,7 @@ interface PeersArguments {
   readonly dtypes?: readonly DType[]
   readonly masks?: readonly PeerMask[]
   readonly window?: number
-  readonly flags: 'both' | DawnFlags['name']
+  readonly flags: 'both' | PeerDawnFlags['name']
   readonly rounds: number
   readonly warmUp: number
   readonly memory: number

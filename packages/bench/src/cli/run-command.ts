@@ -17,6 +17,7 @@ interface RunArguments extends ShapeArguments {
   readonly causal?: true
   readonly window?: number
   readonly backward?: true
+  readonly stable?: true
   readonly toggles?: true
   readonly memory: number
   readonly seconds: number
@@ -41,6 +42,10 @@ export function createRunCommand(setExitCode: (code: number) => void): Command {
       parseLength,
     )
     .option('--backward', 'verify and time backward passes as well, on WebGPU')
+    .option(
+      '--stable',
+      'measure once more without the features that browsers keep behind a flag (subgroup matrices)',
+    )
     .option('--toggles', "measure once more with Dawn's safety checks off, as no browser can")
     .option(
       '--memory <GiB>',
@@ -66,6 +71,7 @@ async function execute(options: RunArguments): Promise<boolean> {
   let configurations = 0
   const report = await run({
     device: options.device,
+    stable: options.stable ?? false,
     toggles: options.toggles ?? false,
     backward: options.backward ?? false,
     problem: problemOf(options),

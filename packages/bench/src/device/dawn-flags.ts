@@ -2,13 +2,18 @@
 // page cannot have must not flatter a figure, so the first configuration measured is always one that
 // a browser has too; the second shows what its safety checks cost.
 
+/** Names of the sets of switches. */
+export type DawnFlagsName = 'stable-browser' | 'browser-equivalent' | 'unchecked'
+
 /** Under which switches a device was made. */
-export interface DawnFlags {
-  readonly name: 'browser-equivalent' | 'unchecked'
+export interface DawnFlags<Name extends DawnFlagsName = DawnFlagsName> {
+  readonly name: Name
   /** Dawn toggles switched on. */
   readonly enabled: readonly string[]
   /** Dawn toggles switched off. */
   readonly disabled: readonly string[]
+  /** Features of the adapter that the device is made without. */
+  readonly withheld?: readonly string[]
   /** What that means for the figures. */
   readonly meaning: string
 }
@@ -20,15 +25,24 @@ const unlocking = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia']
 const exactClock = ['timestamp_quantization']
 
 /** The safety checks of a browser, all on. */
-export const browserEquivalent: DawnFlags = {
+export const browserEquivalent: DawnFlags<'browser-equivalent'> = {
   name: 'browser-equivalent',
   enabled: unlocking,
   disabled: exactClock,
   meaning: 'index clamping and validation as in a browser; timestamps unrounded',
 }
 
+/** What a page gets in a browser that nobody has set up: no feature that stands behind a flag. */
+export const stableBrowser: DawnFlags<'stable-browser'> = {
+  name: 'stable-browser',
+  enabled: unlocking,
+  disabled: exactClock,
+  withheld: ['chromium-experimental-subgroup-matrix'],
+  meaning: 'as in a browser, without the features that browsers keep behind a flag',
+}
+
 /** Without the safety checks, for programs in Node that trust their shaders. */
-export const unchecked: DawnFlags = {
+export const unchecked: DawnFlags<'unchecked'> = {
   name: 'unchecked',
   enabled: [
     ...unlocking,

@@ -120,7 +120,9 @@ async function openGpu(
       ? await instance.requestAdapter({ forceFallbackAdapter: true })
       : await instance.requestAdapter({ powerPreference: 'high-performance' })
   if (!adapter) return undefined
-  const features = wantedFeatures.filter((feature) => adapter.features.has(feature))
+  const features = wantedFeatures.filter(
+    (feature) => adapter.features.has(feature) && !flags.withheld?.includes(feature),
+  )
   const device = await adapter.requestDevice({
     requiredFeatures: features as GPUFeatureName[],
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),

@@ -23,6 +23,9 @@ import { createPeerInputs } from './peer-inputs.ts'
 import { defaultPeerProblem, formatPeerShape, peerOperations, peerShapes } from './peer-shapes.ts'
 import type { PeerProblem } from './peer-shapes.ts'
 
+/** Peers are timed beside what is fastest on the device, so that none of its features is withheld. */
+export type PeerDawnFlags = DawnFlags<'browser-equivalent' | 'unchecked'>
+
 /** What to run. */
 export interface PeersOptions {
   /** Default: the best there is. */
@@ -30,7 +33,7 @@ export interface PeersOptions {
   /** Peers beside ours; all that can run take part. */
   readonly peers: readonly PeerName[]
   /** Under which of Dawn's flags. Default: those of a browser, and without its safety checks. */
-  readonly flags?: readonly DawnFlags[]
+  readonly flags?: readonly PeerDawnFlags[]
   /** Sizes other than those that suit the device. */
   readonly problem?: Partial<PeerProblem>
   readonly contest: ContestOptions
@@ -69,7 +72,7 @@ export async function runPeers(options: PeersOptions): Promise<PeersReport> {
   const processes: PeerProcess[] = []
   const open = async (
     entry: PeerEntry,
-    flags: DawnFlags,
+    flags: PeerDawnFlags,
     software: boolean,
   ): Promise<OpenProcess> => {
     const process = startPeer(entry, openMilliseconds)

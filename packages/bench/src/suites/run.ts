@@ -1,7 +1,7 @@
 // `attn run`: finds a device, then verifies and times attention three ways on it, once per
 // configuration of its flags.
 import { UnsupportedError } from '@attn/core'
-import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
+import { browserEquivalent, stableBrowser, unchecked } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { withoutGpu } from '../measure/measure.ts'
@@ -20,7 +20,9 @@ import { runOnGpu } from './run-on-gpu.ts'
 export interface RunOptions {
   /** Default: the best there is. */
   readonly device?: DeviceKind | 'auto'
-  /** Whether to run a second time with Dawn's safety checks off (in Node only). Default: false. */
+  /** Whether to run once more without the features that browsers keep behind a flag. Default: false. */
+  readonly stable?: boolean
+  /** Whether to run once more with Dawn's safety checks off (in Node only). Default: false. */
   readonly toggles?: boolean
   /** What differs from {@link defaultProblem} of the device. */
   readonly problem?: Partial<Problem>
@@ -49,14 +51,19 @@ export interface RunOptions {
  *   that is not there, or cannot do what was asked.
  */
 export async function run(options: RunOptions): Promise<RunReport> {
-  const { memoryBytes = 2 ** 31, seconds = 5, toggles = false } = options
+  const { memoryBytes = 2 ** 31, seconds = 5, toggles = false, stable = false } = options
   const created = new Date().toISOString()
   const configurations: ConfigurationResult[] = []
   let problem: Problem | undefined
-  for (const flags of toggles ? [browserEquivalent, unchecked] : [browserEquivalent]) {
+  const wanted = [
+    browserEquivalent,
+    ...(toggles ? [unchecked] : []),
+    ...(stable ? [stableBrowser] : []),
+  ]
+  for (const flags of wanted) {
     const found = await findDevice({ kind: options.device ?? 'auto', flags })
     try {
-      // A second round is for flags only, which the CPU and browsers do not have.
+      // Other rounds are for flags only, which the CPU and browsers do not have.
       if (configurations.length > 0 && !found.report.flags) break
       if (options.backward && found.kind === 'cpu') {
         throw new UnsupportedError(
