@@ -28,6 +28,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'Positions', link: '/guide/positions' },
       { text: 'Past the training length', link: '/guide/extrapolation' },
       { text: 'Model files', link: '/guide/model-files' },
+      { text: 'Coming from another library', link: '/guide/coming-from' },
     ],
   },
   {
@@ -63,7 +64,7 @@ export default defineConfig({
     ...(lectured ? [] : ['lecture.md']),
   ],
   head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
-  markdown: { theme: { light: 'github-light', dark: 'github-dark' } },
+  markdown: { math: true, theme: { light: 'github-light', dark: 'github-dark' } },
   transformPageData: (page) => {
     // Signatures and tables of the API need the room that the outline would take.
     if (page.relativePath.startsWith('api/')) {
