@@ -1,8 +1,20 @@
 // The documentation site. `typedoc` writes docs/api first; VitePress then fails on any dead link.
-import { existsSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type DefaultTheme } from 'vitepress'
+import llmstxt from 'vitepress-plugin-llms'
 import { lectureFile, resultFiles } from './results.ts'
+
+/** Where the site will lie. A build for another place says which; one for this machine lies at the root. */
+const address = new URL(process.env['ATTN_SITE'] ?? 'https://attn-ts.github.io/attn/')
+const base = process.env['ATTN_SITE'] ? address.pathname : '/'
+const source = 'https://github.com/attn-ts/attn'
+/** The playground, built beside. */
+const playground = fileURLToPath(new URL('../../apps/demo/dist', import.meta.url))
+const hasPlayground = existsSync(playground) && process.argv.includes('build')
+const description =
+  'Exact attention for TypeScript: masks and positions as expressions, on WebGPU and on the CPU.'
 
 const guide: DefaultTheme.SidebarItem[] = [
   {
@@ -53,9 +65,10 @@ const lectured = existsSync(lectureFile)
 
 export default defineConfig({
   title: 'attn',
-  description:
-    'Exact attention for TypeScript: masks and positions as expressions, on WebGPU and on the CPU.',
+  description,
+  base,
   lang: 'en',
+  sitemap: { hostname: address.href },
   cleanUrls: true,
   lastUpdated: false,
   srcExclude: [
@@ -63,8 +76,26 @@ export default defineConfig({
     ...(measured ? [] : ['benchmarks.md', 'gallery.md']),
     ...(lectured ? [] : ['lecture.md']),
   ],
-  head: [['link', { rel: 'icon', href: '/favicon.svg', type: 'image/svg+xml' }]],
+  head: [
+    ['link', { rel: 'icon', href: `${base}favicon.svg`, type: 'image/svg+xml' }],
+    ['link', { rel: 'apple-touch-icon', href: `${base}apple-touch-icon.png` }],
+    ['meta', { property: 'og:type', content: 'website' }],
+    ['meta', { property: 'og:site_name', content: 'attn' }],
+    ['meta', { property: 'og:image', content: new URL('open-graph.png', address).href }],
+    ['meta', { property: 'og:image:width', content: '1200' }],
+    ['meta', { property: 'og:image:height', content: '630' }],
+    ['meta', { name: 'twitter:card', content: 'summary_large_image' }],
+  ],
   markdown: { math: true, theme: { light: 'github-light', dark: 'github-dark' } },
+  transformHead: ({ pageData }) => {
+    const place = new URL(pageData.relativePath.replace(/(index)?\.md$/, ''), address).href
+    return [
+      ['link', { rel: 'canonical', href: place }],
+      ['meta', { property: 'og:title', content: pageData.title || 'attn' }],
+      ['meta', { property: 'og:description', content: pageData.description || description }],
+      ['meta', { property: 'og:url', content: place }],
+    ]
+  },
   transformPageData: (page) => {
     // Signatures and tables of the API need the room that the outline would take.
     if (page.relativePath.startsWith('api/')) {
@@ -76,6 +107,7 @@ export default defineConfig({
     nav: [
       { text: 'Guide', link: '/guide/getting-started', activeMatch: '/guide/' },
       { text: 'API', link: '/api/', activeMatch: '/api/' },
+      ...(hasPlayground ? [{ text: 'Playground', link: '/playground/', target: '_self' }] : []),
       ...(lectured ? [{ text: 'The lecture, run', link: '/lecture' }] : []),
       ...(measured
         ? [
@@ -89,8 +121,25 @@ export default defineConfig({
     search: { provider: 'local' },
     docFooter: { prev: 'Previous', next: 'Next' },
     footer: { message: 'MIT licence' },
+    socialLinks: [{ icon: 'github', link: source, ariaLabel: 'Source' }],
+    notFound: {
+      title: 'No such page',
+      quote: 'Every key was looked at, and none of them holds this address.',
+      linkText: 'To the start',
+    },
+  },
+  buildEnd({ outDir }) {
+    if (hasPlayground) cpSync(playground, join(outDir, 'playground'), { recursive: true })
   },
   vite: {
+    // llms.txt: the guides as text, for those who ask a model. The API is in the packages' types.
+    plugins: [
+      llmstxt({
+        domain: new URL(base === '/' ? address.pathname : '/', address).href.replace(/\/$/, ''),
+        sidebar: { '/guide/': guide },
+        ignoreFiles: ['api/**', 'benchmarks.md', 'gallery.md', 'lecture.md'],
+      }),
+    ],
     // Pages draw their pictures with the packages' sources: no build of them is needed first.
     resolve: { conditions: ['attn:source', 'module', 'browser', 'development|production'] },
     ssr: {

@@ -15,11 +15,9 @@ import { viewPositions } from './positions-view.ts'
 import type { ReportView } from './report-view.ts'
 import { summarizeRun, type RunSummary } from './run-summary.ts'
 import { viewSparse } from './sparse-view.ts'
-import { takeawaysOf, type Takeaways } from './takeaways.ts'
 import { viewTraining } from './train-view.ts'
 
 interface Benchmarks {
-  readonly takeaways: Takeaways
   readonly runs: readonly RunSummary[]
   /** Reports of other commands. */
   readonly views: readonly ReportView[]
@@ -37,7 +35,7 @@ export default {
     const found = resultFiles().flatMap(readResult)
     const runs = found.filter((result) => 'configurations' in result).toSorted(inReadingOrder)
     const views = found.filter((result) => 'charts' in result).toSorted(byCommand)
-    return { takeaways: readTakeaways(), runs, views, method: await readMethod() }
+    return { runs, views, method: await readMethod() }
   },
 }
 
@@ -77,22 +75,6 @@ function readResult(file: string): RunSummary | ReportView | [] {
   } catch (error) {
     throw new Error(`docs/results/${name}.json cannot be drawn: ${String(error)}`, { cause: error })
   }
-}
-
-function readTakeaways(): Takeaways {
-  const files = resultFiles().map((file) => ({
-    name: basename(file),
-    text: readFileSync(file, 'utf8'),
-  }))
-  const reports = files.map(({ text }) => JSON.parse(text) as { schema?: string })
-  return takeawaysOf({
-    runs: files
-      .filter((_, index) => reports[index]!.schema === 'attn-run/1')
-      .filter(({ name }) => !name.includes('backward'))
-      .map(({ text }) => parseRunReport(text)),
-    peers: reports.filter(({ schema }) => schema === 'attn-peers/1') as PeersReport[],
-    sparse: reports.filter(({ schema }) => schema === 'attn-sparse/1') as SparseReport[],
-  })
 }
 
 /** float32 before float16, small heads before large ones. */

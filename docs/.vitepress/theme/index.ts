@@ -12,6 +12,7 @@ import BenchmarkTakeaways from './components/BenchmarkTakeaways.vue'
 import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import ExtrapolationResults from './components/ExtrapolationResults.vue'
 import ChartGallery from './components/ChartGallery.vue'
+import HomeFigures from './components/HomeFigures.vue'
 import KernelTable from './components/KernelTable.vue'
 import LectureRun from './components/LectureRun.vue'
 import PaperTables from './components/PaperTables.vue'
@@ -27,6 +28,7 @@ const theme: Theme = {
     app.component('BenchmarkSetting', BenchmarkSetting)
     app.component('BenchmarkTakeaways', BenchmarkTakeaways)
     app.component('ExtrapolationResults', ExtrapolationResults)
+    app.component('HomeFigures', HomeFigures)
     app.component('KernelTable', KernelTable)
     app.component('ChartGallery', ChartGallery)
     app.component('LectureRun', LectureRun)
