@@ -2,7 +2,7 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { defineConfig, type DefaultTheme } from 'vitepress'
+import { defineConfig, type DefaultTheme, type UserConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
 import { lectureFile, resultFiles } from './results.ts'
 
@@ -62,6 +62,8 @@ function apiPages(): DefaultTheme.SidebarItem[] {
 
 const measured = resultFiles().length > 0
 const lectured = existsSync(lectureFile)
+
+type PluginOption = NonNullable<NonNullable<UserConfig['vite']>['plugins']>[number]
 
 export default defineConfig({
   title: 'attn',
@@ -134,11 +136,12 @@ export default defineConfig({
   vite: {
     // llms.txt: the guides as text, for those who ask a model. The API is in the packages' types.
     plugins: [
+      // Written against a newer Vite than VitePress has; it uses what both have.
       llmstxt({
         domain: new URL(base === '/' ? address.pathname : '/', address).href.replace(/\/$/, ''),
         sidebar: { '/guide/': guide },
         ignoreFiles: ['api/**', 'benchmarks.md', 'gallery.md', 'lecture.md'],
-      }),
+      }) as unknown as PluginOption,
     ],
     // Pages draw their pictures with the packages' sources: no build of them is needed first.
     resolve: { conditions: ['attn:source', 'module', 'browser', 'development|production'] },

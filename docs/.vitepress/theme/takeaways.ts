@@ -1,5 +1,6 @@
 // What the benchmarks page says first: a few sentences and the bars of one length, drawn from the files
 // that the rest of the page shows in full.
+import type { Bars } from '@attn/components/chart'
 import { threeDigits } from '../../../packages/bench/src/report/format.ts'
 import type {
   MeasuredPeer,
@@ -9,11 +10,12 @@ import type {
 import type { RunReport } from '../../../packages/bench/src/report/run-report.ts'
 import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
 import type { Outcome } from '../../../packages/bench/src/suites/outcome.ts'
-import type { BarsView, BarView } from './report-view.ts'
+
+type Bar = Bars['bars'][number]
 
 export interface Takeaways {
   readonly sentences: readonly string[]
-  readonly bars: readonly BarsView[]
+  readonly bars: readonly Bars[]
 }
 
 /** The reports that the takeaways draw on. */
@@ -26,7 +28,7 @@ export interface TakenReports {
 const length = 4096
 
 /** Peers of the bars, fastest kinds first; anything else is in the tables below. */
-const contestants: Readonly<Record<string, { label: string; color: BarView['color'] }>> = {
+const contestants: Readonly<Record<string, { label: string; color: Bar['color'] }>> = {
   'pytorch cudnn': { label: 'PyTorch, cuDNN', color: 'pink' },
   'pytorch flash': { label: 'PyTorch, FlashAttention-2', color: 'pink' },
   'pytorch efficient': { label: 'PyTorch, memory-efficient', color: 'pink' },
@@ -154,12 +156,12 @@ function find(
 }
 
 /** Bars of heads of 64 and 128, ours above all by how much a page has of it. */
-function barsOf(reports: TakenReports, dtype: string, backward: boolean): BarsView[] {
-  return [64, 128].flatMap((headDim): BarsView[] => {
+function barsOf(reports: TakenReports, dtype: string, backward: boolean): Bars[] {
+  return [64, 128].flatMap((headDim): Bars[] => {
     const rows = reports.peers
       .flatMap((report) => report.rows)
       .filter(isShown(dtype, headDim, backward))
-    const bar = (label: string, value: number | undefined, look: Partial<BarView>): BarView[] =>
+    const bar = (label: string, value: number | undefined, look: Partial<Bar>): Bar[] =>
       value === undefined
         ? []
         : [{ label, value, text: threeDigits(value), color: 'blue', second: false, ...look }]
