@@ -203,7 +203,9 @@ export type {
   PatternModel,
   PatternPlan,
   PatternReport,
+  StepTime,
   AttentionProfileOptions,
   LayerProfile,
 } from './lab/index.ts'
 export { drawExtrapolation } from './lab/extrapolate/figure.ts'
+export { drawPatterns } from './lab/patterns/figure.ts'

@@ -14,6 +14,7 @@ import {
   defaultPatternPlan,
   patternTitle,
 } from '../src/lab/patterns/compare-patterns.ts'
+import { drawPatterns } from '../src/lab/patterns/figure.ts'
 import { formatPatterns } from '../src/lab/patterns/summary.ts'
 import { integrations, layerMasks, maskNames, maskOfLayer } from '../src/train/masks.ts'
 
@@ -124,6 +125,23 @@ describe('comparePatterns', { timeout: 60_000 }, () => {
       'window-1',
     ])
     expect(formatPatterns(report)).toMatch(/2 heads, learned positions[^]*dense +0\.\d{3}/)
+
+    expect(report.stepTimes.map(({ pattern }) => patternTitle(pattern))).toEqual([
+      'dense',
+      'fixed-merged-8',
+      'window-1',
+    ])
+    for (const { minimum, median } of report.stepTimes) {
+      expect(minimum).toBeGreaterThan(0)
+      expect(minimum).toBeLessThanOrEqual(median)
+    }
+    const svg = drawPatterns([report, report])
+    for (const title of [
+      'pairs, learned positions: in training',
+      'pairs, learned positions: held out',
+    ]) {
+      expect(svg).toContain(title)
+    }
 
     const model = decodeModel((await store.read('dense-1.model'))!)
     const [layer] = await attentionProfile(model, { tokens: text.heldOut, width: 8 })

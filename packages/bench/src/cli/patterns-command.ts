@@ -24,6 +24,7 @@ interface PatternsArguments extends SessionArguments {
   readonly text?: string
   readonly profiles?: string
   readonly json?: string
+  readonly svg?: string
 }
 
 /** Defines the command. */
@@ -69,6 +70,7 @@ export function createPatternsCommand(setExitCode: (code: number) => void): Comm
     .option('--resume', 'go on with what an interrupted run of the same options has kept')
     .option('--profiles <folder>', 'write what the heads of the first dense model look at')
     .option('--json <file>', 'write everything to a JSON file')
+    .option('--svg <file>', 'draw what was found')
     .action(async (options: PatternsArguments) => {
       setExitCode((await execute(options)) ? 0 : 1)
     })
@@ -147,7 +149,12 @@ async function execute(options: PatternsArguments): Promise<boolean> {
     const all = kept ? { ...report, profiles: kept } : report
     writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`)
   }
-  const written = [options.json, options.profiles].filter((file) => file !== undefined)
+  if (options.svg !== undefined) {
+    // Charts are loaded where they are wanted.
+    const { drawPatterns } = await import('../lab/patterns/figure.ts')
+    writeFileSync(options.svg, drawPatterns([report]))
+  }
+  const written = [options.json, options.svg, options.profiles].filter((file) => file !== undefined)
   if (written.length > 0) print(`\nwrote ${written.join(' and ')}`)
   return true
 }

@@ -3,6 +3,7 @@
 import type { Environment } from '../../report/run-report.ts'
 import { checkPattern } from '../../train/masks.ts'
 import type { Integration, PatternSettings } from '../../train/masks.ts'
+import type { LayerProfile } from './attention-profile.ts'
 import { checkLabConfiguration, defaultLabConfiguration } from '../configuration.ts'
 import type { LabConfiguration } from '../configuration.ts'
 import type { LabText } from '../data/text.ts'
@@ -10,6 +11,8 @@ import { inThisThread } from '../jobs/in-this-thread.ts'
 import type { TrainingJob, TrainingResult } from '../jobs/job.ts'
 import { allOrFirstError, jobStarter } from '../jobs/run-jobs.ts'
 import type { JobRunner, LabProgress } from '../jobs/run-jobs.ts'
+import { timeSteps } from './time-steps.ts'
+import type { StepTime } from './time-steps.ts'
 
 /** What is compared on one text, as plain data. */
 export interface PatternPlan {
@@ -37,6 +40,10 @@ export interface PatternReport {
     readonly vocabulary: number
   }
   readonly models: readonly PatternModel[]
+  /** Of each pattern, measured in turns in one thread after training. */
+  readonly stepTimes: readonly StepTime[]
+  /** What the heads of the first dense model look at, layer by layer, where that was asked for. */
+  readonly profiles?: readonly Pick<LayerProfile, 'layer' | 'profile'>[]
 }
 
 /** One model, trained and evaluated. */
@@ -45,7 +52,7 @@ export interface PatternModel {
   readonly seed: number
   /** On held-out tokens. */
   readonly bitsPerToken: number
-  /** Wall-clock time of a training step, the median. */
+  /** Wall-clock time of a training step, the median, beside the models of other threads. */
   readonly stepMilliseconds: number
   /** Mean losses of the training steps in nats, a number for each twentieth of them. */
   readonly losses: readonly number[]
@@ -55,6 +62,12 @@ export interface PatternModel {
 export function patternTitle({ mask, extent, integration }: PatternSettings): string {
   const name = mask === 'causal' ? 'dense' : mask
   return [name, ...(integration ? [integration] : []), ...(extent ? [extent] : [])].join('-')
+}
+
+/** The models of a pattern, one for each seed. */
+export function modelsOf({ models }: PatternReport, pattern: PatternSettings): PatternModel[] {
+  const title = patternTitle(pattern)
+  return models.filter((model) => patternTitle(model.pattern) === title)
 }
 
 /** What is compared where nothing else is asked for: contexts of about the squares of their strides. */
@@ -133,6 +146,7 @@ export async function comparePatterns(options: ComparePatternsOptions): Promise<
   )
   const start = jobStarter(jobs, runner, options)
   const results = await allOrFirstError(jobs.map((job) => start(job)))
+  const stepTimes = await timeSteps(text, plan, options.signal)
   return {
     schema: 'attn-patterns/1',
     created,
@@ -155,5 +169,6 @@ export async function comparePatterns(options: ComparePatternsOptions): Promise<
         losses,
       }
     }),
+    stepTimes,
   }
 }

@@ -2,20 +2,25 @@
 import { formatTable } from '../../report/table.ts'
 import { spreadOf } from '../extrapolate/report.ts'
 import { positionMethodTitles } from '../positions/methods.ts'
-import { patternTitle } from './compare-patterns.ts'
+import { modelsOf, patternTitle } from './compare-patterns.ts'
 import type { PatternReport } from './compare-patterns.ts'
 
 /** The report for people. */
-export function formatPatterns({ plan, text, models, device }: PatternReport): string {
+export function formatPatterns(report: PatternReport): string {
+  const { plan, text, device } = report
   const { layers, width, heads, length, batch, steps, positions } = plan.configuration
-  const rows = plan.patterns.map((pattern) => {
+  const rows = plan.patterns.map((pattern, index) => {
     const title = patternTitle(pattern)
-    const own = models.filter((model) => patternTitle(model.pattern) === title)
+    const own = modelsOf(report, pattern)
     const bits = spreadOf(own.map(({ bitsPerToken }) => bitsPerToken))
-    const time = spreadOf(own.map(({ stepMilliseconds }) => stepMilliseconds))
-    return [title, bits.mean, bits.low, bits.high, time.mean].map((cell) =>
-      typeof cell === 'string' ? cell : cell.toFixed(cell > 10 ? 0 : 3),
-    )
+    const { median } = report.stepTimes[index]!
+    const share = `${(median / report.stepTimes[0]!.median).toFixed(2)}x`
+    return [
+      title,
+      ...[bits.mean, bits.low, bits.high].map((cell) => cell.toFixed(3)),
+      median.toFixed(0),
+      share,
+    ]
   })
   const group = `bits a token, ${plan.seeds.length} seeds`
   return [
@@ -28,7 +33,8 @@ export function formatPatterns({ plan, text, models, device }: PatternReport): s
         { group, title: 'mean' },
         { group, title: 'least' },
         { group, title: 'most' },
-        { group: '', title: 'ms a step' },
+        { group: 'a training step, in turns', title: 'ms' },
+        { group: 'a training step, in turns', title: 'of the first' },
       ],
       rows,
     ),

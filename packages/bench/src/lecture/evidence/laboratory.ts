@@ -7,6 +7,7 @@ import type { PositionMethodName } from '../../lab/positions/methods.ts'
 import { positionMethodTitles } from '../../lab/positions/methods.ts'
 import type { Evidence, LectureContext, Topic } from '../claim.ts'
 import { notRun } from '../claim.ts'
+import { trainedPatterns } from './trained-patterns.ts'
 
 async function reportOf({ reports }: LectureContext): Promise<ExtrapolationReport> {
   return (await reports.all('attn-extrapolate/1'))[0]!
@@ -145,51 +146,11 @@ async function zeroShot(context: LectureContext): Promise<Evidence> {
   }
 }
 
-/** The profile is printed and drawn by the command, and not in its file. */
-const profiles = async (): Promise<Evidence> =>
-  notRun(
-    'attn patterns --data images --profiles FOLDER trains an image model, prints what its heads look at and draws it; its file does not hold that',
-  )
-
-async function suited({ reports }: LectureContext): Promise<Evidence> {
-  const all = await reports.all('attn-patterns/1')
-  const rows = all.flatMap(({ plan, text, models }) => {
-    const mean = (mask: string): number | undefined => {
-      const bits = models
-        .filter(({ pattern }) => pattern.mask === mask)
-        .map(({ bitsPerToken }) => bitsPerToken)
-      return bits.length === 0 ? undefined : spreadOf(bits).mean
-    }
-    const [strided, fixed] = [mean('strided'), mean('fixed')]
-    if (strided === undefined || fixed === undefined) return []
-    // Pixels of a square image are as many as a square number; the book is read in powers of two.
-    const images = plan.configuration.length === 784
-    const better = images ? strided < fixed : fixed < strided
-    return [{ images, name: text.name, strided, fixed, better, seeds: plan.seeds.length }]
-  })
-  const kinds = new Set(rows.map(({ images }) => images))
-  if (kinds.size < 2) return notRun('needs reports of attn patterns on images and on text')
-  const held = rows.filter(({ better }) => better).length
-  return {
-    ran: rows.map(({ name, seeds }) => `small decoders on ${name}, ${seeds} seed(s)`).join('; '),
-    found: rows
-      .map(
-        ({ name, strided, fixed }) =>
-          `${name}: strided ${strided.toFixed(3)}, fixed ${fixed.toFixed(3)} bits a token`,
-      )
-      .join('; '),
-    verdict:
-      held === rows.length ? 'holds' : held > 0 ? 'holds within limits' : 'does not hold here',
-    why: 'models of two layers on small data: the order, not the size, of the difference is comparable',
-  }
-}
-
-/** Claims 1, 7, 10, 11, 14, 18 and 19. */
+/** Claims 10, 11, 14, 18 and 19; those on sparse patterns are in trained-patterns.ts. */
 export const laboratoryTopic: Topic = {
   name: 'laboratory',
   examinations: {
-    1: profiles,
-    7: suited,
+    ...trainedPatterns,
     10: curves,
     11: reach,
     14: alibiReach,
