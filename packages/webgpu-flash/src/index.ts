@@ -28,6 +28,9 @@ export type {
   KeyValueCache,
   KeyValueCacheOptions,
 } from './run/cache/kv-cache-options.ts'
+export type { KeyPlaces, PagePlaces, RingPlaces } from './plan/decode/key-places.ts'
+export type { KeptIndices } from './run/cache/kept-tokens.ts'
+export type { RingOptions } from './run/cache/ring-places.ts'
 export type { AppendedTokens } from './run/cache/appended-tokens.ts'
 export type { RotateOptions } from './run/rotate/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'

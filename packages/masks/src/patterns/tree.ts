@@ -1,15 +1,19 @@
 // Tree attention: drafted continuations that share their beginnings, checked in one pass. SpecInfer
 // (arXiv 2305.09781), Medusa (arXiv 2401.10774).
 import { checkOptions, integerTable, mask, numbersOf } from '@attn/core'
-import type { IntegerList, Mask, OptionNames } from '@attn/core'
+import type { IntegerList, IntegerTable, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
 
 /** Where the tree stands. */
 export interface TreeOptions {
-  /** Tokens before the tree, seen causally by one another and by every node. Default: 0. */
-  readonly prefixLength?: number
+  /**
+   * Tokens before the tree, seen causally by one another and by every node. `'before queries'`: the queries of
+   * the call are the nodes, and all that lies before them is the prefix, of each sequence its own: drafts over
+   * a cache, by one mask however long it is. Default: 0.
+   */
+  readonly prefixLength?: number | 'before queries'
 }
 
 const treeOptions: OptionNames<TreeOptions> = { prefixLength: true }
@@ -39,10 +43,11 @@ const treeOptions: OptionNames<TreeOptions> = { prefixLength: true }
 export function tree(parents: IntegerList, options: TreeOptions = {}): Pattern {
   checkOptions('tree', options, treeOptions)
   const { prefixLength = 0 } = options
-  checkInteger('tree', 'prefixLength', prefixLength, 0)
   const walk = depthFirstWalk(numbersOf(parents))
   const enter = integerTable('treeEnter', walk.enter)
   const leave = integerTable('treeLeave', walk.leave)
+  if (prefixLength === 'before queries') return treeOfQueries(enter, leave)
+  checkInteger('tree', 'prefixLength', prefixLength, 0)
   const isNode = prefixLength > 0
   const ancestors = mask('ancestors', ({ query, key }) => {
     const queryNode = isNode ? query.sub(prefixLength) : query
@@ -54,6 +59,19 @@ export function tree(parents: IntegerList, options: TreeOptions = {}): Pattern {
   const prefix = (): Mask =>
     mask('prefix', ({ query, key }) => key.le(query).and(key.lt(prefixLength)))
   return patternOf('tree', isNode ? [ancestors, prefix()] : [ancestors])
+}
+
+/** The tree whose nodes are the rows of the queries. */
+function treeOfQueries(enter: IntegerTable, leave: IntegerTable): Pattern {
+  const ancestors = mask('ancestors', ({ query, queryIndex, key }) => {
+    const first = query.sub(queryIndex)
+    const keyNode = key.sub(first)
+    const entered = enter.at(queryIndex)
+    const open = enter.at(keyNode).le(entered).and(leave.at(keyNode).gt(entered))
+    return key.ge(first).and(key.le(query)).and(open)
+  })
+  const prefix = mask('prefix', ({ query, queryIndex, key }) => key.lt(query.sub(queryIndex)))
+  return patternOf('tree', [ancestors, prefix])
 }
 
 /** When a depth-first walk enters each node, and how many it has entered when it leaves it. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { sharedPrefix, tree } from '../../src/index.ts'
+import { compile } from '@attn/core'
+import { componentsOf, sharedPrefix, tree } from '../../src/index.ts'
 import { pairs, pairsOf, pairsOfParts } from '../support/pairs.ts'
 
 /** A parent, or -1, for each of up to 60 nodes. */
@@ -25,6 +26,30 @@ test('tree is {i and its ancestors}, in whatever order the nodes come', () => {
       expect(pairsOfParts(pattern, length)).toEqual(expected)
     }),
     { numRuns: 30 },
+  )
+})
+
+test('before queries: the rows of the call are the nodes, behind whatever there is', () => {
+  fc.assert(
+    fc.property(trees, fc.nat(20), (parents, prefixLength) => {
+      const pattern = tree(parents, { prefixLength: 'before queries' })
+      const fixed = compile(tree(parents, { prefixLength }).expression)
+      const length = prefixLength + parents.length
+      const sizes = { batch: 0, head: 0, heads: 1, queryLength: parents.length, keyLength: length }
+      for (const part of [pattern, ...componentsOf(pattern)]) {
+        const allows = compile(part.expression)
+        for (let row = 0; row < parents.length; row++) {
+          for (let key = 0; key < length; key++) {
+            const point = { ...sizes, query: prefixLength + row, queryIndex: row, key }
+            const wanted =
+              fixed(point) &&
+              (part === pattern || part.name !== (key < prefixLength ? 'ancestors' : 'prefix'))
+            expect(Boolean(allows(point))).toBe(Boolean(wanted))
+          }
+        }
+      }
+    }),
+    { numRuns: 10 },
   )
 })
 

@@ -13,12 +13,8 @@ import type { ForwardPlan } from '../plan/plan.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { createPlanRope } from './rotate/plan-rope.ts'
-import {
-  callLengths,
-  checkTensors,
-  forwardTensorNames,
-  inputsOfCall,
-} from './forward/forward-tensors.ts'
+import { callLengths, inputsOfCall } from './forward/call-lengths.ts'
+import { checkTensors, forwardTensorNames } from './forward/forward-tensors.ts'
 import type {
   ForwardInputs,
   ForwardOutputs,
@@ -149,7 +145,7 @@ export function bindPlan(
     given: ForwardInputs & ForwardOutputs,
     timestampWrites?: GPUComputePassTimestampWrites,
   ): void => {
-    const tensors = { ...given, ...rope?.inputs(call) }
+    const tensors = { ...given, ...rope?.inputs(call, given) }
     const key = forwardCallKey(tensors)
     const prepared = calls.get(key, () => prepareForward(caller, host, passes, tensors))
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))

@@ -17,22 +17,34 @@ export interface Slots {
 }
 
 const slotsOfBuffer = 256
+/** Of large slots there are fewer. */
+const mostBytes = 2 ** 20
 
-/** Slots for so many bytes each. */
+/** Slots for so many bytes each, and for more where more is written. */
 export function createSlots(
   { device, buffers }: Pick<PlanHost, 'device' | 'buffers'>,
   label: string,
   bytes: number,
 ): Slots {
   const { minStorageBufferOffsetAlignment: alignment } = device.limits
-  const stride = Math.ceil(Math.max(bytes, 16) / alignment) * alignment
+  const strideOf = (size: number): number => Math.ceil(Math.max(size, 16) / alignment) * alignment
+  let stride = strideOf(bytes)
   let held: GPUBuffer | undefined
   let next = 0
   /** Whether an encoder that may not have been submitted reads one of the slots. */
   let awaited = false
   return {
     write: (call, words, recorded) => {
-      if (held && next === slotsOfBuffer) {
+      if (words.byteLength > stride) {
+        if (held && awaited) buffers.forget(held)
+        else if (held) buffers.release(held)
+        held = undefined
+        awaited = false
+        next = 0
+        stride = strideOf(2 ** Math.ceil(Math.log2(words.byteLength)))
+      }
+      const slots = Math.max(4, Math.min(slotsOfBuffer, Math.floor(mostBytes / stride)))
+      if (held && next >= slots) {
         next = 0
         if (awaited) {
           buffers.forget(held)
@@ -40,12 +52,12 @@ export function createSlots(
           awaited = false
         }
       }
-      held ??= buffers.allocate(label, stride * slotsOfBuffer)
+      held ??= buffers.allocate(label, stride * slots)
       awaited ||= recorded
       const offset = stride * next++
       device.queue.writeBuffer(held, offset, words)
       call.writes(held)
-      return { buffer: held, offset, size: bytes }
+      return { buffer: held, offset, size: Math.max(words.byteLength, 16) }
     },
     destroy: () => {
       if (held) buffers.release(held)

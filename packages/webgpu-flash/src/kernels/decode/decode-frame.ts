@@ -1,8 +1,11 @@
 // What the decode kernel and the merge of its parts have in common: the lengths of a call, and how a
 // row ends.
+import type { PlacesText } from '../../plan/decode/key-places.ts'
 
-/** Words of a sequence among the lengths of a call. */
-export const lengthWords = 5
+/** Words of a sequence among the lengths of a call: those of all, and what says where its keys lie. */
+export function lengthWords(places?: Pick<PlacesText, 'kind'>): number {
+  return 5 + (places === undefined ? 0 : places.kind === 'ring' ? 4 : 1)
+}
 
 /** Fields of the uniform block, beside those of the forward kernels. */
 export const decodeFields: readonly string[] = [
@@ -18,7 +21,9 @@ export const decodeFields: readonly string[] = [
  * WGSL that reads the lengths of a sequence: query offset, key count, and the chunks of keys that any
  * of its rows sees, which are neighbours from the first one on, or listed.
  */
-export const lengthFunctions: string = /* wgsl */ `const lengthWords = ${lengthWords}u;
+export const lengthFunctions = (
+  places?: PlacesText,
+): string => /* wgsl */ `const lengthWords = ${lengthWords(places)}u;
 
 fn chunkCount(batch: u32) -> u32 {
   return lengths[lengthWords * batch + 2u];

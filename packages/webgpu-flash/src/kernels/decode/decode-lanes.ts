@@ -2,7 +2,9 @@
 // threads. Each thread adds up one of their scores and applies what changes it, so nothing is done twice:
 // through workgroup memory, or by shuffles where a subgroup holds all of them. The softmax is online.
 import { indent, unroll } from '../../codegen/snippets.ts'
+import { chunkKeys } from '../../plan/decode/decode-tile.ts'
 import type { DecodeConfig } from './decode.wgsl.ts'
+import { placeText } from './decode-places.ts'
 
 /**
  * Statements before the loop over keys, for each chunk, and after it. From `product{n}` come `weight{n}`
@@ -38,14 +40,19 @@ let ownQuery${j} = i32(ownRow${j} % params.queryLength);`,
 }
 
 /** Statements that make a score of the sum `total`. */
-function finishScore({ rules, dropout }: DecodeConfig, j: number): string {
+function finishScore({ rules, dropout, places, tile }: DecodeConfig, j: number): string {
+  const placed = placeText(places, chunkKeys(tile))
+  const number = `firstKey + number${j} / rows * slots`
+  const held = placed.held(`ownPlace${j}`, `ownKey${j}`, `queryOffset + ownQuery${j}`)
   const place = `i32(batch), i32(ownHead${j}), queryOffset + ownQuery${j}, ownQuery${j}, i32(ownKey${j})`
   const visible = rules.hasMask ? ` && visible(${place})` : ''
   return [
-    `let ownKey${j} = firstKey + number${j} / rows * slots;`,
+    ...(places?.kind === 'ring'
+      ? [`let ownPlace${j} = ${number};`, `let ownKey${j} = ${placed.position(`ownPlace${j}`)};`]
+      : [`let ownKey${j} = ${number};`]),
     `var score${j} = total${j} * scale;`,
     ...(rules.pairwise ?? []).map((name) => `score${j} = ${name}(score${j}, ${place});`),
-    `if (!(ownKey${j} < keyCount${visible})) { score${j} = hidden; }`,
+    `if (!(ownKey${j} < keyCount${held}${visible})) { score${j} = hidden; }`,
     ...(dropout
       ? [
           `let kept${j} = dropoutWeights(batch * params.heads + ownHead${j}, vec4<u32>(u32(queryOffset + ownQuery${j})), vec4<u32>(ownKey${j})).x;`,

@@ -7,12 +7,15 @@ import { hiddenScore } from '../careful.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { mergeConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
+import type { PlacesText } from '../../plan/decode/key-places.ts'
 
 /** All that decides the text of the kernel. */
 export interface DecodeMergeConfig {
   readonly valueDim: number
   readonly output: Access
   readonly sinks: boolean
+  /** Where keys lie. Default: at the rows of their positions. */
+  readonly places?: PlacesText | undefined
   /** What the sums of the parts are divided by; see the end of the decode kernel. */
   readonly slots: number
   /** The fields of the decode kernel's block, which this one shares. */
@@ -53,7 +56,7 @@ var<workgroup> sums: array<vec4<f32>, ${threads}>;
 var<workgroup> softmax: array<vec2<f32>, ${threads}>;`,
     unpackFunctions([output]),
     storeFunction('output', output, valueDim),
-    lengthFunctions,
+    lengthFunctions(config.places),
     finishDecodedFunction(sinks),
     /* wgsl */ `@compute @workgroup_size(${threads})
 fn main(

@@ -11,10 +11,12 @@ import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { eitherSum, hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
+import { placeText } from './decode-places.ts'
 import { rowLoad, vectorText } from './decode-loads.ts'
 import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
+import type { PlacesText } from '../../plan/decode/key-places.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
 import { declareShift } from '../tile/online-softmax.ts'
 
@@ -36,6 +38,8 @@ export interface DecodeConfig {
   readonly whole: boolean
   readonly sinks: boolean
   readonly dropout: boolean
+  /** Where keys lie. Default: at the rows of their positions. */
+  readonly places?: PlacesText | undefined
   /** The fields of the uniform block. */
   readonly fields: readonly string[]
   readonly descriptorWords: number
@@ -73,7 +77,7 @@ var<workgroup> scalars: array<f32, ${memory.scalars}>;`,
     whole ? storeFunction('output', output, config.valueDim) : '',
     config.rules.code,
     config.dropout ? dropoutFunctions(false) : '',
-    lengthFunctions,
+    lengthFunctions(config.places),
     whole ? finishDecodedFunction(config.sinks) : '',
     `@compute @workgroup_size(${tile.threads})
 fn main(
@@ -113,6 +117,7 @@ function mainBody(config: DecodeConfig): string {
   const headVectors = Math.ceil(headDim / 4)
   const ragged = keyVectors * lanes > headVectors
   const loops = chunkLoop(config)
+  const placed = placeText(config.places, chunkKeys(tile))
   const outputs = Array.from({ length: rows }, (_, r) =>
     Array.from({ length: outputVectors }, (_each, v) => `output${r}_${v}`),
   ).flat()
@@ -131,12 +136,12 @@ let part = params.partBase + workgroup.x / params.rowTiles;
 let groupRows = params.headsPerKeyHead * params.queryLength;
 let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
 let keyCount = lengths[lengthWords * batch + 1u];
-let firstChunk = part * params.partChunks;
+${placed.before}let firstChunk = part * params.partChunks;
 let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
 ${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${unroll(
   rows,
@@ -171,9 +176,12 @@ function chunkLoop(config: DecodeConfig): { readonly before: string; readonly bo
   const values = loads('value', value, valueDim)
   const declare = (each: readonly RowLoad[], word: string): string =>
     each.flatMap((row) => row.loads.map(([name, text]) => `${word}${name} = ${text};`)).join('\n')
-  const places = (chunk: string, word: string): string =>
-    `${word}firstKey = chunkAt(batch, ${chunk}) * chunkKeys + slot;
-${unroll(keysAhead, (u) => `${word}place${u} = min(firstKey + ${u}u * slots, lastKey);`)}`
+  const placed = placeText(config.places, chunkKeys(tile))
+  const places = (chunk: string, word: string): string => {
+    const number = (u: number): string => `min(firstKey + ${u}u * slots, lastKey)`
+    return `${word}firstKey = chunkAt(batch, ${chunk}) * chunkKeys + slot;
+${placed.rows(keysAhead, word, number)}`
+  }
   const vectors = (each: readonly RowLoad[], name: string): string =>
     each
       .map((row, u) => row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`).join('\n'))

@@ -1,10 +1,12 @@
 // Rotary position embedding (RoFormer, arXiv 2104.09864): turns pairs of elements of every row by its
-// position. Angles are whole numbers of 2^-32 turns, so that a position times a frequency is reduced
-// exactly; as floats, angles of a long sequence would lose the digits that matter.
+// position. Of angles as floats, a long sequence would lose the digits that matter: see angles.ts.
 import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import { multiplyHighFunction } from '../multiply-high.ts'
+import { angleFunctions } from './angles.ts'
+import { appendedRow } from './appended-row.ts'
+import type { AppendConfig } from './appended-row.ts'
 import { addressFields } from '../tensor-address.ts'
 import { parameterBlock } from '../parameters.ts'
 import type { RotaryLayout } from '@attn/core'
@@ -16,11 +18,8 @@ export interface RotateConfig {
   readonly layout: RotaryLayout
   readonly input: Access
   readonly output: Access
-  /**
-   * Whether rows are appended to a cache: entry b of `positions` is then the output row of the first
-   * row of sequence b, which is its position too, and how many rows the sequence has. Default: false.
-   */
-  readonly appends?: boolean
+  /** How rows are appended to a cache, of which `positions` tells; see appended-row.ts. Default: they are not. */
+  readonly appends?: AppendConfig | undefined
 }
 
 /** Threads of a workgroup, along rows and their units. */
@@ -70,8 +69,13 @@ export function rotateKernel(config: RotateConfig): string {
 @group(0) @binding(2) var<storage, read_write> output: array<${storageType(output)}>;
 // Turns per position of all pairs: the first 32 bits after the point, the next 32, whole turns.
 @group(0) @binding(3) var<storage, read> frequencies: array<vec4<u32>>;
-// Positions: a whole number and 32 bits after the point.
-@group(0) @binding(4) var<storage, read> positions: array<vec2<u32>>;`,
+${
+  config.appends
+    ? `// Of each sequence where its rows go.
+@group(0) @binding(4) var<storage, read> positions: array<u32>;`
+    : `// Positions: a whole number and 32 bits after the point.
+@group(0) @binding(4) var<storage, read> positions: array<vec2<u32>>;`
+}`,
     `const units = ${unitsOf(config)}u;
 const headsPerThread = ${headsPerThread}u;
 const frequencyVectors = ${Math.ceil(config.rotaryDim / 8)}u;`,
@@ -85,50 +89,6 @@ const frequencyVectors = ${Math.ceil(config.rotaryDim / 8)}u;`,
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
-// Taylor-like polynomials on an eighth of a turn (Cephes, sinf and cosf): below one unit in the last
-// place. WGSL's own cos and sin only promise 2^-11.
-const angleFunctions = /* wgsl */ `struct Turn {
-  cosine: vec4<f32>,
-  sine: vec4<f32>,
-}
-
-/* Angles at a position, in units of 2^-32 turns; what exceeds a turn falls away. */
-fn anglesAt(position: vec2<u32>, high: vec4<u32>, low: vec4<u32>, whole: vec4<u32>) -> vec4<u32> {
-  let negative = (position.x >> 31u) == 1u;
-  let distance = select(position.x, 0u - position.x, negative);
-  let turned = high * distance + multiplyHigh(low, distance);
-  let part = whole * position.y + multiplyHigh(high, position.y);
-  return select(turned, vec4<u32>(0u) - turned, negative) + part;
-}
-
-fn turnBy(angles: vec4<u32>) -> Turn {
-  let quarter = (angles + vec4<u32>(0x20000000u)) >> vec4<u32>(30u);
-  let rest = vec4<i32>(angles - (quarter << vec4<u32>(30u)));
-  // A float holds 24 of the 30 bits, a second one the others.
-  let near = vec4<f32>(rest);
-  let missing = vec4<f32>(rest - vec4<i32>(near));
-  let x = fma(near, vec4<f32>(unitHigh), near * unitLow + missing * unitHigh);
-  let z = x * x;
-  let sine = fma(((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z, x, x);
-  let cosine = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * (z * z) - 0.5f * z + 1.0f;
-  let odd = (quarter & vec4<u32>(1u)) == vec4<u32>(1u);
-  let c = select(cosine, sine, odd);
-  let s = select(sine, cosine, odd);
-  let second = ((quarter + vec4<u32>(1u)) & vec4<u32>(2u)) == vec4<u32>(2u);
-  return Turn(select(c, -c, second), select(s, -s, quarter >= vec4<u32>(2u)));
-}
-
-/* Cosines and sines times the attention factor, sines with the sign of the direction. */
-fn turnOf(position: vec2<u32>, high: vec4<u32>, low: vec4<u32>, whole: vec4<u32>) -> Turn {
-  let turn = turnBy(anglesAt(position, high, low, whole));
-  let factor = bitcast<f32>(params.factor);
-  return Turn(turn.cosine * factor, turn.sine * (factor * bitcast<f32>(params.direction)));
-}
-
-// 2 pi / 2^32 as the sum of two floats.
-const unitHigh = ${Math.fround((2 * Math.PI) / 2 ** 32)}f;
-const unitLow = ${Math.fround((2 * Math.PI) / 2 ** 32 - Math.fround((2 * Math.PI) / 2 ** 32))}f;`
-
 function mainFunction(config: RotateConfig): string {
   return `@compute @workgroup_size(${rotateThreads})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -138,20 +98,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let batch = params.batchBase + id.z;
   let firstHead = params.headBase + id.y * headsPerThread;
   let endHead = min(firstHead + headsPerThread, params.headEnd);
-  let given = positions[params.positionBatch * batch + params.positionRow * row];
-${config.appends ? appendedRow : plainRow}
-  let inputRow = params.inputOffset + batch * params.inputBatch + row * params.inputRow;
+${indent(config.appends ? appendedRow(config.appends) : plainRow, 2)}
+  let inputRow = params.inputOffset + batch * params.inputBatch + ${config.appends ? 'inputOf' : 'row'} * params.inputRow;
   let outputRow = params.outputOffset + batch * params.outputBatch + place * params.outputRow;
 ${indent(turnsWholeVectors(config) ? wholeVectors(config) : singleElements(config), 2)}
 }`
 }
 
-const plainRow = `  let position = vec2<u32>(given.x + params.positionStep * row, given.y);
-  let place = row;`
-
-const appendedRow = `  if (row >= given.y) { return; }
-  let place = given.x + row;
-  let position = vec2<u32>(place, 0u);`
+const plainRow = `let given = positions[params.positionBatch * batch + params.positionRow * row];
+let position = vec2<u32>(given.x + params.positionStep * row, given.y);
+let place = row;`
 
 /** A loop over the thread's heads, where `inputBase` and `outputBase` are the row of one. */
 const eachHead = (body: string): string => `for (var head = firstHead; head < endHead; head++) {

@@ -41,7 +41,9 @@ export function decodeRanges(
   const chunks = partRange(lengths, batches, parts)
   const size = chunkKeys(decode.tile)
   const held = bound.key.view.shape[2]!
-  const keys = { start: chunks.start * size, end: Math.min(chunks.end * size, held) }
+  const keys = lengths.anyRow
+    ? { start: 0, end: held }
+    : { start: chunks.start * size, end: Math.min(chunks.end * size, held) }
   const ofRows = (name: 'query' | 'output' | 'logSumExp'): BoundRange =>
     boundRange(bound[name], alignment, batches, heads, rows)
   const ofKeys = (name: 'key' | 'value'): BoundRange =>

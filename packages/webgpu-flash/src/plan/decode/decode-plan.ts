@@ -11,6 +11,8 @@ import { chooseDecodeTile, chunkKeys, decodeMemory } from './decode-tile.ts'
 import type { DecodeMemory, DecodeTile } from './decode-tile.ts'
 import type { Range } from '../dispatch.ts'
 import type { CallLengths, Visibility } from '../visibility.ts'
+import { ringWords } from './key-places.ts'
+import type { KeyPlaces } from './key-places.ts'
 
 /** Queries of a sequence up to which each key is rather read once than multiplied fast. */
 export const mostDecodedQueries = 16
@@ -123,38 +125,64 @@ export interface DecodeLengths {
   readonly partChunks: number
   /** Chunks that some row of a key head sees, over all sequences. */
   readonly visited: number
+  /** Words of each sequence, which come first. */
+  readonly sequenceWords: number
+  /** Whether a chunk's keys may lie in any rows. */
+  readonly anyRow: boolean
 }
 
 /**
  * Finds the chunks of keys that the rows of a call see, and cuts them into parts.
  *
  * @param lengths - Key counts and query offsets of the sequences.
+ * @param places - Where keys lie. Default: at the rows of their positions.
  */
 export function decodeLengths(
   { tile, mostParts }: Pick<DecodePlan, 'tile' | 'mostParts'>,
   shape: AttentionShape,
   visibility: Visibility,
   lengths: CallLengths,
+  places?: KeyPlaces,
 ): DecodeLengths {
   const { keyLengths, queryOffsets } = lengths
   const { batch, queryLength } = shape
   const size = chunkKeys(tile)
-  const map = visibility.blockMapOf(lengths, { queryBlockSize: queryLength, keyBlockSize: size })
+  // All of a ring is walked over: what has left the window has left the ring, or will soon.
+  const map =
+    places?.kind === 'ring'
+      ? undefined
+      : visibility.blockMapOf(lengths, { queryBlockSize: queryLength, keyBlockSize: size })
   const seen = map && seenChunks(map, batch)
-  const head = new Uint32Array(lengthWords * batch)
+  const sequenceWords = lengthWords(places)
+  const head = new Uint32Array(sequenceWords * batch)
   const lists: number[] = []
+  const list = (words: Iterable<number>): number => {
+    const start = head.length + lists.length
+    for (const word of words) lists.push(word)
+    return start
+  }
+  const placeWords = (sequence: number): readonly number[] => {
+    if (!places) return []
+    if (places.kind === 'ring') return ringWords(places, sequence, keyLengths[sequence]!)
+    return [list(places.tables[sequence]!)]
+  }
   let most = 0
   let visited = 0
   for (let sequence = 0; sequence < batch; sequence++) {
-    const runs = seen?.[sequence] ?? [{ start: 0, end: Math.ceil(keyLengths[sequence]! / size) }]
+    const walked = places?.kind === 'ring' ? places.held[sequence]! : keyLengths[sequence]!
+    const runs = seen?.[sequence] ?? [{ start: 0, end: Math.ceil(walked / size) }]
     const count = runs.reduce((sum, { start, end }) => sum + end - start, 0)
-    const list = runs.length > 1 ? head.length + lists.length : 0
-    if (list > 0) {
-      for (const { start, end } of runs) for (let at = start; at < end; at++) lists.push(at)
-    }
+    const chunks = runs.length > 1 ? list(runs.flatMap(numbers)) : 0
     head.set(
-      [queryOffsets[sequence]!, keyLengths[sequence]!, count, runs[0]?.start ?? 0, list],
-      lengthWords * sequence,
+      [
+        queryOffsets[sequence]!,
+        keyLengths[sequence]!,
+        count,
+        runs[0]?.start ?? 0,
+        chunks,
+        ...placeWords(sequence),
+      ],
+      sequenceWords * sequence,
     )
     most = Math.max(most, count)
     visited += count
@@ -163,18 +191,23 @@ export function decodeLengths(
   words.set(head)
   words.set(lists, head.length)
   const partChunks = Math.max(1, Math.ceil(most / mostParts))
-  return { words, parts: Math.max(1, Math.ceil(most / partChunks)), partChunks, visited }
+  const parts = Math.max(1, Math.ceil(most / partChunks))
+  const anyRow = places?.kind === 'pages'
+  return { words, parts, partChunks, visited, sequenceWords, anyRow }
 }
+
+const numbers = ({ start, end }: Range): number[] =>
+  Array.from({ length: end - start }, (_, index) => start + index)
 
 /** The chunks from the first to the last of some parts, over some sequences. */
 export function partRange(
-  { words, partChunks }: DecodeLengths,
+  { words, partChunks, sequenceWords }: DecodeLengths,
   batches: Range,
   parts: Range,
 ): Range {
   let [start, end] = [Infinity, 0]
   for (let sequence = batches.start; sequence < batches.end; sequence++) {
-    const [, , count, first, list] = words.subarray(lengthWords * sequence) as unknown as number[]
+    const [, , count, first, list] = words.subarray(sequenceWords * sequence) as unknown as number[]
     const from = parts.start * partChunks
     const to = Math.min(parts.end * partChunks, count!)
     if (from >= to) continue

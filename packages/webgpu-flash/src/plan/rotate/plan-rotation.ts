@@ -14,6 +14,7 @@ import {
   rotateThreads,
   unitsOf,
 } from '../../kernels/rotate/rotate.wgsl.ts'
+import type { AppendConfig } from '../../kernels/rotate/appended-row.ts'
 import type { RotateConfig } from '../../kernels/rotate/rotate.wgsl.ts'
 import { boundRange } from '../dispatch.ts'
 import type { BoundRange, Range } from '../dispatch.ts'
@@ -25,8 +26,8 @@ export interface RotationProblem {
   readonly positions: PositionWords
   /** 1 turns by the positions, -1 back: the adjoint, for gradients. */
   readonly direction: 1 | -1
-  /** Whether rows are appended to a cache; see {@link RotateConfig}. Default: false. */
-  readonly appends?: boolean
+  /** How rows are appended to a cache; see {@link RotateConfig}. Default: they are not. */
+  readonly appends?: AppendConfig | undefined
   /** `[B, H, L, D]`, the same shape and dtype; a cache has rows of its own number. */
   readonly input: GpuTensor
   readonly output: GpuTensor
@@ -73,7 +74,7 @@ export function planRotation(
   const { rotary, input, accesses } = problem
   const [batch, heads, length, headDim] = input.shape as [number, number, number, number]
   const { rotaryDim, layout } = rotary
-  const { appends = false } = problem
+  const { appends } = problem
   const config: RotateConfig = { headDim, rotaryDim, layout, appends, ...accesses }
   const all: Box = {
     batches: { start: 0, end: batch },
@@ -106,7 +107,7 @@ function workgroupsOf(
 
 function rangesOf(
   { batches, heads, rows }: Box,
-  { input, output, appends = false }: RotationProblem,
+  { input, output, appends }: RotationProblem,
   { minStorageBufferOffsetAlignment }: RotationLimits,
 ): { readonly input: BoundRange; readonly output: BoundRange } {
   const range = (view: GpuTensor, ownRows: Range): BoundRange =>
@@ -118,7 +119,8 @@ function rangesOf(
       ownRows,
     )
   const written = appends ? { start: 0, end: output.shape[2]! } : rows
-  return { input: range(input, rows), output: range(output, written) }
+  const read = appends?.leftPadded ? { start: 0, end: input.shape[2]! } : rows
+  return { input: range(input, read), output: range(output, written) }
 }
 
 function split(

@@ -49,6 +49,12 @@ export interface RopeSides {
   readonly queryPositions?: RotaryPositions
   /** Default: 0, so that a key stands at its row; the row within its sequence where these are packed. */
   readonly keyPositions?: RotaryPositions
+  /**
+   * Over a ring with sinks whose keys are turned when they are read: `kept` leaves the positions that tokens
+   * had, `closed` lets the sinks stand right before the tokens that are held, so that positions stay below
+   * the capacity however long the text is (StreamingLLM, arXiv 2309.17453, section 3.2). Default: kept.
+   */
+  readonly gap?: 'kept' | 'closed'
 }
 
 const ropeSides: OptionNames<RopeSides> = {
@@ -56,6 +62,7 @@ const ropeSides: OptionNames<RopeSides> = {
   key: true,
   queryPositions: true,
   keyPositions: true,
+  gap: true,
 }
 
 /** One embedding for queries and keys, or what differs. */
@@ -83,6 +90,7 @@ export interface RopeSide {
 export interface ResolvedRope {
   readonly query?: RopeSide
   readonly key?: RopeSide
+  readonly gap: 'kept' | 'closed'
 }
 
 /**
@@ -103,9 +111,21 @@ export function resolveRope(
   }
   const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
   checkOptions(`${caller}: rope`, sides, ropeSides)
-  if (lengthsPerCall && (sides.key || sides.queryPositions !== undefined)) {
+  const { gap = 'kept' } = sides
+  if (gap !== 'kept' && gap !== 'closed') {
+    throw new TypeError(`${caller}: rope.gap must be kept or closed, got ${String(gap)}`)
+  }
+  if (gap === 'closed' && !(lengthsPerCall && sides.query && sides.key)) {
     throw new RangeError(
-      `${caller}: with lengths 'call' rope turns queries alone, at the call's positions, got ${sides.key ? 'key' : 'queryPositions'}; flash.cache({ rope }) turns keys as they are appended`,
+      `${caller}: rope.gap closed needs lengths 'call', and both query and key turned by the plan`,
+    )
+  }
+  const given = (['queryPositions', 'keyPositions'] as const).find(
+    (name) => sides[name] !== undefined,
+  )
+  if (lengthsPerCall && given) {
+    throw new RangeError(
+      `${caller}: with lengths 'call' rope turns by the positions of each call, got ${given}`,
     )
   }
   const { query, key, queryPositions, keyPositions = sequences?.keyPositions ?? 0 } = sides
@@ -134,6 +154,7 @@ export function resolveRope(
   return {
     ...(query ? { query: side('query', query, ofQueries) } : {}),
     ...(key ? { key: side('key', key, ofKeys) } : {}),
+    gap,
   }
 }
 

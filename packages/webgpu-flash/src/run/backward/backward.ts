@@ -182,7 +182,7 @@ export function bindBackward(
       }
     },
     encode: (caller, call, encoder, given, timestampWrites) => {
-      const tensors = { ...given, ...rope?.inputs(call), ...rope?.gradients(call) }
+      const tensors = { ...given, ...rope?.inputs(call, given), ...rope?.gradients(call) }
       const key = callKey(tensors)
       const prepared = calls.get(key, () => prepareBackward(caller, host, plan, tensors))
       const { query, key: keys, value, output, logSumExp, dOutput } = tensors

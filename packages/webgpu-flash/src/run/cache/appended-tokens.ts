@@ -1,6 +1,7 @@
 // Where the queries of a call over a cache stand. Queries come in the rows of the tokens that were just
 // appended, and prompts of unequal lengths are padded: their last rows are not their sequence's last tokens.
 import type { AttentionShape } from '@attn/core'
+import type { AppendedRows } from './append-words.ts'
 
 /** What a cache knows of its last tokens; part of `cache.inputs()`. */
 export interface AppendedTokens {
@@ -13,6 +14,8 @@ export interface AppendedTokens {
    * their sequences. At least 1.
    */
   readonly whole: number
+  /** How far from the first token of the last append each of its rows stands. Default: one after another. */
+  readonly depths?: readonly number[]
 }
 
 /**
@@ -37,8 +40,8 @@ export function appendedOffsets(
 /** Keeps account of a cache's last tokens. */
 export interface AppendLog {
   readonly appended: AppendedTokens
-  /** After an append of so many rows, of which each sequence took some, to lengths that were these. */
-  append(rows: number, counts: ArrayLike<number>, starts: ArrayLike<number>): void
+  /** After an append to lengths that were `starts`. */
+  append(appended: AppendedRows): void
   /** After the sequences lost so many last tokens. */
   remove(counts: ArrayLike<number>): void
 }
@@ -54,22 +57,28 @@ export function logAppends(batch: number): AppendLog {
     get appended() {
       return appended
     },
-    append: (rows, counts, starts) => {
+    append: ({ rows, counts, starts, leftPadded, depths }) => {
       const padded = Array.from(counts).some((count) => count !== rows)
+      // Behind padding on the left come the last tokens, as many as there are rows.
+      const known = leftPadded ? rows : 1
       appended = {
         rows,
-        starts: Array.from(starts),
-        whole: padded ? 1 : wholeAfter(appended, rows, starts),
+        starts: Array.from(starts, (start, sequence) =>
+          leftPadded ? start + counts[sequence]! - rows : start,
+        ),
+        whole: padded ? known : wholeAfter(appended, rows, starts),
+        ...(depths ? { depths: Array.from(depths) } : {}),
       }
     },
     remove: (counts) => {
       const [first, ...others] = Array.from(counts)
       const even = others.every((count) => count === first)
+      const { depths: _gone, ...rest } = appended
       appended = {
-        ...appended,
+        ...rest,
         // Another append decides anew what its rows are; these have lost some of their tokens.
-        rows: even && first === 0 ? appended.rows : 1,
-        whole: even ? Math.max(1, appended.whole - first!) : 1,
+        rows: even && first === 0 ? rest.rows : 1,
+        whole: even ? Math.max(1, rest.whole - first!) : 1,
       }
     },
   }

@@ -3,7 +3,11 @@
 import { checkOptions, numbersOf } from '@attn/core'
 import type { DType, IntegerList, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { AppendedTokens } from './appended-tokens.ts'
+import type { KeptIndices } from './kept-tokens.ts'
+import { checkRing } from './ring-places.ts'
+import type { RingOptions } from './ring-places.ts'
 import { checkRotary } from '../../plan/rotate/rotary-words.ts'
 
 /** What a cache is made for. */
@@ -22,6 +26,13 @@ export interface KeyValueCacheOptions {
   readonly dtype?: DType
   /** Turns keys by their positions as they are appended. Default: they are kept as they come. */
   readonly rope?: RotaryEmbedding
+  /**
+   * Keeps a window of the newest tokens, and the first ones as sinks, in fixed memory: the newest take the
+   * rows of those that left the window, and sequences go on for ever. Queries see no more than window and
+   * sinks. `capacity` is at least window + sinks; so many rows more are so many tokens more that an append
+   * may have whose queries all see their window. Default: none, the cache keeps all.
+   */
+  readonly ring?: RingOptions
 }
 
 const cacheOptions: OptionNames<KeyValueCacheOptions> = {
@@ -32,6 +43,7 @@ const cacheOptions: OptionNames<KeyValueCacheOptions> = {
   capacity: true,
   dtype: true,
   rope: true,
+  ring: true,
 }
 /** What other libraries call things. */
 const elsewhere = { heads: 'kvHeads', maxlength: 'capacity', maxseqlen: 'capacity' }
@@ -42,12 +54,17 @@ export interface CacheTokens {
   readonly key: GpuTensor
   /** `[B, Hkv, L, Dv]`, any strides. */
   readonly value: GpuTensor
-  /** How many of the L each sequence appends, its first ones; the others are padding. Default: all. */
+  /** How many of the L each sequence appends; the others are padding. Default: all. */
   readonly counts?: IntegerList
+  /** Where the padding is: behind a sequence's tokens, or before them. Default: right. */
+  readonly padding?: 'right' | 'left'
+  /**
+   * For drafts in a tree: how far from the first each row stands, its depth in the tree, for `rope`. Where
+   * the cache's inputs go to a plan with `rope`, its queries are turned by the same. Masks see rows one
+   * after another in any case, which `tree` of `@attn/masks` is made for. Default: 0, 1, 2 and so on.
+   */
+  readonly depths?: IntegerList
 }
-
-/** Their names. */
-export const cacheTokens: OptionNames<CacheTokens> = { key: true, value: true, counts: true }
 
 /** What a plan with `lengths: 'call'` takes of a cache. */
 export interface CacheInputs {
@@ -56,6 +73,10 @@ export interface CacheInputs {
   readonly keyLengths: readonly number[]
   /** Where the queries of the tokens appended last stand. */
   readonly appended: AppendedTokens
+  /** Where keys lie, if not each at the row of its position. */
+  readonly places?: KeyPlaces
+  /** Whether keys were turned by the cache's `rope`. */
+  readonly keysTurned: boolean
 }
 
 /**
@@ -63,7 +84,10 @@ export interface CacheInputs {
  * leaves the cache as it was. Methods throw `TypeError` after `destroy`.
  */
 export interface KeyValueCache {
-  /** `[B, Hkv, capacity, D]`; rows from a sequence's length on hold nothing of meaning. */
+  /**
+   * `[B, Hkv, capacity, D]`; rows from a sequence's length on hold nothing of meaning. In a ring, the sinks
+   * come first and position p is at row `sinks + (p - sinks) mod (capacity - sinks)`.
+   */
   readonly key: GpuTensor
   /** `[B, Hkv, capacity, Dv]` */
   readonly value: GpuTensor
@@ -92,10 +116,19 @@ export interface KeyValueCache {
    */
   encodeAppend(encoder: GPUCommandEncoder, tokens: CacheTokens): void
   /**
+   * Keeps some of the tokens appended last, which close up behind those before, and forgets the others: the
+   * accepted path of a draft tree.
+   *
+   * @param indices - Which of them, ascending: of all sequences, or a list for each. The first is 0;
+   *   padding does not count.
+   * @throws RangeError for other tokens.
+   */
+  keep(indices: KeptIndices): void
+  /**
    * Forgets the last tokens of each sequence, or all: rejected drafts, a conversation that begins anew.
    *
    * @param lengths - What is left, of each sequence or of all.
-   * @throws RangeError when a sequence holds less.
+   * @throws RangeError when a sequence holds less, or a ring no longer has what it would see.
    */
   truncate(lengths: number | IntegerList): void
   /**
@@ -105,7 +138,7 @@ export interface KeyValueCache {
    * GpuOutOfMemoryError. Submit what was recorded with the old buffers before. Plans stay good up to
    * the `keyLength` they were made for.
    *
-   * @throws RangeError for less than the capacity, UnsupportedError for more than the device allows.
+   * @throws RangeError for less than the capacity, TypeError for a ring, UnsupportedError for more than the device allows.
    */
   grow(capacity: number): void
   /** Frees its buffers at once. */
@@ -118,9 +151,10 @@ export interface KeyValueCache {
  * @throws RangeError or TypeError for those that do not fit.
  */
 export function checkCacheOptions(
-  options: Required<Omit<KeyValueCacheOptions, 'rope'>> & Pick<KeyValueCacheOptions, 'rope'>,
+  options: KeyValueCacheOptions &
+    Required<Pick<KeyValueCacheOptions, 'batch' | 'valueDim' | 'dtype'>>,
 ): void {
-  const { dtype, rope, headDim } = options
+  const { dtype, rope, headDim, ring, capacity } = options
   for (const name of ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity'] as const) {
     if (!Number.isInteger(options[name]) || options[name] < 1) {
       throw new RangeError(`flash.cache: ${name} must be a positive integer, got ${options[name]}`)
@@ -130,6 +164,7 @@ export function checkCacheOptions(
     throw new TypeError(`flash.cache: dtype must be float32 or float16, got ${String(dtype)}`)
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
+  if (ring !== undefined) checkRing(ring, capacity)
 }
 
 /** Checks the names of a cache's options. */

@@ -1,22 +1,21 @@
 // A cache of keys and values on a device. Appending is the rotation of new rows into those of the cache,
 // or their copy, each sequence from its own length on.
-import { checkOptions, UnsupportedError } from '@attn/core'
 import type { RotaryEmbedding } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
-import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import { rotatedRow } from '../../plan/rotate/rope-options.ts'
+import { appendWords } from '../../kernels/rotate/appended-row.ts'
+import { wordsOfAppend } from './append-words.ts'
+import type { AppendedRows } from './append-words.ts'
 import { logAppends } from './appended-tokens.ts'
 import type { PlanHost } from '../attention-plan.ts'
-import { checkTensor } from '../forward/forward-tensors.ts'
-import {
-  cacheTokens,
-  checkCacheOptionNames,
-  checkCacheOptions,
-  perSequence,
-} from './kv-cache-options.ts'
+import { createCacheBuffers } from './cache-buffers.ts'
+import { checkTokens } from './check-tokens.ts'
+import { checkCacheOptionNames, checkCacheOptions, perSequence } from './kv-cache-options.ts'
 import type { CacheTokens, KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
-import { createRotated } from '../rotate/rotate-tensor.ts'
+import { keptTokens } from './kept-tokens.ts'
+import { createRowPlaces } from './places.ts'
+import { createRingPlaces } from './ring-places.ts'
+import { moveRows } from './row-mover.ts'
 import { createRotation } from '../rotate/rotation.ts'
 import { createSlots } from '../slots.ts'
 
@@ -27,130 +26,83 @@ const copies: RotaryEmbedding = {
   rotaryDim: 0,
 }
 
-type Held = Readonly<Record<'key' | 'value', GpuTensor>>
-
-interface Snapshot {
-  readonly held: Held
-  readonly capacity: number
-  readonly lengths: Int32Array
-}
-
 /** Makes an empty cache; see `FlashAttention.cache`. */
 export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOptions): KeyValueCache {
   checkCacheOptionNames(options)
-  const { device, buffers, errors, capabilities } = host
-  const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32', rope } = options
+  const { device, errors } = host
+  const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32', rope, ring } = options
   checkCacheOptions({ ...options, batch, valueDim, dtype })
   const dims = { key: headDim, value: valueDim } as const
+  const sizes = { batch, kvHeads, dims, dtype }
 
-  let { capacity } = options
-  const allocate = (caller: string, call: GuardedCall, rows: number): Held =>
-    buffers.undoOnThrow(() => {
-      const make = (name: 'key' | 'value'): GpuTensor => {
-        const headBytes = rows * rotatedRow(dims[name], dtype, false) * elementBytes(dtype)
-        const { maxStorageBufferBindingSize: most } = capabilities.limits
-        if (headBytes > most) {
-          throw new UnsupportedError(
-            `${caller}: a head of ${headBytes} bytes exceeds the device's maxStorageBufferBindingSize=${most}; use a smaller capacity or request a larger limit`,
-          )
-        }
-        const shape = [batch, kvHeads, rows, dims[name]]
-        // Rows begin on whole words, as copies of heads must.
-        const made = createRotated(buffers, `${name} cache`, shape, dtype, false)
-        call.writes(made.storage)
-        return made
-      }
-      return { key: make('key'), value: make('value') }
-    })
-  const release = (tensors: Held): void => {
-    for (const { storage } of Object.values(tensors)) buffers.release(storage)
-  }
-  let held = errors.guard('flash.cache', (call) => allocate('flash.cache', call, capacity))
+  const stored = createCacheBuffers(host, sizes, options.capacity)
+  const places = ring
+    ? createRingPlaces(ring, options.capacity, batch)
+    : createRowPlaces(() => stored.capacity)
   const lengths = new Int32Array(batch)
   const log = logAppends(batch)
-  /** What was held before each `grow` of which the device has not said yet whether it had the memory. */
-  const earlier: Snapshot[] = []
-  const entries = {
-    words: new Uint32Array(2 * batch),
-    batchStep: 1,
-    rowStep: 0,
-    growth: 1,
-  } as const
+  /** The last append, whose tokens `keep` can choose from. */
+  let last: AppendedRows | undefined
+  const entries = { words: new Uint32Array(appendWords * batch), batchStep: 1, rowStep: 0 } as const
   const rotations = {
-    key: createRotation(host, 'flash.cache', rope ?? copies, entries),
-    value: createRotation(host, 'flash.cache', copies, entries),
+    key: createRotation(host, 'flash.cache', rope ?? copies, { ...entries, growth: 1 }),
+    value: createRotation(host, 'flash.cache', copies, { ...entries, growth: 1 }),
   }
-  const places = createSlots(host, 'places of tokens', 8 * batch)
+  const slots = createSlots(host, 'places of tokens', entries.words.byteLength)
   let destroyed = false
 
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
     if (destroyed) throw new TypeError(`${caller}: the cache was destroyed`)
   }
-  /** How many tokens each sequence appends, once all is found to fit. */
-  const countsOf = (caller: string, tokens: CacheTokens): Int32Array => {
-    checkOptions(caller, tokens, cacheTokens)
-    const { key, value, counts } = tokens
-    const length = key?.shape?.[2] ?? 0
-    checkTensor(`${caller}: key`, key, [batch, kvHeads, length, headDim], dtype)
-    checkTensor(`${caller}: value`, value, [batch, kvHeads, length, valueDim], dtype)
-    if (length < 1) throw new RangeError(`${caller}: need at least one token, got ${length}`)
-    const all = perSequence(caller, 'counts', counts ?? length, batch)
-    all.forEach((count, sequence) => {
-      if (count < 0 || count > length) {
-        throw new RangeError(`${caller}: counts must lie in 0..${length}, got ${count}`)
-      }
-      if (lengths[sequence]! + count > capacity) {
-        throw new RangeError(
-          `${caller}: the cache is full: sequence ${sequence} holds ${lengths[sequence]} of ${capacity} tokens, got ${count} more; cache.grow or cache.truncate makes room`,
-        )
-      }
-    })
-    return all
+  /** Which rows are to be appended where, once all is found to fit. */
+  const rowsOf = (caller: string, tokens: CacheTokens): AppendedRows => {
+    const { rows, counts, depths } = checkTokens(caller, tokens, sizes)
+    places.checkAppend(caller, lengths, counts)
+    const { padding = 'right' } = tokens
+    return { starts: lengths.slice(), counts, rows, leftPadded: padding === 'left', depths }
   }
   const encode = (
     caller: string,
     call: GuardedCall,
     encoder: GPUCommandEncoder,
     tokens: CacheTokens,
-    counts: Int32Array,
+    appended: AppendedRows,
     recorded: boolean,
   ): void => {
-    const words = new Uint32Array(2 * batch)
-    counts.forEach((count, sequence) => words.set([lengths[sequence]!, count], 2 * sequence))
-    const own = { words: places.write(call, words, recorded), appends: true }
+    const { leftPadded, depths } = appended
+    const appends = { places: places.text, leftPadded, depths: depths !== undefined }
+    const own = { words: slots.write(call, wordsOfAppend(appended), recorded), appends }
     const pass = encoder.beginComputePass({ label: 'attn append' })
     for (const name of ['key', 'value'] as const) {
-      rotations[name].encode(caller, call, pass, tokens[name], held[name], 1, own)
+      rotations[name].encode(caller, call, pass, tokens[name], stored.held[name], 1, own)
     }
     pass.end()
   }
-  const advance = ({ key }: CacheTokens, counts: Int32Array): void => {
-    log.append(key.shape[2]!, counts, lengths)
-    counts.forEach((count, sequence) => {
-      lengths[sequence]! += count
-    })
+  const advance = (appended: AppendedRows): void => {
+    const { counts } = appended
+    log.append(appended)
+    places.append(lengths, Int32Array.from(counts))
+    lengths.forEach((length, sequence) => (lengths[sequence] = length + counts[sequence]!))
+    last = appended
   }
-
-  /** Undoes a `grow` that the device had no memory for, and those that were built on it. */
-  const goBack = (before: Snapshot): void => {
-    if (!earlier.includes(before)) return
-    const later = earlier.splice(earlier.indexOf(before)).slice(1)
-    for (const tensors of [held, ...later.map((snapshot) => snapshot.held)]) release(tensors)
-    ;({ held, capacity } = before)
-    log.remove(lengths.map((length, sequence) => length - before.lengths[sequence]!))
-    lengths.set(before.lengths)
+  const cutTo = (wanted: Int32Array): void => {
+    log.remove(wanted.map((length, sequence) => lengths[sequence]! - length))
+    places.truncate(wanted)
+    lengths.set(wanted)
+    last = undefined
+    stored.truncate(wanted)
   }
 
   return {
-    get key() {
-      return held.key
+    get key(): GpuTensor {
+      return stored.held.key
     },
-    get value() {
-      return held.value
+    get value(): GpuTensor {
+      return stored.held.value
     },
     get capacity() {
-      return capacity
+      return stored.capacity
     },
     get lengths() {
       return Array.from(lengths)
@@ -161,24 +113,42 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
       }
       return lengths[sequence]!
     },
-    inputs: () => ({ ...held, keyLengths: Array.from(lengths), appended: log.appended }),
+    inputs: () => {
+      const where = places.inputs()
+      return {
+        ...stored.held,
+        keyLengths: Array.from(lengths),
+        appended: log.appended,
+        keysTurned: rope !== undefined,
+        ...(where ? { places: where } : {}),
+      }
+    },
     append: (tokens) => {
       checkUsable('cache.append')
-      const counts = countsOf('cache.append', tokens)
+      const appended = rowsOf('cache.append', tokens)
       errors.guard('cache.append', (call) => {
         const encoder = device.createCommandEncoder({ label: 'attn append' })
-        encode('cache.append', call, encoder, tokens, counts, false)
+        encode('cache.append', call, encoder, tokens, appended, false)
         device.queue.submit([encoder.finish()])
       })
-      advance(tokens, counts)
+      advance(appended)
     },
     encodeAppend: (encoder, tokens) => {
       checkUsable('cache.encodeAppend')
-      const counts = countsOf('cache.encodeAppend', tokens)
+      const appended = rowsOf('cache.encodeAppend', tokens)
       errors.guard('cache.encodeAppend', (call) =>
-        encode('cache.encodeAppend', call, encoder, tokens, counts, true),
+        encode('cache.encodeAppend', call, encoder, tokens, appended, true),
       )
-      advance(tokens, counts)
+      advance(appended)
+    },
+    keep: (indices) => {
+      checkUsable('cache.keep')
+      const kept = keptTokens('cache.keep', indices, last, batch, places)
+      places.checkTruncate('cache.keep', kept.lengths)
+      errors.guard('cache.keep', (call) =>
+        moveRows(host, call, [stored.held.key, stored.held.value], kept.moves),
+      )
+      cutTo(kept.lengths)
     },
     truncate: (left) => {
       checkUsable('cache.truncate')
@@ -190,65 +160,35 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
           )
         }
       })
-      log.remove(wanted.map((length, sequence) => lengths[sequence]! - length))
-      lengths.set(wanted)
-      // What is appended in their place is in the newest buffers only.
-      for (const { lengths: kept } of earlier) {
-        kept.set(kept.map((length, sequence) => Math.min(length, wanted[sequence]!)))
-      }
+      places.checkTruncate('cache.truncate', wanted)
+      cutTo(wanted)
     },
     grow: (wanted) => {
       checkUsable('cache.grow')
+      const { capacity } = stored
+      if (ring) {
+        throw new TypeError(
+          'cache.grow: a ring keeps its size; make a cache with a larger capacity',
+        )
+      }
       if (!Number.isInteger(wanted) || wanted < capacity) {
         throw new RangeError(
           `cache.grow: capacity must be an integer of at least ${capacity}, got ${wanted}`,
         )
       }
-      const old = held
-      errors.guard('cache.grow', (call) => {
-        const larger = allocate('cache.grow', call, wanted)
-        const encoder = device.createCommandEncoder({ label: 'attn grow' })
-        for (const name of ['key', 'value'] as const) {
-          call.reads(old[name].storage)
-          copyHeads(encoder, old[name], larger[name])
-        }
-        device.queue.submit([encoder.finish()])
-        // Whether there was memory is said later: until then the old buffers are kept.
-        const before: Snapshot = { held: old, capacity, lengths: lengths.slice() }
-        earlier.push(before)
-        call.onSuccess(() => {
-          if (earlier.includes(before)) {
-            earlier.splice(earlier.indexOf(before), 1)
-            release(old)
-          }
-        })
-        call.onFailure(() => goBack(before))
-        held = larger
-        capacity = wanted
-      })
+      errors.guard('cache.grow', (call) =>
+        stored.grow('cache.grow', call, wanted, lengths, (before) => {
+          log.remove(lengths.map((length, sequence) => length - before[sequence]!))
+          lengths.set(before)
+          last = undefined
+        }),
+      )
     },
     destroy: () => {
       destroyed = true
-      release(held)
-      for (const { held: old } of earlier.splice(0)) release(old)
-      places.destroy()
+      stored.destroy()
+      slots.destroy()
       for (const rotation of Object.values(rotations)) rotation.destroy()
     },
-  }
-}
-
-/** Copies the rows of every head to a tensor with more rows. */
-function copyHeads(encoder: GPUCommandEncoder, from: GpuTensor, to: GpuTensor): void {
-  const [batch, heads] = from.shape as [number, number]
-  const bytes = elementBytes(from.dtype)
-  for (let plane = 0; plane < batch * heads; plane++) {
-    const size = from.strides[1]! * bytes
-    encoder.copyBufferToBuffer(
-      from.storage,
-      plane * size,
-      to.storage,
-      plane * to.strides[1]! * bytes,
-      size,
-    )
   }
 }

@@ -3,7 +3,7 @@
 import { contiguousStrides } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import { decodeFields } from '../../kernels/decode/decode-frame.ts'
+import { decodeFields, lengthWords } from '../../kernels/decode/decode-frame.ts'
 import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
 import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
 import type { DecodeConfig } from '../../kernels/decode/decode.wgsl.ts'
@@ -20,12 +20,14 @@ import type { Box, DecodingPlan } from '../../plan/decode/decode-dispatches.ts'
 import { decodeLengths } from '../../plan/decode/decode-plan.ts'
 import type { DecodeLengths } from '../../plan/decode/decode-plan.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
+import { placesText } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { BoundPass } from '../forward/bound-pass.ts'
 import { boundTensors, dropoutValues, parameterWords } from '../forward/forward-call.ts'
 import type { BindingRanges } from '../forward/forward-call.ts'
-import { accessOf, callLengths } from '../forward/forward-tensors.ts'
+import { callLengths } from '../forward/call-lengths.ts'
+import { accessOf } from '../forward/forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs } from '../forward/forward-tensors.ts'
 import { remembered } from '../forward/forward-text.ts'
 import type { Stage } from '../forward/prepare-forward.ts'
@@ -45,7 +47,7 @@ export function prepareDecode(
   const decoding = plan as DecodingPlan
   const { decode, shape, attention, visibility } = decoding
   const given = callLengths(caller, plan, tensors)
-  const lengths = decodeLengths(decode, shape, visibility, given ?? attention)
+  const lengths = decodeLengths(decode, shape, visibility, given ?? attention, tensors.places)
   const configs = decodeConfigs(decoding, tensors, capabilities.shaderFloat16, lengths.parts === 1)
   const boxes = cutDecode(caller, decoding, boundTensors(tensors), lengths, capabilities.limits)
   const stage = (code: string, each: readonly Box[], merges: boolean): Stage => ({
@@ -87,13 +89,13 @@ export function prepareDecode(
 }
 
 function textOf(plan: DecodingPlan, config: DecodeConfig): string {
-  const { query, key, value, output, whole } = config
-  const name = `decode ${JSON.stringify([query, key, value, output, whole])}`
+  const { query, key, value, output, whole, places } = config
+  const name = `decode ${JSON.stringify([query, key, value, output, whole, places])}`
   return remembered(plan, name, () => decodeKernel(config))
 }
 
 function mergeTextOf(plan: DecodingPlan, config: Parameters<typeof decodeMergeKernel>[0]): string {
-  const name = `decode merge ${JSON.stringify(config.output)}`
+  const name = `decode merge ${JSON.stringify([config.output, lengthWords(config.places)])}`
   return remembered(plan, name, () => decodeMergeKernel(config))
 }
 
@@ -106,7 +108,7 @@ const fieldsOf = ({ attention }: ForwardPlan): readonly string[] =>
 /** The texts' configurations, for tensors that lie in memory as these do. */
 function decodeConfigs(
   plan: DecodingPlan,
-  tensors: Pick<Tensors, TensorName>,
+  tensors: Pick<Tensors, TensorName | 'places'>,
   nativeFloat16: boolean,
   whole: boolean,
 ): { readonly kernel: DecodeConfig; readonly merge: Parameters<typeof decodeMergeKernel>[0] } {
@@ -126,6 +128,7 @@ function decodeConfigs(
     valueDim,
     output,
     sinks: attention.sinks !== undefined,
+    places: placesText(tensors.places),
     fields: fieldsOf(plan),
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,

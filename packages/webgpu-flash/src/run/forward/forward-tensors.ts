@@ -1,12 +1,13 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
-import { checkOptions, checkView, extent, isWritable, resolveOptions, slice } from '@attn/core'
-import type { AttentionShape, IntegerList, OptionNames } from '@attn/core'
+import { checkOptions, checkView, extent, isWritable } from '@attn/core'
+import type { IntegerList, OptionNames } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
-import { appendedOffsets } from '../cache/appended-tokens.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
+import { heldKeys } from './call-lengths.ts'
 
 /** Tensors a forward pass reads, all of the plan's dtype and shape. */
 export interface ForwardInputs {
@@ -27,79 +28,11 @@ export interface ForwardInputs {
   readonly queryOffset?: number | IntegerList
   /** Of the same plans: what a cache says of where queries stand, unless `queryOffset` does. */
   readonly appended?: AppendedTokens
+  /** Of the same plans: what a cache says of where its keys lie. Default: each at the row of its position. */
+  readonly places?: KeyPlaces
+  /** Of the same plans: whether a cache turned the keys as they came. Default: false. */
+  readonly keysTurned?: boolean
 }
-
-/** The lengths of a call, resolved: one of each sequence. */
-export interface CallLengths {
-  readonly keyLengths: Int32Array
-  readonly queryOffsets: Int32Array
-}
-
-/**
- * Resolves a call's lengths; undefined where they are the plan's.
- *
- * @throws RangeError where they are missing, out of range or not for the call to give.
- */
-export function callLengths(
-  caller: string,
-  { shape, decode }: ForwardPlan,
-  inputs: ForwardInputs,
-): CallLengths | undefined {
-  const { keyLengths, queryOffset } = inputs
-  if (!decode?.lengthsPerCall) {
-    for (const [name, given] of Object.entries({ keyLengths, queryOffset })) {
-      if (given !== undefined) {
-        throw new RangeError(
-          `${caller}: ${name} belongs to the plan, got one for the call; plan with lengths: 'call'`,
-        )
-      }
-    }
-    return undefined
-  }
-  if (keyLengths === undefined) {
-    throw new RangeError(`${caller}: a plan with lengths: 'call' needs keyLengths, got none`)
-  }
-  const lengths = typeof keyLengths === 'number' ? filled(keyLengths, shape.batch) : keyLengths
-  const offsets = queryOffset === undefined ? {} : { queryOffset }
-  const held = { ...shape, keyLength: heldKeys(shape, inputs) }
-  return resolveOptions(caller, held, { keyLengths: lengths, ...offsets })
-}
-
-/** Rows that the caller's keys have: with lengths per call, no more than the plan is for. */
-function heldKeys({ keyLength }: AttentionShape, { key }: Pick<ForwardInputs, 'key'>): number {
-  return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
-}
-
-/**
- * The inputs of a call over a cache in the words of its plan: with as many keys as that is for at most (a
- * cache that has grown since has more rows, which may not count), and queries where its tokens stand.
- *
- * @throws RangeError where the cache cannot tell where the queries stand.
- */
-export function inputsOfCall<Inputs extends ForwardInputs>(
-  caller: string,
-  { shape, decode }: ForwardPlan,
-  inputs: Inputs,
-): Inputs {
-  if (!decode?.lengthsPerCall) return inputs
-  const { key, value, appended } = inputs
-  const offset = inputs.queryOffset ?? (appended && appendedOffsets(caller, shape, appended))
-  const rows = key?.shape?.[2] ?? 0
-  const grown = rows > shape.keyLength && value?.shape?.[2] === rows
-  return {
-    ...inputs,
-    ...(offset === undefined ? {} : { queryOffset: offset }),
-    ...(grown
-      ? {
-          key: slice(key, 2, 0, shape.keyLength),
-          value: slice(value, 2, 0, shape.keyLength),
-        }
-      : {}),
-  }
-}
-
-const filled = (value: number, count: number): number[] =>
-  Array.from({ length: count }, () => value)
 
 /** Tensors a forward pass writes, each in a buffer of its own. */
 export interface ForwardOutputs {
@@ -132,6 +65,8 @@ const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
   keyLengths: true,
   queryOffset: true,
   appended: true,
+  places: true,
+  keysTurned: true,
   output: true,
   logSumExp: true,
   rowMaximum: true,

@@ -4,6 +4,7 @@ import { numbersOf } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { forwardFields, packParameters, withOptionalFields } from '../../kernels/parameters.ts'
 import { mergedRows } from '../../kernels/forward/merge-parts.wgsl.ts'
+import { placesKey } from '../../plan/decode/key-places.ts'
 import type { BoundRange, Dispatch } from '../../plan/dispatch.ts'
 import { forwardDispatches } from '../../plan/forward/forward-dispatches.ts'
 import type { ForwardAccesses } from '../../plan/plan.ts'
@@ -31,7 +32,7 @@ export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string 
   const lengths = [tensors.keyLengths, tensors.queryOffset].map((given) =>
     typeof given === 'object' ? Array.from(numbersOf(given)).join() : given,
   )
-  return [...views, ...values, ...lengths].join(';')
+  return [...views, ...values, ...lengths, placesKey(tensors.places)].join(';')
 }
 
 /**

@@ -8,27 +8,35 @@ import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
-import { offsetWords } from '../../plan/rotate/rotary-words.ts'
-import type { CallLengths } from '../forward/forward-tensors.ts'
+import type { AppendedTokens } from '../cache/appended-tokens.ts'
+import type { PositionWords } from '../../plan/rotate/rotary-words.ts'
+import type { CallLengths } from '../forward/call-lengths.ts'
+import type { ForwardInputs } from '../forward/forward-tensors.ts'
+import { keyPositions, queryPositions, rowsLike } from './call-positions.ts'
 import { createRotated } from './rotate-tensor.ts'
 import { createRotation } from './rotation.ts'
 import { createSlots } from '../slots.ts'
 import type { Slots } from '../slots.ts'
-import type { CallPositions, Rotation } from './rotation.ts'
+import type { Rotation } from './rotation.ts'
 
 /** The tensors that rotation concerns, or those of them that it does. */
 type Turned<Name extends string> = Partial<Readonly<Record<Name, GpuTensor>>>
 
+/** What a call gives. */
+type RopeInputs = Pick<ForwardInputs, 'query' | 'key' | 'places'> & {
+  readonly appended?: AppendedTokens | undefined
+}
+
 /** Rotation of a plan's tensors on a device. */
 export interface PlanRope {
   /** Where the turned ones will be: to be taken in place of what the call gives. */
-  inputs(call: GuardedCall): Turned<'query' | 'key'>
+  inputs(call: GuardedCall, given: { readonly key: GpuTensor }): Turned<'query' | 'key'>
   /** Records the rotation of a call's query and key into `inputs`. */
   encode(
     caller: string,
     call: GuardedCall,
     pass: GPUComputePassEncoder,
-    given: { readonly query: GpuTensor; readonly key: GpuTensor },
+    given: RopeInputs,
     lengths?: CallLengths,
   ): void
   /**
@@ -66,6 +74,19 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
     const { rotary, positions } = rope[side]!
     rotations[side] = createRotation(host, 'flash.plan', rotary, positions)
   }
+  /** Rotations by positions that are laid out in other ways, as some calls have them. */
+  const others = new Map<string, Rotation>()
+  const rotationFor = (side: Side, { batchStep, rowStep, growth }: PositionWords): Rotation => {
+    const { rotary, positions } = rope[side]!
+    if (positions.rowStep === rowStep && positions.batchStep === batchStep) return rotations[side]!
+    const key = [side, batchStep, rowStep].join()
+    const known = others.get(key)
+    if (known) return known
+    const layout = { words: new Uint32Array(2), batchStep, rowStep, growth }
+    const made = createRotation(host, 'flash.plan', rotary, layout)
+    others.set(key, made)
+    return made
+  }
   const tensors = new Map<string, GpuTensor>()
   const tensor = (name: string, side: Side, call: GuardedCall): GpuTensor => {
     const known = tensors.get(name)
@@ -87,28 +108,38 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
     return made
   }
   // Kept from call to call, for the layers that a step of decoding has.
-  let last: { readonly key: string; readonly words: GPUBufferBinding } | undefined
-  let places: Slots | undefined
-  const positionsOf = (
-    caller: string,
-    call: GuardedCall,
-    { queryOffsets }: CallLengths,
-  ): CallPositions => {
-    const key = queryOffsets.join()
-    if (last?.key !== key) {
-      const { words } = offsetWords(caller, queryOffsets, queryLength)
-      places ??= createSlots(host, 'positions', words.byteLength)
-      // What reads it may be recorded and submitted later.
-      last = { key, words: places.write(call, words, true) }
-    }
-    return { words: last.words, appends: false }
+  const last: Partial<Record<Side, { readonly key: string; readonly words: GPUBufferBinding }>> = {}
+  const slots: Partial<Record<Side, Slots>> = {}
+  const bindingOf = (call: GuardedCall, side: Side, { words }: PositionWords): GPUBufferBinding => {
+    const key = words.join()
+    const known = last[side]
+    if (known?.key === key) return known.words
+    slots[side] ??= createSlots(host, 'positions', words.byteLength)
+    // What reads it may be recorded and submitted later.
+    const made = { key, words: slots[side].write(call, words, true) }
+    last[side] = made
+    return made.words
   }
+  const keyOf = (call: GuardedCall, given: { readonly key: GpuTensor }): GpuTensor =>
+    rowsLike(tensor('key', 'key', call), given.key)
   return {
-    inputs: (call) => Object.fromEntries(turned.map((side) => [side, tensor(side, side, call)])),
+    inputs: (call, given) => ({
+      ...(rope.query ? { query: tensor('query', 'query', call) } : {}),
+      ...(rope.key ? { key: keyOf(call, given) } : {}),
+    }),
     encode: (caller, call, pass, given, lengths) => {
       for (const side of turned) {
-        const own = lengths && positionsOf(caller, call, lengths)
-        rotations[side]!.encode(caller, call, pass, given[side], tensor(side, side, call), 1, own)
+        const output = side === 'key' ? keyOf(call, given) : tensor(side, side, call)
+        if (!lengths) {
+          rotations[side]!.encode(caller, call, pass, given[side], output, 1)
+          continue
+        }
+        const positions =
+          side === 'query'
+            ? queryPositions(caller, lengths, queryLength, given, rope.gap)
+            : keyPositions(lengths, given.key, given, rope.gap)
+        const own = { words: bindingOf(call, side, positions) }
+        rotationFor(side, positions).encode(caller, call, pass, given[side], output, 1, own)
       }
     },
     gradients: (call) =>
@@ -125,7 +156,8 @@ export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | un
       for (const rotation of Object.values(rotations)) rotation.destroy()
       for (const { storage } of tensors.values()) buffers.release(storage)
       tensors.clear()
-      places?.destroy()
+      for (const rotation of others.values()) rotation.destroy()
+      for (const own of Object.values(slots)) own.destroy()
     },
   }
 }

@@ -1,6 +1,7 @@
 // Rotation on a device: the kernel, its pipelines, and the small buffers it reads.
 import type { RotaryEmbedding } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
+import type { AppendConfig } from '../../kernels/rotate/appended-row.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundRange } from '../../plan/dispatch.ts'
 import { planRotation } from '../../plan/rotate/plan-rotation.ts'
@@ -36,8 +37,8 @@ export interface Rotation {
 /** Positions of a call, laid out as those of the rotation. */
 export interface CallPositions {
   readonly words: GPUBufferBinding
-  /** Whether rows are appended to a cache at their positions. */
-  readonly appends: boolean
+  /** How rows are appended to a cache, if they are; the words then tell where to. */
+  readonly appends?: AppendConfig
 }
 
 interface PreparedRotation {
@@ -73,7 +74,7 @@ export function createRotation(
     input: GpuTensor,
     output: GpuTensor,
     direction: 1 | -1,
-    appends: boolean,
+    appends: AppendConfig | undefined,
   ): PreparedRotation => {
     const native = capabilities.shaderFloat16
     const accesses = { input: accessOf(input, native), output: accessOf(output, native) }
@@ -93,7 +94,7 @@ export function createRotation(
 
   return {
     encode: (callerOfCall, call, pass, input, output, direction, own) => {
-      const { words = { buffer: positionBuffer }, appends = false } = own ?? {}
+      const { words = { buffer: positionBuffer }, appends } = own ?? {}
       const views = [input, output].map(({ offset, strides, shape }) => [offset, strides, shape])
       const key = JSON.stringify([direction, appends, input.dtype, ...views])
       const prepared = calls.get(key, () =>

@@ -88,7 +88,7 @@ export function bindWeights(
     result: GpuTensor,
     turns = true,
   ): void => {
-    const turned = { ...given, ...rope?.inputs(call) }
+    const turned = { ...given, ...rope?.inputs(call, given) }
     const key = weightsCallKey(turned, result)
     const prepared = calls.get(key, () => prepareWeights(caller, host, plan, turned, result))
     const { pipeline, chosen, dispatches } = prepared

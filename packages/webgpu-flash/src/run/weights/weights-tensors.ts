@@ -6,13 +6,11 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { WeightsKind } from '../../kernels/weights/weights.wgsl.ts'
-import {
-  callLengths,
-  checkTensor,
-  checkWritable,
-  inputsOfCall,
-} from '../forward/forward-tensors.ts'
-import type { CallLengths, ForwardInputs } from '../forward/forward-tensors.ts'
+import type { AppendedTokens } from '../cache/appended-tokens.ts'
+import { callLengths, inputsOfCall } from '../forward/call-lengths.ts'
+import type { CallLengths } from '../forward/call-lengths.ts'
+import { checkTensor, checkWritable } from '../forward/forward-tensors.ts'
+import type { ForwardInputs } from '../forward/forward-tensors.ts'
 
 /** What weights are computed from, and which. */
 export interface WeightsInputs extends Omit<ForwardInputs, 'value'>, WeightsSelection {
@@ -37,6 +35,8 @@ export interface WeightsCall {
   readonly lengths: CallLengths
   /** Whether the lengths came with the call. */
   readonly ownLengths: boolean
+  /** Where queries of a cache stand; see ForwardInputs. */
+  readonly appended?: AppendedTokens | undefined
   readonly parameters: Readonly<Record<string, number>>
 }
 
@@ -49,6 +49,8 @@ const names: OptionNames<WeightsInputs & WeightsOutput> = {
   keyLengths: true,
   queryOffset: true,
   appended: true,
+  places: true,
+  keysTurned: true,
   queries: true,
   heads: true,
   reduce: true,
@@ -66,6 +68,11 @@ export function weightsCall(
   given: WeightsInputs & Partial<WeightsOutput>,
 ): WeightsCall {
   checkOptions(caller, given, names)
+  if (given.places) {
+    throw new TypeError(
+      `${caller}: weights are by the positions of keys, which do not lie at the rows of theirs in ${given.places.kind === 'ring' ? 'a ring' : 'pages'}`,
+    )
+  }
   const { shape, dtype, attention } = plan
   const { batch, heads, kvHeads, queryLength, headDim } = shape
   const inputs = inputsOfCall(caller, plan, { ...given, value: given.value ?? given.key })
@@ -103,6 +110,7 @@ export function weightsCall(
     choice,
     lengths: own ?? attention,
     ownLengths: own !== undefined,
+    appended: inputs.appended,
     parameters,
   }
 }
