@@ -3,7 +3,7 @@
 // through workgroup memory, or by shuffles where a subgroup holds all of them. The softmax is online.
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { chunkKeys } from '../../plan/decode/decode-tile.ts'
-import type { DecodeConfig } from './decode.wgsl.ts'
+import type { DecodeConfig } from './decode-config.ts'
 import { placeText } from './decode-places.ts'
 
 /**

@@ -3,12 +3,10 @@
 // keys and every query row that shares them, each key is loaded once, 16 bytes a thread, and nothing is
 // staged: neighbouring threads hold neighbouring dims, and only products cross workgroup memory.
 import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
-import type { Access } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
-import type { ScoreRules } from '../../codegen/snippets.ts'
-import type { DecodeMemory, DecodeTile } from '../../plan/decode/decode-tile.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { eitherSum, hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
+import type { DecodeConfig } from './decode-config.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
@@ -16,35 +14,8 @@ import { rowLoad, vectorText } from './decode-loads.ts'
 import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
-import type { PlacesText } from '../../plan/decode/key-places.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
 import { declareShift } from '../tile/online-softmax.ts'
-
-/** All that decides the text of the kernel. */
-export interface DecodeConfig {
-  readonly tile: DecodeTile
-  readonly memory: DecodeMemory
-  readonly headDim: number
-  readonly valueDim: number
-  readonly query: Access
-  readonly key: DecodeAccess
-  readonly value: DecodeAccess
-  readonly output: Access
-  /** Rules for single pairs; see `pairwiseRules`. */
-  readonly rules: ScoreRules
-  /** Whether the text is kept short: for software adapters. */
-  readonly shortText: boolean
-  /** Whether one workgroup has all keys of a row, so that nothing is to be merged. */
-  readonly whole: boolean
-  readonly sinks: boolean
-  readonly dropout: boolean
-  /** Where keys lie. Default: at the rows of their positions. */
-  readonly places?: PlacesText | undefined
-  /** The fields of the uniform block. */
-  readonly fields: readonly string[]
-  readonly descriptorWords: number
-  readonly parameterWords: number
-}
 
 /** The WGSL of the decode kernel. Entry point: `main`. */
 export function decodeKernel(config: DecodeConfig): string {

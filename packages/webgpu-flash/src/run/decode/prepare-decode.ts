@@ -6,7 +6,7 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import { decodeFields, lengthWords } from '../../kernels/decode/decode-frame.ts'
 import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
 import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
-import type { DecodeConfig } from '../../kernels/decode/decode.wgsl.ts'
+import type { DecodeConfig } from '../../kernels/decode/decode-config.ts'
 import { decodeMergeKernel } from '../../kernels/decode/decode-merge.wgsl.ts'
 import {
   floatWord,
