@@ -33,6 +33,8 @@ import {
 import { goldenCases } from '../packages/core/test/conformance/golden.ts'
 import { weightsCases } from '../packages/core/test/conformance/weights-cases.ts'
 import { weightsProblems } from '../packages/core/test/conformance/weights-problems.ts'
+import { mergeCases, mergeProblems } from '../packages/core/test/conformance/merge-cases.ts'
+import { mergeOnDevice } from '../packages/webgpu-flash/test-gpu/merge-on-device.ts'
 import { weightsOnDevice } from '../packages/webgpu-flash/test-gpu/weights-on-device.ts'
 import {
   browserEquivalent,
@@ -54,7 +56,7 @@ interface Trial {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    suites: { type: 'string', default: 'planned,tiles,backward,weights' },
+    suites: { type: 'string', default: 'planned,tiles,backward,weights,merge' },
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
@@ -152,6 +154,11 @@ const weights: readonly Trial[] = weightsCases().map((each) => ({
   name: each.name,
   run: async (flash: FlashAttention) =>
     weightsProblems(each, (...call) => weightsOnDevice(flash, ...call)),
+}))
+
+const merge: readonly Trial[] = mergeCases().map((each) => ({
+  name: each.name,
+  run: async (flash: FlashAttention) => mergeProblems(each, (parts) => mergeOnDevice(flash, parts)),
 }))
 
 async function runSuite(
@@ -259,12 +266,13 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       tiles: () => otherTiles(flash),
       backward: () => backward,
       weights: () => weights,
+      merge: () => merge,
     }
     for (const suite of values.suites.split(',')) {
       const trials = suites[suite]
       if (!trials && suite !== 'random')
         throw new RangeError(
-          `conformance: suites are planned, tiles, backward, weights, random, got ${suite}`,
+          `conformance: suites are planned, tiles, backward, weights, merge, random, got ${suite}`,
         )
       const started = performance.now()
       const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)

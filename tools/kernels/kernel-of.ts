@@ -12,6 +12,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['backward-key-value', 'var<storage, read_write> dKey:'],
   ['backward-query', 'var<storage, read_write> dQuery:'],
   ['backward-rows', 'var<storage, read_write> softmaxRows:'],
+  ['merge', 'var<storage, read> output0:'],
   ['merge-parts', 'var<storage, read> partLogSumExp:'],
   ['decode-merge', 'var<storage, read> partSoftmax:'],
   ['decode', 'var<storage, read> lengths:'],

@@ -32,6 +32,7 @@ export type { KeyPlaces, PagePlaces, RingPlaces } from './plan/decode/key-places
 export type { KeptIndices } from './run/cache/kept-tokens.ts'
 export type { RingOptions } from './run/cache/ring-places.ts'
 export type { AppendedTokens } from './run/cache/appended-tokens.ts'
+export type { PartialAttention } from './run/merge/merge-tensors.ts'
 export type { RotateOptions } from './run/rotate/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { mergeAttention, slice, standardAttention, zeros } from '../../src/index.ts'
 import type { AttentionResult, Tensor } from '../../src/index.ts'
-import { fill, largestError } from '../conformance/index.ts'
+import { fill, largestError, mergeCases, mergeProblems } from '../conformance/index.ts'
 
 function distance(actual: AttentionResult, expected: AttentionResult): number {
   return Math.max(
@@ -20,6 +20,10 @@ function nothing(query: Tensor, valueDim: number): AttentionResult {
 }
 
 describe('mergeAttention', () => {
+  test.each(mergeCases())('$name', async (each) => {
+    expect(await mergeProblems(each, async (parts) => mergeAttention(parts))).toEqual([])
+  })
+
   test('parts over disjoint keys, in any order and grouping, make the whole', () => {
     fc.assert(
       fc.property(

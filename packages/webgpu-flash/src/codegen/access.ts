@@ -19,6 +19,21 @@ export interface Access {
   readonly wide?: boolean
 }
 
+/** Whether two elements share a word: kernels then write both at once. */
+export function isPackedInWords(dtype: DType, nativeFloat16: boolean): boolean {
+  return dtype === 'float16' && !nativeFloat16
+}
+
+/** Elements between rows of so many, each of which begins on a word. */
+export function packedRow(dtype: DType, dims: number, nativeFloat16: boolean): number {
+  return isPackedInWords(dtype, nativeFloat16) ? Math.ceil(dims / 2) * 2 : dims
+}
+
+/** Whether the text of a kernel with such an access needs `enable f16`. */
+export function usesFloat16({ dtype, nativeFloat16 }: Access): boolean {
+  return dtype === 'float16' && nativeFloat16
+}
+
 /** The WGSL element type of the buffer. */
 export function storageType(access: Access): string {
   if (access.dtype === 'float32') return access.vector ? 'vec4<f32>' : 'f32'

@@ -18,6 +18,7 @@ import type { AttentionPlan } from './attention-plan.ts'
 import type { BackwardOutputs } from './backward/backward-tensors.ts'
 import type { ForwardOutputs } from './forward/forward-tensors.ts'
 import type { KeyValueCache, KeyValueCacheOptions } from './cache/kv-cache-options.ts'
+import type { PartialAttention } from './merge/merge-tensors.ts'
 import type { RotateOptions } from './rotate/rotate-tensor.ts'
 
 /** Where the library is to run. */
@@ -185,6 +186,54 @@ export interface FlashAttention {
    * @throws RangeError or TypeError as `rotate` does.
    */
   rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
+  /**
+   * The attention over all keys from results that each saw some of them, as `mergeAttention` of @attn/core
+   * does: each weighs exp(its log-sum-exp). Decoding of sequences with one prefix computes the prefix
+   * once for all of them, trees share their branches, and rings pass blocks of keys on; all of them
+   * merge at the end. A part (or a row of it) that saw no key changes nothing, whatever it holds.
+   *
+   * @param parts - Any number, of one shape; dtypes may differ. A sink belongs in one part only.
+   * @param into - Tensors to write, made where they are left out, the output in the dtype of part 0. The
+   *   first part itself to merge the others into it.
+   * @throws RangeError or TypeError for parts that do not fit one another, UnsupportedError for tensors
+   *   that this device cannot bind.
+   *
+   * @example
+   * ```ts
+   * import { permute } from '@attn/core'
+   * import { createFlashAttention } from '@attn/webgpu-flash'
+   *
+   * const flash = await createFlashAttention()
+   * const heads = { heads: 4, kvHeads: 2, headDim: 64 }
+   * const query = flash.empty([3, 4, 1, 64]) // of three sequences that begin with the same 500 tokens
+   * // The prefix: the queries of all sequences as rows of one, so that its keys are read once.
+   * const together = flash.plan({ ...heads, queryLength: 3, keyLength: 500 })
+   * const prefix = flash.empty([1, 2, 500, 64])
+   * const seen = together.forward({ query: permute(query, [2, 1, 0, 3]), key: prefix, value: prefix })
+   * // What each sequence has of its own.
+   * const apart = flash.plan({ batch: 3, ...heads, queryLength: 1, keyLength: 20 })
+   * const own = flash.empty([3, 2, 20, 64])
+   * const last = apart.forward({ query, key: own, value: own })
+   * const { output } = flash.merge([
+   *   last,
+   *   { output: permute(seen.output, [2, 1, 0, 3]), logSumExp: permute(seen.logSumExp, [2, 1, 0]) },
+   * ])
+   * output.shape // => [3, 4, 1, 64]
+   * await flash.finished()
+   * flash.destroy()
+   * ```
+   */
+  merge(parts: readonly PartialAttention[], into?: Partial<PartialAttention>): ForwardOutputs
+  /**
+   * Records the same into the caller's encoder.
+   *
+   * @throws As `merge` does.
+   */
+  encodeMerge(
+    encoder: GPUCommandEncoder,
+    parts: readonly PartialAttention[],
+    into: PartialAttention,
+  ): void
   /**
    * A cache of keys and values, empty: for decoding token by token, with a plan made once, with
    * `lengths: 'call'`.

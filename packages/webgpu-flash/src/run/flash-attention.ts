@@ -21,6 +21,7 @@ import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 import type { FlashAttention, FlashAttentionOptions } from './flash-attention-interface.ts'
 import { createKeyValueCache } from './cache/kv-cache.ts'
+import { createMerger } from './merge/merge.ts'
 import { rotateTensor } from './rotate/rotate-tensor.ts'
 import { downloadTensor, uploadTensor } from './transfer.ts'
 
@@ -149,6 +150,7 @@ export function createLibrary(
     await errors.settle('flash.finished')
   }
 
+  const merger = createMerger(host)
   const library: FlashAttention = {
     device,
     capabilities,
@@ -176,6 +178,8 @@ export function createLibrary(
       rotateTensor(host, 'flash.rotate', source, rotary, rotateOptions, 1),
     rotateBack: (gradient, rotary, rotateOptions = {}) =>
       rotateTensor(host, 'flash.rotateBack', gradient, rotary, rotateOptions, -1),
+    merge: (...call) => merger.merge(...call),
+    encodeMerge: (...call) => merger.encodeMerge(...call),
     cache: (cacheOptions) => {
       errors.checkAlive('flash.cache')
       return buffers.undoOnThrow(() => createKeyValueCache(host, cacheOptions))
