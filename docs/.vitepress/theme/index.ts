@@ -6,6 +6,8 @@ import '@attn/components/tokens.css'
 import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
+import { ExpressionFigure } from '@attn/components/expression'
+import { LayoutFigure } from '@attn/components/tensor'
 import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkTakeaways from './components/BenchmarkTakeaways.vue'
@@ -27,6 +29,8 @@ const theme: Theme = {
     app.component('BenchmarkRuns', BenchmarkRuns)
     app.component('BenchmarkSetting', BenchmarkSetting)
     app.component('BenchmarkTakeaways', BenchmarkTakeaways)
+    app.component('ExpressionFigure', ExpressionFigure)
+    app.component('LayoutFigure', LayoutFigure)
     app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('HomeFigures', HomeFigures)
     app.component('KernelTable', KernelTable)

@@ -1,0 +1,2 @@
+// Pictures of expressions.
+export { default as ExpressionFigure } from './ExpressionFigure.vue'

@@ -1,0 +1,2 @@
+// Pictures of tensors.
+export { default as LayoutFigure } from './LayoutFigure.vue'
