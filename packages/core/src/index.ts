@@ -8,6 +8,8 @@ export { checkOptions } from './check-options.ts'
 export type { OptionNames } from './check-options.ts'
 export { numbersOf } from './integer-list.ts'
 export type { IntegerList } from './integer-list.ts'
+export { withDefaults } from './optional.ts'
+export type { Optional } from './optional.ts'
 export { UnsupportedError } from './errors.ts'
 export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
 export {

@@ -22,9 +22,9 @@ export interface AlibiOptions {
    *   query's own and earlier keys, the rest only its own and later ones; with
    *   `slopes: { past, future }` every head sees both sides, each with its own slope.
    */
-  readonly direction?: 'causal' | 'symmetric' | 'two-sided'
+  readonly direction?: 'causal' | 'symmetric' | 'two-sided' | undefined
   /** Slopes m to use instead of the paper's, one a head. */
-  readonly slopes?: ArrayLike<number> | AlibiSideSlopes
+  readonly slopes?: ArrayLike<number> | AlibiSideSlopes | undefined
 }
 
 /**

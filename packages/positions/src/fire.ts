@@ -22,9 +22,9 @@ export interface FireOptions extends FireWeights {
   /** H: number of query heads. */
   readonly heads: number
   /** c in psi(x) = log(|c x| + 1): how much near distances are stretched. Default: 0.1. */
-  readonly stretch?: number
+  readonly stretch?: number | undefined
   /** L: queries before this position are normalized as if they stood there. Default: 512. */
-  readonly threshold?: number
+  readonly threshold?: number | undefined
 }
 
 /** FIRE's bias: a score modifier that knows its trainable tables. */

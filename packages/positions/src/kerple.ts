@@ -13,9 +13,9 @@ export interface KerpleLogOptions {
    * r1 of each head, positive. Kept if it is a Float32Array or Float64Array. Default: evenly spread
    * over 0..2, from where the authors draw it at random.
    */
-  readonly scale?: ArrayLike<number>
+  readonly scale?: ArrayLike<number> | undefined
   /** r2 of each head, positive. Default: evenly spread over 0..1. */
-  readonly rate?: ArrayLike<number>
+  readonly rate?: ArrayLike<number> | undefined
 }
 
 /** Options of {@link kerplePower}. */
@@ -23,9 +23,9 @@ export interface KerplePowerOptions {
   /** H: number of query heads. */
   readonly heads: number
   /** r1 of each head, positive. Default: evenly spread over 0..1. */
-  readonly scale?: ArrayLike<number>
+  readonly scale?: ArrayLike<number> | undefined
   /** r2 of each head, in 0..2. Default: evenly spread over 0..2. */
-  readonly exponent?: ArrayLike<number>
+  readonly exponent?: ArrayLike<number> | undefined
 }
 
 /** A KERPLE bias: a score modifier that knows its two trainable tables. */

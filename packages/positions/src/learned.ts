@@ -10,7 +10,7 @@ export interface LearnedOptions {
    * - `error` (default): throw.
    * - `clamp`: take the last row, as experiments on extrapolation do; perplexity explodes.
    */
-  readonly outOfRange?: 'error' | 'clamp'
+  readonly outOfRange?: 'error' | 'clamp' | undefined
 }
 
 function rowsOf(

@@ -11,9 +11,9 @@ export interface SandwichOptions {
   /** Longest distance that occurs; farther keys are treated as being there. */
   readonly maxDistance: number
   /** Width of the sinusoidal embedding (d bar); even. Default: 128, as in the paper. */
-  readonly dim?: number
+  readonly dim?: number | undefined
   /** Base of its wavelengths. Default: 10000. */
-  readonly base?: number
+  readonly base?: number | undefined
 }
 
 const sandwichOptions: OptionNames<SandwichOptions> = {

@@ -15,17 +15,17 @@ export interface SinusoidalOptions {
    * - `interleaved` (default): sine in even elements, cosine in odd ones, as in the paper.
    * - `concatenated`: all sines, then all cosines, as in the paper's code (tensor2tensor).
    */
-  readonly layout?: 'interleaved' | 'concatenated'
+  readonly layout?: 'interleaved' | 'concatenated' | undefined
   /**
    * - `paper` (default): wavelengths 2 pi base^(2i / dim), which stop short of 2 pi base.
    * - `tensor2tensor`: exponent i / (dim / 2 - 1), so the slowest reaches it; also fairseq's (and
    *   so Marian's, M2M100's, XGLM's).
    */
-  readonly spacing?: 'paper' | 'tensor2tensor'
+  readonly spacing?: 'paper' | 'tensor2tensor' | undefined
   /** Default: 10000. */
-  readonly base?: number
+  readonly base?: number | undefined
   /** Element type of the result. Default: float32. */
-  readonly dtype?: CpuDType
+  readonly dtype?: CpuDType | undefined
 }
 
 const sinusoidalOptions: OptionNames<SinusoidalOptions> = {

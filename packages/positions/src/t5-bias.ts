@@ -8,12 +8,12 @@ import { checkPositiveInteger } from './check-size.ts'
 /** How distances fall into buckets. */
 export interface T5BucketOptions {
   /** Number of buckets. Default: 32. Bidirectional bias uses half of them for each side. */
-  readonly buckets?: number
+  readonly buckets?: number | undefined
   /**
    * Distance from which on all keys share the last bucket. Default: 128. Choose it below the
    * training length: buckets that training never reaches stay random and wreck longer sequences.
    */
-  readonly maxDistance?: number
+  readonly maxDistance?: number | undefined
   /** True in encoders; false in decoders, where keys after the query count as distance 0. */
   readonly bidirectional: boolean
 }
@@ -26,7 +26,7 @@ export interface T5BiasOptions extends T5BucketOptions {
    * Row-major `[buckets, heads]`, as in `relative_attention_bias.weight` of a checkpoint. A
    * Float32Array or Float64Array is kept, so training may update it in place. Default: zeros.
    */
-  readonly table?: ArrayLike<number>
+  readonly table?: ArrayLike<number> | undefined
 }
 
 /** T5's bias: a score modifier that knows its trainable table. */

@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+// oxlint-disable-next-line unicorn/require-module-specifiers -- for its declarations
+export type {} from './device/webgpu-types.ts'
 export { createFlashAttention } from './run/flash-attention.ts'
 export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention-interface.ts'
 export type { AttentionPlan } from './run/attention-plan.ts'

@@ -8,7 +8,7 @@ import { standardGradients } from '../../core/test/conformance/index.ts'
 
 /** A plan's options with every size given. */
 export type BackwardProblem = PlanOptions &
-  Required<Pick<PlanOptions, 'batch' | 'kvHeads' | 'keyLength' | 'headDim'>> &
+  Readonly<Record<'batch' | 'kvHeads' | 'keyLength' | 'headDim', number>> &
   AttentionOptions
 
 /** Gradients as plain numbers. */

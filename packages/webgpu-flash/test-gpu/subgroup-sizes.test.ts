@@ -16,10 +16,11 @@ const causal = mask('causal', ({ query, key }) => key.le(query))
 /** A device of an adapter that pretends to have more subgroup sizes. */
 async function varyingDevice(
   context: { skip(note?: string): never },
-  features: readonly GPUFeatureName[],
+  features: readonly string[],
 ): Promise<{ device: GPUDevice; adapterInfo: GPUAdapterInfo; size: number }> {
   const adapter = (await gpu!.requestAdapter())!
-  const wanted: GPUFeatureName[] = ['shader-f16', 'subgroups', subgroupMatrixFeature, ...features]
+  const named = ['shader-f16', 'subgroups', subgroupMatrixFeature, ...features]
+  const wanted = named as GPUFeatureName[]
   for (const feature of wanted) requireFeature(context, adapter, feature)
   const { info } = adapter
   const { subgroupMatrixConfigs } = info as unknown as Record<string, unknown>

@@ -1,6 +1,6 @@
 // `attn peers`: the options, and what goes to the terminal.
 import { writeFileSync } from 'node:fs'
-import type { DType } from '@attn/core'
+import type { DType, Optional } from '@attn/core'
 import { Command, Option } from 'commander'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import { installPeers, peersFolder } from '../peers/installed.ts'
@@ -151,7 +151,7 @@ async function execute(options: PeersArguments): Promise<boolean> {
   return oursAgree(report)
 }
 
-function problemOf(options: PeersArguments): Partial<PeerProblem> {
+function problemOf(options: PeersArguments): Optional<PeerProblem> {
   const { lengths, decode, batch, heads, kvHeads, headDims, dtypes, masks, window } = options
   return {
     ...(lengths ? { lengths } : {}),

@@ -1,4 +1,5 @@
 // `attn run`: the options, what goes to the terminal while it runs, and what is left at the end.
+import type { Optional } from '@attn/core'
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
@@ -101,7 +102,7 @@ async function execute(options: RunArguments): Promise<boolean> {
   return allVerified(report)
 }
 
-function problemOf(options: RunArguments): Partial<Problem> {
+function problemOf(options: RunArguments): Optional<Problem> {
   const { causal, window } = options
   return {
     ...shapeOf(options),

@@ -1,4 +1,5 @@
 // `attn train`: the options, what goes to the terminal while it runs, and what is left at the end.
+import type { Optional } from '@attn/core'
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { DeviceKind } from '../device/find-device.ts'
@@ -15,7 +16,7 @@ import { integrations, maskNames } from '../train/masks.ts'
 import { parseLength, parsePositive, parseRate, parseSeed } from './arguments.ts'
 import { readEnvironment } from './environment.ts'
 
-interface TrainArguments extends Partial<TrainingConfiguration> {
+interface TrainArguments extends Optional<TrainingConfiguration> {
   readonly device: DeviceKind | 'auto'
   readonly steps?: number
   readonly text?: string
@@ -137,7 +138,7 @@ const configurationNames = [
 ] as const satisfies readonly (keyof TrainingConfiguration)[]
 
 /** What was said about the configuration; nothing for what was not. */
-function configurationOf(options: TrainArguments): Partial<TrainingConfiguration> {
+function configurationOf(options: TrainArguments): Optional<TrainingConfiguration> {
   return Object.fromEntries(
     configurationNames.flatMap((name) =>
       options[name] === undefined ? [] : [[name, options[name]]],

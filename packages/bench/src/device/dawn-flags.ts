@@ -13,7 +13,7 @@ export interface DawnFlags<Name extends DawnFlagsName = DawnFlagsName> {
   /** Dawn toggles switched off. */
   readonly disabled: readonly string[]
   /** Features of the adapter that the device is made without. */
-  readonly withheld?: readonly string[]
+  readonly withheld?: readonly string[] | undefined
   /** What that means for the figures. */
   readonly meaning: string
 }

@@ -19,7 +19,7 @@ export interface DeviceReport {
   readonly architecture: string
   /** What ran: `Dawn (Vulkan)`, `the browser's WebGPU`, `JavaScript`. */
   readonly backend: string
-  readonly flags?: DawnFlags
+  readonly flags?: DawnFlags | undefined
   readonly features: readonly string[]
   readonly limits: Readonly<Record<string, number>>
 }
@@ -41,7 +41,7 @@ export type FoundDevice =
 /** Which device to look for. */
 export interface FindDeviceOptions {
   /** `auto` takes the best there is. Default: `auto`. */
-  readonly kind?: DeviceKind | 'auto'
+  readonly kind?: DeviceKind | 'auto' | undefined
   /** Dawn's switches; only Node can set them, a browser ignores this. */
   readonly flags: DawnFlags
 }

@@ -19,7 +19,7 @@ export interface DoctorReport {
 /** How to look. */
 export interface DoctorOptions {
   /** Which device to look for. Default: `auto`. */
-  readonly device?: DeviceKind | 'auto'
+  readonly device?: DeviceKind | 'auto' | undefined
   /** What the figures depend on apart from the device. */
   readonly environment: Environment
 }

@@ -18,7 +18,7 @@ export interface LabConfiguration {
   readonly batch: number
   readonly positions: PositionMethodName
   /** Which keys queries see. Default: all before them. */
-  readonly pattern?: PatternSettings
+  readonly pattern?: PatternSettings | undefined
   /** Steps in all; the rate falls along a cosine that ends there. */
   readonly steps: number
   /** The largest rate of AdamW. */

@@ -25,9 +25,9 @@ export interface ReadingOptions {
   /** Tokens of a window. */
   readonly length: number
   /** From where to where the next window is. Default: its length. */
-  readonly stride?: number
+  readonly stride?: number | undefined
   /** Masks of the layers, the last for all that follow. Default: those of the model's pattern. */
-  readonly masks?: readonly (Mask | undefined)[]
+  readonly masks?: readonly (Mask | undefined)[] | undefined
   /** How a rotary embedding is extended. Default: not at all. */
   readonly rope?: RopeScaling | undefined
 }

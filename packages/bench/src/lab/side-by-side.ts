@@ -1,5 +1,7 @@
 // Models that learn side by side, a step each in turn, so that a page can draw how their curves part: what a
 // visitor sees of `extrapolate` in a minute. It gives way often, so that it may also run in a page's own thread.
+import { withDefaults } from '@attn/core'
+import type { Optional } from '@attn/core'
 import { checkLabConfiguration, defaultLabConfiguration } from './configuration.ts'
 import type { LabConfiguration } from './configuration.ts'
 import type { LabText } from './data/text.ts'
@@ -14,23 +16,23 @@ import type { Trainer } from './trainer.ts'
 export interface SideBySideSettings {
   readonly text: LabText
   /** What is different, for each model: `[{ positions: 'sinusoidal' }, { positions: 'alibi' }]`. */
-  readonly models: readonly Partial<LabConfiguration>[]
+  readonly models: readonly Optional<LabConfiguration>[]
   /** What is the same. Default: `defaultLabConfiguration`, 1,200 steps at L = 64. */
-  readonly configuration?: Partial<LabConfiguration>
+  readonly configuration?: Optional<LabConfiguration> | undefined
   /** Tokens of the windows in which held-out text is read. Default: 1, 2, 4 and 10 times L. */
-  readonly lengths?: readonly number[]
+  readonly lengths?: readonly number[] | undefined
   /** Held-out tokens to read, in whole windows. Default: 2,560, or two of the longest windows. */
-  readonly tokens?: number
+  readonly tokens?: number | undefined
   /** Steps between two readings; the end is always read. Default: a tenth of all. */
-  readonly readEvery?: number
+  readonly readEvery?: number | undefined
 }
 
 /** The same, for this thread. */
 export interface SideBySideOptions extends SideBySideSettings {
   /** Told ten times a second or so, and after each reading. */
-  readonly onProgress?: (progress: SideBySideProgress) => void
+  readonly onProgress?: ((progress: SideBySideProgress) => void) | undefined
   /** Stops soon. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How far one model is. */
@@ -44,7 +46,7 @@ export interface SideBySideProgress {
   /** Losses in nats a token of the steps since the last time. */
   readonly losses: readonly number[]
   /** Perplexity by length, where held-out text was read just now. */
-  readonly perplexities?: readonly number[]
+  readonly perplexities?: readonly number[] | undefined
 }
 
 /** One model at its end. */
@@ -173,7 +175,7 @@ async function readAll(
 function checkSettings({ text, models, configuration, ...settings }: SideBySideSettings) {
   if (models.length === 0) throw new RangeError('trainSideBySide: models must not be empty')
   const configurations = models.map((own) => {
-    const whole: LabConfiguration = { ...defaultLabConfiguration, ...configuration, ...own }
+    const whole: LabConfiguration = withDefaults(defaultLabConfiguration, configuration, own)
     checkLabConfiguration('trainSideBySide', whole)
     return whole
   })

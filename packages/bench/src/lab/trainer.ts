@@ -32,13 +32,13 @@ export interface TrainerOptions {
   readonly tokens: Uint16Array
   readonly vocabulary: number
   /** Where sequences may begin: multiples of it. Default: 1, anywhere. */
-  readonly stride?: number
+  readonly stride?: number | undefined
   /** Masks of the layers, the last for all that follow; later keys are hidden. Default: its pattern's. */
-  readonly masks?: readonly (Mask | undefined)[]
+  readonly masks?: readonly (Mask | undefined)[] | undefined
   /** How a rotary embedding is extended. Default: not at all. */
   readonly rope?: RopeScaling | undefined
   /** Where to go on. Default: initial weights. */
-  readonly start?: LabState
+  readonly start?: LabState | undefined
 }
 
 /** A model in training. */

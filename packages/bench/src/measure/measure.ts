@@ -16,21 +16,21 @@ export interface Stopwatch {
 /** How long and how often to measure. */
 export interface MeasureOptions {
   /** Samples to take where the budget allows. Default: 10. */
-  readonly samples?: number
+  readonly samples?: number | undefined
   /**
    * Milliseconds that one sample should last, by running the work several times back to back.
    * Default: 20, as browsers round timestamps to 0.1 ms.
    */
-  readonly sampleMilliseconds?: number
+  readonly sampleMilliseconds?: number | undefined
   /**
    * Milliseconds after which no further sample is begun once there are three; after three times as
    * many, one is enough. Default: 2000.
    */
-  readonly budgetMilliseconds?: number
+  readonly budgetMilliseconds?: number | undefined
   /** Warm-up ends when two timings in a row differ by at most this part. Default: 0.05. */
-  readonly stability?: number
+  readonly stability?: number | undefined
   /** Warm-up ends after so many timings in any case. Default: 12. */
-  readonly warmUps?: number
+  readonly warmUps?: number | undefined
 }
 
 /** Processors have no clock rates to warm up for seconds, and somebody is waiting. */
@@ -116,7 +116,7 @@ export async function measure(
   return { clock: stopwatch.clock, samples, iterations, warmUps, ...summarize(samples) }
 }
 
-function check(options: Required<MeasureOptions>): void {
+function check(options: Readonly<Record<keyof MeasureOptions, number>>): void {
   for (const [name, value] of Object.entries(options)) {
     const whole = name === 'samples' || name === 'warmUps'
     if (!(value > 0) || !Number.isFinite(value) || (whole && !Number.isInteger(value))) {

@@ -35,7 +35,7 @@ export interface PositionOutcome {
   readonly memoryBytes: number
   readonly verification: Verification
   /** The backward pass, where that was asked for. */
-  readonly training?: PositionTraining
+  readonly training?: PositionTraining | undefined
   /** How the library says it computes this. */
   readonly explanation: unknown
 }

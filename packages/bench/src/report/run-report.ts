@@ -17,20 +17,20 @@ export interface Environment {
   /** Operating system and processor architecture. */
   readonly platform: string
   /** Processor model and number of cores. */
-  readonly processor?: string
+  readonly processor?: string | undefined
   /** Version of the npm package `webgpu`, which brings Dawn. */
-  readonly webgpu?: string
+  readonly webgpu?: string | undefined
   /** Commit of the repository it ran from. */
-  readonly commit?: string
+  readonly commit?: string | undefined
   /** Whether that repository had uncommitted changes. */
-  readonly uncommittedChanges?: boolean
+  readonly uncommittedChanges?: boolean | undefined
 }
 
 /** All results under one configuration of one device. */
 export interface ConfigurationResult {
   readonly device: DeviceReport
   /** Of WebGPU devices. */
-  readonly firstCall?: FirstCall
+  readonly firstCall?: FirstCall | undefined
   readonly results: readonly LengthResult[]
 }
 

@@ -10,13 +10,13 @@ export interface Contestant {
 /** How long to measure. */
 export interface ContestOptions {
   /** Rounds. Default: 7. */
-  readonly rounds?: number
+  readonly rounds?: number | undefined
   /** Milliseconds of work before the first round. Default: 1200. */
-  readonly warmUpMilliseconds?: number
+  readonly warmUpMilliseconds?: number | undefined
   /** Milliseconds that one sample should last. Default: 15. */
-  readonly sampleMilliseconds?: number
+  readonly sampleMilliseconds?: number | undefined
   /** Milliseconds after which no further round begins. Default: 6000. */
-  readonly budgetMilliseconds?: number
+  readonly budgetMilliseconds?: number | undefined
 }
 
 /** Milliseconds of one run, for each contestant the samples of all rounds. */

@@ -22,9 +22,9 @@ export type PatternName = (typeof patternNames)[number]
 /** Choices that all lengths share. */
 export interface PatternOptions {
   /** Keys that each query of the window sees, its own among them. Default: 1024. */
-  readonly window?: number
+  readonly window?: number | undefined
   /** l of `strided` and `fixed`. Default: the square root of the length. */
-  readonly stride?: number
+  readonly stride?: number | undefined
 }
 
 /** The numbers that make the patterns at a length. */

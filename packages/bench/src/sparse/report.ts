@@ -15,7 +15,7 @@ export interface SparseTime extends Summary {
 /** Causal flash attention's time. */
 export interface CausalTime extends SparseTime {
   /** The length that it was measured at, where this one would have taken too long. */
-  readonly extrapolatedFrom?: number
+  readonly extrapolatedFrom?: number | undefined
 }
 
 /** One pattern at one length. */
@@ -44,7 +44,7 @@ export interface SparseLength {
   readonly length: number
   readonly causal: CausalTime
   /** Causal attention that writes its scores down, where they fit. */
-  readonly standard?: SparseTime
+  readonly standard?: SparseTime | undefined
   readonly results: readonly SparseResult[]
 }
 
@@ -86,7 +86,7 @@ export interface SparseReport {
   }
   readonly results: readonly SparseLength[]
   /** PyTorch's FlexAttention on the same masks, where it was asked for. */
-  readonly flex?: FlexReport
+  readonly flex?: FlexReport | undefined
   /** Lengths that the device had no room for. */
   readonly skipped: readonly { readonly length: number; readonly reason: string }[]
 }

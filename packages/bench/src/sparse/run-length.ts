@@ -26,15 +26,15 @@ export interface LengthOptions extends PatternOptions {
   /** A multiple of four. */
   readonly headDim: number
   /** Which patterns. Default: all. */
-  readonly patterns?: readonly PatternName[]
+  readonly patterns?: readonly PatternName[] | undefined
   /**
    * Seconds that one run of causal attention may take. Beyond, it runs on fewer heads; where one head
    * takes longer, its time is extrapolated from a shorter length. Default: 1.
    */
-  readonly seconds?: number
+  readonly seconds?: number | undefined
   /** Bytes of scores that standard attention may write down. Default: 2 GiB. */
-  readonly memoryBytes?: number
-  readonly contest?: ContestOptions
+  readonly memoryBytes?: number | undefined
+  readonly contest?: ContestOptions | undefined
 }
 
 interface Inputs {

@@ -16,14 +16,14 @@ import type { LengthOptions } from './run-length.ts'
 /** What to run and on what. */
 export interface SparseOptions extends LengthOptions {
   /** Default: the best WebGPU device there is. */
-  readonly device?: Exclude<DeviceKind, 'cpu'> | 'auto'
+  readonly device?: Exclude<DeviceKind, 'cpu'> | 'auto' | undefined
   /** Whether Dawn's safety checks are off, as no browser can have them. Default: false. */
-  readonly toggles?: boolean
+  readonly toggles?: boolean | undefined
   /** Multiples of 64. */
   readonly lengths: readonly number[]
   readonly environment: Environment
   /** Told before each length. */
-  readonly onLength?: (length: number, index: number) => void
+  readonly onLength?: ((length: number, index: number) => void) | undefined
 }
 
 /**

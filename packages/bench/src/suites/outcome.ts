@@ -19,7 +19,7 @@ export interface Measured {
   /** Undefined where an earlier configuration has verified it. */
   readonly verification: Verification
   /** The backward pass, where that was asked for. */
-  readonly backward?: MeasuredBackward | Skipped
+  readonly backward?: MeasuredBackward | Skipped | undefined
   /** How the library says it computes this, where it says so. */
   readonly explanation?: unknown
 }

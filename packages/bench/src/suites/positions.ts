@@ -1,6 +1,7 @@
 // `attn positions`: finds a device, then verifies and times causal attention with each position method
 // on it, all methods of a length in turns.
-import { UnsupportedError } from '@attn/core'
+import type { Optional } from '@attn/core'
+import { UnsupportedError, withDefaults } from '@attn/core'
 import type { FlashAttention } from '@attn/webgpu-flash'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
@@ -34,20 +35,20 @@ import type { Progress } from './outcome.ts'
 /** What to compare and on what. */
 export interface PositionsOptions {
   /** Default: the best there is. The CPU reference is not timed here. */
-  readonly device?: DeviceKind | 'auto'
+  readonly device?: DeviceKind | 'auto' | undefined
   /** Which methods besides none. Default: all. */
-  readonly methods?: readonly PositionMethod[]
+  readonly methods?: readonly PositionMethod[] | undefined
   /** What differs from {@link defaultPositionProblem} of the device. */
-  readonly problem?: Partial<PositionProblem>
+  readonly problem?: Optional<PositionProblem> | undefined
   /** Whether to time training steps, forward and backward, as well. Default: false. */
-  readonly backward?: boolean
+  readonly backward?: boolean | undefined
   /** How long and how often to measure. Default: less where there is no GPU. */
-  readonly measure?: MeasureOptions
+  readonly measure?: MeasureOptions | undefined
   /** Goes into the report. */
   readonly environment: Environment
   /** Told before anything is measured. */
-  readonly onDevice?: (device: DeviceReport, problem: PositionProblem) => void
-  readonly onProgress?: (progress: Progress) => void
+  readonly onDevice?: ((device: DeviceReport, problem: PositionProblem) => void) | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /**
@@ -65,11 +66,14 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
         `attn positions: needs WebGPU, found none (${found.report.description}); install a GPU driver or a software adapter`,
       )
     }
-    const merged = { ...defaultPositionProblem(found.kind), ...options.problem }
+    const merged = withDefaults(defaultPositionProblem(found.kind), options.problem)
     checkPositionProblem(merged)
     const problem = { ...merged, lengths: merged.lengths.toSorted((a, b) => a - b) }
     options.onDevice?.(found.report, problem)
-    const measure = { ...(found.kind === 'gpu' ? {} : withoutGpu), ...options.measure }
+    const measure = withDefaults<MeasureOptions>(
+      found.kind === 'gpu' ? {} : withoutGpu,
+      options.measure,
+    )
     let done = 0
     const wanted = new Set(options.methods ?? positionMethods).add('none')
     const methods = positionMethods.filter((method) => wanted.has(method))

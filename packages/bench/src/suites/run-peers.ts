@@ -1,7 +1,7 @@
 // `attn peers` without a terminal: opens every peer in a process of its own, measures what the device
 // does at best, then goes through the problems.
-import { UnsupportedError } from '@attn/core'
-import type { DType } from '@attn/core'
+import { UnsupportedError, withDefaults } from '@attn/core'
+import type { DType, Optional } from '@attn/core'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import type { DawnFlags } from '../device/dawn-flags.ts'
 import type { DeviceReport } from '../device/find-device.ts'
@@ -35,7 +35,7 @@ export interface PeersOptions {
   /** Under which of Dawn's flags. Default: those of a browser, and without its safety checks. */
   readonly flags?: readonly PeerDawnFlags[]
   /** Sizes other than those that suit the device. */
-  readonly problem?: Partial<PeerProblem>
+  readonly problem?: Optional<PeerProblem>
   readonly contest: ContestOptions
   /** Bytes of scores that unfused implementations may write down. */
   readonly memoryBytes: number
@@ -86,7 +86,7 @@ export async function runPeers(options: PeersOptions): Promise<PeersReport> {
     const { flags: flagSets = [browserEquivalent, unchecked] } = options
     const ours = await open(peerEntry('attn'), flagSets[0]!, options.device === 'software')
     const device = deviceOf(ours, options.device ?? 'auto')
-    const problem = { ...defaultPeerProblem(device.kind), ...options.problem }
+    const problem = withDefaults(defaultPeerProblem(device.kind), options.problem)
     const shapes = peerShapes(problem)
     const software = device.kind === 'software'
     const others = await Promise.all(

@@ -1,6 +1,7 @@
 // `attn run`: finds a device, then verifies and times attention three ways on it, once per
 // configuration of its flags.
-import { UnsupportedError } from '@attn/core'
+import { UnsupportedError, withDefaults } from '@attn/core'
+import type { Optional } from '@attn/core'
 import { browserEquivalent, stableBrowser, unchecked } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
@@ -19,29 +20,29 @@ import { runOnGpu } from './run-on-gpu.ts'
 /** What to run and on what. */
 export interface RunOptions {
   /** Default: the best there is. */
-  readonly device?: DeviceKind | 'auto'
+  readonly device?: DeviceKind | 'auto' | undefined
   /** Whether to run once more without the features that browsers keep behind a flag. Default: false. */
-  readonly stable?: boolean
+  readonly stable?: boolean | undefined
   /** Whether to run once more with Dawn's safety checks off (in Node only). Default: false. */
-  readonly toggles?: boolean
+  readonly toggles?: boolean | undefined
   /** What differs from {@link defaultProblem} of the device. */
-  readonly problem?: Partial<Problem>
+  readonly problem?: Optional<Problem> | undefined
   /** Whether to verify and time backward passes as well, which needs WebGPU. Default: false. */
-  readonly backward?: boolean
+  readonly backward?: boolean | undefined
   /**
    * Bytes of scores that standard attention may write down. Default: 2 GiB, as WebGPU does not tell
    * how much there is and a laptop's GPU shares it with other programs.
    */
-  readonly memoryBytes?: number
+  readonly memoryBytes?: number | undefined
   /** Seconds that one run of a method may take, as far as it can be foreseen. Default: 5. */
-  readonly seconds?: number
+  readonly seconds?: number | undefined
   /** How long and how often to measure. Default: less where there is no GPU. */
-  readonly measure?: MeasureOptions
+  readonly measure?: MeasureOptions | undefined
   /** Goes into the report. */
   readonly environment: Environment
   /** Told once per configuration, before anything is measured. */
-  readonly onDevice?: (device: DeviceReport, problem: Problem) => void
-  readonly onProgress?: (progress: Progress) => void
+  readonly onDevice?: ((device: DeviceReport, problem: Problem) => void) | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /**
@@ -73,7 +74,10 @@ export async function run(options: RunOptions): Promise<RunReport> {
       problem ??= resolveProblem(found.kind, options.problem)
       const { lengths } = problem
       options.onDevice?.(found.report, problem)
-      const measure = { ...(found.kind === 'gpu' ? {} : withoutGpu), ...options.measure }
+      const measure = withDefaults<MeasureOptions>(
+        found.kind === 'gpu' ? {} : withoutGpu,
+        options.measure,
+      )
       const limits = { memoryBytes, seconds, measure, backward: options.backward ?? false }
       let done = 0
       const total = lengths.length * methods.length
@@ -103,8 +107,8 @@ export async function run(options: RunOptions): Promise<RunReport> {
   }
 }
 
-function resolveProblem(kind: DeviceKind, wanted: Partial<Problem> = {}): Problem {
-  const merged = { ...defaultProblem(kind), ...wanted }
+function resolveProblem(kind: DeviceKind, wanted: Optional<Problem> = {}): Problem {
+  const merged = withDefaults(defaultProblem(kind), wanted)
   checkProblem(merged)
   if (kind === 'cpu' && merged.dtype !== 'float32') {
     throw new UnsupportedError(

@@ -1,6 +1,8 @@
 // `attn train`: a small decoder learns a text with this library's attention, forward and backward, in
 // the loop; all else is jax-js's. To compare, the same model is trained with jax-js's dense attention,
 // and once more from weights one rounding away: how far these two drift apart is the noise.
+import { withDefaults } from '@attn/core'
+import type { Optional } from '@attn/core'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
 import type { TrainReport, TrainingRun } from '../report/train-report.ts'
@@ -24,7 +26,7 @@ export interface TrainOptions {
   readonly device?: DeviceKind | 'auto'
   readonly corpus: Corpus
   /** What differs from the default of the device, or from the checkpoint. */
-  readonly configuration?: Partial<TrainingConfiguration>
+  readonly configuration?: Optional<TrainingConfiguration>
   /** Steps in all, those of the checkpoint counted. Default: 200 on a GPU, else 100. */
   readonly steps?: number
   /** Where to go on. */
@@ -143,7 +145,7 @@ function resolveConfiguration(
   { configuration = {}, checkpoint, corpus }: TrainOptions,
 ): TrainingConfiguration {
   const base = checkpoint?.configuration ?? defaultConfiguration(kind)
-  const merged = { ...base, ...configuration }
+  const merged = withDefaults(base, configuration)
   checkConfiguration(merged)
   if (!checkpoint) return merged
   if (checkpoint.textDigest !== corpus.digest) {
@@ -153,7 +155,7 @@ function resolveConfiguration(
   }
   for (const [name, value] of Object.entries(configuration)) {
     const before = checkpoint.configuration[name as keyof TrainingConfiguration]
-    if (value !== before) {
+    if (value !== undefined && value !== before) {
       throw new RangeError(
         `attn train: a resumed run keeps its ${name} of ${before}, got ${String(value)}`,
       )

@@ -28,7 +28,7 @@ export interface ResolvedDropout {
   /** The seed's low and high word. */
   readonly key: readonly [low: number, high: number]
   /** What is counted where sequences are packed. Default: batch, query and key themselves. */
-  readonly within?: SequenceCoordinates
+  readonly within?: SequenceCoordinates | undefined
 }
 
 /**

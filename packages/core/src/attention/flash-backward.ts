@@ -31,7 +31,7 @@ export interface FlashAttentionBackwardOptions extends AttentionOptions, TilingO
    * FlashAttention-2 (`keys-outside`), or those of a query tile, which moves more
    * (`queries-outside`). Not that of the forward pass. Default: `keys-outside`.
    */
-  readonly loopOrder?: LoopOrder
+  readonly loopOrder?: LoopOrder | undefined
 }
 
 const flashBackwardOptions: OwnNames<FlashAttentionBackwardOptions> = {

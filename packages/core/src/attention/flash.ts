@@ -34,7 +34,7 @@ export interface FlashAttentionOptions extends AttentionOptions, TilingOptions, 
    * `queries-outside` as in FlashAttention-2, `keys-outside` as in FlashAttention.
    * Default: `queries-outside`.
    */
-  readonly loopOrder?: LoopOrder
+  readonly loopOrder?: LoopOrder | undefined
 }
 
 const flashOptions: OwnNames<FlashAttentionOptions> = {

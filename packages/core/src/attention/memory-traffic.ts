@@ -22,40 +22,40 @@ export interface MemoryTrafficOptions {
   /** `standard` writes S and P down, `flash` goes tile by tile. */
   readonly algorithm: 'standard' | 'flash'
   /** `backward` without the forward pass that it follows. Default: `forward`. */
-  readonly pass?: 'forward' | 'backward'
+  readonly pass?: 'forward' | 'backward' | undefined
   /** Of `flash`. Default: that of `flashAttention` (queries outside) or its backward (keys outside). */
-  readonly loopOrder?: LoopOrder
+  readonly loopOrder?: LoopOrder | undefined
   /** Default: 1. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /** Default: 1. */
-  readonly heads?: number
+  readonly heads?: number | undefined
   /** Default: `heads`. */
-  readonly kvHeads?: number
+  readonly kvHeads?: number | undefined
   readonly queryLength: number
   /** Default: `queryLength`. */
-  readonly keyLength?: number
+  readonly keyLength?: number | undefined
   readonly headDim: number
   /** Default: `headDim`. */
-  readonly valueDim?: number
+  readonly valueDim?: number | undefined
   /** Keys that count in each sequence of the batch; standard attention moves all. Default: all. */
-  readonly keyLengths?: IntegerList
+  readonly keyLengths?: IntegerList | undefined
   /** Tiles that `flash` visits. Default: all. */
-  readonly blockMap?: BlockMap
+  readonly blockMap?: BlockMap | undefined
   /**
    * M, the elements that fit on the chip. It decides the tile by the rule of FlashAttention's
    * algorithm 1: ceil(M / 4d) rows of the outer axis and at most d of the inner one. Default: the
    * block sizes decide.
    */
-  readonly onChipElements?: number
+  readonly onChipElements?: number | undefined
   /** Rows of a query tile. Default: that of the block map, else 64. */
-  readonly queryBlockSize?: number
+  readonly queryBlockSize?: number | undefined
   /** Rows of a key tile. Default: that of the block map, else 64. */
-  readonly keyBlockSize?: number
+  readonly keyBlockSize?: number | undefined
   /**
    * Element type in memory, S and P included; sums and logarithms of rows are float32 at least.
    * Default: `float32`.
    */
-  readonly dtype?: DType
+  readonly dtype?: DType | undefined
 }
 
 const memoryTrafficOptions: OptionNames<MemoryTrafficOptions> = {

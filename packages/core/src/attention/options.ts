@@ -18,36 +18,36 @@ import type { Sinks } from './sinks.ts'
 /** What decides the result besides query, key and value. */
 export interface AttentionOptions extends Environment {
   /** Factor on every product of query and key. Default: 1 / sqrt(headDim). */
-  readonly scale?: number
+  readonly scale?: number | undefined
   /** Which keys each query sees. Default: all. */
-  readonly mask?: Mask
+  readonly mask?: Mask | undefined
   /** Changes to the scaled scores, applied in order before the mask. Default: none. */
-  readonly scoreModifiers?: readonly ScoreModifier[]
+  readonly scoreModifiers?: readonly ScoreModifier[] | undefined
   /**
    * Sequences of different lengths end to end in one batch entry (FlashAttention's `cu_seqlens`),
    * each a call of its own: masks, score modifiers and dropout see positions and lengths within the
    * sequence, and `batch` is its number. `queryOffset` and `keyLengths` are then by sequence.
    * Default: each batch entry is one sequence.
    */
-  readonly sequences?: PackedSequences
+  readonly sequences?: PackedSequences | undefined
   /**
    * Absolute position of the first query, one number or one for each sequence of the batch.
    * Default: key length (or `keyLengths[b]`) - query length, so that the queries are the last rows
    * (bottom-right alignment, as in FlashAttention 2.1 and later).
    */
-  readonly queryOffset?: number | IntegerList
+  readonly queryOffset?: number | IntegerList | undefined
   /** Keys that count in each sequence of the batch; later ones are padding. Default: all. */
-  readonly keyLengths?: IntegerList
+  readonly keyLengths?: IntegerList | undefined
   /**
    * Drops probabilities at random after the softmax; logSumExp does not see it. The same seed drops
    * the same pairs, forward and backward, on every backend. Default: none.
    */
-  readonly dropout?: DropoutOptions
+  readonly dropout?: DropoutOptions | undefined
   /**
    * One logit for each query head that joins the softmax's sum, and so logSumExp, without a value.
    * Default: none.
    */
-  readonly sinks?: Sinks
+  readonly sinks?: Sinks | undefined
 }
 
 /** The sizes of one attention call. */
@@ -86,10 +86,12 @@ export interface ResolvedAttention {
    * Set where sequences are packed: `mask`, `scoreModifiers` and `dropout` are then written for
    * packed tokens already.
    */
-  readonly sequences?: ResolvedSequences & {
-    /** The mask as it was given. */
-    readonly mask: Mask | undefined
-  }
+  readonly sequences?:
+    | (ResolvedSequences & {
+        /** The mask as it was given. */
+        readonly mask: Mask | undefined
+      })
+    | undefined
 }
 
 /**

@@ -17,7 +17,7 @@ export interface PackedSequences {
    */
   readonly cumulativeQueryLengths: IntegerList
   /** The same for keys (`cu_seqlens_k`). Default: `cumulativeQueryLengths`. */
-  readonly cumulativeKeyLengths?: IntegerList
+  readonly cumulativeKeyLengths?: IntegerList | undefined
 }
 
 const packedSequences: OptionNames<PackedSequences> = {

@@ -12,13 +12,13 @@ export interface AttentionResult {
    * row after score modifiers and mask, sinks left out (FlexAttention's `max_scores`, which QK-clip
    * watches); -Infinity for a row that sees no key.
    */
-  readonly rowMaximum?: Tensor
+  readonly rowMaximum?: Tensor | undefined
 }
 
 /** What a call may ask for besides. */
 export interface ResultRequest {
   /** Whether to return the largest score of each row too. Default: false. */
-  readonly rowMaximum?: boolean
+  readonly rowMaximum?: boolean | undefined
 }
 
 /**

@@ -20,7 +20,7 @@ import type { TileEvent } from './trace.ts'
 /** Options of {@link standardAttention} and of its backward pass. */
 export interface StandardAttentionOptions extends AttentionOptions, ResultRequest {
   /** Called for every matrix that a pass over one head loads or stores, each once a pass. */
-  readonly trace?: (event: TileEvent) => void
+  readonly trace?: ((event: TileEvent) => void) | undefined
 }
 
 /** The names of options of standard attention that not all algorithms have. */

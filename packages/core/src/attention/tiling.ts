@@ -10,17 +10,17 @@ import type { TileEvent } from './trace.ts'
 /** What decides the order of work of a tiled algorithm, but not its result. */
 export interface TilingOptions {
   /** Rows of a query tile. Default: that of the block map, else 64. */
-  readonly queryBlockSize?: number
+  readonly queryBlockSize?: number | undefined
   /** Rows of a key tile. Default: that of the block map, else 64. */
-  readonly keyBlockSize?: number
+  readonly keyBlockSize?: number | undefined
   /**
    * Which tiles to visit; made for the same mask, lengths and query offset. Tiles that it lacks are
    * hidden, tiles that it calls full skip the mask. Default: all tiles; of packed sequences, those
    * that hold keys of a sequence which is in their queries.
    */
-  readonly blockMap?: BlockMap
+  readonly blockMap?: BlockMap | undefined
   /** Called for every tile loaded and stored. */
-  readonly trace?: (event: TileEvent) => void
+  readonly trace?: ((event: TileEvent) => void) | undefined
 }
 
 /** Their names. */

@@ -7,14 +7,14 @@ export type WeightsReduction = 'none' | 'sum over queries' | 'maximum' | 'mean o
 /** A choice of weights. */
 export interface WeightsSelection {
   /** Rows of the query tensor, from and up to but without. Default: all. */
-  readonly queries?: readonly [start: number, end: number]
+  readonly queries?: readonly [start: number, end: number] | undefined
   /** Query heads, in the order the result is to have them in. Default: all. */
-  readonly heads?: readonly number[]
+  readonly heads?: readonly number[] | undefined
   /**
    * `none`: all of them. `sum over queries`: what each key got (H2O, SnapKV). `maximum`: the most that
    * a query gave to each key. `mean over heads`: one picture of a layer. Default: none.
    */
-  readonly reduce?: WeightsReduction
+  readonly reduce?: WeightsReduction | undefined
 }
 
 /** A choice with its defaults filled in. */

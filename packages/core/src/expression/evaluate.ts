@@ -16,7 +16,7 @@ export type Point = { [Name in Coordinate]?: number }
 /** Values given per call. */
 export interface Environment {
   /** Values of parameters by name. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
 }
 
 /** A compiled expression. Booleans are 0 or 1. */

@@ -37,7 +37,7 @@ export interface Mask {
    * Orders of the tokens under which the mask, or a part of it, may be made of whole tiles. A planner
    * counts, so a proposal that does not fit costs time and changes no result. Default: none.
    */
-  readonly orders?: readonly OrderProposal[]
+  readonly orders?: readonly OrderProposal[] | undefined
 }
 
 /** Changes each score before the softmax. */

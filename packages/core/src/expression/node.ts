@@ -64,7 +64,7 @@ export interface Table {
    * Whether its axes are those of a call, `[B, H, L, S]`, each whole or 1, as in a mask that another
    * framework made. Default: false.
    */
-  readonly ofCall?: boolean
+  readonly ofCall?: boolean | undefined
 }
 
 /**

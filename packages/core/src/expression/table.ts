@@ -109,7 +109,7 @@ export function integerTable(
 /** How a float table takes part in training. */
 export interface FloatTableOptions {
   /** Whether the backward pass returns its gradient. Default: false. */
-  readonly trainable?: boolean
+  readonly trainable?: boolean | undefined
 }
 
 const floatTableOptions: OptionNames<FloatTableOptions> = { trainable: true }
@@ -232,9 +232,9 @@ export function relation(name: string, lists: readonly IntegerList[]): RelationE
 /** The values a call may give a parameter. */
 export interface ParameterRange {
   /** Smallest value. Default: -2^30 for integers, -Infinity for floats. */
-  readonly minimum?: number
+  readonly minimum?: number | undefined
   /** Largest value. Default: 2^30 for integers, Infinity for floats. */
-  readonly maximum?: number
+  readonly maximum?: number | undefined
 }
 
 const parameterRange: OptionNames<ParameterRange> = { minimum: true, maximum: true }

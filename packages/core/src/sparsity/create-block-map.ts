@@ -34,13 +34,13 @@ export interface BlockMapShape {
   /** S: keys in each sequence. */
   readonly keyLength: number
   /** Sequences packed end to end, as in the options of attention. Default: none are packed. */
-  readonly sequences?: PackedSequences
+  readonly sequences?: PackedSequences | undefined
   /** Position of the first query. Default: (`keyLengths[b]` or keyLength) - queryLength. */
-  readonly queryOffset?: number | IntegerList
+  readonly queryOffset?: number | IntegerList | undefined
   /** Keys that count in each sequence; later ones are padding. Default: all. */
-  readonly keyLengths?: IntegerList
+  readonly keyLengths?: IntegerList | undefined
   /** Parameters that are known. The map holds for every value of one that is left out. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
 }
 
 /** The orders that rows and columns of a block map stand in. */

@@ -122,9 +122,9 @@ function checkShape(caller: string, shape: readonly number[]): void {
 /** How a view lies in its storage; by default row-major from element 0. */
 export interface TensorLayout {
   /** Elements between neighbours along every axis. Default: row-major. */
-  readonly strides?: readonly number[]
+  readonly strides?: readonly number[] | undefined
   /** First element of the view. Default: 0. */
-  readonly offset?: number
+  readonly offset?: number | undefined
 }
 
 const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true }

@@ -6,15 +6,15 @@ import { checkInteger } from '../check.ts'
 /** Which queries, and which head of which sequence. */
 export interface PlaneOptions {
   /** L: queries. Default: as many as keys. */
-  readonly queryLength?: number
+  readonly queryLength?: number | undefined
   /** Position of the first query. Default: keys - queries, so that the queries are the last rows. */
-  readonly queryOffset?: number
+  readonly queryOffset?: number | undefined
   /** Query head to look at. Default: 0. */
-  readonly head?: number
+  readonly head?: number | undefined
   /** Sequence of the batch to look at. Default: 0. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /** Values of the mask's parameters. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
 }
 
 /** Checked sizes. */

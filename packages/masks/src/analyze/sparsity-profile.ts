@@ -13,20 +13,20 @@ export interface SparsityProfileOptions {
    * Keys at most this far from the query are near. Default: the square root of the length, rounded; with
    * `width` an eighth of a row, at least 1.
    */
-  readonly band?: number
+  readonly band?: number | undefined
   /**
    * Pixels in a row of the image, or another period to look for: keys in the query's row, and keys a
    * multiple of it away, are counted. Near keys of the row, and the query itself, count as row (or
    * column) up to what the farther keys of that row (column) get on average, and as local beyond that.
    * Default: none.
    */
-  readonly width?: number
+  readonly width?: number | undefined
   /**
    * A key is a global one if at least half of the queries that are not near it give it this many times
    * what they would if they spread their weight evenly from their first to their last key, their own
    * position among them. Default: 8.
    */
-  readonly globalFactor?: number
+  readonly globalFactor?: number | undefined
 }
 
 /** Where weights can lie. */

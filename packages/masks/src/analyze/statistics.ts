@@ -9,13 +9,13 @@ import type { PlaneOptions } from './plane.ts'
 /** What to count. */
 export interface StatisticsOptions extends PlaneOptions {
   /** D: width of queries and keys, for FLOPs. Default: 64. */
-  readonly headDim?: number
+  readonly headDim?: number | undefined
   /** Dv: width of values, for FLOPs. Default: `headDim`. */
-  readonly valueDim?: number
+  readonly valueDim?: number | undefined
   /** Queries in a tile. Default: 64. */
-  readonly queryBlockSize?: number
+  readonly queryBlockSize?: number | undefined
   /** Keys in a tile. Default: 64. */
-  readonly keyBlockSize?: number
+  readonly keyBlockSize?: number | undefined
 }
 
 /** Counts for one head of one sequence. */
@@ -128,9 +128,9 @@ export function maskStatistics(
 /** Where to measure growth. */
 export interface ComplexityOptions {
   /** Sequence lengths to measure at, at least two different ones. Default: 256, 512, 1024, 2048. */
-  readonly lengths?: readonly number[]
+  readonly lengths?: readonly number[] | undefined
   /** Query head to look at. Default: 0. */
-  readonly head?: number
+  readonly head?: number | undefined
 }
 
 const complexityOptions: OptionNames<ComplexityOptions> = { lengths: true, head: true }

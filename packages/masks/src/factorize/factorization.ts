@@ -38,7 +38,7 @@ export interface Factorization {
    */
   readonly isValid: (
     length: number,
-    options?: ReachOptions & { readonly keepOwn?: boolean },
+    options?: ReachOptions & { readonly keepOwn?: boolean | undefined },
   ) => boolean
   /**
    * What `isValid` counts: the missing pairs, with and without keeping the own position, and the

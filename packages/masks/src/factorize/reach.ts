@@ -7,7 +7,7 @@ import { checkInteger } from '../check.ts'
 /** Where masks that depend on the head are asked. */
 export interface ReachOptions {
   /** Query head. Default: 0. */
-  readonly head?: number
+  readonly head?: number | undefined
 }
 
 /** A query and a key that it should reach and does not. */
@@ -136,7 +136,7 @@ export function isValid(
   heads: readonly Mask[],
   target: Mask,
   length: number,
-  options: ReachOptions & { readonly keepOwn?: boolean } = {},
+  options: ReachOptions & { readonly keepOwn?: boolean | undefined } = {},
 ): boolean {
   checkOptions('isValid', options, { ...reachOptions, keepOwn: true })
   const { keepOwn = false, ...reachOnly } = options

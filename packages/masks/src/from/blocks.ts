@@ -14,13 +14,13 @@ export interface MaskFromBlocksOptions {
   /** Blocks of queries. */
   readonly queryBlocks: number
   /** Blocks of keys. Default: as many. */
-  readonly keyBlocks?: number
+  readonly keyBlocks?: number | undefined
   /** How many heads have blocks of their own; head h uses those of `h mod heads`. Default: 1. */
-  readonly heads?: number
+  readonly heads?: number | undefined
   /** Hide later keys. Default: false. */
-  readonly causal?: boolean
+  readonly causal?: boolean | undefined
   /** Shown in messages and pictures: letters and digits. Default: `blocks`. */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /** Says whether a block of queries sees a block of keys. */

@@ -10,7 +10,7 @@ import type { Pattern } from '../pattern.ts'
 /** Which keys stay in reach. */
 export interface AttentionSinksOptions {
   /** First tokens that stay visible (the paper's `start_size`). Default: 4. */
-  readonly sinks?: number
+  readonly sinks?: number | undefined
   /** Last tokens that stay visible, the query itself counted (`recent_size`). */
   readonly recent: number
 }

@@ -19,7 +19,7 @@ export interface BigBirdTokensOptions {
   /** r: random keys of each query. */
   readonly randomKeys: number
   /** Default: 0. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 const bigBirdTokensOptions: OptionNames<BigBirdTokensOptions> = {

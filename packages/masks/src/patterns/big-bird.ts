@@ -14,23 +14,23 @@ export interface BigBirdOptions {
   /** n: all tokens. The last block may be short. */
   readonly length: number
   /** b: tokens in a block. Default: 64. */
-  readonly blockSize?: number
+  readonly blockSize?: number | undefined
   /** Blocks in the window, the query's own in the middle; odd. Default: 3. */
-  readonly windowBlocks?: number
+  readonly windowBlocks?: number | undefined
   /** r: random blocks for each block of queries. Default: 3 for `itc`, 0 for `etc`. */
-  readonly randomBlocks?: number
+  readonly randomBlocks?: number | undefined
   /**
    * `itc` (internal transformer construction): the first and the last block are global. `etc`
    * (extended): the first `globalTokens` positions are extra tokens, which are global, and the blocks
    * begin after them. Default: `itc`.
    */
-  readonly construction?: 'itc' | 'etc'
+  readonly construction?: 'itc' | 'etc' | undefined
   /** g: extra tokens; only with `etc`. */
-  readonly globalTokens?: number
+  readonly globalTokens?: number | undefined
   /** Default: 0. Give each layer another one. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** How many heads draw for themselves; head h uses draw `h mod heads`. Default: 1. */
-  readonly heads?: number
+  readonly heads?: number | undefined
 }
 
 const bigBirdOptions: OptionNames<BigBirdOptions> = {

@@ -11,7 +11,7 @@ export interface DilatedWindowOptions {
   /** Keys before the query, not tokens: the window reaches `left * dilation` tokens back. */
   readonly left: number
   /** Keys after the query. Default: 0 (causal). */
-  readonly right?: number
+  readonly right?: number | undefined
   /** Distance between neighbouring keys; 1 is `slidingWindow`. */
   readonly dilation: number
 }

@@ -11,15 +11,15 @@ import type { Pattern } from '../pattern.ts'
 /** Choices of a fixed factorization. */
 export interface FixedOptions {
   /** c: summary keys of a block; the paper takes 8, 16 or 32 for strides of 128 and 256. Default: 1. */
-  readonly summary?: number
+  readonly summary?: number | undefined
   /** p: heads that the attention is factorized into. Default: 2. */
-  readonly heads?: number
+  readonly heads?: number | undefined
   /**
    * Query head h reads the (h mod subBlocks)-th run of c keys, counted from the end of the block:
    * keys l - c (s + 1) .. l - c s - 1 for s = h mod subBlocks. The paper prefers distinct runs to a
    * common one. Default: 1, the same for all.
    */
-  readonly subBlocks?: number
+  readonly subBlocks?: number | undefined
 }
 
 const fixedOptions: OptionNames<FixedOptions> = { summary: true, heads: true, subBlocks: true }

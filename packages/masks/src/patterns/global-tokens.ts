@@ -10,9 +10,9 @@ import { isOneOf } from '../sets.ts'
 /** Which way the attention of global tokens goes. */
 export interface GlobalTokensOptions {
   /** Every query sees the global tokens (columns of the matrix). Default: true. */
-  readonly asKeys?: boolean
+  readonly asKeys?: boolean | undefined
   /** The global tokens see every key (rows of the matrix). Default: true. */
-  readonly asQueries?: boolean
+  readonly asQueries?: boolean | undefined
 }
 
 const globalTokensOptions: OptionNames<GlobalTokensOptions> = { asKeys: true, asQueries: true }

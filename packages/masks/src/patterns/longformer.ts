@@ -17,9 +17,9 @@ export interface LongformerOptions {
    * Distance between the window's keys, one number or one for each head in turn (the paper dilates
    * two heads of the upper layers). Default: 1.
    */
-  readonly dilation?: number | readonly number[]
+  readonly dilation?: number | readonly number[] | undefined
   /** Positions that see all and are seen by all, such as the question's. Default: [0]. */
-  readonly globalTokens?: IntegerList
+  readonly globalTokens?: IntegerList | undefined
 }
 
 const longformerOptions: OptionNames<LongformerOptions> = {

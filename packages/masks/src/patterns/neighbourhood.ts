@@ -16,7 +16,7 @@ export interface NeighbourhoodOptions {
    * At the border: `shift` moves the neighbourhood inwards so that every pixel sees as many (NATTEN's
    * rule); `crop` cuts it off. Default: `shift`.
    */
-  readonly edges?: 'shift' | 'crop'
+  readonly edges?: 'shift' | 'crop' | undefined
 }
 
 const neighbourhoodOptions: OptionNames<NeighbourhoodOptions> = {

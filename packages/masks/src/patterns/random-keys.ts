@@ -13,17 +13,17 @@ export interface RandomKeysOptions {
   /** Tokens in the sequence: queries, and keys unless `keyLength` says otherwise. */
   readonly length: number
   /** Keys, if not as many as queries. */
-  readonly keyLength?: number
+  readonly keyLength?: number | undefined
   /** r: keys each query sees, or blocks of keys each block of queries sees. */
   readonly count: number
   /** Tokens in a block. Default: 1, so that every query draws keys of its own. */
-  readonly blockSize?: number
+  readonly blockSize?: number | undefined
   /** Default: 0. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** How many heads draw for themselves; head h uses draw `h mod heads`. Default: 1. */
-  readonly heads?: number
+  readonly heads?: number | undefined
   /** Draw only from the query's own block and those before it, and hide later keys. Default: false. */
-  readonly causal?: boolean
+  readonly causal?: boolean | undefined
 }
 
 const randomKeysOptions: OptionNames<RandomKeysOptions> = {

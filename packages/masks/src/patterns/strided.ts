@@ -11,7 +11,7 @@ import type { Pattern } from '../pattern.ts'
 /** Choices of a strided factorization. */
 export interface StridedOptions {
   /** p: heads that the attention is factorized into. Default: 2. */
-  readonly heads?: number
+  readonly heads?: number | undefined
 }
 
 const stridedOptions: OptionNames<StridedOptions> = { heads: true }

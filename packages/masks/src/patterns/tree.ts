@@ -13,7 +13,7 @@ export interface TreeOptions {
    * the call are the nodes, and all that lies before them is the prefix, of each sequence its own: drafts over
    * a cache, by one mask however long it is. Default: 0.
    */
-  readonly prefixLength?: number | 'before queries'
+  readonly prefixLength?: number | 'before queries' | undefined
 }
 
 const treeOptions: OptionNames<TreeOptions> = { prefixLength: true }

@@ -10,9 +10,9 @@ import type { GridOptions } from './text.ts'
 /** How to draw an image. */
 export interface GridSvgOptions extends GridOptions {
   /** Heading. Default: the mask's name. */
-  readonly title?: string
+  readonly title?: string | undefined
   /** Longest side of the image, in pixels. Default: 320. */
-  readonly size?: number
+  readonly size?: number | undefined
 }
 
 const gridSvgOptions: OptionNames<GridSvgOptions> = {

@@ -12,9 +12,9 @@ import { colorsOf, hiddenCell, label, legend, paleInk, paper, picture, short } f
 /** How to draw a matrix. */
 export interface MatrixSvgOptions extends PlaneOptions {
   /** Heading. Default: the mask's name. */
-  readonly title?: string
+  readonly title?: string | undefined
   /** Longest side of the matrix, in pixels. Default: 512. */
-  readonly size?: number
+  readonly size?: number | undefined
 }
 
 const mostCells = 256

@@ -11,13 +11,13 @@ import { hiddenCell, label, legend, paleInk, paper, picture, short } from './svg
 /** How to draw a profile. */
 export interface ProfileSvgOptions extends SparsityProfileOptions {
   /** Head to draw. Default: 0. */
-  readonly head?: number
+  readonly head?: number | undefined
   /** Sequence to draw; shares are measured over all. Default: 0. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /** Heading. Default: `Attention weights of head ..`. */
-  readonly title?: string
+  readonly title?: string | undefined
   /** Side of the matrix, in pixels. Default: 512. */
-  readonly size?: number
+  readonly size?: number | undefined
 }
 
 const colors: Readonly<Record<WeightPlace, string>> = {

@@ -16,7 +16,7 @@ const glyphOf = (part: number): string => glyphs[part % glyphs.length]!
 /** How to draw a matrix in text. */
 export interface MatrixTextOptions extends PlaneOptions {
   /** Most characters a line; beyond that a character stands for a square of tokens. Default: 64. */
-  readonly mostCells?: number
+  readonly mostCells?: number | undefined
 }
 
 const matrixTextOptions: OptionNames<MatrixTextOptions> = {
@@ -73,9 +73,9 @@ export interface GridOptions extends Omit<PlaneOptions, 'queryLength' | 'queryOf
   /** Pixels in a row. */
   readonly width: number
   /** Rows. Default: as many as are wide. */
-  readonly height?: number
+  readonly height?: number | undefined
   /** Position of the pixel that attends. Default: the one just after the middle. */
-  readonly query?: number
+  readonly query?: number | undefined
 }
 
 /** Checks a grid and says which part lets its query see each pixel, -1 for none. */

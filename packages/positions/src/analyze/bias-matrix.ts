@@ -11,11 +11,11 @@ export interface BiasMatrixOptions {
   /** L. */
   readonly queryLength: number
   /** S. Default: queryLength. */
-  readonly keyLength?: number
+  readonly keyLength?: number | undefined
   /** Position of the first query. Default: keyLength - queryLength. */
-  readonly queryOffset?: number
+  readonly queryOffset?: number | undefined
   /** Score that is modified. Default: 0, so that the result is the bias itself. */
-  readonly score?: number
+  readonly score?: number | undefined
 }
 
 const biasMatrixOptions: OptionNames<BiasMatrixOptions> = {

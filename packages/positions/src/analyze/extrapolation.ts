@@ -14,13 +14,13 @@ import { checkEven, checkPositive, checkPositiveInteger } from '../check-size.ts
 /** The setting; its defaults are the paper's. */
 export interface ExtrapolationOptions {
   /** d. Default: 128. */
-  readonly headDim?: number
+  readonly headDim?: number | undefined
   /** L. Default: 2048. */
-  readonly trainedLength?: number
+  readonly trainedLength?: number | undefined
   /** Default: 10000. */
-  readonly base?: number
+  readonly base?: number | undefined
   /** L' / L. Default: 2. */
-  readonly factor?: number
+  readonly factor?: number | undefined
 }
 
 /** What one fit does inside and outside. */
@@ -37,7 +37,15 @@ export interface Extrapolation {
 }
 
 /** A prepared experiment. */
-export interface ExtrapolationExperiment extends Required<ExtrapolationOptions> {
+export interface ExtrapolationExperiment {
+  /** d. */
+  readonly headDim: number
+  /** L. */
+  readonly trainedLength: number
+  /** Of the frequencies. */
+  readonly base: number
+  /** L' / L. */
+  readonly factor: number
   readonly inverseFrequencies: Float64Array<ArrayBuffer>
   /** Singular values of the matrix of waves, largest first. */
   readonly singularValues: ScoreFit['singularValues']

@@ -15,7 +15,7 @@ import { wavelengths } from './wavelengths.ts'
 /** What every picture takes. */
 export interface PictureOptions {
   /** Default: `auto`: the reader's preference. */
-  readonly theme?: PlotTheme
+  readonly theme?: PlotTheme | undefined
 }
 
 const pictureOptions: OptionNames<PictureOptions> = { theme: true }
@@ -226,11 +226,11 @@ export interface BiasPictureOptions extends PictureOptions {
   /** H, which the modifier was made for. */
   readonly heads: number
   /** Which heads to draw. Default: the first four. */
-  readonly show?: readonly number[]
+  readonly show?: readonly number[] | undefined
   /** Positions along each side. Default: 32. */
-  readonly length?: number
+  readonly length?: number | undefined
   /** Hides pairs, such as the causal mask. Default: none. */
-  readonly mask?: Mask
+  readonly mask?: Mask | undefined
 }
 
 const biasPictureOptions: OptionNames<BiasPictureOptions> = {

@@ -25,11 +25,11 @@ export interface HeatMapOptions {
   /** Beside the colour bar. */
   readonly valueLabel: string
   /** Panels in a row. Default: 4. */
-  readonly panelsPerRow?: number
+  readonly panelsPerRow?: number | undefined
   /** Width of each matrix in pixels. Default: 170. */
-  readonly panelWidth?: number
+  readonly panelWidth?: number | undefined
   /** Default: `auto`. */
-  readonly theme?: PlotTheme
+  readonly theme?: PlotTheme | undefined
 }
 
 const margin = { top: 66, right: 18, bottom: 46, left: 52 }

@@ -9,35 +9,35 @@ import type { Scale } from './scale.ts'
 /** One curve or cloud of points. */
 export interface PlotSeries {
   /** Shown in the legend, and its colour in every panel; without one the series is not listed. */
-  readonly label?: string
+  readonly label?: string | undefined
   readonly x: ArrayLike<number>
   /** As many as x. Numbers that are not finite leave a gap. */
   readonly y: ArrayLike<number>
   /** Default: `line`. */
-  readonly draw?: 'line' | 'dashes' | 'points'
+  readonly draw?: 'line' | 'dashes' | 'points' | undefined
 }
 
 /** A straight line across the panel, at an x or at a y. */
 export interface PlotMark {
-  readonly x?: number
-  readonly y?: number
+  readonly x?: number | undefined
+  readonly y?: number | undefined
   readonly label: string
 }
 
 /** One set of axes. */
 export interface PlotPanel {
   /** Above the panel. Default: none. */
-  readonly title?: string
+  readonly title?: string | undefined
   readonly xLabel: string
   readonly yLabel: string
   readonly series: readonly PlotSeries[]
-  readonly marks?: readonly PlotMark[]
+  readonly marks?: readonly PlotMark[] | undefined
   /** Default: `linear`. */
-  readonly xScale?: 'linear' | 'log'
+  readonly xScale?: 'linear' | 'log' | undefined
   /** Default: `linear`. */
-  readonly yScale?: 'linear' | 'log'
+  readonly yScale?: 'linear' | 'log' | undefined
   /** Default: what the series span. */
-  readonly yRange?: readonly [low: number, high: number]
+  readonly yRange?: readonly [low: number, high: number] | undefined
 }
 
 /** A picture of panels. */
@@ -47,11 +47,11 @@ export interface LinePlotOptions {
   readonly description: string
   readonly panels: readonly PlotPanel[]
   /** Width of each panel's axes in pixels. Default: 460, or 300 where there is more than one. */
-  readonly panelWidth?: number
+  readonly panelWidth?: number | undefined
   /** Default: 260. */
-  readonly panelHeight?: number
+  readonly panelHeight?: number | undefined
   /** Default: `auto`. */
-  readonly theme?: PlotTheme
+  readonly theme?: PlotTheme | undefined
 }
 
 const margin = { top: 62, right: 22, bottom: 54, left: 68 }

@@ -8,16 +8,16 @@ export interface RopeShape {
   /** D: width of a query or key head. */
   readonly headDim: number
   /** Pair j of d = rotaryDim elements turns by base^(-2j / d) radians per position. Default: 10000. */
-  readonly base?: number
+  readonly base?: number | undefined
   /** How many leading elements rotate (partial rotary). Even. Default: headDim. */
-  readonly rotaryDim?: number
+  readonly rotaryDim?: number | undefined
   /** Which elements are pairs. Default: `half`, as in Llama and most of Hugging Face. */
-  readonly layout?: RotaryLayout
+  readonly layout?: RotaryLayout | undefined
 }
 
 /** RoPE as published (arXiv 2104.09864). */
 export interface DefaultRope extends RopeShape {
-  readonly type?: 'default'
+  readonly type?: 'default' | undefined
 }
 
 /** Position Interpolation: positions m become m / factor (arXiv 2306.15595). */
@@ -50,9 +50,9 @@ export interface ByPartsRope extends RopeShape {
   readonly factor: number
   readonly trainedLength: number
   /** Pairs with at most so many turns inside L are interpolated in full. Default: 1. */
-  readonly alpha?: number
+  readonly alpha?: number | undefined
   /** Pairs with at least so many turns inside L are left alone. Default: 32. */
-  readonly beta?: number
+  readonly beta?: number | undefined
 }
 
 /** YaRN as its code and every checkpoint has it (arXiv 2309.00071); see {@link yarnRamp}. */
@@ -61,22 +61,22 @@ export interface YarnRope extends RopeShape {
   readonly factor: number
   readonly trainedLength: number
   /** Turns inside L from which on a pair is left alone. Default: 32. */
-  readonly betaFast?: number
+  readonly betaFast?: number | undefined
   /** Turns inside L below which a pair is interpolated in full. Default: 1. */
-  readonly betaSlow?: number
+  readonly betaSlow?: number | undefined
   /** Whether the ramp's ends are rounded outwards to whole pairs. Default: true. */
-  readonly truncate?: boolean
+  readonly truncate?: boolean | undefined
   /** Factor on cosine and sine instead of the one that follows from the next two. */
-  readonly attentionFactor?: number
+  readonly attentionFactor?: number | undefined
   /** DeepSeek's numerator; counts only together with `mscaleAllDim`. */
-  readonly mscale?: number
+  readonly mscale?: number | undefined
   /** DeepSeek's denominator; its square also belongs into the softmax scale, see {@link yarnScoreScale}. */
-  readonly mscaleAllDim?: number
+  readonly mscaleAllDim?: number | undefined
   /**
    * Whether the model's softmax scale has that square: DeepSeek and its kin. Others carry
    * `mscale_all_dim` in their files and scale cosine and sine only. Default: true.
    */
-  readonly scalesScores?: boolean
+  readonly scalesScores?: boolean | undefined
 }
 
 /** Llama 3.1's scaling (arXiv 2407.21783), which is NTK-by-parts with other constants. */
@@ -85,9 +85,9 @@ export interface Llama3Rope extends RopeShape {
   readonly factor: number
   readonly trainedLength: number
   /** Default: 1. */
-  readonly lowFrequencyFactor?: number
+  readonly lowFrequencyFactor?: number | undefined
   /** Default: 4. */
-  readonly highFrequencyFactor?: number
+  readonly highFrequencyFactor?: number | undefined
 }
 
 /** LongRoPE: a searched factor for every pair, one list up to L and one beyond (arXiv 2402.13753). */
@@ -101,11 +101,11 @@ export interface LongRope extends RopeShape {
   /** L' / L, which the attention factor follows from. */
   readonly factor: number
   /** Factor on cosine and sine. Default: sqrt(1 + ln factor / ln trainedLength). */
-  readonly attentionFactor?: number
+  readonly attentionFactor?: number | undefined
   /** The same up to `trainedLength` only (Phi-3.5-MoE). Default: `attentionFactor`. */
-  readonly shortAttentionFactor?: number
+  readonly shortAttentionFactor?: number | undefined
   /** The same beyond `trainedLength` only. Default: `attentionFactor`. */
-  readonly longAttentionFactor?: number
+  readonly longAttentionFactor?: number | undefined
 }
 
 /**
@@ -117,7 +117,7 @@ export interface ProportionalRope extends RopeShape {
   /** p: fraction of the pairs that turn; 0 is no position at all, 1 is RoPE. */
   readonly fraction: number
   /** Divides the frequencies, as in `linear`. Default: 1. */
-  readonly factor?: number
+  readonly factor?: number | undefined
 }
 
 /** Every kind of rotary embedding; `type` says which. */

@@ -22,7 +22,7 @@ export interface RopeFrequencyOptions {
    * Length of the whole sequence, cached keys included. Only `dynamic` and `longrope` depend on it;
    * see {@link dependsOnLength}. Default: up to the training length.
    */
-  readonly sequenceLength?: number
+  readonly sequenceLength?: number | undefined
 }
 
 const ropeFrequencyOptions: OptionNames<RopeFrequencyOptions> = { sequenceLength: true }

@@ -9,7 +9,7 @@ import { turnPairs } from './turn-pairs.ts'
 /** Where the rows of the tensor stand. */
 export interface RotateOptions {
   /** Offset of the first row, or explicit positions; see {@link Positions}. Default: 0. */
-  readonly positions?: Positions
+  readonly positions?: Positions | undefined
 }
 
 const rotateOptions: OptionNames<RotateOptions> = { positions: true }

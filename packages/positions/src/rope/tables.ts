@@ -20,7 +20,7 @@ export interface RotaryTableOptions {
    * `pairs` (default): one column a pair, as ONNX Runtime and FlashAttention want. `elements`: one
    * column an element, as Hugging Face's `rotate_half` and its interleaved kin multiply with.
    */
-  readonly columns?: 'pairs' | 'elements'
+  readonly columns?: 'pairs' | 'elements' | undefined
 }
 
 const rotaryTableOptions: OptionNames<RotaryTableOptions> = { columns: true }

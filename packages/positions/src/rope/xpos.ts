@@ -13,15 +13,15 @@ export interface XPosOptions {
   /** Which factor the tensor gets: s^t for queries, s^-t for keys. */
   readonly side: 'query' | 'key'
   /** Offset of the first row, or explicit positions. Default: 0. */
-  readonly positions?: Positions
+  readonly positions?: Positions | undefined
   /** Positions over which a pair fades by one factor s. Default: 512. */
-  readonly scaleBase?: number
+  readonly scaleBase?: number | undefined
   /**
    * Position at which nothing is scaled. Queries and keys must agree on it, cached keys included;
    * scores do not depend on it. Put it in the middle of long sequences (FlashAttention takes
    * length / 2), where the factors stay within range. Default: 0.
    */
-  readonly center?: number
+  readonly center?: number | undefined
 }
 
 const largestValue = { float16: 65504, float32: 2 ** 127, float64: 2 ** 1023 }

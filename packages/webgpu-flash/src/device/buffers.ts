@@ -20,13 +20,13 @@ export interface BufferPool {
    *
    * @throws UnsupportedError when it is larger than the device allows.
    */
-  allocate(label: string, bytes: number, usage?: GPUBufferUsageFlags): GPUBuffer
+  allocate(label: string, bytes: number, usage?: number): GPUBuffer
   /**
    * A new buffer that holds these words.
    *
    * @throws UnsupportedError as `allocate`, GpuOutOfMemoryError when there is no memory to map.
    */
-  upload(label: string, words: ArrayBufferView, usage?: GPUBufferUsageFlags): GPUBuffer
+  upload(label: string, words: ArrayBufferView, usage?: number): GPUBuffer
   /** Frees a buffer made here; others are left alone. */
   release(buffer: GPUBuffer): void
   /**
@@ -65,7 +65,7 @@ export function createBufferPool(device: GPUDevice): BufferPool {
   const create = (
     label: string,
     bytes: number,
-    usage: GPUBufferUsageFlags,
+    usage: number,
     mappedAtCreation: boolean,
   ): GPUBuffer => {
     const size = Math.max(16, Math.ceil(bytes / 4) * 4)

@@ -29,7 +29,7 @@ export interface SubgroupMatrix {
    * The subgroup size at which a small problem on them came out right when the library was made. Asked only
    * of matrices that are used with such a proof alone; see plan/usable-matrices.ts.
    */
-  readonly provenAt?: number
+  readonly provenAt?: number | undefined
 }
 
 /** What a device can do. */
@@ -77,10 +77,10 @@ export const defaultCapabilities: Capabilities = {
 }
 
 /** A name that is still experimental, and so not among the types of WebGPU. */
-export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+export const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix'
 
 /** In the standard since 2026, and newer than the types of WebGPU. */
-export const subgroupSizeFeature = 'subgroup-size-control' as GPUFeatureName
+export const subgroupSizeFeature = 'subgroup-size-control'
 
 /** An entry of `GPUAdapterInfo.subgroupMatrixConfigs`, which the types do not have yet. */
 interface SubgroupMatrixConfig {

@@ -5,13 +5,13 @@ import { defaultLimits, subgroupMatrixFeature, subgroupSizeFeature } from './cap
 import { importWhereItRuns } from './import-where-it-runs.ts'
 
 /** Features asked for where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = [
+const wantedFeatures = [
   'shader-f16',
   'subgroups',
   subgroupSizeFeature,
   subgroupMatrixFeature,
   'timestamp-query',
-]
+] as readonly GPUFeatureName[]
 
 /** A device that the library requested for itself. */
 export interface FoundDevice {

@@ -26,13 +26,13 @@ import { describeOrigin } from './tuning.ts'
 export interface PlannedCall extends AttentionShape {
   readonly dtype: DType
   /** Name of the mask, where there is one. */
-  readonly mask?: string
+  readonly mask?: string | undefined
   /** Names of the score modifiers, in the order in which they apply. */
   readonly scoreModifiers: readonly string[]
   readonly dropout: boolean
   readonly sinks: boolean
   /** How many sequences are packed end to end, where they are. */
-  readonly sequences?: number
+  readonly sequences?: number | undefined
 }
 
 /** The account of one plan. Plain data. */
@@ -54,19 +54,21 @@ export interface PlanExplanation {
     readonly skipped: number
   }
   /** How a mask that proposes orders of the tokens is computed; undefined for others. */
-  readonly passes?: {
-    /** What was compared, in words, with the tiles each visits over all heads and sequences. */
-    readonly candidates: readonly SparsityCandidate[]
-    /** The name of the one that is run. */
-    readonly chosen: string
-    readonly reason: string
-  }
+  readonly passes?:
+    | {
+        /** What was compared, in words, with the tiles each visits over all heads and sequences. */
+        readonly candidates: readonly SparsityCandidate[]
+        /** The name of the one that is run. */
+        readonly chosen: string
+        readonly reason: string
+      }
+    | undefined
   /** Rows of tiles so long that several workgroups share each, and the parts that these take. */
   readonly longRows: { readonly rows: number; readonly parts: number }
   /** How keys are spread over workgroups, where the kernel is that for few queries. */
-  readonly decode?: DecodeExplanation
+  readonly decode?: DecodeExplanation | undefined
   /** What is turned before attention, and how; undefined without `rope`. */
-  readonly rope?: RopeExplanation
+  readonly rope?: RopeExplanation | undefined
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
   readonly floatingPointOperations: number
   /** Parts that the work is cut into for the device's limits, with contiguous tensors. */
@@ -87,7 +89,7 @@ export interface PlanExplanation {
   /** Bytes of the scores of all pairs, which attention that stores them would need. */
   readonly scoreBytes: number
   /** The backward pass, of a plan made with `training: true`. */
-  readonly backward?: BackwardExplanation
+  readonly backward?: BackwardExplanation | undefined
 }
 
 function variant(

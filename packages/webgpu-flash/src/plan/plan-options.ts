@@ -1,5 +1,5 @@
 // What a plan is asked for.
-import type { AttentionOptions, DType, OptionNames } from '@attn/core'
+import type { AttentionOptions, DType, Optional, OptionNames } from '@attn/core'
 import type { BackwardTiles } from './backward/backward-plan.ts'
 import type { DecodeTile } from './decode/decode-tile.ts'
 import type { RopeOption } from './rotate/rope-options.ts'
@@ -8,43 +8,43 @@ import type { ForwardTile } from './forward/tiles.ts'
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
 export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   /** B: sequences. Default: 1. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /** H: query heads. */
   readonly heads: number
   /** Hkv: key and value heads; H / Hkv neighbouring query heads share one. Default: `heads`. */
-  readonly kvHeads?: number
+  readonly kvHeads?: number | undefined
   /** L: queries of a sequence. */
   readonly queryLength: number
   /** S: keys of a sequence. Default: `queryLength`. */
-  readonly keyLength?: number
+  readonly keyLength?: number | undefined
   /** D, 1 to 256. */
   readonly headDim: number
   /** Dv, 1 to 256. Default: `headDim`. */
-  readonly valueDim?: number
+  readonly valueDim?: number | undefined
   /** Element type of query, key, value and output. Default: float32. */
-  readonly dtype?: DType
+  readonly dtype?: DType | undefined
   /**
    * Turns queries and keys by their positions before attention. Keys of a cache that are turned
    * already stay as they are with `{ query: embedding }`. Where frequencies change with the length
    * (dynamic NTK, LongRoPE), cache keys unturned and make a plan with the new embedding.
    */
-  readonly rope?: RopeOption
+  readonly rope?: RopeOption | undefined
   /**
    * When it is known how many keys there are. `call`: `forward` is given `keyLengths` (and
    * `queryOffset`, which follows them by default) each time, and `keyLength` is the most there may be,
    * the capacity of a cache. One plan then serves while the cache grows. Default: `plan`.
    */
-  readonly lengths?: 'plan' | 'call'
+  readonly lengths?: 'plan' | 'call' | undefined
   /** A tile to use instead of the planner's choice: for measuring. */
-  readonly tile?: ForwardTile
+  readonly tile?: ForwardTile | undefined
   /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
-  readonly decodeTile?: Partial<DecodeTile>
+  readonly decodeTile?: Optional<DecodeTile> | undefined
   /** Whether to plan the backward pass too. Default: false. */
-  readonly training?: boolean
+  readonly training?: boolean | undefined
   /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
-  readonly backwardTiles?: BackwardTiles
+  readonly backwardTiles?: BackwardTiles | undefined
   /** Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. */
-  readonly workBudget?: number
+  readonly workBudget?: number | undefined
 }
 
 /** Their names, besides those of every attention function. */

@@ -8,7 +8,7 @@ import type { Capabilities, SubgroupMatrix } from '../device/capabilities.ts'
 export interface MatrixSubgroups {
   readonly subgroupSize: number
   /** Whether the shader asks for this size, as it might get another. Default: false. */
-  readonly statesSize?: boolean
+  readonly statesSize?: boolean | undefined
 }
 
 /** A product of matrices, and the subgroups that do it. */

@@ -32,13 +32,13 @@ export interface FlashAttentionOptions {
    * With `device`: the `info` of its adapter, which may say more than the device's own
    * `adapterInfo` (in Dawn, the subgroup matrices there are).
    */
-  readonly adapterInfo?: GPUAdapterInfo
+  readonly adapterInfo?: GPUAdapterInfo | undefined
   /** Where to look for an adapter. Default: `navigator.gpu`, in Node the package `webgpu`. */
-  readonly gpu?: GPU
+  readonly gpu?: GPU | undefined
   /** Which adapter to prefer. Default: high-performance. */
-  readonly powerPreference?: GPUPowerPreference
+  readonly powerPreference?: 'low-power' | 'high-performance' | undefined
   /** What `tune` found out about devices, of which this may be one; see `useTuning`. */
-  readonly tuning?: TuningRecord | readonly TuningRecord[]
+  readonly tuning?: TuningRecord | readonly TuningRecord[] | undefined
 }
 
 /**

@@ -43,7 +43,7 @@ export interface TuningEntry {
   readonly headDim: number
   readonly valueDim: number
   /** Queries of the calls it is for, both ends included; without `to`, any number from `from`. */
-  readonly queryLengths: { readonly from: number; readonly to?: number }
+  readonly queryLengths: { readonly from: number; readonly to?: number | undefined }
   readonly masked: boolean
   /** The call that was measured. */
   readonly call: {
@@ -52,19 +52,21 @@ export interface TuningEntry {
     readonly kvHeads: number
     readonly queryLength: number
     readonly keyLength: number
-    readonly mask?: string
+    readonly mask?: string | undefined
   }
   readonly forward: TunedKernel<ForwardKernelTile>
   /**
    * Of shapes with `training: true`. Milliseconds are those of the whole backward pass with this tile
    * in one kernel and the planner's choice in the other.
    */
-  readonly backward?: {
-    /** The kernel of dQ. */
-    readonly query: TunedKernel<BackwardKernelTile>
-    /** The kernel of dK and dV. */
-    readonly key: TunedKernel<BackwardKernelTile>
-  }
+  readonly backward?:
+    | {
+        /** The kernel of dQ. */
+        readonly query: TunedKernel<BackwardKernelTile>
+        /** The kernel of dK and dV. */
+        readonly key: TunedKernel<BackwardKernelTile>
+      }
+    | undefined
 }
 
 /** What has to be the same for a record to apply: the adapter, and what kernels may use of it. */

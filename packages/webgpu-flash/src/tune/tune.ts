@@ -23,7 +23,7 @@ import type { TuneHost } from './tune-host.ts'
 /** A shape to tune: as for `plan`, with `training` where its backward pass is to be tuned as well. */
 export interface TuneShape extends Omit<PlanOptions, 'tile' | 'backwardTiles'> {
   /** Values of the parameters of mask and modifiers. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
 }
 
 /** How far tuning is. */
@@ -41,14 +41,14 @@ export interface TuneOptions {
    * Milliseconds of measuring for each kernel of each shape: one, and two more with `training`.
    * Compiling comes on top. Default: 3000.
    */
-  readonly budgetMilliseconds?: number
+  readonly budgetMilliseconds?: number | undefined
   /** Milliseconds of the budget that go by before anything counts. Default: 1000. */
-  readonly warmUpMilliseconds?: number
+  readonly warmUpMilliseconds?: number | undefined
   /** Candidates to measure, from the least estimated time; at least 1. Default: all that fit. */
-  readonly candidates?: number
-  readonly onProgress?: (progress: TuneProgress) => void
+  readonly candidates?: number | undefined
+  readonly onProgress?: ((progress: TuneProgress) => void) | undefined
   /** Ends the tuning; the promise then rejects with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const tuneOptions: OptionNames<TuneOptions> = {

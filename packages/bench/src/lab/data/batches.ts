@@ -20,7 +20,7 @@ export function drawBatch(
     readonly seed: number
     readonly step: number
     /** Pieces begin at multiples of it. Default: 1. */
-    readonly stride?: number
+    readonly stride?: number | undefined
   },
 ): Batch {
   const { batch, context, seed, step, stride = 1 } = options

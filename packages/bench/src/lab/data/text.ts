@@ -12,7 +12,7 @@ export interface LabText {
   readonly training: Uint16Array<ArrayBuffer>
   readonly heldOut: Uint16Array<ArrayBuffer>
   /** Tokens of one piece, where pieces begin at multiples of it; undefined where they begin anywhere. */
-  readonly piece?: number
+  readonly piece?: number | undefined
 }
 
 /**

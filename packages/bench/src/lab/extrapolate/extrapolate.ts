@@ -1,6 +1,8 @@
 // Which position methods reach past the length they were trained at: trains each of them with each seed,
 // on the same batches, and reads held-out text at longer and longer lengths. After ALiBi (arXiv
 // 2108.12409, figure 1); what repairs RoPE after Position Interpolation (2306.15595) and YaRN (2309.00071).
+import { withDefaults } from '@attn/core'
+import type { Optional } from '@attn/core'
 import type { Environment } from '../../report/run-report.ts'
 import type { LabText } from '../data/text.ts'
 import { inThisThread } from '../jobs/in-this-thread.ts'
@@ -30,14 +32,14 @@ import type { ScalingName } from './scalings.ts'
 export interface ExtrapolateOptions {
   readonly text: LabText
   /** What differs from the quick preset. */
-  readonly plan?: Partial<ExtrapolationPlan>
+  readonly plan?: Optional<ExtrapolationPlan> | undefined
   /** Who does the work. Default: this thread, one job after the other. */
-  readonly runner?: JobRunner
-  readonly onProgress?: LabProgress
+  readonly runner?: JobRunner | undefined
+  readonly onProgress?: LabProgress | undefined
   /** Stops soon; what is done is in the runner's store. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Goes into the report. Default: nothing is known. */
-  readonly environment?: Environment
+  readonly environment?: Environment | undefined
 }
 
 /**
@@ -64,7 +66,7 @@ export interface ExtrapolateOptions {
  */
 export async function extrapolate(options: ExtrapolateOptions): Promise<ExtrapolationReport> {
   const { text } = options
-  const plan: ExtrapolationPlan = { ...extrapolationPresets.quick, ...options.plan }
+  const plan: ExtrapolationPlan = withDefaults(extrapolationPresets.quick, options.plan)
   checkPlan(plan)
   const tokens = heldOutTokens(plan)
   if (text.heldOut.length <= tokens) {

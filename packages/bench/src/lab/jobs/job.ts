@@ -122,9 +122,9 @@ export interface JobProgress {
 export interface JobContext {
   readonly text: LabJobText
   readonly store: LabStore
-  readonly onProgress?: (progress: JobProgress) => void
+  readonly onProgress?: ((progress: JobProgress) => void) | undefined
   /** Stops a job soon; what it has done is in the store. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The parts of a text that jobs read. */
@@ -134,7 +134,7 @@ export interface LabJobText {
   readonly characters: readonly string[]
   readonly training: Uint16Array
   readonly heldOut: Uint16Array
-  readonly piece?: number
+  readonly piece?: number | undefined
 }
 
 /** A job that was told to stop. */

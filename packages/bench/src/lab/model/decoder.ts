@@ -29,11 +29,11 @@ export interface DecoderOptions extends DecoderShape {
   /** Attention of each layer; the last one given serves the rest. */
   readonly attention: readonly Attention[]
   /** `[L, C]`, added to the embeddings of the tokens. Default: nothing. */
-  readonly embeddings?: Float32Array
+  readonly embeddings?: Float32Array | undefined
   /** Whether `gradients` will be asked for, which needs memory. */
   readonly training: boolean
   /** Whether the gradients of biases and embeddings are wanted. */
-  readonly trainsPositions?: boolean
+  readonly trainsPositions?: boolean | undefined
 }
 
 /** Gradients of what positions are made of. */

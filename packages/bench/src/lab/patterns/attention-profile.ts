@@ -14,11 +14,11 @@ export interface AttentionProfileOptions {
   /** Tokens to read; sequences begin at multiples of `stride`. */
   readonly tokens: Uint16Array
   /** Default: the model's length. */
-  readonly stride?: number
+  readonly stride?: number | undefined
   /** Sequences to read. Default: 2. */
-  readonly sequences?: number
+  readonly sequences?: number | undefined
   /** Pixels in a row, where the sequence is an image. */
-  readonly width?: number
+  readonly width?: number | undefined
 }
 
 /** The profile of one layer. */

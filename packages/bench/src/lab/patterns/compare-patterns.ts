@@ -43,7 +43,7 @@ export interface PatternReport {
   /** Of each pattern, measured in turns in one thread after training. */
   readonly stepTimes: readonly StepTime[]
   /** What the heads of the first dense model look at, layer by layer, where that was asked for. */
-  readonly profiles?: readonly Pick<LayerProfile, 'layer' | 'profile'>[]
+  readonly profiles?: readonly Pick<LayerProfile, 'layer' | 'profile'>[] | undefined
 }
 
 /** One model, trained and evaluated. */
@@ -94,12 +94,12 @@ export interface ComparePatternsOptions {
   readonly text: LabText
   readonly plan: PatternPlan
   /** Who does the work. Default: this thread, one job after the other. */
-  readonly runner?: JobRunner
-  readonly onProgress?: LabProgress
+  readonly runner?: JobRunner | undefined
+  readonly onProgress?: LabProgress | undefined
   /** Stops soon; what is done is in the runner's store. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Goes into the report. Default: nothing is known. */
-  readonly environment?: Environment
+  readonly environment?: Environment | undefined
 }
 
 /**

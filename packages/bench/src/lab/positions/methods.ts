@@ -55,9 +55,9 @@ export interface TrainedTable {
 export interface PositionModel {
   readonly tables: readonly TrainedTable[]
   /** Added to scores. */
-  readonly modifier?: ScoreModifier
+  readonly modifier?: ScoreModifier | undefined
   /** The modifier's tables, in the order of `tables`. */
-  readonly modifierTables?: readonly Table[]
+  readonly modifierTables?: readonly Table[] | undefined
   /** `[length, width]` for a length, which may exceed the trained one. */
   embeddings?(length: number): Float32Array
   /** Turns queries and keys of a sequence of a length. */

@@ -14,11 +14,11 @@ export interface StandardShape {
   /** Of queries and keys; a multiple of four. */
   readonly headDim: number
   /** Of values; a multiple of four. Default: headDim. */
-  readonly valueDim?: number
+  readonly valueDim?: number | undefined
   /** Of inputs, scores and outputs; sums are float32. Default: float32. */
-  readonly dtype?: DType
+  readonly dtype?: DType | undefined
   /** Whether queries see only keys up to their own position. Default: false. */
-  readonly causal?: boolean
+  readonly causal?: boolean | undefined
 }
 
 /** The limits that decide. */

@@ -10,18 +10,18 @@ import type { BlockPart, DeepSpeedAttention, DeepSpeedOptions } from './layout.t
 /** DeepSpeed's `FixedSparsityConfig`. */
 export interface DeepSpeedFixedOptions extends DeepSpeedOptions {
   /** Blocks in a window. Default: 4. */
-  readonly num_local_blocks?: number
+  readonly num_local_blocks?: number | undefined
   /** Global blocks of a window: its last ones. A divisor of `num_local_blocks`. Default: 1. */
-  readonly num_global_blocks?: number
+  readonly num_global_blocks?: number | undefined
   /** Default: bidirectional. */
-  readonly attention?: DeepSpeedAttention
+  readonly attention?: DeepSpeedAttention | undefined
   /** Whether global blocks also see all; bidirectional only. Default: false. */
-  readonly horizontal_global_attention?: boolean
+  readonly horizontal_global_attention?: boolean | undefined
   /**
    * How many different global blocks the heads take in turn, counted from the window's end; needs
    * `different_layout_per_head`. Default: 1.
    */
-  readonly num_different_global_patterns?: number
+  readonly num_different_global_patterns?: number | undefined
 }
 
 const deepSpeedFixedOptions: OptionNames<DeepSpeedFixedOptions> = {

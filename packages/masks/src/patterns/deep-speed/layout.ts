@@ -16,9 +16,9 @@ export interface DeepSpeedOptions {
   /** Query heads. */
   readonly num_heads: number
   /** Tokens in a block. Default: 16. */
-  readonly block?: number
+  readonly block?: number | undefined
   /** Whether heads differ where the configuration lets them. Default: false. */
-  readonly different_layout_per_head?: boolean
+  readonly different_layout_per_head?: boolean | undefined
 }
 
 /** Whether tokens see later tokens. */
@@ -27,9 +27,9 @@ export type DeepSpeedAttention = 'unidirectional' | 'bidirectional'
 /** Which blocks are global. */
 export interface DeepSpeedGlobalBlocks {
   /** Global blocks, or where ranges of them start. Default: [0]. */
-  readonly global_block_indices?: readonly number[]
+  readonly global_block_indices?: readonly number[] | undefined
   /** Where the ranges end, exclusive. Default: each index is one block. */
-  readonly global_block_end_indices?: readonly number[] | null
+  readonly global_block_end_indices?: readonly number[] | null | undefined
 }
 
 /** Checked common parameters. */

@@ -17,9 +17,9 @@ import type { DeepSpeedAttention, DeepSpeedGlobalBlocks, DeepSpeedOptions } from
 /** DeepSpeed's `LocalSlidingWindowSparsityConfig`. */
 export interface DeepSpeedLocalSlidingWindowOptions extends DeepSpeedOptions {
   /** Blocks in the window: `floor(n / 2)` on each side of the query's own. Default: 3. */
-  readonly num_sliding_window_blocks?: number
+  readonly num_sliding_window_blocks?: number | undefined
   /** Default: unidirectional. */
-  readonly attention?: DeepSpeedAttention
+  readonly attention?: DeepSpeedAttention | undefined
 }
 
 const deepSpeedLocalSlidingWindowOptions: OptionNames<DeepSpeedLocalSlidingWindowOptions> = {
@@ -57,9 +57,9 @@ export function deepSpeedLocalSlidingWindow(options: DeepSpeedLocalSlidingWindow
 /** DeepSpeed's `BSLongformerSparsityConfig`. */
 export interface DeepSpeedBSLongformerOptions extends DeepSpeedOptions, DeepSpeedGlobalBlocks {
   /** Blocks in the window: `floor(n / 2)` on each side of the query's own. Default: 3. */
-  readonly num_sliding_window_blocks?: number
+  readonly num_sliding_window_blocks?: number | undefined
   /** Default: bidirectional. */
-  readonly attention?: DeepSpeedAttention
+  readonly attention?: DeepSpeedAttention | undefined
 }
 
 const deepSpeedBSLongformerOptions: OptionNames<DeepSpeedBSLongformerOptions> = {
@@ -101,15 +101,15 @@ export function deepSpeedBSLongformer(options: DeepSpeedBSLongformerOptions): Pa
 /** DeepSpeed's `BigBirdSparsityConfig`. */
 export interface DeepSpeedBigBirdOptions extends DeepSpeedOptions {
   /** Random blocks of each row of blocks. Default: 1. */
-  readonly num_random_blocks?: number
+  readonly num_random_blocks?: number | undefined
   /** Blocks in the window: `floor(n / 2)` on each side of the query's own. Default: 3. */
-  readonly num_sliding_window_blocks?: number
+  readonly num_sliding_window_blocks?: number | undefined
   /** Global blocks: the first ones; unlike BigBird's own code, not the last. Default: 1. */
-  readonly num_global_blocks?: number
+  readonly num_global_blocks?: number | undefined
   /** Default: bidirectional. */
-  readonly attention?: DeepSpeedAttention
+  readonly attention?: DeepSpeedAttention | undefined
   /** Seed of the random blocks, which DeepSpeed draws unseeded. Default: 0. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 const deepSpeedBigBirdOptions: OptionNames<DeepSpeedBigBirdOptions> = {

@@ -14,15 +14,15 @@ import type {
 /** DeepSpeed's `VariableSparsityConfig`. */
 export interface DeepSpeedVariableOptions extends DeepSpeedOptions, DeepSpeedGlobalBlocks {
   /** Random blocks of each row of blocks. Default: 0. */
-  readonly num_random_blocks?: number
+  readonly num_random_blocks?: number | undefined
   /** Blocks in each window; the last number holds for all further windows. Default: [4]. */
-  readonly local_window_blocks?: readonly number[]
+  readonly local_window_blocks?: readonly number[] | undefined
   /** Default: bidirectional. */
-  readonly attention?: DeepSpeedAttention
+  readonly attention?: DeepSpeedAttention | undefined
   /** Whether global blocks also see all; bidirectional only. Default: false. */
-  readonly horizontal_global_attention?: boolean
+  readonly horizontal_global_attention?: boolean | undefined
   /** Seed of the random blocks, which DeepSpeed draws unseeded. Default: 0. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 const deepSpeedVariableOptions: OptionNames<DeepSpeedVariableOptions> = {

@@ -21,13 +21,13 @@ export interface HuggingFaceRopeOptions {
    * Which layers, in models whose layers differ (Gemma 3, ModernBERT, OLMo 3, Cohere 2): most often
    * `full_attention` or `sliding_attention`.
    */
-  readonly layerType?: string
+  readonly layerType?: string | undefined
   /**
    * The same by the layer's index from 0; needed where single layers do not turn (SmolLM3, Llama 4).
    */
-  readonly layerIndex?: number
+  readonly layerIndex?: number | undefined
   /** Overrides the layout that `model_type` and `rope_interleave` imply. */
-  readonly layout?: RotaryLayout
+  readonly layout?: RotaryLayout | undefined
 }
 
 const huggingFaceRopeOptions: OptionNames<HuggingFaceRopeOptions> = {

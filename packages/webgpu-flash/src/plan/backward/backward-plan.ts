@@ -32,9 +32,9 @@ import type { TileOrigin } from '../tuning.ts'
 /** Tiles to use instead of the planner's choice: for measuring. */
 export interface BackwardTiles {
   /** Of the kernel that computes dQ; rows are queries. */
-  readonly query?: BackwardTile | GradientMatrixTile
+  readonly query?: BackwardTile | GradientMatrixTile | undefined
   /** Of the kernel that computes dK and dV; rows are keys. */
-  readonly key?: BackwardTile | GradientMatrixTile
+  readonly key?: BackwardTile | GradientMatrixTile | undefined
 }
 
 /** What the kernels of either kind have in common. */

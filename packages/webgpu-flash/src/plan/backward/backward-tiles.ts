@@ -25,9 +25,9 @@ export interface BackwardTile {
    * With 2, as many threads again form a second team, and the two share the products between them;
    * see kernels/tile/team-products.ts. Default: 1.
    */
-  readonly teams?: 1 | 2
+  readonly teams?: 1 | 2 | undefined
   /** Parts of the columns whose weights lie in workgroup memory at a time, for two teams. Default: 1. */
-  readonly parts?: 1 | 2 | 4
+  readonly parts?: 1 | 2 | 4 | undefined
 }
 
 /** Threads of a workgroup. */

@@ -1,7 +1,14 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tile, into how many
 // parts keys are cut, and which chunks of keys a call's rows see at all.
-import { blockMapRow } from '@attn/core'
-import type { AttentionShape, BlockMap, DType, ResolvedAttention, ScoreModifier } from '@attn/core'
+import { blockMapRow, withDefaults } from '@attn/core'
+import type {
+  AttentionShape,
+  BlockMap,
+  DType,
+  Optional,
+  ResolvedAttention,
+  ScoreModifier,
+} from '@attn/core'
 import type { DataLayout } from '../../codegen/data-layout.ts'
 import { pairwiseRules } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
@@ -41,7 +48,7 @@ export interface DecodeProblem {
   readonly scoreModifiers: readonly ScoreModifier[]
   readonly lengthsPerCall: boolean
   /** A tile to use instead of the choice, or parts of one. */
-  readonly tile?: Partial<DecodeTile> | undefined
+  readonly tile?: Optional<DecodeTile> | undefined
 }
 
 /** The plan, or why there is none. */
@@ -61,7 +68,7 @@ export function planDecode(
   const dropout = attention.dropout !== undefined
   const chosen = chooseDecodeTile({ headDim, valueDim, rows: groupRows }, dropout, capabilities)
   if (!chosen) return { refused: 'no tile of the decode kernel fits the device' }
-  const tile = { ...chosen, ...wanted }
+  const tile = withDefaults(chosen, wanted)
   const most = limits.maxComputeWorkgroupsPerDimension
   if (Math.max(queryLength, Math.ceil(groupRows / tile.rows)) > most) {
     return { refused: `rows of a head exceed maxComputeWorkgroupsPerDimension=${most}` }

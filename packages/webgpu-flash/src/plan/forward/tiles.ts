@@ -22,7 +22,7 @@ export interface ForwardTile {
    * Whether no more probabilities than those of `valueChunk` keys are in workgroup memory at a time,
    * which leaves room for larger tiles; `valueChunk` is then a half or a quarter of `keys`.
    */
-  readonly probabilitiesInChunks?: boolean
+  readonly probabilitiesInChunks?: boolean | undefined
 }
 
 /** Where everything lies in workgroup memory, in vectors of 4. */

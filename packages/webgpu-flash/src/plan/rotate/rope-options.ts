@@ -39,22 +39,22 @@ import type { PositionWords, RotaryPositions } from './rotary-words.ts'
  */
 export interface RopeSides {
   /** Turns the queries. Left out, they are taken as they come. */
-  readonly query?: RotaryEmbedding
+  readonly query?: RotaryEmbedding | undefined
   /** Turns the keys. Left out, they are taken as they come: from a cache that was turned on append. */
-  readonly key?: RotaryEmbedding
+  readonly key?: RotaryEmbedding | undefined
   /**
    * Default: the query offset of each sequence, so that row i stands at `queryOffset + i`; where
    * sequences are packed, i is the row within the sequence.
    */
-  readonly queryPositions?: RotaryPositions
+  readonly queryPositions?: RotaryPositions | undefined
   /** Default: 0, so that a key stands at its row; the row within its sequence where these are packed. */
-  readonly keyPositions?: RotaryPositions
+  readonly keyPositions?: RotaryPositions | undefined
   /**
    * Over a ring with sinks whose keys are turned when they are read: `kept` leaves the positions that tokens
    * had, `closed` lets the sinks stand right before the tokens that are held, so that positions stay below
    * the capacity however long the text is (StreamingLLM, arXiv 2309.17453, section 3.2). Default: kept.
    */
-  readonly gap?: 'kept' | 'closed'
+  readonly gap?: 'kept' | 'closed' | undefined
 }
 
 const ropeSides: OptionNames<RopeSides> = {
@@ -71,7 +71,7 @@ export type RopeOption = RotaryEmbedding | RopeSides
 /** Options of a call with CPU tensors. */
 export interface CallOptions extends AttentionOptions, ResultRequest {
   /** Turns queries and keys by their positions before attention. */
-  readonly rope?: RopeOption
+  readonly rope?: RopeOption | undefined
 }
 
 /** The names of options that calls on a GPU take besides those of every attention function. */

@@ -1,6 +1,6 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
 import { checkOptions } from '@attn/core'
-import type { AttentionShape, OptionNames, Table } from '@attn/core'
+import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
@@ -22,7 +22,7 @@ export interface BackwardInputs {
   /** `[B, H, L, Dv]`: gradient of the loss by the output, any strides. */
   readonly dOutput: GpuTensor
   /** Those of the forward pass. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
 }
 
 /** Tensors a backward pass writes, each in a buffer of its own. */
@@ -36,7 +36,7 @@ export interface BackwardOutputs {
   /** For each trainable table of the score modifiers, float32, contiguous, in its shape. */
   readonly dTables: ReadonlyMap<Table, GpuTensor>
   /** `[H]`, float32, where the plan has sinks. */
-  readonly dSinks?: GpuTensor
+  readonly dSinks?: GpuTensor | undefined
 }
 
 /** Tensors that kernels address by strides. */
@@ -101,7 +101,7 @@ export function backwardShapes({
 export function checkBackwardTensors(
   caller: string,
   plan: ForwardPlan,
-  tensors: BackwardInputs & Partial<BackwardOutputs>,
+  tensors: BackwardInputs & Optional<BackwardOutputs>,
   nativeFloat16: boolean,
 ): void {
   checkOptions(caller, tensors, backwardNames)

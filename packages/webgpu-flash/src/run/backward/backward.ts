@@ -1,6 +1,6 @@
 // A plan's backward pass on a device: keeps what the kernels need between forward and backward calls,
 // and encodes them in their order.
-import type { Table } from '@attn/core'
+import type { Optional, Table } from '@attn/core'
 import { contiguousStrides } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import type { GuardedCall } from '../../device/errors.ts'
@@ -34,7 +34,7 @@ export interface BoundBackward {
   /** Compiles them without blocking. */
   compile(): Promise<void>
   /** Tensors for gradients that are not given; all of them are in `made`. */
-  createOutputs(given: Partial<BackwardOutputs>, made: GpuTensor[]): BackwardOutputs
+  createOutputs(given: Optional<BackwardOutputs>, made: GpuTensor[]): BackwardOutputs
   /** Records the dispatches of a call whose tensors have been checked. */
   encode(
     caller: string,

@@ -1,4 +1,5 @@
 // The backward half of a plan's interface: checks, makes tensors, and submits.
+import type { Optional } from '@attn/core'
 import { checkParameters } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
@@ -18,7 +19,7 @@ export interface PlanBackward {
    *   without `training: true`, UnsupportedError for tensors that this device cannot bind,
    *   DeviceLostError.
    */
-  backward(inputs: BackwardInputs & Partial<BackwardOutputs>): BackwardOutputs
+  backward(inputs: BackwardInputs & Optional<BackwardOutputs>): BackwardOutputs
   /** Records the dispatches of the backward pass into the caller's encoder. */
   encodeBackward(
     encoder: GPUCommandEncoder,
@@ -57,7 +58,7 @@ export function bindPlanBackward(
     }
     return { plan, bound }
   }
-  const check = (caller: string, tensors: BackwardInputs & Partial<BackwardOutputs>) => {
+  const check = (caller: string, tensors: BackwardInputs & Optional<BackwardOutputs>) => {
     const known = planned(caller)
     checkUsable(caller)
     const { forward } = known.plan
@@ -67,7 +68,7 @@ export function bindPlanBackward(
   }
   /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
   const withOutputs = (
-    given: Partial<BackwardOutputs>,
+    given: Optional<BackwardOutputs>,
     fill: (outputs: BackwardOutputs, made: readonly GpuTensor[]) => void,
   ): BackwardOutputs => {
     const made: GpuTensor[] = []

@@ -15,7 +15,7 @@ export interface AppendedTokens {
    */
   readonly whole: number
   /** How far from the first token of the last append each of its rows stands. Default: one after another. */
-  readonly depths?: readonly number[]
+  readonly depths?: readonly number[] | undefined
 }
 
 /**

@@ -13,26 +13,26 @@ import { checkRotary } from '../../plan/rotate/rotary-words.ts'
 /** What a cache is made for. */
 export interface KeyValueCacheOptions {
   /** B: sequences. Default: 1. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /** Hkv: key and value heads. */
   readonly kvHeads: number
   /** D, 1 to 256. */
   readonly headDim: number
   /** Dv, 1 to 256. Default: `headDim`. */
-  readonly valueDim?: number
+  readonly valueDim?: number | undefined
   /** Tokens of a sequence there is room for. */
   readonly capacity: number
   /** Default: float32. */
-  readonly dtype?: DType
+  readonly dtype?: DType | undefined
   /** Turns keys by their positions as they are appended. Default: they are kept as they come. */
-  readonly rope?: RotaryEmbedding
+  readonly rope?: RotaryEmbedding | undefined
   /**
    * Keeps a window of the newest tokens, and the first ones as sinks, in fixed memory: the newest take the
    * rows of those that left the window, and sequences go on for ever. Queries see no more than window and
    * sinks. `capacity` is at least window + sinks; so many rows more are so many tokens more that an append
    * may have whose queries all see their window. Default: none, the cache keeps all.
    */
-  readonly ring?: RingOptions
+  readonly ring?: RingOptions | undefined
 }
 
 const cacheOptions: OptionNames<KeyValueCacheOptions> = {
@@ -55,15 +55,15 @@ export interface CacheTokens {
   /** `[B, Hkv, L, Dv]`, any strides. */
   readonly value: GpuTensor
   /** How many of the L each sequence appends; the others are padding. Default: all. */
-  readonly counts?: IntegerList
+  readonly counts?: IntegerList | undefined
   /** Where the padding is: behind a sequence's tokens, or before them. Default: right. */
-  readonly padding?: 'right' | 'left'
+  readonly padding?: 'right' | 'left' | undefined
   /**
    * For drafts in a tree: how far from the first each row stands, its depth in the tree, for `rope`. Where
    * the cache's inputs go to a plan with `rope`, its queries are turned by the same. Masks see rows one
    * after another in any case, which `tree` of `@attn/masks` is made for. Default: 0, 1, 2 and so on.
    */
-  readonly depths?: IntegerList
+  readonly depths?: IntegerList | undefined
 }
 
 /** What a plan with `lengths: 'call'` takes of a cache. */
@@ -74,7 +74,7 @@ export interface CacheInputs {
   /** Where the queries of the tokens appended last stand. */
   readonly appended: AppendedTokens
   /** Where keys lie, if not each at the row of its position. */
-  readonly places?: KeyPlaces
+  readonly places?: KeyPlaces | undefined
   /** Whether keys were turned by the cache's `rope`. */
   readonly keysTurned: boolean
 }
@@ -151,8 +151,7 @@ export interface KeyValueCache {
  * @throws RangeError or TypeError for those that do not fit.
  */
 export function checkCacheOptions(
-  options: KeyValueCacheOptions &
-    Required<Pick<KeyValueCacheOptions, 'batch' | 'valueDim' | 'dtype'>>,
+  options: KeyValueCacheOptions & Readonly<{ batch: number; valueDim: number; dtype: DType }>,
 ): void {
   const { dtype, rope, headDim, ring, capacity } = options
   for (const name of ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity'] as const) {

@@ -8,7 +8,7 @@ export interface RingOptions {
   /** w: a query sees the keys less than so many positions before it, itself among them. */
   readonly window: number
   /** s: the first tokens, which all queries see (StreamingLLM). Default: 0. */
-  readonly sinks?: number
+  readonly sinks?: number | undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { checkOptions, checkView, extent, isWritable } from '@attn/core'
-import type { IntegerList, OptionNames } from '@attn/core'
+import type { IntegerList, OptionNames, Optional } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -18,20 +18,20 @@ export interface ForwardInputs {
   /** `[B, Hkv, S, Dv]`, any strides. */
   readonly value: GpuTensor
   /** Values of the parameters that mask and score modifiers use. */
-  readonly parameters?: Readonly<Record<string, number>>
+  readonly parameters?: Readonly<Record<string, number>> | undefined
   /**
    * Of plans with `lengths: 'call'`, and required there: keys that count, of each sequence or of all;
    * what lies beyond is not read.
    */
-  readonly keyLengths?: number | IntegerList
+  readonly keyLengths?: number | IntegerList | undefined
   /** Of the same plans: position of the first query. Default: key length - query length. */
-  readonly queryOffset?: number | IntegerList
+  readonly queryOffset?: number | IntegerList | undefined
   /** Of the same plans: what a cache says of where queries stand, unless `queryOffset` does. */
-  readonly appended?: AppendedTokens
+  readonly appended?: AppendedTokens | undefined
   /** Of the same plans: what a cache says of where its keys lie. Default: each at the row of its position. */
-  readonly places?: KeyPlaces
+  readonly places?: KeyPlaces | undefined
   /** Of the same plans: whether a cache turned the keys as they came. Default: false. */
-  readonly keysTurned?: boolean
+  readonly keysTurned?: boolean | undefined
 }
 
 /** Tensors a forward pass writes, each in a buffer of its own. */
@@ -44,17 +44,18 @@ export interface ForwardOutputs {
    * Where it is asked for: `[B, H, L]`, float32, contiguous. The largest score of each row after score
    * modifiers and mask, sinks left out; -Infinity for a row that sees no key.
    */
-  readonly rowMaximum?: GpuTensor
+  readonly rowMaximum?: GpuTensor | undefined
 }
 
 /** What `forward` is given: tensors to write are made where they are left out. */
-export interface ForwardRequest extends ForwardInputs, Partial<Omit<ForwardOutputs, 'rowMaximum'>> {
+export interface ForwardRequest
+  extends ForwardInputs, Optional<Omit<ForwardOutputs, 'rowMaximum'>> {
   /**
    * Whether to return the largest score of each row too (FlexAttention's `max_scores`), or where to
    * write it. It is computed apart, from the products of queries and keys once more, so that calls
    * which do not ask pay nothing. Default: false.
    */
-  readonly rowMaximum?: boolean | GpuTensor
+  readonly rowMaximum?: boolean | GpuTensor | undefined
 }
 
 const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
@@ -124,7 +125,7 @@ function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean
 export function checkTensors(
   caller: string,
   { shape, dtype, decode }: ForwardPlan,
-  tensors: ForwardInputs & Partial<ForwardOutputs>,
+  tensors: ForwardInputs & Optional<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
   checkOptions(caller, tensors, forwardNames, ofThePlan)

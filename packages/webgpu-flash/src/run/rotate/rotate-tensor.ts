@@ -14,12 +14,12 @@ import { createRotation } from './rotation.ts'
 /** Where the rows of the tensor stand, and where the result goes. */
 export interface RotateOptions {
   /** Default: 0, so that row i stands at position i. */
-  readonly positions?: RotaryPositions
+  readonly positions?: RotaryPositions | undefined
   /**
    * A tensor of the same shape and dtype in another buffer, such as the next rows of a cache.
    * Default: a new one, which `flash.release` frees.
    */
-  readonly output?: GpuTensor
+  readonly output?: GpuTensor | undefined
 }
 
 const rotateOptions: OptionNames<RotateOptions> = { positions: true, output: true }

@@ -1,5 +1,6 @@
 // Attention weights of a plan on its device, and the largest score of each row: what the forward pass
 // does not keep is computed again, and only what is asked for.
+import type { Optional } from '@attn/core'
 import { contiguousStrides, elementCount } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -47,7 +48,7 @@ export interface PlanWeights {
    * flash.destroy()
    * ```
    */
-  weights(inputs: WeightsInputs & Partial<WeightsOutput>): GpuTensor
+  weights(inputs: WeightsInputs & Optional<WeightsOutput>): GpuTensor
   /**
    * Records the same into the caller's encoder. Submit it before the plan is destroyed.
    *

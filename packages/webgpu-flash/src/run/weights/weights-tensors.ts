@@ -1,6 +1,6 @@
 // What a call for attention weights is given, checked and with its defaults filled in.
 import { checkOptions, checkParameters, contiguousStrides, resolveWeights } from '@attn/core'
-import type { OptionNames, ResolvedWeights, WeightsSelection } from '@attn/core'
+import type { Optional, OptionNames, ResolvedWeights, WeightsSelection } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
@@ -17,7 +17,7 @@ export interface WeightsInputs extends Omit<ForwardInputs, 'value'>, WeightsSele
   /** `[B, H, L]`, what the forward pass returned for the same query and key. */
   readonly logSumExp: GpuTensor
   /** Not read: the inputs of a cache may be given as they are. */
-  readonly value?: GpuTensor
+  readonly value?: GpuTensor | undefined
 }
 
 /** Where they go: float32, row-major. */
@@ -65,7 +65,7 @@ const names: OptionNames<WeightsInputs & WeightsOutput> = {
 export function weightsCall(
   caller: string,
   plan: ForwardPlan,
-  given: WeightsInputs & Partial<WeightsOutput>,
+  given: WeightsInputs & Optional<WeightsOutput>,
 ): WeightsCall {
   checkOptions(caller, given, names)
   if (given.places) {
