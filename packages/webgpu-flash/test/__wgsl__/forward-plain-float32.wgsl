@@ -61,22 +61,6 @@ const careRegion = 800u;
 // Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
 const smallestMaximum = -3.4028234663852886e38;
 
-const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
-const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
-
-fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
-  let weights = bitcast<vec4<u32>>(exp(scores - reference));
-  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
-}
-
-fn addVisible(sum: vec4<f32>, weight: f32, row: vec4<f32>) -> vec4<f32> {
-  return select(fma(vec4<f32>(weight), row, sum), sum, bitcast<u32>(weight) == hiddenWeightBits);
-}
-
-fn allFinite(values: vec4<f32>) -> bool {
-  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
-}
-
 fn isNotANumber(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
@@ -87,6 +71,39 @@ fn exponential(x: f32) -> f32 {
 
 fn logarithm(x: f32) -> f32 {
   return select(log(x), x, isNotANumber(x));
+}
+
+const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
+const hiddenWeightBits = 0x80000000u; // its weight is -0, which no exponential is, not if it underflows
+
+fn pairWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  return exp(scores - reference);
+}
+
+fn markedWeights(scores: vec4<f32>, reference: vec4<f32>) -> vec4<f32> {
+  let weights = bitcast<vec4<u32>>(pairWeights(scores, reference));
+  return bitcast<vec4<f32>>(select(weights, vec4<u32>(hiddenWeightBits), bitcast<vec4<u32>>(scores) == vec4<u32>(hiddenBits)));
+}
+
+// Marked weights as a round counts them.
+fn countedWeights(weights: vec4<f32>, round: u32) -> vec4<f32> {
+  let bits = bitcast<vec4<u32>>(weights);
+  let none = (bits & vec4<u32>(0x7fffffffu)) == vec4<u32>(0u);
+  let visible = bits != vec4<u32>(hiddenWeightBits);
+  let counted = select(weights, select(vec4<f32>(1.0), vec4<f32>(0.0), none), vec4<bool>(round > 1u));
+  return select(counted, select(vec4<f32>(0.0), vec4<f32>(1.0), none & visible), vec4<bool>(round == 4u));
+}
+
+fn roundValues(values: vec4<f32>, round: u32) -> vec4<f32> {
+  let bits = bitcast<vec4<u32>>(values);
+  let strange = (bits & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
+  let other = select(select(0u, 0x7f800000u, round == 3u), 0xff800000u, round == 2u);
+  let counted = select(vec4<f32>(0.0), vec4<f32>(1.0), strange & (bits != vec4<u32>(other)));
+  return select(counted, select(values, vec4<f32>(0.0), strange), vec4<bool>(round == 1u));
+}
+
+fn allFinite(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
 }
 
 // 16 bytes times: Q 72 and K 72, or V 512; row maxima 64, or P 288; 1 for care
@@ -167,12 +184,11 @@ fn main(
   let position = queryOffset + queryIndex;
 
 
-  // The second time with care; see kernels/careful.ts.
-  var careful = false;
-  var care = 0u; // the same as a number, 1 or 0, which no compiler knows
+  // More than one where something is not finite; see kernels/careful-rounds.ts.
+  var round = 0u;
   if (thread == 0u) { tile[careRegion] = vec4<f32>(0.0); }
   loop {
-    let shift = select(0.0, 22.180709777918249, careful);
+    let shift = select(0.0, 22.180709777918249, round != 0u);
     var maximum0 = smallestMaximum;
     var sum0 = 0.0;
     var maximum1 = smallestMaximum;
@@ -306,22 +322,29 @@ fn main(
       for (var other = 0u; other < 8u; other++) {
         top0 = max(top0, tile[reductionRegion + other * 8u + row * 1u + 0u]);
       }
-      let decay0 = exp(maximum0 - top0.x);
+      let decay0 = select(exp(maximum0 - top0.x), 1.0, round > 1u);
       maximum0 = top0.x;
       let reference0 = vec4<f32>(maximum0 + shift);
-      let decay1 = exp(maximum1 - top0.y);
+      let decay1 = select(exp(maximum1 - top0.y), 1.0, round > 1u);
       maximum1 = top0.y;
       let reference1 = vec4<f32>(maximum1 + shift);
-      let decay2 = exp(maximum2 - top0.z);
+      let decay2 = select(exp(maximum2 - top0.z), 1.0, round > 1u);
       maximum2 = top0.z;
       let reference2 = vec4<f32>(maximum2 + shift);
-      let decay3 = exp(maximum3 - top0.w);
+      let decay3 = select(exp(maximum3 - top0.w), 1.0, round > 1u);
       maximum3 = top0.w;
       let reference3 = vec4<f32>(maximum3 + shift);
-      score0_0 = pairWeights(score0_0, reference0);
-      score1_0 = pairWeights(score1_0, reference1);
-      score2_0 = pairWeights(score2_0, reference2);
-      score3_0 = pairWeights(score3_0, reference3);
+      if (round == 0u) {
+        score0_0 = pairWeights(score0_0, reference0);
+        score1_0 = pairWeights(score1_0, reference1);
+        score2_0 = pairWeights(score2_0, reference2);
+        score3_0 = pairWeights(score3_0, reference3);
+      } else {
+        score0_0 = markedWeights(score0_0, reference0);
+        score1_0 = markedWeights(score1_0, reference1);
+        score2_0 = markedWeights(score2_0, reference2);
+        score3_0 = markedWeights(score3_0, reference3);
+      }
       sum0 = sum0 * decay0 + dot(score0_0, vec4<f32>(1.0));
       output0_0 *= decay0; output0_1 *= decay0;
       sum1 = sum1 * decay1 + dot(score1_0, vec4<f32>(1.0));
@@ -330,6 +353,12 @@ fn main(
       output2_0 *= decay2; output2_1 *= decay2;
       sum3 = sum3 * decay3 + dot(score3_0, vec4<f32>(1.0));
       output3_0 *= decay3; output3_1 *= decay3;
+      if (round > 1u) {
+        score0_0 = countedWeights(score0_0, round);
+        score1_0 = countedWeights(score1_0, round);
+        score2_0 = countedWeights(score2_0, round);
+        score3_0 = countedWeights(score3_0, round);
+      }
       workgroupBarrier();
       tile[probabilityRegion + (column + 0u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
       tile[probabilityRegion + (column + 8u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
@@ -337,6 +366,16 @@ fn main(
       tile[probabilityRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
       {
         workgroupBarrier();
+        if (round != 0u) {
+          valueRow0 = roundValues(valueRow0, round);
+          valueRow1 = roundValues(valueRow1, round);
+          valueRow2 = roundValues(valueRow2, round);
+          valueRow3 = roundValues(valueRow3, round);
+          valueRow4 = roundValues(valueRow4, round);
+          valueRow5 = roundValues(valueRow5, round);
+          valueRow6 = roundValues(valueRow6, round);
+          valueRow7 = roundValues(valueRow7, round);
+        }
         tile[valueRegion + thread] = valueRow0;
         tile[valueRegion + (thread + 64u)] = valueRow1;
         tile[valueRegion + (thread + 128u)] = valueRow2;
@@ -346,67 +385,73 @@ fn main(
         tile[valueRegion + (thread + 384u)] = valueRow6;
         tile[valueRegion + (thread + 448u)] = valueRow7;
         workgroupBarrier();
-        if (careful) {
-          for (var token = 0u; token < 32u * care; token++) {
-            let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
-            let x0 = tile[valueRegion + token * 16u + column + 0u];
-            let x1 = tile[valueRegion + token * 16u + column + 8u];
-            output0_0 = addVisible(output0_0, w0.x, x0);
-            output0_1 = addVisible(output0_1, w0.x, x1);
-            output1_0 = addVisible(output1_0, w0.y, x0);
-            output1_1 = addVisible(output1_1, w0.y, x1);
-            output2_0 = addVisible(output2_0, w0.z, x0);
-            output2_1 = addVisible(output2_1, w0.z, x1);
-            output3_0 = addVisible(output3_0, w0.w, x0);
-            output3_1 = addVisible(output3_1, w0.w, x1);
-          }
-        } else {
-          for (var token = 0u; token < 32u; token++) {
-            let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
-            let x0 = tile[valueRegion + token * 16u + column + 0u];
-            let x1 = tile[valueRegion + token * 16u + column + 8u];
-            output0_0 = fma(vec4<f32>(w0.x), x0, output0_0);
-            output0_1 = fma(vec4<f32>(w0.x), x1, output0_1);
-            output1_0 = fma(vec4<f32>(w0.y), x0, output1_0);
-            output1_1 = fma(vec4<f32>(w0.y), x1, output1_1);
-            output2_0 = fma(vec4<f32>(w0.z), x0, output2_0);
-            output2_1 = fma(vec4<f32>(w0.z), x1, output2_1);
-            output3_0 = fma(vec4<f32>(w0.w), x0, output3_0);
-            output3_1 = fma(vec4<f32>(w0.w), x1, output3_1);
+        for (var token = 0u; token < 32u; token++) {
+          let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
+          let x0 = tile[valueRegion + token * 16u + column + 0u];
+          let x1 = tile[valueRegion + token * 16u + column + 8u];
+          output0_0 = fma(vec4<f32>(w0.x), x0, output0_0);
+          output0_1 = fma(vec4<f32>(w0.x), x1, output0_1);
+          output1_0 = fma(vec4<f32>(w0.y), x0, output1_0);
+          output1_1 = fma(vec4<f32>(w0.y), x1, output1_1);
+          output2_0 = fma(vec4<f32>(w0.z), x0, output2_0);
+          output2_1 = fma(vec4<f32>(w0.z), x1, output2_1);
+          output3_0 = fma(vec4<f32>(w0.w), x0, output3_0);
+          output3_1 = fma(vec4<f32>(w0.w), x1, output3_1);
+        }
+      }
+    }
+    if (round == 0u) {
+      // Sums may overflow here: then care is taken for nothing.
+      if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1 + output2_0 + output2_1 + output3_0 + output3_1)) { tile[careRegion] = vec4<f32>(1.0); }
+      if (workgroupUniformLoad(&tile[careRegion]).x != 0.0) {
+        round = 1u;
+        continue;
+      }
+    }
+    if (round < 2u) {
+      var previous = array<f32, 4>();
+      if (params.mergeWithOutput != 0u) {
+        // Read before the barrier, since column 0 writes them after it.
+        for (var i = 0u; i < 4u; i++) {
+          previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * 4u + i, lastQuery))];
+        }
+      }
+      workgroupBarrier();
+      tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(sum0, sum1, sum2, sum3);
+      workgroupBarrier();
+      var maxima = array<f32, 4>(maximum0, maximum1, maximum2, maximum3);
+      var outputs = array<vec4<f32>, 8>(output0_0, output0_1, output1_0, output1_1, output2_0, output2_1, output3_0, output3_1);
+      for (var i = 0u; i < 4u; i++) {
+        let tileRow = row * 4u + i;
+        var total = 0.0;
+        for (var other = 0u; other < 8u; other++) {
+          total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
+        }
+        let queryRow = firstQuery + tileRow;
+        if (queryRow <= lastQuery) {
+          finishRow(batch, head, queryRow, column, previous[i], total, maxima[i] + shift, outputs[i * 2u + 0u], outputs[i * 2u + 1u]);
+        }
+      }
+    } else {
+      let bits = params.negativeInfinity;
+      let left = bitcast<f32>(select(select(bits | 0x400000u, bits, round == 3u), bits & 0x7fffffffu, round == 2u));
+      var outputs = array<vec4<f32>, 8>(output0_0, output0_1, output1_0, output1_1, output2_0, output2_1, output3_0, output3_1);
+      for (var i = 0u; i < 4u; i++) {
+        let tileRow = row * 4u + i;
+        let queryRow = firstQuery + tileRow;
+        if (queryRow > lastQuery) { continue; }
+        let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+        for (var c = 0u; c < 2u; c++) {
+          let sums = outputs[i * 2u + c];
+          let vector = column + c * 8u;
+          if (vector < valueVectors && any(sums != vec4<f32>(0.0))) {
+            let written = loadOutput(base, vector);
+            storeOutput(base, vector, select(written, written + left, sums != vec4<f32>(0.0)));
           }
         }
       }
     }
-    if (!careful) {
-      // Sums may overflow here: then care is taken for nothing.
-      if (!allFinite(output0_0 + output0_1 + output1_0 + output1_1 + output2_0 + output2_1 + output3_0 + output3_1)) { tile[careRegion] = vec4<f32>(1.0); }
-      care = u32(workgroupUniformLoad(&tile[careRegion]).x);
-      careful = care != 0u;
-      if (careful) { continue; }
-    }
-    var previous = array<f32, 4>();
-    if (params.mergeWithOutput != 0u) {
-      // Read before the barrier, since column 0 writes them after it.
-      for (var i = 0u; i < 4u; i++) {
-        previous[i] = logSumExp[logSumExpPlace(batch, head, min(firstQuery + row * 4u + i, lastQuery))];
-      }
-    }
-    workgroupBarrier();
-    tile[reductionRegion + column * 8u + row * 1u + 0u] = vec4<f32>(sum0, sum1, sum2, sum3);
-    workgroupBarrier();
-    var maxima = array<f32, 4>(maximum0, maximum1, maximum2, maximum3);
-    var outputs = array<vec4<f32>, 8>(output0_0, output0_1, output1_0, output1_1, output2_0, output2_1, output3_0, output3_1);
-    for (var i = 0u; i < 4u; i++) {
-      let tileRow = row * 4u + i;
-      var total = 0.0;
-      for (var other = 0u; other < 8u; other++) {
-        total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
-      }
-      let queryRow = firstQuery + tileRow;
-      if (queryRow <= lastQuery) {
-        finishRow(batch, head, queryRow, column, previous[i], total, maxima[i] + shift, outputs[i * 2u + 0u], outputs[i * 2u + 1u]);
-      }
-    }
-    break;
+    if (round == 0u || round == 4u) { break; }
+    round++;
   }
 }

@@ -123,7 +123,7 @@ ${unroll(keyVectors, (v) => loadQuery(r, v))}`,
 ${hiddenScore}
 ${laneSums(config).before}
 ${withCare(
-  `${declareShift}
+  `${declareShift()}
 ${laneSums(config).start}
 ${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 ${loops.before}

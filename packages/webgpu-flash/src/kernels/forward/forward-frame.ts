@@ -26,7 +26,7 @@ export function bindings({
 export const smallestMaximum: string = /* wgsl */ `// Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
 const smallestMaximum = -3.4028234663852886e38;`
 
-/** What every forward kernel makes weights with. */
+/** What kernels make weights with that leave hidden pairs out one by one. */
 export const sharedConstants = (keepsNaN: boolean): string => `${smallestMaximum}
 
 ${carefulFunctions(keepsNaN)}
@@ -39,18 +39,15 @@ ${hiddenBits}
 
 ${rowFunctions}`
 
-/** Rows are taken longest first, so that no long row begins when the others are done. */
-export const mappedTile: string = mappedRow('workgroup.x')
-/** The same for grids whose first axis is heads, so that the long rows of all heads come first. */
-export const mappedTileOfHeads: string = mappedRow('workgroup.y')
-
-function mappedRow(rank: string): string {
-  return `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
+/**
+ * Rows are taken longest first, so that no long row begins when the others are done; those of all heads, as
+ * heads are the grid's first axis.
+ */
+export const mappedTileOfHeads = /* wgsl */ `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
 let mapRow = outer * params.mapQueryTiles;
-let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + ${rank}];
+let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.y];
 let firstRun = blockMap[mapRow + queryTile];
 let endRun = blockMap[mapRow + queryTile + 1u];`
-}
 
 /** The same for parts of long rows, each of which has a number and runs of its own. */
 export const mappedPart: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);

@@ -4,14 +4,15 @@ import { loadFunction, storeFunction, unpackFunctions } from '../../codegen/acce
 import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
-import { withCare } from '../careful.ts'
+import { rowFunctions } from '../careful.ts'
+import { countWeights, inRounds, roundFunctions, takeValues } from '../careful-rounds.ts'
 import { finishRowFunction } from '../finish-row.ts'
 import {
   bindings,
   callOrigin,
   mappedPart,
-  mappedTile,
-  sharedConstants,
+  mappedTileOfHeads,
+  smallestMaximum,
   tileLoop,
 } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
@@ -106,7 +107,11 @@ const valueRegion = ${memory.value}u;
 const probabilityRegion = ${memory.probability}u;
 const reductionRegion = ${memory.reduction}u;
 const careRegion = ${memory.care}u;
-${sharedConstants(shortText)}`
+${smallestMaximum}
+
+${rowFunctions}
+
+${roundFunctions(shortText)}`
 }
 
 function gridOf({ tile }: ForwardConfig): ThreadGrid {
@@ -130,19 +135,20 @@ function mainBody(config: ForwardConfig): string {
   const outputs = Array.from({ length: ownRows(grid) }, (_, i) => outputNames(config, i)).flat()
   return `let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;
-${callOrigin(config.parts ? mappedPart : config.blockMap ? mappedTile : undefined)}
+${config.parts ? callOrigin(mappedPart) : config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
 ${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}
 ${config.rules.change?.head ?? ''}
 
-${withCare(
-  `${declareShift}
+${inRounds(
+  `${declareShift('round != 0u')}
 ${config.sinks ? `${sinkLogit(config)}\n${startSoftmax(grid, 'sink')}` : startSoftmax(grid)}
 ${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 
 ${tileLoop(config.blockMap, tileBody(config))}`,
   epilogue(config),
+  markRows(config),
   outputs,
-  ['tile[careRegion]', 'vec4<f32>'],
+  'tile[careRegion]',
 )}`
 }
 
@@ -183,6 +189,7 @@ function tileBody(config: ForwardConfig): string {
     sourceStride: memory.valueStride,
     chunk: tile.valueChunk,
     begun: true,
+    taken: takeValues,
   }
   return `let firstKey = keyTile * tileKeys;
 ${scoreProduct(grid, {
@@ -200,13 +207,14 @@ ${onlineSoftmax(grid, {
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${
-    tile.probabilitiesInChunks
-      ? weightedSumInParts(grid, sum, 'score')
-      : `workgroupBarrier();
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${countWeights(grid, 'score')}
+${
+  tile.probabilitiesInChunks
+    ? weightedSumInParts(grid, sum, 'score')
+    : `workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, sum)}`
-  }`
+}`
 }
 
 /** Sums across columns, divides once, and writes O and log-sum-exp (or merges with what is there). */
@@ -215,8 +223,6 @@ function epilogue(config: ForwardConfig): string {
   const grid = gridOf(config)
   const rows = ownRows(grid)
   const valueColumns = outputVectors(config)
-  const list = (type: string, name: (i: number) => string, count: number): string =>
-    `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
   const token = (slot: string): string =>
     config.tokens === undefined ? slot : `queryToken(${slot})`
   const previous = `if (params.mergeWithOutput != 0u) {
@@ -233,7 +239,7 @@ workgroupBarrier();
 ${shareRows(grid, 'reductionRegion', (i) => `sum${i}`)}
 workgroupBarrier();
 var maxima = ${list('f32', (i) => `maximum${i}`, rows)};
-var outputs = ${list('vec4<f32>', (i) => `output${Math.floor(i / valueColumns)}_${i % valueColumns}`, rows * valueColumns)};
+${outputArray(config)}
 for (var i = 0u; i < ${rows}u; i++) {
   let tileRow = row * ${rows}u + i;
   var total = 0.0;
@@ -245,4 +251,38 @@ for (var i = 0u; i < ${rows}u; i++) {
     finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i] + shift${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
   }
 }`
+}
+
+/** Adds `left` where a sum is not 0; see careful-rounds.ts. Each thread does so where it wrote the output. */
+function markRows(config: ForwardConfig): string {
+  const { tile, tokens, parts } = config
+  const rows = ownRows(gridOf(config))
+  const valueColumns = outputVectors(config)
+  const slot = 'firstQuery + tileRow'
+  const queryRow = tokens === undefined ? slot : `queryToken(${slot})`
+  return `${outputArray(config)}
+for (var i = 0u; i < ${rows}u; i++) {
+  let tileRow = row * ${rows}u + i;
+  let queryRow = ${queryRow};
+  if (queryRow > lastQuery) { continue; }
+  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${parts ? '(part * tileQueries + tileRow)' : 'queryRow'} * params.outputRow;
+  for (var c = 0u; c < ${valueColumns}u; c++) {
+    let sums = outputs[i * ${valueColumns}u + c];
+    let vector = column + c * ${tile.threadColumns}u;
+    if (vector < valueVectors && any(sums != vec4<f32>(0.0))) {
+      let written = loadOutput(base, vector);
+      storeOutput(base, vector, select(written, written + left, sums != vec4<f32>(0.0)));
+    }
+  }
+}`
+}
+
+const list = (type: string, name: (i: number) => string, count: number): string =>
+  `array<${type}, ${count}>(${Array.from({ length: count }, (_, i) => name(i)).join(', ')})`
+
+/** Declares `outputs`: the registers of all rows of a thread. */
+function outputArray(config: ForwardConfig): string {
+  const names = Array.from({ length: ownRows(gridOf(config)) }, (_, i) => outputNames(config, i))
+  const all = names.flat()
+  return `var outputs = ${list('vec4<f32>', (i) => all[i]!, all.length)};`
 }

@@ -1,7 +1,8 @@
 // The online softmax (Milakov and Gimelshein, arXiv 1805.02867) on registers: the running maximum
 // and sum of every row, and the scores turned into probabilities in place.
 import { unroll } from '../../codegen/snippets.ts'
-import { eachScore, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
+import { weightsOfRound } from '../careful-rounds.ts'
+import { fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
 /** Where a row's maxima are shared, and what has to be rescaled with the sum. */
@@ -17,7 +18,8 @@ export interface OnlineSoftmax {
  * Declares `shift`, by which weights stay below 1 where there is care: values near the largest float
  * must not overflow in the sum. By 2^-32, so that as many of them may be added.
  */
-export const declareShift = 'let shift = select(0.0, 22.180709777918249, careful);'
+export const declareShift = (careful = 'careful'): string =>
+  `let shift = select(0.0, 22.180709777918249, ${careful});`
 
 /**
  * The registers `maximum{i}` and `sum{i}` before any key has been seen. A sink is a score that is
@@ -62,14 +64,11 @@ ${unroll(rowVectors, (h) => `  top${h} = max(top${h}, tile[${region} + other * $
 }
 ${unroll(
   ownRows(grid),
-  (i) => `let decay${i} = exp(maximum${i} - ${top(i)});
+  (i) => `let decay${i} = select(exp(maximum${i} - ${top(i)}), 1.0, round > 1u);
 maximum${i} = ${top(i)};
 let reference${i} = vec4<f32>(maximum${i} + shift);`,
 )}
-${eachScore(grid, scores, (score) => {
-  const i = Number(score.slice(scores.length).split('_')[0])
-  return `${score} = pairWeights(${score}, reference${i});`
-})}
+${weightsOfRound(grid, scores)}
 ${unroll(ownRows(grid), (i) => {
   const sums = vectorsOf(i).map((score) => `dot(${score}, vec4<f32>(1.0))`)
   const rescale = softmax.outputs(i).map((output) => `${output} *= decay${i};`)

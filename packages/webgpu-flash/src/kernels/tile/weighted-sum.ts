@@ -54,10 +54,17 @@ export interface WeightedSum {
   readonly chunk: number
   /** Whether `beginWeightedSum` stands further up: then its loads overlap what comes between. */
   readonly begun?: boolean
+  /**
+   * What becomes of the source's registers before they are stored, where that takes care of what is not
+   * finite; else sums leave hidden pairs out where there is `care`. Default: none.
+   */
+  readonly taken?: (registers: readonly string[]) => string
 }
 
 function stagedSource(grid: ThreadGrid, sum: WeightedSum): StagedLoad {
-  return stageRows(grid, sum.source, sum.sourceRegion, sum.chunk, sum.sourceStride)
+  const staged = stageRows(grid, sum.source, sum.sourceRegion, sum.chunk, sum.sourceStride)
+  if (!sum.taken) return staged
+  return { ...staged, store: `${sum.taken(staged.registers)}\n${staged.store}` }
 }
 
 /** Starts to load the first rows of a sum to come. */
@@ -97,7 +104,8 @@ function multiplyChunk(grid: ThreadGrid, sum: WeightedSum, column: string): stri
   const { name, chunk } = sum
   const rowVectors = ownRows(grid) / 4
   const dimVectors = sum.sourceStride / grid.threadColumns
-  return addRows(grid, name, dimVectors, chunk, {
+  const add = sum.taken ? addAllRows : addRows
+  return add(grid, name, dimVectors, chunk, {
     weight: (h) =>
       `tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u]`,
     source: (c) =>
@@ -117,14 +125,39 @@ export function addRows(
   name: string,
   dimVectors: number,
   count: number,
-  { weight, source }: WeightedRows,
+  rows: WeightedRows,
 ): string {
-  const rowVectors = ownRows(grid) / 4
-  const loop = (
-    tokens: string,
-    add: (sum: string, weight: string, row: string) => string,
-  ): string => `for (var token = 0u; token < ${tokens}; token++) {
-${unroll(rowVectors, (h) => `  let w${h} = ${weight(h)};`)}
+  return eitherSum(
+    loopOverRows(grid, name, dimVectors, `${count}u * care`, rows, (sum, one, row) => {
+      return `addVisible(${sum}, ${one}, ${row})`
+    }),
+    addAllRows(grid, name, dimVectors, count, rows),
+  )
+}
+
+/** The same where all is finite, or what is not has been dealt with. */
+function addAllRows(
+  grid: ThreadGrid,
+  name: string,
+  dimVectors: number,
+  count: number,
+  rows: WeightedRows,
+): string {
+  return loopOverRows(grid, name, dimVectors, `${count}u`, rows, (sum, one, row) => {
+    return `fma(vec4<f32>(${one}), ${row}, ${sum})`
+  })
+}
+
+function loopOverRows(
+  grid: ThreadGrid,
+  name: string,
+  dimVectors: number,
+  tokens: string,
+  { weight, source }: WeightedRows,
+  add: (sum: string, weight: string, row: string) => string,
+): string {
+  return `for (var token = 0u; token < ${tokens}; token++) {
+${unroll(ownRows(grid) / 4, (h) => `  let w${h} = ${weight(h)};`)}
 ${unroll(dimVectors, (c) => `  let x${c} = ${source(c)};`)}
 ${unroll(ownRows(grid), (i) =>
   unroll(dimVectors, (c) => {
@@ -133,8 +166,4 @@ ${unroll(ownRows(grid), (i) =>
   }),
 )}
 }`
-  return eitherSum(
-    loop(`${count}u * care`, (sum, one, row) => `addVisible(${sum}, ${one}, ${row})`),
-    loop(`${count}u`, (sum, one, row) => `fma(vec4<f32>(${one}), ${row}, ${sum})`),
-  )
 }

@@ -155,8 +155,8 @@ function prepareStages(
     {
       code: forwardText(plan, accesses),
       blockMap: { buffer: blockMaps.get(anyRow ? 'longest first' : 'ascending') },
-      // Where rows differ in length the matrix kernel takes the long ones of all heads first.
-      dispatches: prepared(dispatches, rowsOf, {}, plan.matrix && plan.blockMap !== undefined),
+      // Where rows differ in length the long ones of all heads are taken first.
+      dispatches: prepared(dispatches, rowsOf, {}, plan.blockMap !== undefined),
     },
   ]
   if (splitRows && partBuffers && parts.length > 0) {
