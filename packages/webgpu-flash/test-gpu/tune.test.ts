@@ -93,7 +93,7 @@ describe.skipIf(!gpu)('flash.tune', () => {
   test.each([
     ['candidates', { candidates: 0 }, 'candidates must be a positive integer, got 0'],
     ['budget', { budgetMilliseconds: -1 }, 'budgetMilliseconds must be a number, at least 0'],
-    ['shape', { shapes: { ...sizes, headDim: 300 } }, 'at most 256, got 300 and 300'],
+    ['shape', { shapes: { ...sizes, headDim: 600 } }, 'at most 512, got 600 and 600'],
   ])('refuses a %s out of range', async (_, change, message) => {
     await expect(flash.tune({ shapes: sizes, ...change })).rejects.toThrow(RangeError)
     await expect(flash.tune({ shapes: sizes, ...change })).rejects.toThrow(message)

@@ -1,7 +1,7 @@
 // The cases of the forward pass that are about shapes and numbers: sizes, layouts, lengths and
 // offsets, extreme scores, float16.
-import { cast, scoreModifier, softcap } from '../../src/index.ts'
-import type { ScoreModifier, Tensor } from '../../src/index.ts'
+import { cast, scoreModifier, slice, softcap } from '../../src/index.ts'
+import type { DType, ScoreModifier, Tensor } from '../../src/index.ts'
 import {
   conformanceCase,
   dimsOutside,
@@ -21,6 +21,19 @@ export function conformanceCases(): ConformanceCase[] {
   return [
     ...sizeCases(),
     ...layoutCases(),
+    latentCase('latent attention', 'float32', 20),
+    latentCase('latent attention, one query, float16', 'float16', 1),
+    conformanceCase('widths 257 and 300', {
+      queryLength: 33,
+      keyLength: 65,
+      headDim: 257,
+      valueDim: 300,
+    }),
+    conformanceCase(
+      'width 512, three queries',
+      { batch: 2, heads: 4, kvHeads: 2, queryLength: 3, keyLength: 130, headDim: 512 },
+      { mask: causal },
+    ),
     ...positionCases(),
     ...optionCases(),
     ...extremeCases(),
@@ -80,6 +93,21 @@ function layoutCases(): ConformanceCase[] {
       }),
     }),
   ]
+}
+
+/** Multi-head latent attention, absorbed: all heads share one key, whose first dims are the value. */
+function latentCase(name: string, dtype: DType, queryLength: number): ConformanceCase {
+  const sizes = { heads: 4, kvHeads: 1, queryLength, keyLength: 70, headDim: 576, valueDim: 512 }
+  return conformanceCase(
+    name,
+    sizes,
+    { mask: causal },
+    {
+      dtype,
+      amplitude: 0.5,
+      prepare: ({ query, key }) => ({ query, key, value: slice(key, 3, 0, 512) }),
+    },
+  )
 }
 
 function positionCases(): ConformanceCase[] {

@@ -17,9 +17,9 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly queryLength: number
   /** S: keys of a sequence. Default: `queryLength`. */
   readonly keyLength?: number | undefined
-  /** D, 1 to 256. */
+  /** D, 1 to 576; to 256 with `training`. */
   readonly headDim: number
-  /** Dv, 1 to 256. Default: `headDim`. */
+  /** Dv, 1 to 512; to 256 with `training`. Default: `headDim`. */
   readonly valueDim?: number | undefined
   /** Element type of query, key, value and output. Default: float32. */
   readonly dtype?: DType | undefined

@@ -25,6 +25,7 @@ import type { DecodeDecision } from './decode/decode-choice.ts'
 import { headWords } from './head-words.ts'
 import { planOptionNames } from './plan-options.ts'
 import type { PlanOptions } from './plan-options.ts'
+import { checkWidths } from './widths.ts'
 import { resolveRope } from './rotate/rope-options.ts'
 import type { ResolvedRope } from './rotate/rope-options.ts'
 import { chooseForwardTile } from './forward/choose-forward-tile.ts'
@@ -103,11 +104,7 @@ export function planForward(
   const { batch = 1, kvHeads = heads, keyLength = queryLength, valueDim = headDim } = options
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
   checkAttentionShape('flash.plan', shape)
-  if (headDim > 256 || valueDim > 256) {
-    throw new RangeError(
-      `flash.plan: headDim and valueDim must be at most 256, got ${headDim} and ${valueDim}`,
-    )
-  }
+  checkWidths('flash.plan', shape, options.training)
   if (dtype !== 'float32' && dtype !== 'float16') {
     throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
   }

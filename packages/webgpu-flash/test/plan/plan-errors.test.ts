@@ -33,8 +33,18 @@ describe('planForward refuses', () => {
       'flash.plan: queryLength must be a positive integer, got undefined',
     ],
     [{ keyLength: -1 }, 'flash.plan: keyLength must be a positive integer, got -1'],
-    [{ headDim: 257 }, 'flash.plan: headDim and valueDim must be at most 256, got 257 and 257'],
-    [{ valueDim: 300 }, 'flash.plan: headDim and valueDim must be at most 256, got 64 and 300'],
+    [
+      { headDim: 577, valueDim: 64 },
+      'flash.plan: headDim must be at most 576 and valueDim at most 512, got 577 and 64',
+    ],
+    [
+      { valueDim: 513 },
+      'flash.plan: headDim must be at most 576 and valueDim at most 512, got 64 and 513',
+    ],
+    [
+      { valueDim: 300, training: true },
+      'flash.plan: with training, headDim and valueDim must be at most 256, got 64 and 300; wider heads go forward only',
+    ],
     [{ scale: Number.NaN }, 'flash.plan: scale must be a finite number, got NaN'],
     [{ workBudget: 0 }, 'flash.plan: workBudget must be a positive number, got 0'],
     [{ workBudget: Number.NaN }, 'flash.plan: workBudget must be a positive number, got NaN'],

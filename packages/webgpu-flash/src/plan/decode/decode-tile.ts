@@ -75,10 +75,13 @@ export function chooseDecodeTile(
   // A software adapter compiles a mask for each score that a thread finishes, of which it gets few.
   const fewest = isSoftware(capabilities) ? lanes : 8
   const most = Math.min(fewest, Math.max(1, 8 / powerOfTwo(laneVectors(widest, lanes))))
+  // Registers of wide heads are rather for rows that share a key than for keys to come.
+  const wide = widest > 256
+  const tileRows = Math.min(wide ? 4 : most, powerOfTwo(rows))
   const shared = {
     lanes,
-    rows: Math.min(most, powerOfTwo(rows)),
-    keysAhead: 4,
+    rows: tileRows,
+    keysAhead: wide && tileRows > 1 ? 2 : 4,
     // As many as run at once: more of them would only leave more parts to merge.
     workgroups: 512,
     shuffles: subgroups !== undefined && subgroups.minimum >= lanes,

@@ -103,6 +103,16 @@ const wideTiles: readonly ForwardTile[] = [
   { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 8, valueChunk: 4 },
 ]
 
+/**
+ * For values wider than 256. Fewer rows, since the outputs of a row take all the registers that four took;
+ * the second and third fit into 16 KiB. Which is the fastest has not been measured.
+ */
+const widestTiles: readonly ForwardTile[] = [
+  { queries: 32, keys: 128, threadRows: 8, threadColumns: 32, dimChunk: 16, valueChunk: 8 },
+  { queries: 32, keys: 64, threadRows: 8, threadColumns: 16, dimChunk: 16, valueChunk: 2 },
+  { queries: 16, keys: 64, threadRows: 4, threadColumns: 16, dimChunk: 16, valueChunk: 4 },
+]
+
 /** A tile with the probabilities of a chunk at a time. */
 function chunked(queries: number, keys: number, threadRows: number, threadColumns: number) {
   return { queries, keys, threadRows, threadColumns, probabilitiesInChunks: true }
@@ -116,6 +126,7 @@ const shortTiles: readonly ForwardTile[] = [
 ]
 
 function candidates(headDim: number, valueDim: number): readonly ForwardTile[] {
+  if (valueDim > 256) return widestTiles
   const narrow = Math.max(headDim, valueDim) <= 64
   const tiles = valueDim > 128 ? wideTiles : narrow ? narrowTiles : middleTiles
   return [...tiles, ...shortTiles]
@@ -165,15 +176,12 @@ function tileWork(tile: ForwardTile, headDim: number, valueDim: number): TileWor
  * The tile for these sizes on a device with these limits: of the candidates that fit, the one of the
  * least estimated time.
  *
- * @throws RangeError when nothing fits, which the limits WebGPU guarantees rule out for dims to 256.
+ * @throws RangeError when nothing fits, which the limits WebGPU guarantees rule out.
  */
 export function chooseTile(shape: AttentionShape, limits: WorkgroupLimits): ForwardTile {
   const [best] = rankedTiles(shape, limits)
   if (best) return best
-  const { headDim, valueDim } = shape
-  throw new RangeError(
-    `flash.plan: headDim and valueDim must be at most 256, got ${headDim} and ${valueDim}`,
-  )
+  throw new RangeError(`flash.plan: no tile fits the device for valueDim=${shape.valueDim}`)
 }
 
 /** The least multiple of `step` that is not below `value`. */

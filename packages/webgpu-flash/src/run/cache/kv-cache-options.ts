@@ -16,9 +16,9 @@ export interface KeyValueCacheOptions {
   readonly batch?: number | undefined
   /** Hkv: key and value heads. */
   readonly kvHeads: number
-  /** D, 1 to 256. */
+  /** D, 1 to 576. */
   readonly headDim: number
-  /** Dv, 1 to 256. Default: `headDim`. */
+  /** Dv, 1 to 512. Default: `headDim`. */
   readonly valueDim?: number | undefined
   /** Tokens of a sequence there is room for. */
   readonly capacity: number
