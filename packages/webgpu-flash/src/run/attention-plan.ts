@@ -132,6 +132,11 @@ export function bindPlan(
   const weights = bindWeights(host, plan, rope, dataBuffer, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
+    if (rowMaximum && tensors.places) {
+      throw new TypeError(
+        `${caller}: rowMaximum is by the positions of keys, which do not lie at the rows of theirs in a ring or in pages`,
+      )
+    }
     const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
