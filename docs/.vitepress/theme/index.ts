@@ -1,6 +1,6 @@
 // The default theme with system fonts, calmer colours and the components that guides use.
 import { LoopOrders } from '@attn/components/attention'
-import { HeroMask, MaskTiles } from '@attn/components/mask'
+import { AlignmentFigure, HeroMask, MaskTiles } from '@attn/components/mask'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import '@attn/components/tokens.css'
 import type { Theme } from 'vitepress'
@@ -17,6 +17,7 @@ import ChartGallery from './components/ChartGallery.vue'
 import HomeFigures from './components/HomeFigures.vue'
 import KernelTable from './components/KernelTable.vue'
 import LectureRun from './components/LectureRun.vue'
+import PackageMap from './components/PackageMap.vue'
 import PaperTables from './components/PaperTables.vue'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import './style.css'
@@ -38,6 +39,8 @@ const theme: Theme = {
     app.component('LectureRun', LectureRun)
     app.component('LoopOrders', LoopOrders)
     app.component('MaskTiles', MaskTiles)
+    app.component('PackageMap', PackageMap)
+    app.component('AlignmentFigure', AlignmentFigure)
     app.component('PaperTables', PaperTables)
   },
 }

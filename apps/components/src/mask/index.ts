@@ -1,4 +1,5 @@
 // Pictures of masks.
+export { default as AlignmentFigure } from './AlignmentFigure.vue'
 export { default as HeroMask } from './HeroMask.vue'
 export { default as MaskFigure } from './MaskFigure.vue'
 export { default as MaskTiles } from './MaskTiles.vue'
