@@ -23,6 +23,7 @@ interface PatternsArguments extends SessionArguments {
   readonly length?: number
   readonly text?: string
   readonly profiles?: string
+  readonly profileSize?: number
   readonly json?: string
   readonly svg?: string
 }
@@ -69,6 +70,7 @@ export function createPatternsCommand(setExitCode: (code: number) => void): Comm
     .option('--folder <path>', "where models are kept (default: in the user's cache)")
     .option('--resume', 'go on with what an interrupted run of the same options has kept')
     .option('--profiles <folder>', 'write what the heads of the first dense model look at')
+    .option('--profile-size <pixels>', 'side of these pictures (default: 512)', parseLength)
     .option('--json <file>', 'write everything to a JSON file')
     .option('--svg <file>', 'draw what was found')
     .action(async (options: PatternsArguments) => {
@@ -127,6 +129,7 @@ async function execute(options: PatternsArguments): Promise<boolean> {
     if (options.profiles === undefined || !bytes) return { report }
     const profiles = await lab.attentionProfile(lab.decodeModel(bytes), {
       tokens: text.heldOut,
+      ...(options.profileSize === undefined ? {} : { size: options.profileSize }),
       ...(text.piece === undefined ? {} : { stride: text.piece, width: lab.digitSide }),
     })
     return { report, profiles }

@@ -16,7 +16,7 @@ export interface ProfileSvgOptions extends SparsityProfileOptions {
   readonly batch?: number | undefined
   /** Heading. Default: `Attention weights of head ..`. */
   readonly title?: string | undefined
-  /** Side of the matrix, in pixels. Default: 512. */
+  /** Side of the matrix, in pixels; tokens share a cell where they would get less than two. Default: 512. */
   readonly size?: number | undefined
 }
 
@@ -35,7 +35,8 @@ const descriptions: Readonly<Record<WeightPlace, string>> = {
   elsewhere: 'elsewhere',
 }
 
-const mostCells = 256
+/** Pixels of a cell, at least: of longer sequences several tokens share one. */
+const cellSide = 2
 const shades = 5
 const left = 20
 const top = 56
@@ -93,7 +94,7 @@ export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {
       return found === 'elsewhere' && globalKeys.has(key) ? 'globalKeys' : found
     }
   }
-  const tokens = Math.ceil(length / mostCells)
+  const tokens = Math.ceil((cellSide * length) / size)
   const cells = Math.ceil(length / tokens)
   const scale = size / cells
   const present = weightPlaces.filter((name) => shown.shares[name] > 0.0005)
@@ -123,6 +124,22 @@ export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {
 
 const percent = (share: number): string => `${Math.round(share * 100)}%`
 
+interface Cell {
+  readonly column: number
+  readonly row: number
+}
+
+/** Rectangles, one for each run of cells in a row; cells come row by row. */
+function pathOf(cells: readonly Cell[]): string {
+  const runs: { column: number; row: number; count: number }[] = []
+  for (const { column, row } of cells) {
+    const last = runs.at(-1)
+    if (last?.row === row && last.column + last.count === column) last.count++
+    else runs.push({ column, row, count: 1 })
+  }
+  return runs.map(({ column, row, count }) => `M${column} ${row}h${count}v1h-${count}z`).join('')
+}
+
 /** A path for each place and shade. A cell is as dark as its largest weight is in its row. */
 function heatMap(
   weights: Float64Array,
@@ -131,7 +148,7 @@ function heatMap(
   placesOf: (query: number) => (key: number) => WeightPlace,
 ): readonly string[] {
   const cells = Math.ceil(length / tokens)
-  const paths = new Map<string, string[]>()
+  const paths = new Map<string, Cell[]>()
   for (let row = 0; row < cells; row++) {
     const largest = new Float64Array(cells)
     const where = Array<WeightPlace>(cells).fill('elsewhere')
@@ -152,7 +169,7 @@ function heatMap(
       if (!(shade > 0)) return
       const name = `${where[column]} ${shade}`
       const path = paths.get(name) ?? []
-      path.push(`M${column} ${row}h1v1h-1z`)
+      path.push({ column, row })
       paths.set(name, path)
     })
   }
@@ -161,7 +178,7 @@ function heatMap(
     .map(([name, path]) => {
       const [found, shade] = name.split(' ') as [WeightPlace, string]
       const opacity = short(0.15 + (0.85 * Number(shade)) / shades)
-      return `<path fill="${colors[found]}" fill-opacity="${opacity}" shape-rendering="crispEdges" d="${path.join('')}"/>`
+      return `<path fill="${colors[found]}" fill-opacity="${opacity}" shape-rendering="crispEdges" d="${pathOf(path)}"/>`
     })
 }
 

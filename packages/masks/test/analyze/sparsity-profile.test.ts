@@ -123,6 +123,18 @@ describe('sparsityProfile', () => {
   })
 })
 
+/** Places `column row` of the cells that are drawn in a colour at full strength. */
+function darkCells(svg: string, color: string): Set<string> {
+  const path = new RegExp(`fill="${color}" fill-opacity="1" [^>]* d="([^"]*)"`).exec(svg)![1]!
+  const runs = [...path.matchAll(/M(\d+) (\d+)h(\d+)v1h-\3z/g)]
+  expect(runs.map(([run]) => run).join('')).toBe(path)
+  return new Set(
+    runs.flatMap(([, column, row, count]) =>
+      Array.from({ length: Number(count) }, (_, cell) => `${Number(column) + cell} ${row}`),
+    ),
+  )
+}
+
 describe('profileSvg', () => {
   const weights = layer([[local, column]])
 
@@ -136,8 +148,16 @@ describe('profileSvg', () => {
 
   test('draws the strongest weight of every row', () => {
     const svg = profileSvg(weights, { width, band: 0, head: 0 })
-    const drawn = svg.match(/fill="#0072b2" fill-opacity="1" [^>]* d="([^"]*)"/)![1]!
-    for (let row = 0; row < length; row++) expect(drawn).toContain(`M${row} ${row}h1`)
+    const drawn = darkCells(svg, '#0072b2')
+    for (let row = 0; row < length; row++) expect(drawn).toContain(`${row} ${row}`)
+  })
+
+  test('gives a cell two pixels at least', () => {
+    const cellsAt = (size: number): number =>
+      Number(
+        /<rect width="(\d+)" height="\1" fill="#/.exec(profileSvg(weights, { width, size }))![1],
+      )
+    expect([512, 288, 287, 100].map(cellsAt)).toEqual([144, 144, 72, 48])
   })
 
   test('refuses a head that is not there', () => {
@@ -193,7 +213,7 @@ describe('sparsityProfile of a square image, by default', () => {
     expect(svg).toContain('local band 25%')
     expect(svg).toContain('image row 75%')
     // Query 5 of a row: the query and its neighbour are as green as the rest of the row.
-    const green = svg.match(/fill="#009e73" fill-opacity="1" [^>]* d="([^"]*)"/)![1]!
-    for (const key of [0, 1, 2, 3, 4, 5]) expect(green).toContain(`M${key} 5h1`)
+    const green = darkCells(svg, '#009e73')
+    for (const key of [0, 1, 2, 3, 4, 5]) expect(green).toContain(`${key} 5`)
   })
 })

@@ -19,6 +19,8 @@ export interface AttentionProfileOptions {
   readonly sequences?: number | undefined
   /** Pixels in a row, where the sequence is an image. */
   readonly width?: number | undefined
+  /** Side of the pictures' matrices in pixels. Default: 512. */
+  readonly size?: number | undefined
 }
 
 /** The profile of one layer. */
@@ -35,7 +37,7 @@ export async function attentionProfile(
   options: AttentionProfileOptions,
 ): Promise<LayerProfile[]> {
   const { length, heads, layers } = model.configuration
-  const { tokens, stride = length, sequences = 2, width } = options
+  const { tokens, stride = length, sequences = 2, width, size = 512 } = options
   const count = Math.min(sequences, Math.floor((tokens.length - length - 1) / stride) + 1)
   if (count < 1) {
     throw new RangeError(`attentionProfile: needs more than ${length} tokens, got ${tokens.length}`)
@@ -55,7 +57,7 @@ export async function attentionProfile(
       layer,
       profile: sparsityProfile(weights, settings),
       pictures: Array.from({ length: heads }, (__, head) =>
-        profileSvg(weights, { ...settings, head, title: `Layer ${layer}, head ${head}` }),
+        profileSvg(weights, { ...settings, size, head, title: `Layer ${layer}, head ${head}` }),
       ),
     }
   })
