@@ -203,6 +203,7 @@ export type {
   PatternModel,
   PatternPlan,
   PatternReport,
+  StepClock,
   StepTime,
   AttentionProfileOptions,
   LayerProfile,

@@ -94,7 +94,7 @@ export type {
   PatternPlan,
   PatternReport,
 } from './patterns/compare-patterns.ts'
-export type { StepTime } from './patterns/time-steps.ts'
+export type { StepClock, StepTime } from './patterns/time-steps.ts'
 export { attentionProfile } from './patterns/attention-profile.ts'
 export type { AttentionProfileOptions, LayerProfile } from './patterns/attention-profile.ts'
 export { formatPatterns } from './patterns/summary.ts'

@@ -4,7 +4,7 @@ import { summarize } from './statistics.ts'
 import type { Summary } from './statistics.ts'
 
 /** What a time was read from. */
-export type Clock = 'gpu-timestamps' | 'wall-clock'
+export type Clock = 'gpu-timestamps' | 'wall-clock' | 'processor-time'
 
 /** Something that can be run any number of times in a row and timed as a whole. */
 export interface Stopwatch {

@@ -11,8 +11,8 @@ import { inThisThread } from '../jobs/in-this-thread.ts'
 import type { TrainingJob, TrainingResult } from '../jobs/job.ts'
 import { allOrFirstError, jobStarter } from '../jobs/run-jobs.ts'
 import type { JobRunner, LabProgress } from '../jobs/run-jobs.ts'
-import { timeSteps } from './time-steps.ts'
-import type { StepTime } from './time-steps.ts'
+import { timeSteps, wallClock } from './time-steps.ts'
+import type { StepClock, StepTime } from './time-steps.ts'
 
 /** What is compared on one text, as plain data. */
 export interface PatternPlan {
@@ -98,6 +98,8 @@ export interface ComparePatternsOptions {
   readonly onProgress?: LabProgress | undefined
   /** Stops soon; what is done is in the runner's store. */
   readonly signal?: AbortSignal | undefined
+  /** What a training step's time is read from. Default: the wall clock. */
+  readonly stepClock?: StepClock | undefined
   /** Goes into the report. Default: nothing is known. */
   readonly environment?: Environment | undefined
 }
@@ -146,7 +148,7 @@ export async function comparePatterns(options: ComparePatternsOptions): Promise<
   )
   const start = jobStarter(jobs, runner, options)
   const results = await allOrFirstError(jobs.map((job) => start(job)))
-  const stepTimes = await timeSteps(text, plan, options.signal)
+  const stepTimes = await timeSteps(text, plan, options.stepClock ?? wallClock, options.signal)
   return {
     schema: 'attn-patterns/1',
     created,

@@ -22,6 +22,8 @@ export function formatPatterns(report: PatternReport): string {
       share,
     ]
   })
+  const clock = report.stepTimes[0]?.clock === 'processor-time' ? 'processor time' : 'wall clock'
+  const step = `a training step, ${clock}, in turns`
   const group = `bits a token, ${plan.seeds.length} seeds`
   return [
     `${text.name}: ${text.training} tokens of ${text.vocabulary} kinds`,
@@ -33,8 +35,8 @@ export function formatPatterns(report: PatternReport): string {
         { group, title: 'mean' },
         { group, title: 'least' },
         { group, title: 'most' },
-        { group: 'a training step, in turns', title: 'ms' },
-        { group: 'a training step, in turns', title: 'of the first' },
+        { group: step, title: 'ms' },
+        { group: step, title: 'of the first' },
       ],
       rows,
     ),

@@ -1,5 +1,7 @@
 // How long a training step takes with each pattern: in turns, in one thread, so that whatever else the machine does
-// slows all of them alike. Times of models that were trained beside one another say little.
+// slows all of them alike; in processor time where that can be read, which others take no part of. Times of models that
+// were trained beside one another say little.
+import type { Clock } from '../../measure/measure.ts'
 import { measureInTurns } from '../../measure/measure-in-turns.ts'
 import type { PatternSettings } from '../../train/masks.ts'
 import type { LabText } from '../data/text.ts'
@@ -7,9 +9,20 @@ import { JobInterrupted } from '../jobs/job.ts'
 import { createTrainer } from '../trainer.ts'
 import type { PatternPlan } from './compare-patterns.ts'
 
+/** What step times are read from. */
+export interface StepClock {
+  readonly clock: Clock
+  /** Milliseconds since any moment. */
+  readonly now: () => number
+}
+
+/** What every thread and page has. */
+export const wallClock: StepClock = { clock: 'wall-clock', now: () => performance.now() }
+
 /** A step of one pattern. */
 export interface StepTime {
   readonly pattern: PatternSettings
+  readonly clock: Clock
   /** Milliseconds, the median of the rounds. */
   readonly median: number
   /** Milliseconds of the fastest round, which other programs have slowed least. */
@@ -24,6 +37,7 @@ export interface StepTime {
 export async function timeSteps(
   text: LabText,
   { configuration, patterns, seeds }: PatternPlan,
+  { clock, now }: StepClock,
   signal?: AbortSignal,
 ): Promise<StepTime[]> {
   const stopwatches = []
@@ -35,14 +49,14 @@ export async function timeSteps(
       ...(text.piece === undefined ? {} : { stride: text.piece }),
     })
     stopwatches.push({
-      clock: 'wall-clock' as const,
+      clock,
       async time(iterations: number): Promise<number> {
         // A page stays alive, and an interruption is heard.
         await new Promise((resolve) => setTimeout(resolve))
         if (signal?.aborted) throw new JobInterrupted()
-        const began = performance.now()
+        const began = now()
         for (let step = 0; step < iterations; step++) trainer.next()
-        return performance.now() - began
+        return now() - began
       },
     })
   }
@@ -53,6 +67,6 @@ export async function timeSteps(
     warmUps: 3,
   })
   return measured.map(({ median, minimum }, index) => {
-    return { pattern: patterns[index]!, median, minimum }
+    return { pattern: patterns[index]!, clock, median, minimum }
   })
 }
