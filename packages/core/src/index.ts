@@ -32,6 +32,8 @@ export type {
   TensorLayout,
   TensorLike,
 } from './tensor/tensor.ts'
+export { dequantize, quantize, quantizedBlock, quantizedBytes } from './tensor/quantize.ts'
+export type { QuantizedType } from './tensor/quantize.ts'
 export { checkTensors, checkView, isWritable } from './tensor/check-tensor.ts'
 export {
   cast,

@@ -16,6 +16,8 @@ export type { WeightsInputs, WeightsOutput } from './run/weights/weights-tensors
 export type { BackwardInputs, BackwardOutputs } from './run/backward/backward-tensors.ts'
 export { gpuTensor } from './gpu-tensor.ts'
 export type { GpuTensor, GpuTensorOptions } from './gpu-tensor.ts'
+export { quantizedTensor } from './quantized-tensor.ts'
+export type { QuantizedParts } from './quantized-tensor.ts'
 export type { PlanOptions } from './plan/plan.ts'
 export type {
   CallOptions,

@@ -1,16 +1,26 @@
 // How a thread of the decode kernel reads its part of a row of K or V: 16 bytes at a time where the
 // tensor lies so that it can. The threads of a key read neighbouring places.
+import type { QuantizedType } from '@attn/core'
 import { convertVector } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
+import { quantizedLoad, quantizedVector } from './quantized-loads.ts'
 
 /** How keys and values are read: `wide` loads eight halves at once. */
 export interface DecodeAccess extends Access {
   readonly wide: boolean
+  /** Set where rows are blocks; offset and strides then count halves. Default: they are not. */
+  readonly quantized?: QuantizedType | undefined
 }
 
 /** Which of a row's vectors a thread has: neighbours in pairs, where it has pairs. */
-export function vectorText(count: number, index: number, lanes: number): string {
+export function vectorText(
+  { quantized }: Pick<DecodeAccess, 'quantized'>,
+  count: number,
+  index: number,
+  lanes: number,
+): string {
+  if (quantized) return quantizedVector(quantized, count, index, lanes)
   return count % 2 === 0
     ? `2u * (lane + ${(index >> 1) * lanes}u) + ${index & 1}u`
     : `lane + ${index * lanes}u`
@@ -21,6 +31,8 @@ export interface RowLoad {
   /** Names of registers, and the text that loads each. */
   readonly loads: readonly (readonly [name: string, text: string])[]
   readonly vectors: readonly string[]
+  /** What vectors are to be multiplied by, as many in a row as divide them evenly. Default: nothing. */
+  readonly scales?: readonly string[]
 }
 
 /** The text of a thread's loads of the row `place{at}` of K or V. */
@@ -31,6 +43,7 @@ export function rowLoad(
   lanes: number,
   at: number,
 ): RowLoad {
+  if (access.quantized) return quantizedLoad(name, access.quantized, dims, lanes, at)
   const count = laneVectors(dims, lanes)
   const total = Math.ceil(dims / 4)
   const clamp = (place: string, size: number, own: number): string =>
@@ -53,7 +66,7 @@ export function rowLoad(
   const capital = name === 'key' ? 'loadKey' : 'loadValue'
   return {
     loads: Array.from({ length: count }, (_, i) => {
-      const vector = clamp(vectorText(count, i, lanes), total, count)
+      const vector = clamp(vectorText(access, count, i, lanes), total, count)
       const text = access.vector ? `${name}[${base} + ${vector}]` : `${capital}(${base}, ${vector})`
       return [`${name}${at}_${i}`, text] as const
     }),

@@ -10,7 +10,9 @@ import type { DecodeConfig } from './decode-config.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
+import { epilogue } from './decode-epilogue.ts'
 import { rowLoad, vectorText } from './decode-loads.ts'
+import { quantizedFunctions } from './quantized-loads.ts'
 import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
@@ -20,10 +22,15 @@ import { declareShift } from '../tile/online-softmax.ts'
 /** The WGSL of the decode kernel. Entry point: `main`. */
 export function decodeKernel(config: DecodeConfig): string {
   const { tile, memory, query, key, value, output, whole } = config
-  const native = [query, output, ...[key, value].filter(({ wide }) => !wide)].some(
-    (access) => access.dtype === 'float16' && access.nativeFloat16,
-  )
-  const stored = (access: DecodeAccess): string => (access.wide ? 'vec4<u32>' : storageType(access))
+  const native = [
+    query,
+    output,
+    ...[key, value].filter(({ wide, quantized }) => !wide && !quantized),
+  ].some((access) => access.dtype === 'float16' && access.nativeFloat16)
+  const stored = (access: DecodeAccess): string =>
+    access.quantized ? 'u32' : access.wide ? 'vec4<u32>' : storageType(access)
+  const loaded = (name: 'key' | 'value', access: DecodeAccess, dims: number): string =>
+    access.vector || access.quantized ? '' : loadFunction(name, access, dims)
   const sections = [
     `${native ? 'enable f16;' : ''}${tile.shuffles ? '\nenable subgroups;' : ''}`.trim(),
     parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
@@ -41,10 +48,11 @@ export function decodeKernel(config: DecodeConfig): string {
     `// ${memory.bytes} bytes: products of each thread, or its sums of values; scores, or maxima and sums.
 var<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;
 var<workgroup> scalars: array<f32, ${memory.scalars}>;`,
-    unpackFunctions([query, key, value, output]),
+    unpackFunctions([query, output, ...[key, value].filter(({ quantized }) => !quantized)]),
+    quantizedFunctions([key.quantized, value.quantized]),
     loadFunction('query', query, config.headDim),
-    key.vector ? '' : loadFunction('key', key, config.headDim),
-    value.vector ? '' : loadFunction('value', value, config.valueDim),
+    loaded('key', key, config.headDim),
+    loaded('value', value, config.valueDim),
     whole ? storeFunction('output', output, config.valueDim) : '',
     config.rules.code,
     config.dropout ? dropoutFunctions(false) : '',
@@ -93,7 +101,7 @@ function mainBody(config: DecodeConfig): string {
     Array.from({ length: outputVectors }, (_each, v) => `output${r}_${v}`),
   ).flat()
   const loadQuery = (r: number, v: number): string => {
-    const vector = vectorText(keyVectors, v, lanes)
+    const vector = vectorText(config.key, keyVectors, v, lanes)
     const load = `loadQuery(queryBase${r}, ${ragged ? `min(${vector}, ${headVectors - 1}u)` : vector})`
     // Dims that do not exist are multiplied by 0.
     return `let query${r}_${v} = ${ragged ? `select(vec4<f32>(0.0), ${load}, ${vector} < ${headVectors}u)` : load};`
@@ -155,12 +163,18 @@ ${placed.rows(keysAhead, word, number)}`
   }
   const vectors = (each: readonly RowLoad[], name: string): string =>
     each
-      .map((row, u) => row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`).join('\n'))
+      .map((row, u) =>
+        [
+          ...row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`),
+          ...(row.scales ?? []).map((text, g) => `let ${name}Scale${u}_${g} = ${text};`),
+        ].join('\n'),
+      )
       .join('\n')
   const products = `${vectors(keys, 'k')}
 ${unroll(keysAhead, (u) =>
   unroll(rows, (r) => {
-    const terms = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
+    const products = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
+    const terms = scaled(products, keys[u]!.scales, (g) => `kScale${u}_${g}`)
     return `let product${u * rows + r} = ${terms.join(' + ')};`
   }),
 )}`
@@ -168,12 +182,17 @@ ${unroll(keysAhead, (u) =>
     unroll(rows, (r) => unroll(laneVectors(valueDim, lanes), (v) => line(`output${r}_${v}`, r, v)))
   const careful = eachSum((sum, r, v) => {
     const lines = values.map(
-      (_, u) => `${sum} = addVisible(${sum}, weight${u * rows + r}, v${u}_${v});`,
+      (row, u) =>
+        `${sum} = addVisible(${sum}, weight${u * rows + r}, v${u}_${v}${row.scales ? ` * vScale${u}_${groupOf(row, v)}` : ''});`,
     )
     return [`${sum} *= decay${r};`, ...lines].join('\n')
   })
   const usual = eachSum((sum, r, v) => {
-    const terms = values.map((_, u) => `weight${u * rows + r} * v${u}_${v}`)
+    const terms = values.map((row, u) =>
+      row.scales
+        ? `(weight${u * rows + r} * vScale${u}_${groupOf(row, v)}) * v${u}_${v}`
+        : `weight${u * rows + r} * v${u}_${v}`,
+    )
     return `${sum} = ${sum} * decay${r} + ${terms.join(' + ')};`
   })
   const sums = `${vectors(values, 'v')}\n${eitherSum(careful, usual)}`
@@ -203,72 +222,19 @@ ${declare(values, '')}`,
   }
 }
 
-/** Adds up the slots' results, and stores a part of a row, or the row. */
-function epilogue(config: DecodeConfig): string {
-  const { tile, memory, valueDim, whole } = config
-  const { threads, lanes, rows } = tile
-  const slots = threads / lanes
-  // Large values must not overflow where the slots are added up.
-  const factor = slots > 1 ? ` * ${1 / slots}` : ''
-  const own = laneVectors(valueDim, lanes)
-  const rowVectors = own * lanes
-  const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(memory.vectors / (threads * own))))
-  const passes = Math.ceil(rows / rowsAtOnce)
-  const pass = (index: number): string => {
-    const first = index * rowsAtOnce
-    const count = Math.min(rowsAtOnce, rows - first)
-    return `${index === 0 ? '' : 'workgroupBarrier();\n'}${unroll(count, (i) =>
-      unroll(
-        own,
-        (v) =>
-          `tile[(${i * slots}u + slot) * ${rowVectors}u + ${vectorText(own, v, lanes)}] = output${first + i}_${v};`,
-      ),
-    )}
-workgroupBarrier();
-for (var unit = thread; unit < ${count}u * valueVectors; unit += ${threads}u) {
-  let row = firstRow + ${first}u + unit / valueVectors;
-  let tileRow = ${first}u + unit / valueVectors;
-  let vector = unit % valueVectors;
-  var sum = vec4<f32>(0.0);
-  var total = 0.0;
-  var maximum = smallestMaximum;
-  for (var other = 0u; other < slots; other++) {
-    sum += tile[((unit / valueVectors) * slots + other) * ${rowVectors}u + vector];
-    total += scalars[slots * rows + other * rows + tileRow];
-    maximum = max(maximum, scalars[other * rows + tileRow]);
-  }
-  if (row < groupRows) {
-    let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-    let queryIndex = row % params.queryLength;
-    ${
-      whole
-        ? 'finishDecoded(batch, head, queryIndex, vector, maximum + shift, total, sum, f32(slots));'
-        : `let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-    output[place * valueVectors + vector] = sum;
-    if (vector == 0u) {
-      logSumExp[2u * place] = maximum + shift;
-      logSumExp[2u * place + 1u] = total;
-    }`
-    }
-  }
-}`
-  }
-  return `workgroupBarrier();
-if (lane == 0u) {
-${unroll(rows, (r) => `  scalars[slot * rows + ${r}u] = maximum${r};`)}
-}
-workgroupBarrier();
-${unroll(rows, (r) => `var top${r} = maximum${r};`)}
-for (var other = 0u; other < slots; other++) {
-${unroll(rows, (r) => `  top${r} = max(top${r}, scalars[other * rows + ${r}u]);`)}
-}
-${unroll(
-  rows,
-  (r) => `let share${r} = exponential(maximum${r} - top${r});
-${unroll(own, (v) => `output${r}_${v} *= share${r}${factor};`)}`,
-)}
-if (lane == 0u) {
-${unroll(rows, (r) => `  scalars[slots * rows + slot * rows + ${r}u] = sum${r} * share${r};`)}
-}
-${Array.from({ length: passes }, (_, index) => pass(index)).join('\n')}`
+/** Which of a row's scales a vector has. */
+const groupOf = ({ vectors, scales = [] }: RowLoad, vector: number): number =>
+  Math.floor((vector * scales.length) / vectors.length)
+
+/** Terms of a sum, or of each scale the sum of its terms times it. */
+function scaled(
+  terms: readonly string[],
+  scales: readonly string[] | undefined,
+  scale: (group: number) => string,
+): readonly string[] {
+  if (!scales) return terms
+  const size = terms.length / scales.length
+  return scales.map(
+    (_, g) => `(${terms.slice(g * size, (g + 1) * size).join(' + ')}) * ${scale(g)}`,
+  )
 }

@@ -7,6 +7,7 @@ import { multiplyHighFunction } from '../multiply-high.ts'
 import { angleFunctions } from './angles.ts'
 import { appendedRow } from './appended-row.ts'
 import type { AppendConfig } from './appended-row.ts'
+import { turnedVector } from './turned-vector.ts'
 import { addressFields } from '../tensor-address.ts'
 import { parameterBlock } from '../parameters.ts'
 import type { RotaryLayout } from '@attn/core'
@@ -141,34 +142,10 @@ ${indent(eachHead('storeOutput(outputBase, vector, loadInput(inputBase, vector))
     .join('\n')
 }
 
-const lanes = ['x', 'y', 'z', 'w'] as const
-
-/** A unit is a vector of the output; its elements' partners are read one by one. */
-function singleElements({ layout, rotaryDim }: RotateConfig): string {
-  const half = rotaryDim / 2
-  const both = (value: number): string => `vec4<u32>(${value}u)`
-  const places =
-    layout === 'half'
-      ? `let leading = element < ${both(half)};
-let pair = select(element - ${both(half)}, element, leading);
-let partner = select(pair, element + ${both(half)}, leading);`
-      : `let leading = (element & ${both(1)}) == ${both(0)};
-let pair = element >> ${both(1)};
-let partner = element ^ ${both(1)};`
-  const gather = (part: number): string =>
-    `vec4<u32>(${lanes.map((lane) => `frequencies[${part}u * frequencyVectors + (known.${lane} >> 2u)][known.${lane} & 3u]`).join(', ')})`
-  const partners = lanes
-    .map((lane) => `loadInput(inputBase, partner${lane} >> 2u)[partner${lane} & 3u]`)
-    .join(', ')
-  return `let element = vec4<u32>(4u * unit) + vec4<u32>(0u, 1u, 2u, 3u);
-let turns = element < ${both(rotaryDim)};
-${places}
-// Elements past the rotary dims are kept; whatever stands for their pair does not matter.
-let known = min(pair, ${both(half - 1)});
-let turn = turnOf(position, ${gather(0)}, ${gather(1)}, ${gather(2)});
-let sine = select(turn.sine, -turn.sine, leading);
-${lanes.map((lane) => `let partner${lane} = min(partner.${lane}, ${rotaryDim - 1}u);`).join('\n')}
-${eachHead(`let own = loadInput(inputBase, unit);
-let other = vec4<f32>(${partners});
-storeOutput(outputBase, unit, select(own, own * turn.cosine + other * sine, turns));`)}`
+/** A unit is a vector of the output. */
+function singleElements(config: RotateConfig): string {
+  const { before, loads, value } = turnedVector(config)
+  return `${before}
+${eachHead(`${loads}
+storeOutput(outputBase, unit, ${value});`)}`
 }

@@ -1,10 +1,11 @@
 // One rotation of a tensor in numbers: cut into dispatches that bindings and workgroup counts allow,
 // each with its uniform block.
 import { UnsupportedError } from '@attn/core'
-import type { RotaryEmbedding } from '@attn/core'
+import type { QuantizedType, RotaryEmbedding } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import { blockPairs, quantizeRowsKernel } from '../../kernels/cache/quantize-rows.wgsl.ts'
 import { floatWord, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import {
@@ -28,6 +29,8 @@ export interface RotationProblem {
   readonly direction: 1 | -1
   /** How rows are appended to a cache; see {@link RotateConfig}. Default: they are not. */
   readonly appends?: AppendConfig | undefined
+  /** Set where rows are appended as blocks, which `output` then has the words of. Default: they are not. */
+  readonly quantized?: QuantizedType | undefined
   /** `[B, H, L, D]`, the same shape and dtype; a cache has rows of its own number. */
   readonly input: GpuTensor
   readonly output: GpuTensor
@@ -74,8 +77,12 @@ export function planRotation(
   const { rotary, input, accesses } = problem
   const [batch, heads, length, headDim] = input.shape as [number, number, number, number]
   const { rotaryDim, layout } = rotary
-  const { appends } = problem
+  const { appends, quantized: type } = problem
   const config: RotateConfig = { headDim, rotaryDim, layout, appends, ...accesses }
+  const code =
+    type && appends
+      ? quantizeRowsKernel({ headDim, rotaryDim, layout, appends, input: accesses.input, type })
+      : rotateKernel(config)
   const all: Box = {
     batches: { start: 0, end: batch },
     heads: { start: 0, end: heads },
@@ -83,11 +90,11 @@ export function planRotation(
   }
   const parts = split(caller, all, problem, config, limits)
   return {
-    code: rotateKernel(config),
+    code,
     dispatches: parts.map((box) => ({
       ...rangesOf(box, problem, limits),
       words: blockOf(box, problem, limits),
-      workgroups: workgroupsOf(box, config),
+      workgroups: workgroupsOf(box, problem, config),
     })),
   }
 }
@@ -96,8 +103,13 @@ const count = ({ start, end }: Range): number => end - start
 
 function workgroupsOf(
   { batches, heads, rows }: Box,
+  { quantized }: RotationProblem,
   config: RotateConfig,
 ): [number, number, number] {
+  if (quantized) {
+    const pairs = count(rows) * blockPairs(config.headDim)
+    return [Math.ceil(pairs / rotateThreads), count(heads), count(batches)]
+  }
   return [
     Math.ceil((count(rows) * unitsOf(config)) / rotateThreads),
     Math.ceil(count(heads) / headsPerThread),
@@ -133,7 +145,7 @@ function split(
   const { input, output } = rangesOf(box, problem, limits)
   const mostBytes = limits.maxStorageBufferBindingSize
   const tooLarge = input.size > mostBytes || output.size > mostBytes
-  const [x, y, z] = workgroupsOf(box, config)
+  const [x, y, z] = workgroupsOf(box, problem, config)
   const most = limits.maxComputeWorkgroupsPerDimension
   const axes: readonly (readonly [keyof Box, boolean])[] = [
     ['batches', z > most],
@@ -178,7 +190,8 @@ function blockOf(
   }
   for (const name of ['input', 'output'] as const) {
     const view = problem[name]
-    const unit = accesses[name].vector ? 4 : 1
+    const words = name === 'output' && problem.quantized !== undefined
+    const unit = words ? 2 : accesses[name].vector ? 4 : 1
     Object.assign(values, addressValues(name, view, unit, ranges[name].offset))
   }
   return packParameters(rotateFields, values, new Uint32Array(0), new Uint32Array(0))

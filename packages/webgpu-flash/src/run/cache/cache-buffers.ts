@@ -5,6 +5,8 @@ import type { DType } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import { quantizedHalves } from '../../quantized-tensor.ts'
+import type { QuantizedParts } from '../../quantized-tensor.ts'
 import { rotatedRow } from '../../plan/rotate/rope-options.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createRotated } from '../rotate/rotate-tensor.ts'
@@ -18,6 +20,8 @@ export interface CacheSizes {
   readonly kvHeads: number
   readonly dims: Readonly<Record<'key' | 'value', number>>
   readonly dtype: DType
+  /** Which of them are kept as blocks, and how. */
+  readonly quantized: QuantizedParts
 }
 
 /** The buffers of a cache. */
@@ -51,20 +55,24 @@ interface Snapshot {
 /** Makes a cache's buffers. */
 export function createCacheBuffers(
   { device, buffers, errors, capabilities }: PlanHost,
-  { batch, kvHeads, dims, dtype }: CacheSizes,
+  { batch, kvHeads, dims, dtype: given, quantized }: CacheSizes,
   initial: number,
 ): CacheBuffers {
   const allocate = (caller: string, call: GuardedCall, rows: number): Held =>
     buffers.undoOnThrow(() => {
       const make = (name: 'key' | 'value'): GpuTensor => {
-        const headBytes = rows * rotatedRow(dims[name], dtype, false) * elementBytes(dtype)
+        const type = quantized[name]
+        // Blocks are made of 16-bit words, whatever the tokens are.
+        const dtype = type ? 'float16' : given
+        const width = type ? quantizedHalves(type, dims[name]) : dims[name]
+        const headBytes = rows * rotatedRow(width, dtype, false) * elementBytes(dtype)
         const { maxStorageBufferBindingSize: most } = capabilities.limits
         if (headBytes > most) {
           throw new UnsupportedError(
             `${caller}: a head of ${headBytes} bytes exceeds the device's maxStorageBufferBindingSize=${most}; use a smaller capacity or request a larger limit`,
           )
         }
-        const shape = [batch, kvHeads, rows, dims[name]]
+        const shape = [batch, kvHeads, rows, width]
         // Rows begin on whole words, as copies of heads must.
         const made = createRotated(buffers, `${name} cache`, shape, dtype, false)
         call.writes(made.storage)

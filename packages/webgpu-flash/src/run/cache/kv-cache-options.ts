@@ -1,8 +1,9 @@
 // What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
 import { checkOptions, numbersOf } from '@attn/core'
-import type { DType, IntegerList, OptionNames, RotaryEmbedding } from '@attn/core'
+import type { DType, IntegerList, OptionNames, QuantizedType, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { AppendedTokens } from './appended-tokens.ts'
 import type { KeptIndices } from './kept-tokens.ts'
@@ -33,6 +34,12 @@ export interface KeyValueCacheOptions {
    * may have whose queries all see their window. Default: none, the cache keeps all.
    */
   readonly ring?: RingOptions | undefined
+  /**
+   * Keeps keys, values or both in blocks of 32 along dim (ggml's q8_0 and q4_0): 8.5 and 4.5 bits an element.
+   * `append` quantises, plans dequantise what they load, and nothing is expanded in memory. Dims are
+   * multiples of 32. One word is for both. Default: kept in `dtype`.
+   */
+  readonly quantized?: QuantizedType | QuantizedParts | undefined
 }
 
 const cacheOptions: OptionNames<KeyValueCacheOptions> = {
@@ -44,6 +51,7 @@ const cacheOptions: OptionNames<KeyValueCacheOptions> = {
   dtype: true,
   rope: true,
   ring: true,
+  quantized: true,
 }
 /** What other libraries call things. */
 const elsewhere = { heads: 'kvHeads', maxlength: 'capacity', maxseqlen: 'capacity' }
@@ -77,6 +85,8 @@ export interface CacheInputs {
   readonly places?: KeyPlaces | undefined
   /** Whether keys were turned by the cache's `rope`. */
   readonly keysTurned: boolean
+  /** How keys and values are quantised, those that are. */
+  readonly quantized: QuantizedParts
 }
 
 /**
@@ -164,6 +174,36 @@ export function checkCacheOptions(
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
   if (ring !== undefined) checkRing(ring, capacity)
+  const { key, value } = quantizedParts(options.quantized)
+  for (const [name, type] of [
+    ['headDim', key],
+    ['valueDim', value],
+  ] as const) {
+    if (type !== undefined && options[name] % 32 !== 0) {
+      throw new RangeError(
+        `flash.cache: ${name} must be a multiple of 32 to be quantized, got ${options[name]}`,
+      )
+    }
+  }
+}
+
+/**
+ * What is quantised, and how.
+ *
+ * @throws TypeError for other types.
+ */
+export function quantizedParts(given: KeyValueCacheOptions['quantized']): QuantizedParts {
+  if (given === undefined) return {}
+  const parts = typeof given === 'string' ? { key: given, value: given } : given
+  checkOptions('flash.cache: quantized', parts, { key: true, value: true })
+  for (const [name, type] of Object.entries(parts)) {
+    if (type !== 'q8_0' && type !== 'q4_0') {
+      throw new TypeError(
+        `flash.cache: quantized.${name} must be q8_0 or q4_0, got ${String(type)}`,
+      )
+    }
+  }
+  return parts
 }
 
 /** Checks the names of a cache's options. */

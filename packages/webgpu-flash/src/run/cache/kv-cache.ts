@@ -10,7 +10,12 @@ import { logAppends } from './appended-tokens.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createCacheBuffers } from './cache-buffers.ts'
 import { checkTokens } from './check-tokens.ts'
-import { checkCacheOptionNames, checkCacheOptions, perSequence } from './kv-cache-options.ts'
+import {
+  checkCacheOptionNames,
+  checkCacheOptions,
+  perSequence,
+  quantizedParts,
+} from './kv-cache-options.ts'
 import type { CacheTokens, KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
 import { keptTokens } from './kept-tokens.ts'
 import { createRowPlaces } from './places.ts'
@@ -31,9 +36,10 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
   checkCacheOptionNames(options)
   const { device, errors } = host
   const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32', rope, ring } = options
+  const quantized = quantizedParts(options.quantized)
   checkCacheOptions({ ...options, batch, valueDim, dtype })
   const dims = { key: headDim, value: valueDim } as const
-  const sizes = { batch, kvHeads, dims, dtype }
+  const sizes = { batch, kvHeads, dims, dtype, quantized }
 
   const stored = createCacheBuffers(host, sizes, options.capacity)
   const places = ring
@@ -43,12 +49,13 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
   const log = logAppends(batch)
   /** The last append, whose tokens `keep` can choose from. */
   let last: AppendedRows | undefined
-  const entries = { words: new Uint32Array(appendWords * batch), batchStep: 1, rowStep: 0 } as const
+  const words = new Uint32Array(appendWords * batch)
+  const layout = { words, batchStep: 1, rowStep: 0, growth: 1 } as const
   const rotations = {
-    key: createRotation(host, 'flash.cache', rope ?? copies, { ...entries, growth: 1 }),
-    value: createRotation(host, 'flash.cache', copies, { ...entries, growth: 1 }),
+    key: createRotation(host, 'flash.cache', rope ?? copies, layout, quantized.key),
+    value: createRotation(host, 'flash.cache', copies, layout, quantized.value),
   }
-  const slots = createSlots(host, 'places of tokens', entries.words.byteLength)
+  const slots = createSlots(host, 'places of tokens', words.byteLength)
   let destroyed = false
 
   const checkUsable = (caller: string): void => {
@@ -120,6 +127,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
         keyLengths: Array.from(lengths),
         appended: log.appended,
         keysTurned: rope !== undefined,
+        quantized,
         ...(where ? { places: where } : {}),
       }
     },

@@ -108,7 +108,7 @@ const fieldsOf = ({ attention }: ForwardPlan): readonly string[] =>
 /** The texts' configurations, for tensors that lie in memory as these do. */
 function decodeConfigs(
   plan: DecodingPlan,
-  tensors: Pick<Tensors, TensorName | 'places'>,
+  tensors: Pick<Tensors, TensorName | 'places' | 'quantized'>,
   nativeFloat16: boolean,
   whole: boolean,
 ): { readonly kernel: DecodeConfig; readonly merge: Parameters<typeof decodeMergeKernel>[0] } {
@@ -117,6 +117,10 @@ function decodeConfigs(
   const { headDim, valueDim } = shape
   const wide = (name: 'key' | 'value', dims: number): DecodeAccess => {
     const view = tensors[name]
+    const quantized = tensors.quantized?.[name]
+    if (quantized) {
+      return { dtype: 'float16', nativeFloat16: false, vector: false, wide: false, quantized }
+    }
     const access = accessOf(view, nativeFloat16)
     const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
     const inEights = [view.offset, dims, ...outer].every((at) => at % 8 === 0)

@@ -41,6 +41,11 @@ export function callLengths(
       `${caller}: the cache turned its keys as they came, and the plan would turn them once more; plan with rope: { query }`,
     )
   }
+  if (inputs.quantized?.key && rope?.key) {
+    throw new RangeError(
+      `${caller}: quantised keys are not turned when they are read; flash.cache({ rope }) turns them before`,
+    )
+  }
   const lengths = typeof keyLengths === 'number' ? filled(keyLengths, shape.batch) : keyLengths
   const offsets = queryOffset === undefined ? {} : { queryOffset }
   const held = { ...shape, keyLength: mostKeys(shape, inputs) }

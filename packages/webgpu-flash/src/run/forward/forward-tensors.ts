@@ -1,9 +1,11 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { checkOptions, checkView, extent, isWritable } from '@attn/core'
-import type { IntegerList, OptionNames, Optional } from '@attn/core'
+import type { IntegerList, OptionNames, Optional, QuantizedType } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import { quantizedHalves } from '../../quantized-tensor.ts'
+import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
@@ -32,6 +34,11 @@ export interface ForwardInputs {
   readonly places?: KeyPlaces | undefined
   /** Of the same plans: whether a cache turned the keys as they came. Default: false. */
   readonly keysTurned?: boolean | undefined
+  /**
+   * Of plans on the decode kernel (up to 16 queries, or `lengths: 'call'`): how key and value are quantised,
+   * which are then views as `quantizedTensor` makes them, and those of a cache. Default: they are not.
+   */
+  readonly quantized?: QuantizedParts | undefined
 }
 
 /** Tensors a forward pass writes, each in a buffer of its own. */
@@ -68,6 +75,7 @@ const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
   appended: true,
   places: true,
   keysTurned: true,
+  quantized: true,
   output: true,
   logSumExp: true,
   rowMaximum: true,
@@ -130,11 +138,19 @@ export function checkTensors(
 ): void {
   checkOptions(caller, tensors, forwardNames, ofThePlan)
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
+  const { quantized = {} } = tensors
+  if (!decode && (quantized.key ?? quantized.value)) {
+    throw new RangeError(
+      `${caller}: quantised keys and values are read by plans of up to 16 queries, and of any number with lengths: 'call', got one of ${queryLength} with fixed lengths`,
+    )
+  }
+  const rowOf = (dim: number, type: QuantizedType | undefined): number =>
+    type ? quantizedHalves(type, dim) : dim
   const keyLength = decode?.lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
   const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
     query: [batch, heads, queryLength, headDim],
-    key: [batch, kvHeads, keyLength, headDim],
-    value: [batch, kvHeads, keyLength, valueDim],
+    key: [batch, kvHeads, keyLength, rowOf(headDim, quantized.key)],
+    value: [batch, kvHeads, keyLength, rowOf(valueDim, quantized.value)],
     output: [batch, heads, queryLength, valueDim],
     logSumExp: [batch, heads, queryLength],
   }
@@ -142,7 +158,8 @@ export function checkTensors(
     const view = tensors[name]
     const optional = name === 'output' || name === 'logSumExp'
     if (view === undefined && optional) continue
-    const wantedType = name === 'logSumExp' ? 'float32' : dtype
+    const inHalves = (name === 'key' || name === 'value') && quantized[name] !== undefined
+    const wantedType = name === 'logSumExp' ? 'float32' : inHalves ? 'float16' : dtype
     checkTensor(`${caller}: ${name}`, view, expected[name], wantedType)
   }
   const { output, logSumExp, rowMaximum } = tensors

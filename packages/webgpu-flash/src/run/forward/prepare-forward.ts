@@ -32,7 +32,8 @@ export function forwardCallKey(tensors: ForwardInputs & ForwardOutputs): string 
   const lengths = [tensors.keyLengths, tensors.queryOffset].map((given) =>
     typeof given === 'object' ? Array.from(numbersOf(given)).join() : given,
   )
-  return [...views, ...values, ...lengths, placesKey(tensors.places)].join(';')
+  const { key, value } = tensors.quantized ?? {}
+  return [...views, ...values, ...lengths, placesKey(tensors.places), key, value].join(';')
 }
 
 /**

@@ -1,5 +1,5 @@
 // Rotation on a device: the kernel, its pipelines, and the small buffers it reads.
-import type { RotaryEmbedding } from '@attn/core'
+import type { QuantizedType, RotaryEmbedding } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import type { AppendConfig } from '../../kernels/rotate/appended-row.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -51,12 +51,17 @@ interface PreparedRotation {
 
 const bindings = [false, true, false, false]
 
-/** Uploads what a rotation reads. */
+/**
+ * Uploads what a rotation reads.
+ *
+ * @param quantized - Set where it appends rows as blocks. Default: it does not.
+ */
 export function createRotation(
   host: PlanHost,
   caller: string,
   rotary: RotaryEmbedding,
   positions: PositionWords,
+  quantized?: QuantizedType,
 ): Rotation {
   const { device, buffers, errors, capabilities } = host
   const [frequencyBuffer, positionBuffer] = errors.guard(caller, (call) => {
@@ -78,7 +83,7 @@ export function createRotation(
   ): PreparedRotation => {
     const native = capabilities.shaderFloat16
     const accesses = { input: accessOf(input, native), output: accessOf(output, native) }
-    const problem = { rotary, positions, direction, appends, input, output, accesses }
+    const problem = { rotary, positions, direction, appends, quantized, input, output, accesses }
     const { code, dispatches } = planRotation(callerOfCall, problem, capabilities.limits)
     const { words, blocks } = joinBlocks(
       dispatches.map((dispatch) => dispatch.words),

@@ -51,6 +51,7 @@ const names: OptionNames<WeightsInputs & WeightsOutput> = {
   appended: true,
   places: true,
   keysTurned: true,
+  quantized: true,
   queries: true,
   heads: true,
   reduce: true,
@@ -71,6 +72,11 @@ export function weightsCall(
   if (given.places) {
     throw new TypeError(
       `${caller}: weights are by the positions of keys, which do not lie at the rows of theirs in ${given.places.kind === 'ring' ? 'a ring' : 'pages'}`,
+    )
+  }
+  if (given.quantized?.key) {
+    throw new TypeError(
+      `${caller}: weights are of keys that are not quantised, got ${given.quantized.key}`,
     )
   }
   const { shape, dtype, attention } = plan
