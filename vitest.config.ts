@@ -111,9 +111,20 @@ const packaging: TestProjectInlineConfiguration = {
   },
 }
 
+const interop: TestProjectInlineConfiguration = {
+  ...nodeSources,
+  test: {
+    name: 'interop',
+    include: ['tools/interop/*.test.ts'],
+    env: requirements,
+    fileParallelism: false,
+    ...patient,
+  },
+}
+
 export default defineConfig({
   test: {
-    projects: [unit, gpu, browser, examples, packaging],
+    projects: [unit, gpu, browser, examples, packaging, interop],
     reporters: ['default', summaryReporter()],
   },
 })

@@ -41,6 +41,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'Past the training length', link: '/guide/extrapolation' },
       { text: 'Model files', link: '/guide/model-files' },
       { text: 'Coming from another library', link: '/guide/coming-from' },
+      { text: 'With other libraries', link: '/guide/interop' },
     ],
   },
   {

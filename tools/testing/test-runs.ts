@@ -82,6 +82,7 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
     run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
     ...(chromium ? [run('browser', here)] : []),
     run('packaging', any),
+    run('interop', any),
     run('examples', any),
   ]
   return { runs, adapters, missing }

@@ -1,0 +1,80 @@
+// The examples, run as they are: their operation, attn, their operation, on one device, and the same by
+// their operations alone.
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { runProgram } from '../run-program.ts'
+import { acquireGpu } from '../testing/acquire-gpu.ts'
+import { findChromium } from '../testing/find-chromium.ts'
+import { readRepositoryFile, repository } from '../workspace.ts'
+import { textOfPage } from './pages.ts'
+import { prepareWorkplace } from './workplace.ts'
+
+const gpu = await acquireGpu()
+const entries = readdirSync(join(repository, 'examples'), { withFileTypes: true })
+const programs = entries.flatMap(({ name }) => (name.endsWith('.ts') ? [name] : []))
+const pages = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+
+let folder: string
+beforeAll(async () => {
+  folder = await prepareWorkplace()
+})
+
+/** The number an example ends with. */
+function difference(printed: string): number {
+  const found = /largest difference (\S+)/.exec(printed)
+  if (!found) throw new Error(`the example ended with ${JSON.stringify(printed)}`)
+  return Number(found[1])
+}
+
+describe.skipIf(!gpu)('in Node', () => {
+  test.each(programs)('%s', (name) => {
+    const flags = ['--conditions=attn:source', '--no-warnings', '--import', './page.mjs']
+    const printed = runProgram(process.execPath, [...flags, join('examples', name)], folder)
+    expect(difference(printed)).toBeLessThan(1e-4)
+  })
+})
+
+describe.skipIf(!gpu || !findChromium())('in a page', () => {
+  test.each(pages)('%s', async (name) => {
+    expect(difference(await textOfPage(join(folder, 'examples', name)))).toBeLessThan(1e-4)
+  })
+})
+
+test('compile', () => {
+  const compilerOptions = {
+    noEmit: true,
+    declaration: false,
+    declarationMap: false,
+    isolatedDeclarations: false,
+    rewriteRelativeImportExtensions: false,
+    allowImportingTsExtensions: true,
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    types: ['node', '@webgpu/types'],
+  }
+  const config = join(folder, 'tsconfig.json')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(repository, 'tsconfig.base.json'),
+      compilerOptions,
+      include: ['examples'],
+    }),
+  )
+  const compiler = join(repository, 'node_modules/typescript/bin/tsc')
+  expect(() => runProgram(process.execPath, [compiler, '-p', config], folder)).not.toThrow()
+})
+
+test.each([...programs, 'vite-page/main.ts', 'web-worker/worker.ts'])(
+  '%s needs at most five lines of attn',
+  (name) => {
+    const text = readRepositoryFile(`examples/${name}`)
+    const recipe = text.slice(0, text.indexOf('// The same'))
+    const lines = recipe
+      .split('\n')
+      .filter((line) => /\b(flash|plan|gpuTensor|createFlashAttention)\b[.(]|flash\?\./.test(line))
+    expect(lines.length).toBeGreaterThan(0)
+    expect(lines.length).toBeLessThanOrEqual(5)
+  },
+)

@@ -1,0 +1,38 @@
+// Two halves of a layer as ONNX files, for the example of onnxruntime-web: what an exporter would have written.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeOnnx } from '../../packages/bench/src/peers/onnx-writer.ts'
+import type { OnnxConstant, OnnxValue } from '../../packages/bench/src/peers/onnx-writer.ts'
+
+const width = 32
+const value = (name: string): OnnxValue => ({ name, type: 'float32', shape: [1, 37, width] })
+const weight = (name: string, seed: number): OnnxConstant => {
+  const numbers = Float32Array.from({ length: width * width }, (_, at) => Math.cos(at * seed) / 5)
+  return { name, type: 'float32', shape: [width, width], data: new Uint8Array(numbers.buffer) }
+}
+const product = (from: string, by: string, to: string) => ({
+  operator: 'MatMul',
+  inputs: [from, by],
+  outputs: [to],
+})
+
+/** Writes `project.onnx` (x to q, k and v) and `mix.onnx` (attended to y). */
+export function writeModels(folder: string): void {
+  const names = ['q', 'k', 'v']
+  const project = {
+    nodes: names.map((name) => product('x', `w${name}`, name)),
+    inputs: [value('x')],
+    outputs: names.map(value),
+    constants: names.map((name, index) => weight(`w${name}`, index + 1.5)),
+    operatorSets: { '': 17 },
+  }
+  const mix = {
+    nodes: [product('attended', 'wo', 'y')],
+    inputs: [value('attended')],
+    outputs: [value('y')],
+    constants: [weight('wo', 4.5)],
+    operatorSets: { '': 17 },
+  }
+  writeFileSync(join(folder, 'project.onnx'), writeOnnx(project))
+  writeFileSync(join(folder, 'mix.onnx'), writeOnnx(mix))
+}
