@@ -4,8 +4,8 @@
 //
 //   pnpm conformance --adapter lavapipe --json docs/results/conformance-lavapipe.json
 //
-// Beside the planner's choice every other tile it could have chosen runs the forward suite. The exit
-// status is 1 where anything failed.
+// Beside the planner's choice every other tile it could have chosen runs the forward suite, and float32 is
+// split in backward cases that are too small for it. The exit status is 1 where anything failed.
 //
 // `--suites random --count 300 --seed 1` runs random problems (tools/random): the same ones for a seed
 // wherever they run. Each failure is made small and printed as a program that repeats it.
@@ -43,6 +43,7 @@ import {
 } from '../packages/bench/src/device/dawn-flags.ts'
 import { readEnvironment } from '../packages/bench/src/cli/environment.ts'
 import type { ConformanceReport, SuiteResult } from './conformance/report.ts'
+import { splitTrials } from './conformance/split-backward.ts'
 import { observeKernels } from './kernels/observe.ts'
 import { runRandom } from './random/random-suite.ts'
 import { reproduction } from './random/script.ts'
@@ -56,7 +57,7 @@ interface Trial {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    suites: { type: 'string', default: 'planned,tiles,backward,weights,merge' },
+    suites: { type: 'string', default: 'planned,tiles,backward,split,weights,merge' },
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
@@ -265,6 +266,7 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       planned: () => planned,
       tiles: () => otherTiles(flash),
       backward: () => backward,
+      split: () => splitTrials(flash),
       weights: () => weights,
       merge: () => merge,
     }
@@ -272,7 +274,7 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       const trials = suites[suite]
       if (!trials && suite !== 'random')
         throw new RangeError(
-          `conformance: suites are planned, tiles, backward, weights, merge, random, got ${suite}`,
+          `conformance: suites are planned, tiles, backward, split, weights, merge, random, got ${suite}`,
         )
       const started = performance.now()
       const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)

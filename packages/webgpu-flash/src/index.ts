@@ -42,7 +42,7 @@ export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
 export type { DecodeExplanation } from './plan/decode/explain-decode.ts'
 export type { DecodeTile } from './plan/decode/decode-tile.ts'
-export type { BackwardTiles } from './plan/backward/backward-plan.ts'
+export type { BackwardTiles, GradientTile } from './plan/backward/gradient-passes.ts'
 export type {
   BackwardExplanation,
   BackwardVariant,
@@ -50,6 +50,7 @@ export type {
 } from './plan/backward/explain-backward.ts'
 export type { BackwardTile } from './plan/backward/backward-tiles.ts'
 export type { GradientMatrixTile } from './plan/backward/gradient-matrix-tile.ts'
+export type { SplitMatrixTile } from './plan/backward/split-matrix-tile.ts'
 export type { MatrixShape } from './plan/forward/matrix-tile.ts'
 export type { ForwardTile } from './plan/forward/tiles.ts'
 export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'

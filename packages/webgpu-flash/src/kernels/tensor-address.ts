@@ -17,7 +17,7 @@ export function addressFields(tensors: readonly string[]): string[] {
  */
 export function addressValues(
   name: string,
-  view: GpuTensor,
+  view: Omit<GpuTensor, 'storage'>,
   unit: number,
   start: number,
 ): Record<string, number> {

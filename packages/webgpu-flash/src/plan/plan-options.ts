@@ -1,6 +1,6 @@
 // What a plan is asked for.
 import type { AttentionOptions, DType, Optional, OptionNames } from '@attn/core'
-import type { BackwardTiles } from './backward/backward-plan.ts'
+import type { BackwardTiles } from './backward/gradient-passes.ts'
 import type { DecodeTile } from './decode/decode-tile.ts'
 import type { RopeOption } from './rotate/rope-options.ts'
 import type { ForwardTile } from './forward/tiles.ts'

@@ -12,8 +12,10 @@ import {
   measureKernel,
   queryKernel,
   rowsKernel,
+  unsplitKernel,
 } from '../../src/run/backward/backward-kernels.ts'
 import type { BackwardAccesses } from '../../src/run/backward/backward-kernels.ts'
+import { splitKernels } from '../../src/run/backward/split-kernels.ts'
 import { withMatrices } from '../plan/matrix-devices.ts'
 
 const tile = {
@@ -70,6 +72,24 @@ function matrixCode(options: Partial<PlanOptions> = {}) {
   }
 }
 
+/** The kernels of split float32, and what comes before them. */
+function splitCode(options: Partial<PlanOptions> = {}) {
+  const forward = planForward({ ...base, ...options }, withMatrices)
+  const plan = planBackward('flash.plan', forward, {}, withMatrices)
+  const access: Access = { dtype: 'float32', nativeFloat16: true, vector: true }
+  const names = ['query', 'key', 'value', 'output', 'dOutput', 'dQuery', 'dKey', 'dValue'] as const
+  const accesses = Object.fromEntries(names.map((name) => [name, access])) as BackwardAccesses
+  return {
+    before: splitKernels(plan, accesses).map((kernel) => kernel.code),
+    rows: rowsKernel(plan, accesses).code,
+    key: keyKernel(plan, accesses).code,
+    query: queryKernel(plan, accesses).code,
+    unsplit: [plan.key, plan.query].map(
+      (pass) => unsplitKernel(plan, pass, accesses)?.kernel.code ?? '',
+    ),
+  }
+}
+
 describe('the backward kernels', () => {
   it.each([
     ['rows', code().rows],
@@ -93,6 +113,29 @@ describe('the backward kernels', () => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
   })
 
+  it.each([
+    ['gradient-split-key-value-causal', splitCode({ mask: causal, kvHeads: 2 }).key],
+    ['gradient-split-query-wide', splitCode({ headDim: 128 }).query],
+    ['backward-rows-split', splitCode().rows],
+    ['measure-rows', splitCode().before[0]],
+    ['choose-powers', splitCode().before[4]],
+    ['halve-rows', splitCode().before[6]],
+  ])('%s', async (name, text) => {
+    await expect(text).toMatchFileSnapshot(`../__wgsl__/${name}.wgsl`)
+  })
+
+  it('in plain WGSL leave heads alone that are split, and those are left to them', () => {
+    const { key, query, unsplit } = splitCode({ mask: causal })
+    for (const text of unsplit) expect(text).toMatch(/\.z != 0\.0\) \{ return; \}/)
+    for (const text of [key, query]) {
+      expect(text).toMatch(/if \(gradientScale == 0\.0\) \{ return; \}/)
+    }
+    expect(code({ mask: causal }).key).not.toMatch(/\.z != 0\.0/)
+    const trained = splitCode({ scoreModifiers: [alibi], mask: causal })
+    // It sums the table's gradients of every head.
+    expect(trained.query).not.toMatch(/\.z != 0\.0/)
+  })
+
   it('hold only what the call needs', () => {
     for (const text of [code().key, code().query]) {
       expect(text).not.toMatch(/fn visible|fn modified|fn mapPlane|dropoutWeights|tableGradients/)
@@ -104,13 +147,16 @@ describe('the backward kernels', () => {
 
   it('have memory in multiples of 16 bytes, at which matrices must begin whatever lies before them', () => {
     const bytes: Readonly<Record<string, number>> = { f16: 8, f32: 16, u32: 16 }
-    const texts = [matrixCode({ mask: causal }), matrixCode({ headDim: 128 })]
+    const texts = [matrixCode, splitCode].flatMap((codeOf) => [
+      codeOf({ mask: causal }),
+      codeOf({ headDim: 128 }),
+    ])
     for (const { key, query } of texts) {
       for (const text of [key, query]) {
         const variables = [...text.matchAll(/^var<workgroup> \w+: (.*);$/gm)].map(
           ([, type]) => type!,
         )
-        expect(variables.length).toBeGreaterThanOrEqual(5)
+        expect(variables.length).toBeGreaterThanOrEqual(3)
         for (const type of variables) {
           const [, element] = /vec4<(\w+)>/.exec(type) ?? []
           const counts = [...type.matchAll(/, (\d+)>/g)].map(([, count]) => Number(count))
@@ -129,5 +175,8 @@ describe('the backward kernels', () => {
     expect(code({ mask: causal, ...other, scale: 0.5, dropout: changed })).toEqual(first)
     const onMatrices = matrixCode({ mask: causal, dropout })
     expect(matrixCode({ mask: causal, ...longer, dropout: changed })).toEqual(onMatrices)
+    expect(splitCode({ mask: causal, ...longer, dropout: changed })).toEqual(
+      splitCode({ mask: causal, dropout }),
+    )
   })
 })

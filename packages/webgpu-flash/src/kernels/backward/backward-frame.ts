@@ -28,6 +28,8 @@ export interface GradientConfig {
   readonly dropout: boolean
   /** Whether tiles come from a block map; without one all are visited. */
   readonly blockMap: boolean
+  /** Whether only those heads are its whose rows cannot be split; see kernels/split. */
+  readonly unsplitOnly: boolean
   readonly descriptorWords: number
   readonly parameterWords: number
 }
@@ -195,6 +197,16 @@ export function ownRowTile(blockMap: boolean, head = 'head'): string {
   // Rows are taken longest first, so that no long row begins when the others are done.
   return `var rowTile = params.rowTileBase + workgroup.x;
 if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, ${head}) + rowTile]; }`
+}
+
+/**
+ * Leaves heads that are split to the kernels on subgroup matrices.
+ *
+ * @param head - Text of a head, and of a row of it that is bound.
+ */
+export function unlessSplit({ unsplitOnly }: GradientConfig, head: string, row: string): string {
+  if (!unsplitOnly) return ''
+  return `if (softmaxRows[params.softmaxRowsOffset + (batch * params.heads + ${head}) * params.queryLength + min(${row}, params.queryLength - 1u)].z != 0.0) { return; }\n`
 }
 
 /** WGSL of `mapPlane`: where the rows of a head begin in the map. */

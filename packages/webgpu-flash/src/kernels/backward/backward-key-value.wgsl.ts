@@ -16,6 +16,7 @@ import {
   mapPlaneFunction,
   ownRowTile,
   threadOrigin,
+  unlessSplit,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
 import {
@@ -110,7 +111,7 @@ let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 let batch = params.batchBase + workgroup.z;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${ownRowTile(blockMap, 'firstHead')}
+${unlessSplit(config, 'firstHead', 'params.columnTileBegin * tileColumns')}${ownRowTile(blockMap, 'firstHead')}
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;

@@ -15,6 +15,7 @@ import {
   mapPlaneFunction,
   ownRowTile,
   threadOrigin,
+  unlessSplit,
 } from './backward-frame.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
 import {
@@ -99,7 +100,7 @@ let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${ownRowTile(blockMap)}
-let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+${unlessSplit(config, 'head', 'rowTile * tileRows')}let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;

@@ -15,8 +15,7 @@ export const rowsPerWorkgroup = 16
 /** Threads that share a row, each taking every eighth vector of it. */
 const threadsPerRow = 8
 
-/** Uniform fields of the kernel. */
-export const rowFields: readonly string[] = [
+const rowFields: readonly string[] = [
   ...addressFields(['output', 'dOutput']),
   'logSumExpOffset',
   'softmaxRowsOffset',
@@ -28,7 +27,7 @@ export const rowFields: readonly string[] = [
 ]
 
 /** Further fields, where rows keep the scale of dS. */
-export const scaledRowFields: readonly string[] = [
+const scaledRowFields: readonly string[] = [
   ...rowFields,
   'headsPerKeyHead',
   'dOutputMagnitudes',
@@ -37,6 +36,12 @@ export const scaledRowFields: readonly string[] = [
   'valuePieces',
   'headroom',
 ]
+
+/** Further fields, where the tensors are split. */
+const splitRowFields: readonly string[] = [...rowFields, 'headsPerKeyHead']
+
+/** Where rows take what they keep besides: nowhere, from the sizes of dO and V, or from their powers. */
+export type RowScales = 'none' | 'magnitudes' | 'powers'
 
 /** The largest rows of dO, over all heads that share keys, and of V; every thread for itself. */
 const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
@@ -52,32 +57,51 @@ const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
   }
   let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);`
 
+/** Uniform fields of the kernel. */
+export function fieldsOfRows(scales: RowScales): readonly string[] {
+  return { none: rowFields, magnitudes: scaledRowFields, powers: splitRowFields }[scales]
+}
+
+const bindingOf: Readonly<Record<RowScales, string>> = {
+  none: '',
+  magnitudes: '\n@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;',
+  powers: '\n@group(0) @binding(5) var<storage, read> powers: array<vec2<f32>>;',
+}
+
+/** The last arguments of a row. */
+const scaleOf: Readonly<Record<RowScales, string>> = {
+  none: '',
+  magnitudes: ', scaleOfBound(bound), 0.0',
+  powers: ', powers[(batch * params.heads + head) / params.headsPerKeyHead]',
+}
+
 /** The WGSL of the kernel. Entry point: `main`. */
 export function softmaxRowsKernel(
   output: Access,
   dOutput: Access,
   valueDim: number,
-  softmaxRow: SoftmaxRow,
+  scales: RowScales,
 ): string {
-  const scaled = softmaxRow === 'vec4<f32>'
+  const softmaxRow: SoftmaxRow = scales === 'none' ? 'vec2<f32>' : 'vec4<f32>'
+  const scaled = scales === 'magnitudes'
   const native = [output, dOutput].some((one) => one.dtype === 'float16' && one.nativeFloat16)
   const vectors = Math.ceil(valueDim / 4)
   const sections = [
     native ? 'enable f16;' : '',
     scaled ? 'enable subgroups;' : '',
-    parameterBlock(scaled ? scaledRowFields : rowFields, 0, 0),
+    parameterBlock(fieldsOfRows(scales), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> output: array<${storageType(output)}>;
 @group(0) @binding(2) var<storage, read> dOutput: array<${storageType(dOutput)}>;
 // As bits, since shaders may assume that there is no -Infinity.
 @group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
-@group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${scaled ? '\n@group(0) @binding(5) var<storage, read> magnitudes: array<f32>;' : ''}`,
+@group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${bindingOf[scales]}`,
     `${deadRow}\n${hiddenBits}`,
     `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
     unpackFunctions([output, dOutput]),
     loadFunction('output', output, valueDim),
     loadFunction('dOutput', dOutput, valueDim),
-    scaled ? scaleOfBoundFunction : '',
+    scaled ? scaleOfBoundFunction() : '',
     /* wgsl */ `@compute @workgroup_size(${rowsPerWorkgroup * threadsPerRow})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -101,7 +125,7 @@ fn main(
     for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[thread + other]; }
     let place = (batch * params.heads + head) * params.queryLength + queryRow;
     let bits = logSumExp[params.logSumExpOffset + place];
-    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaled ? ', scaleOfBound(bound), 0.0' : ''});
+    softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaleOf[scales]});
   }
 }`,
   ]

@@ -7,6 +7,8 @@ import { rowsAtOnce } from '../../kernels/backward/matrix/backward-magnitudes.wg
 import { chooseGradientMatrixTile } from './gradient-matrix-tile.ts'
 import type { GradientRows } from './backward-tiles.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
+import { chooseSplitMatrixTile } from './split-matrix-tile.ts'
+import type { SplitMatrixTile } from './split-matrix-tile.ts'
 import type { ForwardPlan } from '../plan.ts'
 
 /** Fewer rows than a subgroup owns leave matrices empty. */
@@ -24,11 +26,10 @@ const largestSlope = 2 ** 10
  * @param sumsTables - Whether the kernel sums gradients of tables.
  */
 export function matrixProblem(
-  { shape, dtype, attention }: ForwardPlan,
+  { shape, attention }: ForwardPlan,
   modifiers: readonly ScoreModifier[],
   sumsTables: boolean,
 ): string | undefined {
-  if (dtype !== 'float16') return 'subgroup matrices are for float16'
   if (sumsTables) return 'gradients of tables are summed in plain WGSL'
   if (Math.min(shape.queryLength, shape.keyLength) < leastRows) {
     return `subgroup matrices need at least ${leastRows} queries and keys`
@@ -51,6 +52,25 @@ export function plannedMatrixTile(
   if (problem !== undefined) return { why: problem }
   if (isSoftware(capabilities)) return { why: 'software imitates subgroup matrices slowly' }
   const tile = chooseGradientMatrixTile(gradients, forward.shape, capabilities)
+  return tile ? { tile } : { why: 'the device has no subgroup matrices for these dims' }
+}
+
+/** Fewer tokens are done before float32 is split. */
+const leastSplit = 128
+
+/** The same of a call in float32, whose products are three of float16. */
+export function plannedSplitTile(
+  gradients: GradientRows,
+  { shape }: ForwardPlan,
+  problem: string | undefined,
+  capabilities: Capabilities,
+): { readonly tile: SplitMatrixTile } | { readonly why: string } {
+  if (problem !== undefined) return { why: problem }
+  if (isSoftware(capabilities)) return { why: 'software imitates subgroup matrices slowly' }
+  if (Math.min(shape.queryLength, shape.keyLength) < leastSplit) {
+    return { why: `fewer than ${leastSplit} queries or keys do not pay for splitting float32` }
+  }
+  const tile = chooseSplitMatrixTile(gradients, shape, capabilities)
   return tile ? { tile } : { why: 'the device has no subgroup matrices for these dims' }
 }
 

@@ -1,8 +1,8 @@
 // The account of a backward pass: its tiles, operations, bytes and memory.
-import type { BackwardPlan, GradientPass } from './backward-plan.ts'
+import type { BackwardPlan } from './backward-plan.ts'
+import type { GradientPass, GradientTile } from './gradient-passes.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
-import type { BackwardTile } from './backward-tiles.ts'
-import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
+import { splitStorage } from './split-storage.ts'
 import { describeOrigin } from '../tuning.ts'
 
 /** Kinds of kernels: plain WGSL, or subgroup matrices. */
@@ -11,8 +11,8 @@ export type BackwardVariant = 'tiled' | 'subgroup-matrix'
 /** The account of one of the two kernels. */
 export interface GradientExplanation {
   readonly variant: BackwardVariant
-  /** Of plain WGSL or of subgroup matrices; both say `rows` and `columns`. */
-  readonly tile: BackwardTile | GradientMatrixTile
+  /** Of plain WGSL or of subgroup matrices; all say `rows` and `columns`. */
+  readonly tile: GradientTile
   /** Why this kernel and this tile. */
   readonly reason: string
   readonly workgroupMemoryBytes: number
@@ -49,6 +49,8 @@ export interface BackwardExplanation {
     readonly tables: number
     /** Sums for the gradients of trainable tables. */
     readonly tableSums: number
+    /** Halves of float32 tensors, where they are multiplied on subgroup matrices: as large as the tensors. */
+    readonly halves: number
     readonly gradients: number
   }
 }
@@ -64,17 +66,30 @@ export function softmaxRowBytes({ headroom }: BackwardPlan): number {
   return headroom === undefined ? 8 : 16
 }
 
+/** Whether a kernel multiplies split float32. */
+export function isSplit({ query, key }: BackwardPlan): boolean {
+  return [query, key].some(({ kind }) => kind === 'split-matrix')
+}
+
+/** Whether a kernel scales float16 by the sizes of dO and V. */
+export function measuresMagnitudes({ query, key }: BackwardPlan): boolean {
+  return [query, key].some(({ kind }) => kind === 'subgroup-matrix')
+}
+
 /** Bytes of the buffers that a backward plan works in. */
 export function backwardWorkspace(plan: BackwardPlan): {
   readonly softmaxRows: number
   readonly magnitudes: number
   readonly tableSums: number
+  /** Of split float32. */
+  readonly split: ReturnType<typeof splitStorage> | undefined
 } {
-  const { forward, storage, headroom } = plan
+  const { forward, storage } = plan
   const { batch, heads, queryLength } = forward.shape
   return {
+    split: isSplit(plan) ? splitStorage(forward.shape) : undefined,
     softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
-    magnitudes: headroom === undefined ? 0 : 4 * magnitudeStorage(forward).length,
+    magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(forward).length : 0,
     tableSums: 4 * storage.length,
   }
 }
@@ -88,7 +103,7 @@ function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanatio
   const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
   const visited = packedMap ? packedMap.visited * copies : total
   return {
-    variant: kind,
+    variant: kind === 'tiled' ? 'tiled' : 'subgroup-matrix',
     tile,
     reason: reasonOf(pass),
     workgroupMemoryBytes: kind === 'tiled' ? 16 * pass.memory.vectors : pass.memory.bytes,
@@ -103,6 +118,12 @@ function reasonOf(pass: GradientPass): string {
     return describeOrigin(
       pass.tileOrigin,
       'float16 products on subgroup matrices with float32 sums, dS scaled by a power of two',
+    )
+  }
+  if (pass.kind === 'split-matrix') {
+    return describeOrigin(
+      pass.tileOrigin,
+      'float32 as three float16 products each on subgroup matrices, summed in float32; heads whose rows differ too much or are not finite in plain WGSL',
     )
   }
   const { tile, tileOrigin, why } = pass
@@ -125,7 +146,9 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
   const rows = batch * heads * queryLength
   const gradients =
     elementBytes * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
-  const { softmaxRows, magnitudes, tableSums } = backwardWorkspace(plan)
+  const { softmaxRows, magnitudes, tableSums, split } = backwardWorkspace(plan)
+  const halves = Object.values(split?.halves ?? {}).reduce((sum, bytes) => sum + bytes, 0)
+  const powers = split ? split.ranges + split.powers : 0
   // Each visit reads Q, K, V and dO; what is summed is read once more.
   const perToken = headDim + valueDim
   const ofQuery = query.tile.rows * perToken + query.tile.columns * (perToken + headDim)
@@ -138,13 +161,15 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
     key,
     floatingPointOperations: query.floatingPointOperations + key.floatingPointOperations,
     bytes: {
-      read: elements * elementBytes + 4 * rows,
-      written: gradients + softmaxRows + magnitudes + tableSums,
+      // Tensors that are split are read twice for that.
+      read: elements * elementBytes + 4 * rows + 2 * halves,
+      written: gradients + softmaxRows + magnitudes + powers + tableSums + halves,
     },
     memoryBytes: {
-      softmaxRows: softmaxRows + magnitudes,
+      softmaxRows: softmaxRows + magnitudes + powers,
       tables: plan.words.byteLength,
       tableSums,
+      halves,
       gradients,
     },
   }

@@ -6,10 +6,19 @@ import { packParameters } from '../../kernels/parameters.ts'
 import { gradientRange, splitGradient } from '../../plan/backward/backward-dispatch.ts'
 import type { GradientDispatch, GradientProblem } from '../../plan/backward/backward-dispatch.ts'
 import { measuredPieces } from '../../plan/backward/backward-matrices.ts'
-import type { BackwardPlan, GradientPass } from '../../plan/backward/backward-plan.ts'
+import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import type { BoundRange, BoundTensor, DispatchLimits } from '../../plan/dispatch.ts'
-import { softmaxRowBytes } from '../../plan/backward/explain-backward.ts'
+import {
+  isSplit,
+  measuresMagnitudes,
+  softmaxRowBytes,
+} from '../../plan/backward/explain-backward.ts'
 import { rowsPerWorkgroup } from '../../kernels/backward/backward-rows.wgsl.ts'
+import { rangePieces } from '../../kernels/backward/split/measure-rows.wgsl.ts'
+import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
+import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
+import { halvedRowsAtOnce } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
@@ -20,10 +29,12 @@ import {
   sinkKernel,
   summedLookups,
   tableKernel,
+  unsplitKernel,
 } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { boundTensorOf } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs, BackwardTensorName } from './backward-tensors.ts'
+import { halvesKernel, powersKernel, rangeKernel, splitValues } from './split-kernels.ts'
 import { parameterWords } from '../forward/forward-call.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
 import { kernelLayout, kernelPipeline } from '../pipelines.ts'
@@ -120,7 +131,15 @@ export function prepareBackward(
         return tensor && gradientRange(problem, box, tensor)
       }
       const addresses = kernel.names.map((name) =>
-        boundValues(name, tensors, accesses, rangeOf(name)?.offset ?? 0, rowBytes),
+        boundValues(
+          name,
+          tensors,
+          accesses,
+          rangeOf(name)?.offset ?? 0,
+          rowBytes,
+          shape,
+          kernel.fields,
+        ),
       )
       const values = Object.assign({}, ...addresses, gradientValues(plan, pass, box)) as Record<
         string,
@@ -142,28 +161,43 @@ export function prepareBackward(
     separatePlanes: false,
     tileWork: 2 * rows * shape.valueDim,
   })
-  const measures =
-    plan.headroom === undefined
-      ? []
-      : [
-          ...walk(
-            measureKernel(plan, accesses, 'dOutput'),
-            ofRows(measuredPieces(shape.queryLength).rows),
-          ),
-          ...walk(
-            measureKernel(plan, accesses, 'value'),
-            ofRows(measuredPieces(shape.keyLength).rows, 'keys'),
-          ),
-        ]
+  const ofPieces = (name: SplitTensor, { rows }: { readonly rows: number }) =>
+    ofRows(rows, followsKeys(name) ? 'keys' : 'queries')
+  const lengthOf = (name: SplitTensor): number =>
+    followsKeys(name) ? shape.keyLength : shape.queryLength
+  const measures = measuresMagnitudes(plan)
+    ? (['dOutput', 'value'] as const).flatMap((name) =>
+        walk(measureKernel(plan, accesses, name), ofPieces(name, measuredPieces(lengthOf(name)))),
+      )
+    : []
+  const splits = (): Draft[] => [
+    ...splitTensors.flatMap((name) =>
+      walk(rangeKernel(plan, accesses, name), ofPieces(name, rangePieces(lengthOf(name)))),
+    ),
+    draft(
+      powersKernel(plan),
+      { heads: shape.heads, headsPerKeyHead: shape.heads / shape.kvHeads, ...splitValues(plan) },
+      () => undefined,
+      [1, shape.kvHeads, shape.batch],
+    ),
+    ...splitTensors.flatMap((name) =>
+      walk(halvesKernel(plan, accesses, name), ofPieces(name, { rows: halvedRowsAtOnce })),
+    ),
+  ]
+  const gradients = (kernel: BackwardKernel, pass: GradientPass): Draft[] => {
+    const separatePlanes = pass.rowTokens === 'queries' && plan.storage.separatePlanes
+    const unsplit = unsplitKernel(plan, pass, accesses)
+    return [
+      ...walk(kernel, ofPass(pass, separatePlanes), pass),
+      ...(unsplit ? walk(unsplit.kernel, ofPass(unsplit.pass, separatePlanes), unsplit.pass) : []),
+    ]
+  }
   const steps = [
     ...measures,
+    ...(isSplit(plan) ? splits() : []),
     ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
-    ...walk(keyKernel(plan, accesses), ofPass(plan.key, false), plan.key),
-    ...walk(
-      queryKernel(plan, accesses),
-      ofPass(plan.query, plan.storage.separatePlanes),
-      plan.query,
-    ),
+    ...gradients(keyKernel(plan, accesses), plan.key),
+    ...gradients(queryKernel(plan, accesses), plan.query),
     ...(attention.sinks
       ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
           ...step,

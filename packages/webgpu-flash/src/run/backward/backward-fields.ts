@@ -1,13 +1,19 @@
 // The numbers in the uniform blocks of the backward kernels.
-import type { Table } from '@attn/core'
+import type { AttentionShape, Table } from '@attn/core'
 import { floatWord } from '../../kernels/parameters.ts'
+import { splitTensors } from '../../kernels/backward/split/powers.ts'
+import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import type { GradientDispatch } from '../../plan/backward/backward-dispatch.ts'
 import { magnitudeStorage, measuredPieces } from '../../plan/backward/backward-matrices.ts'
-import type { BackwardPlan, GradientPass } from '../../plan/backward/backward-plan.ts'
+import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
+import { isSplit } from '../../plan/backward/explain-backward.ts'
 import type { DispatchLimits } from '../../plan/dispatch.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
+import { halvesView } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
+import { splitValues } from './split-kernels.ts'
 import { dropoutValues } from '../forward/forward-call.ts'
 
 type Values = Readonly<Record<string, number>>
@@ -17,6 +23,7 @@ type Values = Readonly<Record<string, number>>
  *
  * @param start - First byte of the binding.
  * @param rowBytes - Bytes that are kept of a row.
+ * @param fields - Those of the kernel.
  */
 export function boundValues(
   name: BackwardKernel['names'][number],
@@ -24,7 +31,15 @@ export function boundValues(
   accesses: BackwardAccesses,
   start: number,
   rowBytes: number,
+  shape: AttentionShape,
+  fields: readonly string[],
 ): Values {
+  const split = splitTensors.find((one) => halvesOf(one) === name)
+  if (split) {
+    // What splits a tensor addresses both, others the halves in its place.
+    const prefix = fields.includes(`${name as string}Offset`) ? (name as string) : split
+    return addressValues(prefix, halvesView(shape, split), 4, start)
+  }
   if (name === 'softmaxRows') return { softmaxRowsOffset: -start / rowBytes }
   if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }
   if (typeof name !== 'string' || !(name in accesses)) return {}
@@ -85,8 +100,10 @@ export function gradientValues(
 }
 
 /** Where the measures of dO and V lie, and what may make dS larger than their product. */
-function measureValues({ forward, headroom }: BackwardPlan): Values {
+function measureValues(plan: BackwardPlan): Values {
+  const { forward, headroom } = plan
   if (headroom === undefined) return {}
+  if (isSplit(plan)) return splitValues(plan)
   const { queryLength, keyLength } = forward.shape
   const [dOutput, value] = [measuredPieces(queryLength), measuredPieces(keyLength)]
   return {

@@ -10,17 +10,18 @@ import {
   magnitudesKernel,
 } from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
 import type { MeasuredTensor } from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
-import {
-  rowFields,
-  scaledRowFields,
-  softmaxRowsKernel,
-} from '../../kernels/backward/backward-rows.wgsl.ts'
+import { fieldsOfRows, softmaxRowsKernel } from '../../kernels/backward/backward-rows.wgsl.ts'
+import type { RowScales } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { sinkFields, sinkGradientKernel } from '../../kernels/backward/backward-sinks.wgsl.ts'
 import { tableFieldsOf, tableGradientKernel } from '../../kernels/backward/backward-tables.wgsl.ts'
+import { splitGradientKernel } from '../../kernels/backward/split/gradient-split.wgsl.ts'
+import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
 import type { SoftmaxRow } from '../../kernels/tile/pair-gradient.ts'
 import { tableFields } from '../../kernels/tile/table-sums.ts'
-import type { BackwardPlan, GradientPass } from '../../plan/backward/backward-plan.ts'
+import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import type { GradientPass, TiledPass } from '../../plan/backward/gradient-passes.ts'
+import { isSplit, measuresMagnitudes } from '../../plan/backward/explain-backward.ts'
 import type { BackwardTensorName } from './backward-tensors.ts'
 import type { Kernel } from '../pipelines.ts'
 
@@ -28,7 +29,18 @@ import type { Kernel } from '../pipelines.ts'
 export type BackwardAccesses = Readonly<Record<Exclude<BackwardTensorName, 'logSumExp'>, Access>>
 
 /** Buffers of a plan's own, beside the tensors of a call. */
-export type OwnBuffer = 'softmaxRows' | 'magnitudes' | 'data' | 'tableGradients' | 'dSinks'
+export type OwnBuffer =
+  | 'softmaxRows'
+  | 'magnitudes'
+  | 'data'
+  | 'tableGradients'
+  | 'dSinks'
+  | 'ranges'
+  | 'powers'
+  | HalvesName
+
+/** The name of the halves of a tensor. */
+export type HalvesName = ReturnType<typeof halvesOf>
 
 /** A kernel with what it binds, in order. */
 export interface BackwardKernel extends Kernel {
@@ -62,21 +74,19 @@ export function measureKernel(
 /** D = rowsum(dO * O) beside the log-sum-exp of every row. */
 export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
   const { valueDim } = plan.forward.shape
-  const row = softmaxRowType(plan)
-  const scaled = row === 'vec4<f32>'
+  const scales: RowScales = isSplit(plan)
+    ? 'powers'
+    : measuresMagnitudes(plan)
+      ? 'magnitudes'
+      : 'none'
+  const read = scales === 'none' ? [] : [scales]
   return {
     label: 'attn backward rows',
-    names: [
-      'output',
-      'dOutput',
-      'logSumExp',
-      'softmaxRows',
-      ...(scaled ? ['magnitudes' as const] : []),
-    ],
-    bindings: [false, false, false, true, ...(scaled ? [false] : [])],
-    fields: scaled ? scaledRowFields : rowFields,
+    names: ['output', 'dOutput', 'logSumExp', 'softmaxRows', ...read],
+    bindings: [false, false, false, true, ...read.map(() => false)],
+    fields: fieldsOfRows(scales),
     expressions: false,
-    code: softmaxRowsKernel(accesses.output, accesses.dOutput, valueDim, row),
+    code: softmaxRowsKernel(accesses.output, accesses.dOutput, valueDim, scales),
   }
 }
 
@@ -101,16 +111,28 @@ function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccess
   }
 }
 
+/** Whose rows a kernel sums, in which tiles. */
+const placeOf = <Pass extends { rowTokens: unknown; tile: unknown; memory: unknown }>({
+  rowTokens,
+  tile,
+  memory,
+}: Pass): Pick<Pass, 'rowTokens' | 'tile' | 'memory'> => ({ rowTokens, tile, memory })
+
+const splitInputs = inputs.map((name) =>
+  name === 'softmaxRows' || name === 'data' ? name : halvesOf(name),
+)
+
 /** What a kernel binds and writes, whatever its kind. */
 function gradientKernel(
   label: string,
   outputs: readonly ('dQuery' | 'dKey' | 'dValue')[],
   dropout: boolean,
   code: string,
+  read: BackwardKernel['names'] = inputs,
 ): BackwardKernel {
   return {
     label,
-    names: [...inputs, ...outputs],
+    names: [...read, ...outputs],
     bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
     fields: gradientFields(outputs, dropout),
     expressions: true,
@@ -124,15 +146,27 @@ export function queryKernel(plan: BackwardPlan, accesses: BackwardAccesses): Bac
   const config = common(plan, pass, accesses)
   const label = 'attn backward dQ'
   const { dQuery } = accesses
+  if (pass.kind === 'split-matrix') {
+    const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
+    return gradientKernel(label, ['dQuery'], config.dropout, code, splitInputs)
+  }
   if (pass.kind === 'subgroup-matrix') {
-    const { rowTokens, tile, memory } = pass
-    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs: [dQuery] })
+    const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
     return gradientKernel(label, ['dQuery'], config.dropout, code)
   }
+  return tiledQueryKernel(plan, pass, accesses, false)
+}
+
+function tiledQueryKernel(
+  plan: BackwardPlan,
+  pass: TiledPass,
+  accesses: BackwardAccesses,
+  unsplitOnly: boolean,
+): BackwardKernel {
+  const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
   const { sums } = plan.storage
-  const { tile, memory } = pass
-  const code = queryGradientKernel({ ...config, tile, memory, dQuery, tables: sums })
-  const kernel = gradientKernel(label, ['dQuery'], config.dropout, code)
+  const code = queryGradientKernel({ ...config, dQuery: accesses.dQuery, tables: sums })
+  const kernel = gradientKernel('attn backward dQ', ['dQuery'], config.dropout, code)
   if (sums.length === 0) return kernel
   return {
     ...kernel,
@@ -148,15 +182,39 @@ export function keyKernel(plan: BackwardPlan, accesses: BackwardAccesses): Backw
   const { key: pass } = plan
   const config = common(plan, pass, accesses)
   const label = 'attn backward dK dV'
+  const outputs = [dValue, dKey]
+  if (pass.kind === 'split-matrix') {
+    const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs })
+    return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code, splitInputs)
+  }
   if (pass.kind === 'subgroup-matrix') {
-    const { rowTokens, tile, memory } = pass
-    const outputs = [dValue, dKey]
-    const code = gradientMatrixKernel({ ...config, rowTokens, tile, memory, outputs })
+    const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs })
     return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code)
   }
-  const { tile, memory } = pass
-  const code = keyGradientKernel({ ...config, tile, memory, dKey, dValue })
-  return gradientKernel(label, ['dKey', 'dValue'], config.dropout, code)
+  return tiledKeyKernel(plan, pass, accesses, false)
+}
+
+function tiledKeyKernel(
+  plan: BackwardPlan,
+  pass: TiledPass,
+  accesses: BackwardAccesses,
+  unsplitOnly: boolean,
+): BackwardKernel {
+  const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
+  const { dKey, dValue } = accesses
+  const code = keyGradientKernel({ ...config, dKey, dValue })
+  return gradientKernel('attn backward dK dV', ['dKey', 'dValue'], config.dropout, code)
+}
+
+/** The kernel of heads that a kernel on split float32 leaves alone, with its pass. */
+export function unsplitKernel(
+  plan: BackwardPlan,
+  pass: GradientPass,
+  accesses: BackwardAccesses,
+): { readonly pass: TiledPass; readonly kernel: BackwardKernel } | undefined {
+  if (pass.kind !== 'split-matrix') return undefined
+  const kernelOf = pass.rowTokens === 'queries' ? tiledQueryKernel : tiledKeyKernel
+  return { pass: pass.unsplit, kernel: kernelOf(plan, pass.unsplit, accesses, true) }
 }
 
 /** Gradients of the sinks. */

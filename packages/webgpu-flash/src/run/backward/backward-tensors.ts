@@ -1,8 +1,12 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
-import { checkOptions } from '@attn/core'
+import { checkOptions, contiguousStrides } from '@attn/core'
 import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
+import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
+import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
+import { halvesShape } from '../../plan/backward/split-storage.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tensors.ts'
@@ -139,6 +143,21 @@ export function checkBackwardTensors(
   }
 }
 
+/** The halves of a tensor as one. */
+export function halvesView(
+  shape: AttentionShape,
+  name: SplitTensor,
+): Omit<GpuTensor, 'storage'> & { readonly storage: undefined } {
+  const sizes = halvesShape(shape, name)
+  return {
+    dtype: 'float16',
+    shape: sizes,
+    strides: contiguousStrides(sizes),
+    offset: 0,
+    storage: undefined,
+  }
+}
+
 /**
  * What is bound in part where it is too large: a tensor of the call, or what is kept of its rows.
  *
@@ -147,9 +166,10 @@ export function checkBackwardTensors(
 export function boundTensorOf(
   name: unknown,
   tensors: BackwardInputs & BackwardOutputs,
-  { batch, heads, queryLength }: AttentionShape,
+  shape: AttentionShape,
   rowBytes: number,
 ): BoundTensor | undefined {
+  const { batch, heads, queryLength } = shape
   if (name === 'softmaxRows') {
     const words = rowBytes / 4
     const row = words * queryLength
@@ -164,6 +184,11 @@ export function boundTensorOf(
       elementBytes: 4,
       follows: 'queries',
     }
+  }
+  const split = splitTensors.find((one) => halvesOf(one) === name)
+  if (split) {
+    const follows = followsKeys(split) ? 'keys' : 'queries'
+    return { view: halvesView(shape, split), elementBytes: 2, follows }
   }
   const known = backwardTensorNames.find((candidate) => candidate === name)
   if (!known) return undefined

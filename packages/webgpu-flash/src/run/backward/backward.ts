@@ -7,8 +7,15 @@ import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
+import { splitTensors } from '../../kernels/backward/split/powers.ts'
+import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { checkBindable } from '../../plan/check-bindable.ts'
-import { backwardWorkspace } from '../../plan/backward/explain-backward.ts'
+import {
+  backwardWorkspace,
+  isSplit,
+  measuresMagnitudes,
+} from '../../plan/backward/explain-backward.ts'
 import { outputStrides } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { prepareBackward } from './backward-call.ts'
@@ -19,8 +26,10 @@ import {
   queryKernel,
   rowsKernel,
   summedLookups,
+  unsplitKernel,
 } from './backward-kernels.ts'
-import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
+import type { BackwardAccesses, BackwardKernel, HalvesName } from './backward-kernels.ts'
+import { splitKernels } from './split-kernels.ts'
 import { backwardShapes, backwardTensorNames } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { createCallCache } from '../call-cache.ts'
@@ -48,7 +57,8 @@ export interface BoundBackward {
 
 /** Buffers by the names under which kernels bind them. */
 type OwnBuffers = Readonly<
-  Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> & { magnitudes?: GPUBuffer }
+  Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> &
+    Partial<Record<'magnitudes' | 'ranges' | 'powers' | HalvesName, GPUBuffer>>
 >
 
 const storageUsage = 0x80
@@ -65,6 +75,19 @@ export function bindBackward(
   const nativeFloat16 = capabilities.shaderFloat16
   const workspace = backwardWorkspace(plan)
   checkBindable('flash.plan', 'backward tables', plan.words.byteLength, capabilities.limits)
+  const splitBuffers = (split: typeof workspace.split): Partial<OwnBuffers> =>
+    split
+      ? {
+          ranges: buffers.allocate('ranges of rows', split.ranges),
+          powers: buffers.allocate('powers of heads', split.powers),
+          ...Object.fromEntries(
+            splitTensors.map((name) => [
+              halvesOf(name),
+              buffers.allocate(`halves of ${name}`, split.halves[name]),
+            ]),
+          ),
+        }
+      : {}
   const own = errors.guard('flash.plan', (call) => {
     const made: OwnBuffers = {
       data: buffers.upload('backward tables', plan.words, storageUsage),
@@ -73,6 +96,7 @@ export function bindBackward(
       ...(workspace.magnitudes > 0
         ? { magnitudes: buffers.allocate('magnitudes of rows', workspace.magnitudes) }
         : {}),
+      ...splitBuffers(workspace.split),
     }
     call.writes(...Object.values(made))
     return made
@@ -92,13 +116,21 @@ export function bindBackward(
       dOutput: ofValue,
       dValue: ofValue,
     }
-    const measures =
-      plan.headroom === undefined
-        ? []
-        : (['dOutput', 'value'] as const).map((name) => measureKernel(plan, accesses, name))
+    const before = [
+      ...(measuresMagnitudes(plan)
+        ? (['dOutput', 'value'] as const).map((name) => measureKernel(plan, accesses, name))
+        : []),
+      ...(isSplit(plan) ? splitKernels(plan, accesses) : []),
+      rowsKernel(plan, accesses),
+    ]
+    const withUnsplit = (kernel: BackwardKernel, pass: GradientPass): BackwardKernel[] => {
+      const unsplit = unsplitKernel(plan, pass, accesses)
+      return unsplit ? [kernel, unsplit.kernel] : [kernel]
+    }
     return [
-      ...measures,
-      ...[rowsKernel, keyKernel, queryKernel].map((kernel) => kernel(plan, accesses)),
+      ...before,
+      ...withUnsplit(keyKernel(plan, accesses), plan.key),
+      ...withUnsplit(queryKernel(plan, accesses), plan.query),
     ]
   }
 

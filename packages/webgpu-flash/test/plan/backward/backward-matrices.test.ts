@@ -33,7 +33,8 @@ describe('the backward pass on subgroup matrices', () => {
   })
 
   it.each([
-    ['float32', { dtype: 'float32' }, /for float16/],
+    ['few tokens of float32', { dtype: 'float32', keyLength: 100 }, /do not pay for splitting/],
+    ['widths of float32 that differ', { dtype: 'float32', valueDim: 32 }, /for these dims/],
     ['few keys', { keyLength: 8 }, /at least 16 queries and keys/],
     ['unbounded slopes', { scoreModifiers: [cubed] }, /how steep/],
     ['dropout of nearly all', { dropout: { rate: 0.999, seed: 1 } }, /keeps too few/],
@@ -44,6 +45,29 @@ describe('the backward pass on subgroup matrices', () => {
     expect(variant).toBe('tiled')
     expect(query.reason).toMatch(why)
     expect(key.reason).toMatch(why)
+  })
+
+  it('splits float32, and accounts for the halves', () => {
+    const planned = plan({ dtype: 'float32', mask: causal })
+    const { query, key, variant, memoryBytes } = explainBackward(planned)
+    expect([query.variant, key.variant, variant]).toEqual(Array(3).fill('subgroup-matrix'))
+    expect(query.reason).toMatch(/three float16 products/)
+    const { batch, heads, kvHeads, queryLength, keyLength, headDim } = planned.forward.shape
+    // As large as Q, dO, K and V.
+    const rows = batch * (heads * queryLength + kvHeads * keyLength)
+    expect(memoryBytes.halves).toBe(4 * 2 * rows * headDim)
+    expect(explainBackward(plan({ mask: causal })).memoryBytes.halves).toBe(0)
+  })
+
+  it.each([32, 64, 96, 128])('finds tiles of split float32 for %i dims', (headDim) => {
+    const { query, key } = plan({ dtype: 'float32', headDim })
+    for (const pass of [query, key]) {
+      if (pass.kind !== 'split-matrix') throw new Error(`a pass is ${pass.kind}`)
+      expect(pass.memory.bytes).toBeLessThanOrEqual(49152)
+      expect(pass.memory.bytes % 16).toBe(0)
+      expect(pass.tile.pairs).toBe(pass.rowTokens === 'queries' ? 8 : headDim > 64 ? 4 : 6)
+      expect(pass.unsplit.kind).toBe('tiled')
+    }
   })
 
   it('is mixed where tables are trained: dQ sums their gradients in plain WGSL', () => {
@@ -68,7 +92,17 @@ describe('the backward pass on subgroup matrices', () => {
     const given = (options: Partial<PlanOptions>) => () =>
       plan({ ...options, backwardTiles: { key: tile } })
     expect(given({ dtype: 'float32' })).toThrow(RangeError)
-    expect(given({ dtype: 'float32' })).toThrow(/flash.plan: subgroup matrices are for float16/)
+    expect(given({ dtype: 'float32' })).toThrow(/without pairs are for float16/)
+    const split = plan({ dtype: 'float32' }).key.tile
+    expect(() => plan({ backwardTiles: { key: split } })).toThrow(
+      /pairs of subgroups are for float32/,
+    )
+    const odd = { ...split, rows: 17 }
+    expect(() => plan({ dtype: 'float32', backwardTiles: { key: odd } })).toThrow(/do not divide/)
+    const tall = { ...split, pairs: 64, rows: 1024 }
+    expect(() => plan({ dtype: 'float32', backwardTiles: { key: tall } })).toThrow(
+      /bytes of workgroup memory/,
+    )
     expect(given({ headDim: 20 })).toThrow(/flash.plan: the device has no subgroup matrices of 16/)
   })
 })

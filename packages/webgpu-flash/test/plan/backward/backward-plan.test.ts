@@ -3,7 +3,7 @@ import { floatTable, mask, scoreModifier, softcap, UnsupportedError } from '@att
 import type { FloatTable } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { planBackward } from '../../../src/plan/backward/backward-plan.ts'
-import type { GradientPass } from '../../../src/plan/backward/backward-plan.ts'
+import type { GradientPass } from '../../../src/plan/backward/gradient-passes.ts'
 import type { BackwardPlan } from '../../../src/plan/backward/backward-plan.ts'
 import { explainBackward } from '../../../src/plan/backward/explain-backward.ts'
 import { planForward } from '../../../src/plan/plan.ts'

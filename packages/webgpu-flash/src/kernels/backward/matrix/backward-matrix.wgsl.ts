@@ -22,7 +22,7 @@ import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
-import { castRoles } from './roles.ts'
+import { castRoles, lanesWork } from './roles.ts'
 import type { GradientMatrixConfig } from './roles.ts'
 import { weightConstants } from './scaling.ts'
 import { rowByRow, strangeFunction } from './row-by-row.ts'
@@ -82,7 +82,7 @@ const weightStride = ${memory.weightStride}u;
 // Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
 const deadRow = 2.0e38;
-${weightConstants}`
+${weightConstants()}`
 }
 
 function workgroupMemory(config: GradientMatrixConfig): string {
@@ -111,7 +111,7 @@ const flag = `// Whether any thread has met a row that is not finite. Like the o
 var<workgroup> foundStrange: vec4<u32>;`
 
 /** Log-sum-exp, D and the scale of dS of a row, also of rows past the last. */
-const softmaxRowFunction = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
+export const softmaxRowFunction = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
   let row = min(queryRow, params.queryLength - 1u);
   let held = softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + row];
   return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
@@ -179,7 +179,7 @@ let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they
 ${scaleOfPower}
 let gradientScale = softmaxRow(batch, head, rowTile * tileRows).z;
 ${ownOrigin(config)}
-${ownStatistics(config)}
+${ownStatistics(lanesWork(config))}
 ${stageOwnRows(config)}
 ${startSums(config)}
 ${startStrange(config)}
@@ -235,7 +235,7 @@ ${tileLoop(
 ${ask('visitsNext', 'nextFull')}${staging.store(otherPlace)}
 ${laterTile(blockMap)}
 ${where('visitsLater', staging.fetch('laterTile'))}
-${pairWeights(config, place)}
+${pairWeights(lanesWork(config), place)}
 workgroupBarrier();
 ${addSums(config, place)}
 ${scoreProducts(config, otherPlace)}

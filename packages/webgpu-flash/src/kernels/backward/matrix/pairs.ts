@@ -2,8 +2,10 @@
 // from S and dP in workgroup memory to P and dS there. Exponentials are powers of two, since that is
 // what the hardware has; the scale of P is part of the exponent and that of dS part of dP and D, so that
 // neither costs an instruction.
+import type { GradientRules } from '../../../codegen/gradient-rules.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { laneVector } from '../../forward/matrix/lane-rows.ts'
+import type { LaneRows } from '../../forward/matrix/lane-rows.ts'
 import { eachScore, ownColumnVectors, ownRows } from '../../tile/grid.ts'
 import {
   applySlopes,
@@ -13,14 +15,30 @@ import {
   pairSteps,
   startSlopes,
 } from '../../tile/pair-gradient.ts'
-import { castRoles, laneGrid } from './roles.ts'
-import type { GradientMatrixConfig } from './roles.ts'
+import type { PairGrid } from '../../tile/pair-gradient.ts'
+
+/** What lanes work on, and where it lies. */
+export interface PairWork {
+  readonly rowTokens: PairGrid['rowTokens']
+  readonly rules: GradientRules
+  readonly dropout: boolean
+  /** How rows and vectors are dealt to the lanes. */
+  readonly lanes: LaneRows
+  readonly grid: PairGrid
+  /** Text of the factor on dP, whose product with it is scaled as dS is. */
+  readonly gradientFactor: string
+  /** Text of a vector of S, and of dP, of a lane's row i. */
+  score(i: number, vector: string): string
+  gradient(i: number, vector: string): string
+  /** Statements that hand the vectors `score{i}_{j}`, P, and `gradient{i}_{j}`, dS, to the matrices. */
+  store(i: number, j: number, vector: string): string
+}
 
 /** Declares log-sum-exp and D of a lane's own queries, once. */
-export function ownStatistics({ tile, rowTokens }: GradientMatrixConfig): string {
+export function ownStatistics({ lanes, rowTokens }: PairWork): string {
   if (rowTokens === 'keys') return ''
   return unroll(
-    tile.rowsPerLane,
+    lanes.rowsPerLane,
     (r) => `let softmaxRow${r} = softmaxRow(batch, head, firstQuery + ownRow${r});
 let logSumExp${r} = softmaxRow${r}.x * log2e - weightBits;
 let delta${r} = softmaxRow${r}.y * gradientScale;`,
@@ -28,22 +46,21 @@ let delta${r} = softmaxRow${r}.y * gradientScale;`,
 }
 
 /** P and dS of the tile whose scores are in memory; `place` is where its queries' statistics lie. */
-export function pairWeights(config: GradientMatrixConfig, place: string): string {
-  const { tile, rules, rowTokens } = config
-  const grid = laneGrid(config)
+export function pairWeights(work: PairWork, place: string): string {
+  const { lanes, rules, rowTokens, grid } = work
   const vectors = ownColumnVectors(grid)
   const ofKeys = rowTokens === 'keys'
   const each = (line: (i: number, j: number) => string): string =>
     unroll(ownRows(grid), (i) => unroll(vectors, (j) => line(i, j)))
   const loads = each((i, j) => {
-    const from = `[subgroup][ownRow${i} * scoreStride + ${laneVector(tile, j)}]`
-    return `var score${i}_${j} = scores${from};\nvar gradient${i}_${j} = gradients${from};`
+    const vector = laneVector(lanes, j)
+    return `var score${i}_${j} = ${work.score(i, vector)};\nvar gradient${i}_${j} = ${work.gradient(i, vector)};`
   })
   const statistics = ofKeys
     ? unroll(vectors, (j) => {
-        const vector = laneVector(tile, j)
+        const vector = laneVector(lanes, j)
         return `let logSumExp${j} = statistics[${place}][${vector}];
-let delta${j} = statistics[${place}][${vector} + ${tile.columns / 4}u];`
+let delta${j} = statistics[${place}][${vector} + ${grid.tileColumns / 4}u];`
       })
     : ''
   const logSumExp = (i: number, j: number): string =>
@@ -58,46 +75,37 @@ ${each((i, j) => `score${i}_${j} = fma(clamp(score${i}_${j}, vec4<f32>(hidden), 
           `score${i}_${j} = fma(score${i}_${j}, vec4<f32>(scaleOfPower), -${logSumExp(i, j)});`,
       )
   return [
-    pairOrigin(config),
+    pairOrigin(work),
     statistics,
     loads,
     startSlopes(grid, rules),
     exponents,
     `if (!full) {\n${hideScores(grid, rules)}\n}`,
     eachScore(grid, 'score', (score) => `${score} = exp2(${score});`),
-    gradients(config),
+    gradients(work),
     applySlopes(grid, rules),
-    each((i, j) => {
-      const to = `[subgroup][ownRow${i} * weightStride + ${laneVector(tile, j)}`
-      const weights = castRoles(config).sums.map(({ name, weights: first }) => {
-        const from = name === 'dValue' ? 'score' : 'gradient'
-        return `weights${to}${first === 0 ? '' : ` + ${first}u`}] = vec4<f16>(${from}${i}_${j});`
-      })
-      return weights.join('\n')
-    }),
+    each((i, j) => work.store(i, j, laneVector(lanes, j))),
   ]
     .filter((part) => part !== '')
     .join('\n')
 }
 
 /** Declares the tokens of a lane's first column; those of its first row are declared outside the loop. */
-function pairOrigin({ rowTokens }: GradientMatrixConfig): string {
+function pairOrigin({ rowTokens }: PairWork): string {
   if (rowTokens === 'queries') return `let keyIndex = columnTile * tileColumns + 4u * part;`
   return `let queryIndex = i32(columnTile * tileColumns + 4u * part);
 let position = queryOffset + queryIndex;`
 }
 
 /** Declares the tokens of a lane's first row. */
-export function ownOrigin({ rowTokens }: GradientMatrixConfig): string {
+export function ownOrigin({ rowTokens }: Pick<PairWork, 'rowTokens'>): string {
   if (rowTokens === 'keys') return 'let keyIndex = firstKey + ownRow0;'
   return `let queryIndex = i32(firstQuery + ownRow0);
 let position = queryOffset + queryIndex;`
 }
 
 /** DP to dS, given P; with dropout P is thinned after use, as dV needs it. */
-function gradients(config: GradientMatrixConfig): string {
-  const { rules, dropout, rowTokens } = config
-  const grid = laneGrid(config)
+function gradients({ rules, dropout, rowTokens, grid, gradientFactor }: PairWork): string {
   const delta = (i: number, j: number): string =>
     rowTokens === 'keys' ? `delta${j}` : `vec4<f32>(delta${i})`
   const each = (line: (i: number, j: number) => string): string =>
@@ -105,7 +113,7 @@ function gradients(config: GradientMatrixConfig): string {
   const scaled = each((i, j) => {
     const [score, gradient] = [`score${i}_${j}`, `gradient${i}_${j}`]
     const text = (product: string): string =>
-      `${gradient} = ${score} * fma(${product}, vec4<f32>(gradientScale), -${delta(i, j)});`
+      `${gradient} = ${score} * fma(${product}, vec4<f32>(${gradientFactor}), -${delta(i, j)});`
     if (!dropout) return text(gradient)
     const steps = [0, 1, 2, 3].map((k) => pairSteps(grid, i, j, k))
     return `let kept${i}_${j} = ${dropoutText(steps, rules.countsWithin)};

@@ -10,6 +10,7 @@ import type {
 import { subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { rowStep } from '../../forward/matrix/lane-rows.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
+import type { PairWork } from './pairs.ts'
 
 /** All that decides the text of either kernel. */
 export interface GradientMatrixConfig {
@@ -133,5 +134,31 @@ export function laneGrid({ tile, rowTokens }: GradientMatrixConfig): PairGrid {
     threadColumns: tile.lanesPerRow,
     rowTokens,
     lanes: tile,
+  }
+}
+
+/** What the lanes of a subgroup work on. */
+export function lanesWork(config: GradientMatrixConfig): PairWork {
+  const { tile, rowTokens, rules, dropout } = config
+  const { sums } = castRoles(config)
+  const place = (i: number, vector: string): string =>
+    `[subgroup][ownRow${i} * scoreStride + ${vector}]`
+  return {
+    rowTokens,
+    rules,
+    dropout,
+    lanes: tile,
+    grid: laneGrid(config),
+    gradientFactor: 'gradientScale',
+    score: (i, vector) => `scores${place(i, vector)}`,
+    gradient: (i, vector) => `gradients${place(i, vector)}`,
+    store: (i, j, vector) => {
+      const to = `[subgroup][ownRow${i} * weightStride + ${vector}`
+      const weights = sums.map(({ name, weights: first }) => {
+        const from = name === 'dValue' ? 'score' : 'gradient'
+        return `weights${to}${first === 0 ? '' : ` + ${first}u`}] = vec4<f16>(${from}${i}_${j});`
+      })
+      return weights.join('\n')
+    },
   }
 }

@@ -7,8 +7,8 @@
 export const weightBits = 8
 
 /** Declares both: log2 of what P is multiplied by, and one over that. */
-export const weightConstants: string = `const weightBits = ${weightBits}.0;
-const weightUnit = ${2 ** -weightBits};
+export const weightConstants = (bits: number = weightBits): string => `const weightBits = ${bits}.0;
+const weightUnit = ${2 ** -bits};
 const log2e = 1.4426950408889634;`
 
 /**
@@ -16,7 +16,9 @@ const log2e = 1.4426950408889634;`
  * make of it. float16 holds numbers below 2^16: 2^8 for P, 2 for the difference of dP and D, and one
  * bit because the bound is rounded down to a power of two leave 2^6, one of which pays for rounding.
  */
-export const scaleOfBoundFunction: string = /* wgsl */ `fn scaleOfBound(bound: f32) -> f32 {
+export const scaleOfBoundFunction = (
+  bits: number = weightBits,
+): string => /* wgsl */ `fn scaleOfBound(bound: f32) -> f32 {
   let exponent = i32(bitcast<u32>(bound) >> 23u) - 127; // of the power of two below
-  return bitcast<f32>(u32(clamp(${13 - weightBits} - exponent, -100, 100) + 127) << 23u);
+  return bitcast<f32>(u32(clamp(${13 - bits} - exponent, -100, 100) + 127) << 23u);
 }`

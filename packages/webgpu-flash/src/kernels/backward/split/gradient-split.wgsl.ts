@@ -1,0 +1,268 @@
+// The backward pass of float32 on subgroup matrices: FlashAttention-2's (arXiv 2307.08691), each product
+// as three of float16 halves (powers.ts). Two subgroups own the same rows, as
+// plan/backward/split-matrix-tile.ts says; other tokens pass by in tiles that a workgroup shares.
+//
+// Matrices round their sums towards zero: every so many tiles these move to registers, which do not. Heads
+// whose rows cannot be split are left to the kernels in plain WGSL, which leave the others to this one.
+import { loadFunction, storeFunction } from '../../../codegen/access.ts'
+import type { Access } from '../../../codegen/access.ts'
+import { indent } from '../../../codegen/snippets.ts'
+import { pairLanes, pairRows, splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
+import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
+import { parameterBlock } from '../../parameters.ts'
+import { highPart, unpackExponents } from './powers.ts'
+import { dropoutFunctions } from '../../tile/dropout.ts'
+import {
+  gradientFields,
+  inputBindings,
+  mapPlaneFunction,
+  outputBindings,
+  ownRowTile,
+} from '../backward-frame.ts'
+import { softmaxRowFunction } from '../matrix/backward-matrix.wgsl.ts'
+import { ownOrigin, ownStatistics, pairWeights } from '../matrix/pairs.ts'
+import { weightBits, weightConstants } from '../matrix/scaling.ts'
+import { firstTiles, laterTile, nextTile } from '../matrix/tile-walk.ts'
+import {
+  addSums,
+  declareSumRows,
+  eachTotal,
+  flushSums,
+  scoreProducts,
+  startSums,
+} from './products.ts'
+import { castSplitRoles, halvesFunction, pairWork } from './roles.ts'
+import type { SplitMatrixConfig, SplitRole } from './roles.ts'
+import { stageOwnRows, visitedRows } from './staging.ts'
+
+/** Log2 of what P is multiplied by: dropout makes it up to 100 times larger. */
+export const splitWeightBits = (dropout: boolean): number => (dropout ? weightBits : 14)
+
+const halves = (wide: boolean): Access => ({
+  dtype: 'float16',
+  vector: true,
+  nativeFloat16: true,
+  wide,
+})
+
+/** The gradients a kernel writes, each once. */
+const outputsOf = (config: SplitMatrixConfig) => {
+  const sums = castSplitRoles(config).roles.map(({ sum }) => sum)
+  return sums.filter(({ name }, index) => index === 0 || name !== sums[0]!.name)
+}
+
+/** The WGSL of the kernel of dK and dV, or of dQ. Entry point: `main`. */
+export function splitGradientKernel(config: SplitMatrixConfig): string {
+  const { tile, rules, headDim } = config
+  const outputs = outputsOf(config)
+  const fields = gradientFields(
+    outputs.map(({ name }) => name),
+    config.dropout,
+  )
+  const access = halves(tile.wideLoads)
+  const inputs = { query: access, key: access, value: access, dOutput: access }
+  const sections = [
+    `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    parameterBlock(fields, config.descriptorWords, config.parameterWords),
+    `${inputBindings({ ...inputs, softmaxRow: 'vec4<f32>' })}
+${outputBindings(outputs)}`,
+    constants(config),
+    workgroupMemory(config),
+    ...outputs.flatMap(({ name, access }) => [
+      loadFunction(name, access, headDim),
+      storeFunction(name, access, headDim),
+    ]),
+    softmaxRowFunction,
+    unpackExponents,
+    highPart,
+    tile.wideLoads ? halvesFunction : '',
+    config.dropout ? dropoutFunctions(rules.countsWithin) : '',
+    rules.code,
+    config.blockMap ? mapPlaneFunction : '',
+    `@compute @workgroup_size(${splitThreads(tile)})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function constants({ tile, memory, dropout }: SplitMatrixConfig): string {
+  const { rows, columns, depth } = tile.matrix
+  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
+alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
+alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+const tileRows = ${tile.rows}u;
+const tileColumns = ${tile.columns}u;
+const scoreStride = ${memory.scoreStride}u;
+const weightStride = ${memory.weightStride}u;
+// Finite stand-ins for infinities, with room for one difference.
+const hidden = -1.0e38;
+const deadRow = 2.0e38;
+${weightConstants(splitWeightBits(dropout))}`
+}
+
+function workgroupMemory({ tile, memory }: SplitMatrixConfig): string {
+  const { pieces, visited, scores, weights, weightKinds, statistics, bytes } = memory
+  const ofQueries =
+    statistics > 0
+      ? `\n// Of each query: log-sum-exp, and D.\nvar<workgroup> statistics: array<array<vec4<f32>, ${statistics}>, ${tile.places}>;`
+      : ''
+  return `// ${bytes} bytes: ${tile.places === 1 ? 'a tile' : 'two tiles'} of visited rows of two tensors, in ${pieces === 1 ? 'one piece' : 'two pieces'} of their columns,
+var<workgroup> visitedRows: array<array<array<array<vec4<f16>, ${visited}>, ${pieces}>, 2>, ${tile.places}>;${ofQueries}
+// and of each pair S, dP, and the weights of the sums: P and dS.
+var<workgroup> scores: array<array<array<vec4<f32>, ${scores}>, 2>, ${tile.pairs}>;
+var<workgroup> weights: array<array<array<vec4<f16>, ${weights}>, ${weightKinds}>, ${tile.pairs}>;`
+}
+
+function mainBody(config: SplitMatrixConfig): string {
+  const { tile, rowTokens } = config
+  const { subgroupSize, pairs, wideLoads } = tile
+  return `let subgroup = min(subgroupId, ${2 * pairs - 1}u);
+let pair = subgroup / 2u;
+let partner = subgroup % 2u;
+let subgroupLane = invocation & ${subgroupSize - 1}u;
+let lane = partner * ${subgroupSize}u + subgroupLane;${wideLoads ? '\nlet swapped = (subgroupLane >> 3u) & 1u;' : ''}
+let thread = subgroup * ${subgroupSize}u + subgroupLane;
+${declareLaneRows(pairLanes(tile))}
+${declareSumRows(config)}
+${rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`
+}
+
+const ownBase = (name: string, head: string): string =>
+  `let ${name}Base = params.${name}Offset + batch * params.${name}Batch + ${head} * params.${name}Head;`
+
+/** Declares the factors, or leaves the rows to the kernel in plain WGSL. */
+const factors = (softmaxRow: string): string => `let scales = ${softmaxRow}.zw;
+let gradientScale = scales.x;
+if (gradientScale == 0.0) { return; } // cannot be split: left to the kernel in plain WGSL
+let exponents = unpackExponents(scales.y);
+let trueScale = bitcast<f32>(params.scale);
+let scale = trueScale * powerOf(-(exponents.x + exponents.y)); // of products of halves
+let scaleOfPower = scale * log2e;
+let gradientUnit = gradientScale * powerOf(-(exponents.z + exponents.w));`
+
+/** A workgroup of keys, for every query head that reads them. */
+function ofKeys(config: SplitMatrixConfig): string {
+  const { tile, blockMap } = config
+  return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
+let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
+let batch = params.batchBase + workgroup.z;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${factors('softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns)')}
+${ownRowTile(blockMap, 'firstHead')}
+${['key', 'value', 'dKey', 'dValue'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+let firstKey = rowTile * tileRows + pair * ${pairRows(tile)}u;
+let lastKey = max(keyCount, 1u) - 1u;
+let lastQuery = params.queryLength - 1u;
+${ownOrigin(config)}
+${stageOwnRows(config)}
+${startSums(config)}
+for (var head = firstHead; head < endHead; head++) {
+  ${ownBase('query', 'head')}
+  ${ownBase('dOutput', 'head')}
+${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
+}
+let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${storeTotals(config, 'firstKey', 'finalKey')}`
+}
+
+/** A workgroup of queries. */
+function ofQueries(config: SplitMatrixConfig): string {
+  const { tile, blockMap } = config
+  return `let head = params.headBegin + workgroup.y;
+let batch = params.batchBase + workgroup.z;
+let keyHead = head / params.headsPerKeyHead;
+let queryOffset = bitcast<i32>(data[2u * batch]);
+let keyCount = data[2u * batch + 1u];
+${ownRowTile(blockMap)}
+${factors('softmaxRow(batch, head, rowTile * tileRows)')}
+${['query', 'dOutput', 'dQuery'].map((name) => ownBase(name, 'head')).join('\n')}
+${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+let firstQuery = rowTile * tileRows + pair * ${pairRows(tile)}u;
+let lastQuery = params.queryLength - 1u;
+let lastKey = max(keyCount, 1u) - 1u;
+${ownOrigin(config)}
+${ownStatistics(pairWork(config))}
+${stageOwnRows(config)}
+${startSums(config)}
+${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
+${storeTotals(config, 'firstQuery', 'lastQuery')}`
+}
+
+/** The tiles that meet the rows, for one head. */
+function walk(config: SplitMatrixConfig, full: string): string {
+  const { tile, blockMap } = config
+  const staging = visitedRows(config)
+  const where = (condition: string, text: string): string =>
+    `if (${condition}) {\n${indent(text, 2)}\n}`
+  const products = (place: string): string => `${scoreProducts(config, place)}
+workgroupBarrier();`
+  const sums = (place: string): string => `${pairWeights(pairWork(config), place)}
+workgroupBarrier();
+${addSums(config, place)}
+${nextTile(blockMap, full)}`
+  const body =
+    tile.places === 1
+      ? `${products('0u')}
+${laterTile(blockMap)}
+${sums('0u')}
+workgroupBarrier();
+${where('visits', staging.store('0u'))}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();`
+      : `let otherPlace = 1u - place;
+${products('place')}
+${staging.store('otherPlace')}
+${laterTile(blockMap)}
+${where('visitsLater', staging.fetch('laterTile'))}
+${sums('place')}
+place = otherPlace;`
+  return `${firstTiles(blockMap, full)}
+${staging.registers}
+workgroupBarrier();
+${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();${tile.places === 1 ? '' : '\nvar place = 0u;'}
+while (visits) {
+  for (var turn = 0u; turn < ${tile.tilesInMatrices}u && visits; turn++) {
+${indent(body, 4)}
+  }
+${indent(flushSums(config), 2)}
+}`
+}
+
+/** Writes the gradients, or adds them to what earlier dispatches wrote. */
+function storeTotals(config: SplitMatrixConfig, first: string, last: string): string {
+  const { tile } = config
+  const { roles, sumDims } = castSplitRoles(config)
+  const stores = ({ sum: { name }, factor }: SplitRole, firstVector: string): string => {
+    const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+    const lines = eachTotal(
+      config,
+      (total, r, c, vector) => `if (${first} + sumRow${r} <= ${last}) {
+  let base = ${name}Base + (${first} + sumRow${r}) * params.${name}Row;
+  let vector = ${firstVector}${(c * tile.matrix.columns) / 4}u + ${vector};
+  var sum = ${total} * factor;
+  if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+  store${capital}(base, vector, sum);
+}`,
+    )
+    return `let factor = ${factor};\n${lines}`
+  }
+  if (config.rowTokens === 'queries') return stores(roles[0], `partner * ${sumDims / 4}u + `)
+  return `if (partner == 0u) {
+${indent(stores(roles[0], ''), 2)}
+} else {
+${indent(stores(roles[1], ''), 2)}
+}`
+}

@@ -1,0 +1,88 @@
+// Splits a tensor of float32 into rows of high and low float16 halves; see powers.ts. They lie as the
+// kernels read them: in one piece or two of the columns, of each the high halves and then the low ones.
+import { loadFunction, storageType } from '../../../codegen/access.ts'
+import type { Access } from '../../../codegen/access.ts'
+import { parameterBlock } from '../../parameters.ts'
+import { addressFields } from '../../tensor-address.ts'
+import { followsKeys, highPart, splitTensors, unpackExponents } from './powers.ts'
+import type { SplitTensor } from './powers.ts'
+
+/** Rows of a workgroup. */
+export const halvedRowsAtOnce = 32
+/** Threads that share a row, each taking every eighth vector of it. */
+const threadsPerRow = 8
+
+/** The name of a tensor of halves. */
+export const halvesOf = (name: SplitTensor): `${SplitTensor}Halves` => `${name}Halves`
+
+/** Pieces of the columns: keys and values are read half by half where dQ is summed. */
+export const piecesOf = (name: SplitTensor): 1 | 2 => (followsKeys(name) ? 2 : 1)
+
+/** Text of the vector of a row of halves that holds the high halves of vector `vector` of the row. */
+export function highVector(pieces: number, dims: number, vector: string): string {
+  if (pieces === 1) return vector
+  const width = dims / 4 / pieces
+  return `${vector} / ${width}u * ${2 * width}u + ${vector} % ${width}u`
+}
+
+/** Vectors between the high halves of four elements and their low ones. */
+export const lowStep = (pieces: number, dims: number): number => dims / 4 / pieces
+
+/** Uniform fields of the kernel. */
+export function halvesFields(name: SplitTensor): readonly string[] {
+  return [
+    ...addressFields([name, halvesOf(name)]),
+    'queryLength',
+    'keyLength',
+    'heads',
+    'headsPerKeyHead',
+    'rowTileBase',
+    'headBegin',
+    'batchBase',
+  ]
+}
+
+/** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
+export function halveRowsKernel(name: SplitTensor, access: Access, dims: number): string {
+  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const ofKeys = followsKeys(name)
+  const pieces = piecesOf(name)
+  const halves = halvesOf(name)
+  const component = 'xyzw'[splitTensors.indexOf(name)]!
+  const sections = [
+    'enable f16;',
+    parameterBlock(halvesFields(name), 0, 0),
+    `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> ${name}: array<${storageType(access)}>;
+@group(0) @binding(2) var<storage, read> data: array<u32>;
+@group(0) @binding(3) var<storage, read> powers: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> ${halves}: array<vec4<f16>>;`,
+    loadFunction(name, access, dims),
+    unpackExponents,
+    highPart,
+    /* wgsl */ `@compute @workgroup_size(${halvedRowsAtOnce * threadsPerRow})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
+  let keyHead = head${ofKeys ? '' : ' / params.headsPerKeyHead'};
+  let row = (params.rowTileBase + workgroup.x) * ${halvedRowsAtOnce}u + thread / ${threadsPerRow}u;
+  if (row >= params.${ofKeys ? 'keyLength' : 'queryLength'}) { return; }
+  let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
+  let power = powerOf(exponents.${component});
+  let source = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head + row * params.${name}Row;
+  let destination = params.${halves}Offset + batch * params.${halves}Batch + head * params.${halves}Head + row * params.${halves}Row;
+  ${ofKeys ? 'let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything' : 'let exists = true;'}
+  for (var vector = thread % ${threadsPerRow}u; vector < ${dims / 4}u; vector += ${threadsPerRow}u) {
+    let value = select(vec4<f32>(), load${capital}(source, vector) * power, exists);
+    let high = highPart(value);
+    let place = destination + ${highVector(pieces, dims, 'vector')};
+    ${halves}[place] = vec4<f16>(high);
+    ${halves}[place + ${lowStep(pieces, dims)}u] = vec4<f16>(value - high);
+  }
+}`,
+  ]
+  return `${sections.join('\n\n')}\n`
+}

@@ -1,0 +1,110 @@
+// How large the rows of a tensor are before it is split: of each piece of them the largest norm, or a
+// little more, and the smallest that is not 0, of parts of rows. The smallest is 0 where a row cannot be
+// split: it is not finite, or so large or small that its squares are not.
+import { loadFunction, storageType } from '../../../codegen/access.ts'
+import type { Access } from '../../../codegen/access.ts'
+import { parameterBlock } from '../../parameters.ts'
+import { addressFields } from '../../tensor-address.ts'
+import { followsKeys } from './powers.ts'
+import type { SplitTensor } from './powers.ts'
+
+/** Rows that a workgroup reads at a time; pieces are multiples of it. */
+const rowsAtOnce = 16
+/** Threads that share a row, each taking every eighth vector of it. */
+const threadsPerRow = 8
+const threads = rowsAtOnce * threadsPerRow
+const mostPieces = 256
+
+/** Pieces that the rows of a tensor are measured in: so few that one workgroup reads them in a moment. */
+export function rangePieces(length: number): { readonly rows: number; readonly count: number } {
+  const rows = rowsAtOnce * Math.ceil(length / rowsAtOnce / mostPieces)
+  return { rows, count: Math.ceil(length / rows) }
+}
+
+/** Uniform fields of the kernel. */
+export function rangeFields(name: SplitTensor): readonly string[] {
+  return [
+    ...addressFields([name]),
+    'queryLength',
+    'heads',
+    'headsPerKeyHead',
+    'rowTileBase',
+    'headBegin',
+    'batchBase',
+    `${name}Pieces`,
+    `${name}PieceRows`,
+    `${name}Ranges`,
+  ]
+}
+
+/** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
+export function measureRowsKernel(name: SplitTensor, access: Access, dims: number): string {
+  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const ofKeys = followsKeys(name)
+  const sections = [
+    parameterBlock(rangeFields(name), 0, 0),
+    `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> ${name}: array<${storageType(access)}>;
+@group(0) @binding(2) var<storage, read> data: array<u32>;
+@group(0) @binding(3) var<storage, read_write> ranges: array<vec2<f32>>;
+
+// No float has a larger square, nor a smaller one that is not 0.
+const largestSquare = 0x1p+120f;
+const smallestSquare = 0x1p-80f;`,
+    `// 8 bytes a thread
+var<workgroup> own: array<vec2<f32>, ${threads}>;`,
+    loadFunction(name, access, dims),
+    /* wgsl */ `@compute @workgroup_size(${threads})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
+  let piece = params.rowTileBase + workgroup.x;
+  let count = ${ofKeys ? 'data[2u * batch + 1u]' : 'params.queryLength'}; // rows past it may hold anything
+  let end = min((piece + 1u) * params.${name}PieceRows, count);
+  let base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;
+  // Squares of the largest and the smallest part of a row.
+  var largest = 0.0;
+  var smallest = largestSquare;
+  for (var row = piece * params.${name}PieceRows + thread / ${threadsPerRow}u; row < end; row += ${rowsAtOnce}u) {
+    var squares = 0.0;
+    var bits = vec4<u32>();
+    for (var vector = thread % ${threadsPerRow}u; vector < ${Math.ceil(dims / 4)}u; vector += ${threadsPerRow}u) {
+      let value = load${capital}(base + row * params.${name}Row, vector);
+      squares += dot(value, value);
+      bits |= bitcast<vec4<u32>>(value) & vec4<u32>(0x7fffffffu);
+    }
+    // By bits, since compilers may take for granted that floats are finite.
+    let inRange = bitcast<u32>(squares) < bitcast<u32>(largestSquare) && bitcast<u32>(squares) > bitcast<u32>(smallestSquare);
+    if (inRange) {
+      largest = max(largest, squares);
+      smallest = min(smallest, squares);
+    } else if (any(bits != vec4<u32>())) {
+      smallest = 0.0;
+    }
+  }
+  own[thread] = vec2<f32>(largest, smallest);
+  workgroupBarrier();
+  if (thread < ${threadsPerRow}u) {
+    for (var other = thread; other < ${threads}u; other += ${threadsPerRow}u) {
+      largest = max(largest, own[other].x);
+      smallest = min(smallest, own[other].y);
+    }
+    own[thread] = vec2<f32>(largest, smallest);
+  }
+  workgroupBarrier();
+  if (thread == 0u) {
+    var sum = 0.0;
+    for (var part = 0u; part < ${threadsPerRow}u; part++) {
+      sum += own[part].x;
+      smallest = min(smallest, own[part].y);
+    }
+    let plane = batch * (params.heads${ofKeys ? ' / params.headsPerKeyHead' : ''}) + head;
+    ranges[params.${name}Ranges + plane * params.${name}Pieces + piece] = sqrt(vec2<f32>(sum, smallest));
+  }
+}`,
+  ]
+  return `${sections.join('\n\n')}\n`
+}

@@ -1,0 +1,68 @@
+// The two kernels of a backward pass as data: dQ by rows of queries, dK and dV by rows of keys, each in plain
+// WGSL or on subgroup matrices, with its tiles and its block map.
+import type { BlockMap } from '@attn/core'
+import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import type { PackedBlockMap } from '../pack-block-map.ts'
+import type { TileOrigin } from '../tuning.ts'
+import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
+import type { GradientMatrixMemory, GradientMatrixTile } from './gradient-matrix-tile.ts'
+import type { SplitMatrixMemory, SplitMatrixTile } from './split-matrix-tile.ts'
+
+/** The tile of a kernel of any kind. */
+export type GradientTile = BackwardTile | GradientMatrixTile | SplitMatrixTile
+
+/** Tiles to use instead of the planner's choice: for measuring. */
+export interface BackwardTiles {
+  /** Of the kernel that computes dQ; rows are queries. */
+  readonly query?: GradientTile | undefined
+  /** Of the kernel that computes dK and dV; rows are keys. */
+  readonly key?: GradientTile | undefined
+}
+
+/** What the kernels of either kind have in common. */
+export interface PassOfRows {
+  readonly rowTokens: 'queries' | 'keys'
+  /** Where the tile comes from. */
+  readonly tileOrigin: TileOrigin
+  readonly rules: GradientRules
+  /** Tiles along both axes. */
+  readonly rowTiles: number
+  readonly columnTiles: number
+  /** Undefined where all tiles are visited. Its rows are this kernel's rows. */
+  readonly blockMap: BlockMap | undefined
+  readonly packedMap: PackedBlockMap | undefined
+  /** Word of `data` at which the packed map begins. */
+  readonly mapBase: number
+  /** Products of two tiles: S, dP and dQ, or S, dP, dV and dK. Operations for each pair of tokens. */
+  readonly pairOperations: number
+}
+
+/** A kernel in plain WGSL. */
+export interface TiledPass extends PassOfRows {
+  readonly kind: 'tiled'
+  readonly tile: BackwardTile
+  readonly memory: BackwardMemory
+  /** Whether a tile of two teams suits the call. */
+  readonly teams: boolean
+  /** Why it is not one on subgroup matrices. */
+  readonly why: string
+}
+
+/** A kernel on subgroup matrices. */
+export interface MatrixPass extends PassOfRows {
+  readonly kind: 'subgroup-matrix'
+  readonly tile: GradientMatrixTile
+  readonly memory: GradientMatrixMemory
+}
+
+/** A kernel on subgroup matrices that multiplies float32 as three products of float16. */
+export interface SplitPass extends PassOfRows {
+  readonly kind: 'split-matrix'
+  readonly tile: SplitMatrixTile
+  readonly memory: SplitMatrixMemory
+  /** The kernel of heads whose rows cannot be split. */
+  readonly unsplit: TiledPass
+}
+
+/** One of the two kernels. */
+export type GradientPass = TiledPass | MatrixPass | SplitPass

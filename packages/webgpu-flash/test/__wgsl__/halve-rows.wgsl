@@ -1,0 +1,67 @@
+enable f16;
+
+struct Params {
+  keyOffset: u32,
+  keyBatch: u32,
+  keyHead: u32,
+  keyRow: u32,
+  keyDim: u32,
+  keyHalvesOffset: u32,
+  keyHalvesBatch: u32,
+  keyHalvesHead: u32,
+  keyHalvesRow: u32,
+  keyHalvesDim: u32,
+  queryLength: u32,
+  keyLength: u32,
+  heads: u32,
+  headsPerKeyHead: u32,
+  rowTileBase: u32,
+  headBegin: u32,
+  batchBase: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> data: array<u32>;
+@group(0) @binding(3) var<storage, read> powers: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> keyHalves: array<vec4<f16>>;
+
+fn loadKey(base: u32, vector: u32) -> vec4<f32> {
+  return key[base + vector];
+}
+
+// Of Q, K, dO and V.
+fn unpackExponents(packed: f32) -> vec4<i32> {
+  let bits = bitcast<u32>(packed);
+  return vec4<i32>(vec3<i32>((vec3<u32>(bits) >> vec3<u32>(0u, 7u, 14u)) & vec3<u32>(127u)) - 64, i32(bits >> 23u) - 128);
+}
+
+fn powerOf(exponent: i32) -> f32 { return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u); }
+
+fn highPart(x: vec4<f32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>((bitcast<vec4<u32>>(x) + vec4<u32>(0x1000u)) & vec4<u32>(0xffffe000u));
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let batch = params.batchBase + workgroup.z;
+  let head = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let keyHead = head;
+  let row = (params.rowTileBase + workgroup.x) * 32u + thread / 8u;
+  if (row >= params.keyLength) { return; }
+  let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
+  let power = powerOf(exponents.y);
+  let source = params.keyOffset + batch * params.keyBatch + head * params.keyHead + row * params.keyRow;
+  let destination = params.keyHalvesOffset + batch * params.keyHalvesBatch + head * params.keyHalvesHead + row * params.keyHalvesRow;
+  let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything
+  for (var vector = thread % 8u; vector < 16u; vector += 8u) {
+    let value = select(vec4<f32>(), loadKey(source, vector) * power, exists);
+    let high = highPart(value);
+    let place = destination + vector / 8u * 16u + vector % 8u;
+    keyHalves[place] = vec4<f16>(high);
+    keyHalves[place + 8u] = vec4<f16>(value - high);
+  }
+}
