@@ -47,6 +47,7 @@ function describe(text: string): string | undefined {
 }
 
 function elements(text: string): string {
+  if (text.includes('fn widenPair(')) return 'bfloat16 in words'
   if (/^enable f16;/m.test(text)) return 'float16'
   // Without the feature, two halves are a word.
   return /unpack2x16float|pack2x16float/.test(text) ? 'float16 in words' : 'float32'

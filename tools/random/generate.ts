@@ -116,7 +116,7 @@ function drawMisfit(choose: Chooser, seed: number): Problem {
 }
 
 /** Most pairs of a query and a key, and most products of them with dims. */
-const most = { float32: 40_000, float16: 25_000, products: 2_500_000 }
+const most = { float32: 40_000, float16: 25_000, bfloat16: 25_000, products: 2_500_000 }
 
 function drawShape(choose: Chooser, theme: Theme): AttentionShape {
   const { kind, headDim, valueDim, bounded, dtype, lengthSeed } = theme

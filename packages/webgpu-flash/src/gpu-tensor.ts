@@ -7,7 +7,12 @@ export type GpuTensor = TensorLike<GPUBuffer, DType>
 
 /** Bytes of one element. */
 export function elementBytes(dtype: DType): number {
-  return dtype === 'float16' ? 2 : 4
+  return dtype === 'float32' ? 4 : 2
+}
+
+/** Whether something names an element type. */
+export function isDType(name: unknown): name is DType {
+  return name === 'float32' || name === 'float16' || name === 'bfloat16'
 }
 
 /** How a tensor lies in a buffer. */
@@ -72,8 +77,10 @@ export function gpuTensor(
 ): GpuTensor {
   checkOptions('gpuTensor', options, gpuTensorOptions)
   const { dtype = 'float32', offset = 0, heads } = options
-  if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`gpuTensor: dtype must be float32 or float16, got ${String(dtype)}`)
+  if (!isDType(dtype)) {
+    throw new TypeError(
+      `gpuTensor: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+    )
   }
   if (!Array.isArray(shape)) {
     throw new TypeError(`gpuTensor: shape must be a list of sizes, got ${String(shape)}`)

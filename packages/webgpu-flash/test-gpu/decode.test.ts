@@ -94,7 +94,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding, %s', (_, create) => {
     const expected = standardAttention(...tensors, {
       ...call,
       mask: planned.mask,
-    } as AttentionOptions)
+    })
     const errors = (['output', 'logSumExp'] as const).map(async (part) =>
       largestError(
         toFloat64Array(await flash.download(result[part])),

@@ -109,6 +109,8 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a cache, %s', (_, create) => {
     ['float32', 16],
     ['float16', 16],
     ['float16', 5],
+    ['bfloat16', 16],
+    ['bfloat16', 5],
   ] as const)(
     'sequences of their own lengths, grown and cut back: %s, dim %i',
     async (dtype, width) => {

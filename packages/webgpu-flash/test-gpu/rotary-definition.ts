@@ -1,7 +1,14 @@
 // Rotation from its definition, in float64: what the kernel is held to, and a plain float32 program as
 // the yardstick for its error.
-import { float16Bits, float16Value, tensorFrom, toFloat64Array } from '@attn/core'
-import type { RotaryEmbedding, RotaryLayout, Tensor } from '@attn/core'
+import {
+  bfloat16Bits,
+  bfloat16Value,
+  float16Bits,
+  float16Value,
+  tensorFrom,
+  toFloat64Array,
+} from '@attn/core'
+import type { CpuDType, RotaryEmbedding, RotaryLayout, Tensor } from '@attn/core'
 
 /** A plain rotary embedding with the usual frequencies. */
 export function rotaryEmbedding(
@@ -19,10 +26,11 @@ export function rotaryEmbedding(
 type Rounding = (value: number) => number
 
 /** How a program stores numbers. */
-export const roundings: Readonly<Record<'float64' | 'float32' | 'float16', Rounding>> = {
+export const roundings: Readonly<Record<CpuDType, Rounding>> = {
   float64: (value) => value,
   float32: Math.fround,
   float16: (value) => float16Value(float16Bits(value)),
+  bfloat16: (value) => bfloat16Value(bfloat16Bits(value)),
 }
 
 /**

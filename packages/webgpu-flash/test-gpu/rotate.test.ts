@@ -70,7 +70,8 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('rotation, %s', (_, create) => {
       store: roundings[source.dtype],
     })
     // And one rounding, so that a plain run that is exact by chance does not fail a kernel.
-    const rounding = source.dtype === 'float16' ? 2 ** -11 : 2 ** -24
+    const steps = { float64: 2 ** -24, float32: 2 ** -24, float16: 2 ** -11, bfloat16: 2 ** -8 }
+    const rounding = steps[source.dtype]
     const allowed = 2 * largestError(toFloat64Array(plain), exact) + rounding * magnitude(exact)
     expect(largestError(toFloat64Array(actual), exact)).toBeLessThanOrEqual(allowed)
     flash.release(turned)
@@ -101,6 +102,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('rotation, %s', (_, create) => {
       const embedding = rotaryEmbedding(16, layout)
       await check(sliced(fill(1, [2, 3, 5, 16])), embedding)
       await check(offset(fill(2, [1, 3, 5, 16], 1, 'float16')), embedding)
+      await check(offset(fill(2, [1, 3, 5, 16], 1, 'bfloat16')), embedding)
       const flash = await library()
       const source = fill(3, [1, 2, 3, 8])
       const view = flash.upload(source)

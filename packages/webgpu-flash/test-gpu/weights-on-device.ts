@@ -19,7 +19,7 @@ export async function weightsOnDevice(
     queryLength,
     keyLength,
     headDim,
-    dtype: query.dtype === 'float16' ? 'float16' : 'float32',
+    dtype: query.dtype === 'float64' ? 'float32' : query.dtype,
     ...options,
   })
   const given = parameters ? { parameters } : {}

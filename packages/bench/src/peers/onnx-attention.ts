@@ -37,6 +37,8 @@ export function onnxAttention(
   }
   const bytesOf = (data: Float32Array<ArrayBuffer>): Uint8Array =>
     new Uint8Array((dtype === 'float32' ? data : toFloat16Array(data)).buffer)
+  // Contests are in these two.
+  const ownElements = dtype === 'float32' ? 'float32' : 'float16'
   const constant = (
     name: 'query' | 'key' | 'value',
     data: Float32Array,
@@ -44,7 +46,7 @@ export function onnxAttention(
     length: number,
   ): OnnxConstant => ({
     name,
-    type: dtype,
+    type: ownElements,
     shape: [batch, length, ownHeads * headDim],
     data: bytesOf(swapHeads(data, batch, ownHeads, length, headDim)),
   })
@@ -54,7 +56,7 @@ export function onnxAttention(
     const sizes = [batch, kvHeads, keyLength - 1, headDim]
     return [
       constant(name, last, kvHeads, 1),
-      { name: `${name}.past`, type: dtype, shape: sizes, data: bytesOf(past) },
+      { name: `${name}.past`, type: ownElements, shape: sizes, data: bytesOf(past) },
     ]
   }
   const integers = (

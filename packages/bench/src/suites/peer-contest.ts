@@ -45,7 +45,7 @@ interface Ready {
 const roundMilliseconds = 20
 const mostPairs = 10
 /** Largest difference from ours that passes, as a part of the largest number compared. */
-const tolerance = { float32: 2 ** -10, float16: 2 ** -5 } as const
+const tolerance = { float32: 2 ** -10, float16: 2 ** -5, bfloat16: 2 ** -2 } as const
 
 /** Runs one problem. The first contestant is ours, and what the others are compared with. */
 export async function contest(

@@ -38,7 +38,11 @@ export interface Verification {
 }
 
 /** Distance between 1 and the next number. */
-export const resolution: Readonly<Record<DType, number>> = { float32: 2 ** -23, float16: 2 ** -10 }
+export const resolution: Readonly<Record<DType, number>> = {
+  float32: 2 ** -23,
+  float16: 2 ** -10,
+  bfloat16: 2 ** -7,
+}
 
 /**
  * Computes what the sampled rows ought to be, with the CPU reference in float64.

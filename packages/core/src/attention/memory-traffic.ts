@@ -112,7 +112,7 @@ export function memoryTraffic(options: MemoryTrafficOptions): CountedTraffic {
   const { algorithm, pass = 'forward', dtype = 'float32' } = options
   oneOf('algorithm', algorithm, ['standard', 'flash'])
   oneOf('pass', pass, ['forward', 'backward'])
-  oneOf('dtype', dtype, ['float32', 'float16'])
+  oneOf('dtype', dtype, ['float32', 'float16', 'bfloat16'])
   const { batch = 1, heads = 1, kvHeads = heads, queryLength, headDim } = options
   const { keyLength = queryLength, valueDim = headDim } = options
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }

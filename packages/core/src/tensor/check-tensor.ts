@@ -8,6 +8,7 @@ const storageOf: Readonly<Record<CpuDType, string>> = {
   float32: 'Float32Array',
   float64: 'Float64Array',
   float16: 'Uint16Array',
+  bfloat16: 'Uint16Array',
 }
 
 /**
@@ -35,7 +36,7 @@ export function checkTensors(caller: string, tensors: Readonly<Record<string, Te
     const { dtype, shape, storage } = view
     if (!Object.hasOwn(storageOf, dtype)) {
       throw new TypeError(
-        `${caller}: ${name} must be float32, float16 or float64, got ${dtype as string}`,
+        `${caller}: ${name} must be float32, float16, bfloat16 or float64, got ${dtype as string}`,
       )
     }
     // By its name: an array from another window is none of this one's classes.

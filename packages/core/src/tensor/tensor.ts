@@ -3,10 +3,11 @@
 // [batch, length, heads, dim] buffer is a view of the same storage and never a copy.
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
+import { bfloat16Bits, bfloat16Value } from './bfloat16.ts'
 import { float16Bits, float16Value } from './float16.ts'
 
-/** Element types every backend computes with. float16 bits travel as a Uint16Array. */
-export type DType = 'float32' | 'float16'
+/** Element types every backend computes with. Bits of float16 and bfloat16 travel as a Uint16Array. */
+export type DType = 'float32' | 'float16' | 'bfloat16'
 
 /** Element types of CPU tensors: float64 as well, for oracles. */
 export type CpuDType = DType | 'float64'
@@ -84,8 +85,17 @@ function isHalfPrecision(given: CpuStorage | HalfPrecisionArray): given is HalfP
   return given?.[Symbol.toStringTag] === 'Float16Array'
 }
 
-/** The dtype that a typed array's elements have in a tensor. */
-function dtypeOf(storage: CpuStorage): CpuDType {
+/** The dtype that a typed array's elements have in a tensor, where they may be of several as asked for. */
+function dtypeOf(storage: CpuStorage, asked: CpuDType | undefined): CpuDType {
+  const found = naturalType(storage)
+  if (asked === undefined || asked === found) return found
+  if (asked === 'bfloat16' && found === 'float16') return asked
+  throw new TypeError(
+    `tensor: a ${storage[Symbol.toStringTag]} cannot hold ${asked as string}; it is ${found}${found === 'float16' ? ' or bfloat16' : ''}`,
+  )
+}
+
+function naturalType(storage: CpuStorage): CpuDType {
   if (storage instanceof Float32Array) return 'float32'
   if (storage instanceof Float64Array) return 'float64'
   if (storage instanceof Uint16Array) return 'float16'
@@ -125,15 +135,21 @@ export interface TensorLayout {
   readonly strides?: readonly number[] | undefined
   /** First element of the view. Default: 0. */
   readonly offset?: number | undefined
+  /**
+   * What the elements are: of a Uint16Array `bfloat16`, which it does not say of itself. Default: by the
+   * storage, with float16 for a Uint16Array.
+   */
+  readonly dtype?: CpuDType | undefined
 }
 
-const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true }
+const tensorLayout: OptionNames<TensorLayout> = { strides: true, offset: true, dtype: true }
 
 /**
  * A tensor over existing storage (no copy), checked to lie inside it.
  *
- * @param given - Float32Array, Float64Array, Float16Array, or Uint16Array of float16 bits. Of a
- *   Float16Array the tensor keeps the bits: its `storage` is a Uint16Array over the same memory.
+ * @param given - Float32Array, Float64Array, Float16Array, or Uint16Array of float16 bits (of bfloat16
+ *   with that `dtype`). Of a Float16Array the tensor keeps the bits: its `storage` is a Uint16Array over
+ *   the same memory.
  * @param shape - Size of every axis.
  * @param layout - Strides and offset in elements. Default: row-major from 0.
  * @throws TypeError for other storage, RangeError for a shape or layout that leaves the storage.
@@ -151,8 +167,8 @@ export function tensor(
   layout: TensorLayout = {},
 ): Tensor {
   const storage = storageOf(given)
-  const dtype = dtypeOf(storage)
   checkOptions('tensor', layout, tensorLayout)
+  const dtype = dtypeOf(storage, layout.dtype)
   checkShape('tensor', shape)
   const strides = layout.strides ?? contiguousStrides(shape)
   const offset = layout.offset ?? 0
@@ -203,7 +219,7 @@ export function extent(view: TensorLike<unknown, string>): [first: number, last:
  */
 export function zeros(shape: readonly number[], dtype: CpuDType = 'float32'): Tensor {
   checkShape('zeros', shape)
-  return tensor(allocate(dtype, elementCount(shape)), shape)
+  return tensor(allocate(dtype, elementCount(shape)), shape, { dtype })
 }
 
 /**
@@ -246,6 +262,7 @@ export function tensorFrom(
 export function elementReader(view: Tensor): (index: number) => number {
   const { storage } = view
   if (view.dtype === 'float16') return (index) => float16Value(storage[index]!)
+  if (view.dtype === 'bfloat16') return (index) => bfloat16Value(storage[index]!)
   return (index) => storage[index]!
 }
 
@@ -265,6 +282,11 @@ export function elementWriter(view: Tensor): (index: number, value: number) => v
   if (view.dtype === 'float16') {
     return (index, value) => {
       storage[index] = float16Bits(value)
+    }
+  }
+  if (view.dtype === 'bfloat16') {
+    return (index, value) => {
+      storage[index] = bfloat16Bits(value)
     }
   }
   return (index, value) => {

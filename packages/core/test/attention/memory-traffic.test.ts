@@ -157,7 +157,9 @@ describe('memoryTraffic', () => {
       'memoryTraffic: algorithm must be standard or flash, got fast',
     )
     expect(asking({ pass: 'both' })).toThrow('memoryTraffic: pass must be forward or backward')
-    expect(asking({ dtype: 'float64' })).toThrow('memoryTraffic: dtype must be float32 or float16')
+    expect(asking({ dtype: 'float64' })).toThrow(
+      'memoryTraffic: dtype must be float32, float16 or bfloat16',
+    )
     expect(asking({ loopOrder: 'none' })).toThrow('memoryTraffic: loopOrder must be')
     expect(asking({ headDim: 0 })).toThrow('memoryTraffic: headDim must be a positive integer')
     expect(asking({ heads: 3, kvHeads: 2 })).toThrow('memoryTraffic: kvHeads must divide heads')

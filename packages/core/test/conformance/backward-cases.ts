@@ -154,6 +154,13 @@ function float16Cases(): ConformanceCase[] {
   return [
     conformanceCase('float16', { queryLength: 65 }, {}, half),
     conformanceCase(
+      'bfloat16, causal',
+      { queryLength: 65 },
+      { mask: causal },
+      { dtype: 'bfloat16' },
+    ),
+    conformanceCase('bfloat16, odd widths', { headDim: 9, valueDim: 7 }, {}, { dtype: 'bfloat16' }),
+    conformanceCase(
       'float16, causal, grouped heads',
       { heads: 4, kvHeads: 2, headDim: 64 },
       { mask: causal },

@@ -102,7 +102,7 @@ function within(input: Tensor, margin: readonly number[], start: number): Tensor
   const count = outer.reduce((product, size) => product * size, 1)
   const around = tensor(new Float32Array(count + start).fill(Number.NaN), outer, { offset: start })
   const { storage } = cast(tensor(around.storage, [count + start]), dtype)
-  const whole = tensor(storage, outer, { offset: start })
+  const whole = tensor(storage, outer, { offset: start, dtype })
   const view = shape.reduce(
     (inner, size, axis) => slice(inner, axis, margin[axis]!, margin[axis]! + size),
     whole,

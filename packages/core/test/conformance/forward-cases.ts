@@ -39,6 +39,7 @@ export function conformanceCases(): ConformanceCase[] {
     ...extremeCases(),
     ...notFiniteCases(),
     ...float16Cases(),
+    ...bfloat16Cases(),
   ]
 }
 
@@ -240,6 +241,42 @@ function float16Cases(): ConformanceCase[] {
       { queryLength: 20 },
       { mask: distantPast },
       half,
+    ),
+  ]
+}
+
+/** Storage alone: sums are float32, so that these meet the ways in which elements are read and written. */
+function bfloat16Cases(): ConformanceCase[] {
+  const brain = { dtype: 'bfloat16' } as const
+  return [
+    conformanceCase('bfloat16, causal', { queryLength: 65 }, { mask: causal }, brain),
+    conformanceCase('bfloat16, odd widths', { headDim: 9, valueDim: 7 }, {}, brain),
+    conformanceCase(
+      'bfloat16, one query',
+      { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 130, headDim: 64 },
+      { mask: causal },
+      brain,
+    ),
+    conformanceCase(
+      'bfloat16, one query, odd widths',
+      { queryLength: 1, keyLength: 70, headDim: 9, valueDim: 7 },
+      {},
+      brain,
+    ),
+    conformanceCase(
+      'bfloat16, [batch, length, heads, dim] in memory',
+      { batch: 2, queryLength: 31, headDim: 20, valueDim: 12 },
+      { scoreModifiers: [softcap(5)] },
+      { ...brain, ...layout(transposed) },
+    ),
+    conformanceCase(
+      'bfloat16, beyond the range of float16',
+      {},
+      { scale: 1e-12 },
+      {
+        ...brain,
+        amplitude: 1e6,
+      },
     ),
   ]
 }

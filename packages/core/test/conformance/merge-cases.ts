@@ -19,7 +19,7 @@ export type Merge = (parts: readonly AttentionResult[]) => Promise<AttentionResu
 
 /** Every case. */
 export function mergeCases(): MergeCase[] {
-  const types = ['float32', 'float16'] as const
+  const types = ['float32', 'float16', 'bfloat16'] as const
   const numbers = [1, 2, 3, 4, 5, 8].flatMap((count) =>
     types.map((dtype) => make(`${count} parts, ${dtype}`, { count, dtype })),
   )
@@ -27,6 +27,7 @@ export function mergeCases(): MergeCase[] {
     ...numbers,
     make('width 20', { valueDim: 20 }),
     make('float16, odd width', { valueDim: 7, dtype: 'float16' }),
+    make('bfloat16, odd width', { valueDim: 7, dtype: 'bfloat16' }),
     make('scores that differ by thousands', { scale: 400 }),
     make('outputs that lie differently', {
       change: (output, index) => [transposed, offset, sliced][index % 3]!(output),
@@ -74,7 +75,7 @@ function make(
 }
 
 /** Half a step of float16 below 1, and what float32 rounds off in a few operations. */
-const rounding = { float32: 2e-6, float16: 2 ** -11 }
+const rounding = { float32: 2e-6, float16: 2 ** -11, bfloat16: 2 ** -8 }
 
 /** Against the CPU's merge of the same parts in float64. */
 export async function mergeProblems(each: MergeCase, merge: Merge): Promise<string[]> {

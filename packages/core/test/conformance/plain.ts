@@ -3,6 +3,8 @@
 // backends: theirs may be at most twice as large (the rule of FlashAttention's own tests).
 import { dropoutWeight } from '../../src/attention/dropout.ts'
 import {
+  bfloat16Bits,
+  bfloat16Value,
   compile,
   float16Bits,
   float16Value,
@@ -21,6 +23,7 @@ export interface PlainResult {
 export const rounding = {
   float32: Math.fround,
   float16: (value: number) => float16Value(float16Bits(value)),
+  bfloat16: (value: number) => bfloat16Value(bfloat16Bits(value)),
 } as const
 
 /** Attention with S and P rounded to `precision`. */

@@ -72,6 +72,7 @@ export function weightsCases(): WeightsCase[] {
     weigh('a visible key that is NaN', most, {}, { mask: causal }, nanFrom(30, 0)),
     weigh('float16', {}, { queryLength: 65 }, { mask: causal }, half),
     weigh('float16, rows of odd width', sum, { headDim: 9 }, {}, half),
+    weigh('bfloat16', mean, {}, { mask: causal }, { dtype: 'bfloat16' }),
   ]
 }
 

@@ -24,7 +24,12 @@ export interface XPosOptions {
   readonly center?: number | undefined
 }
 
-const largestValue = { float16: 65504, float32: 2 ** 127, float64: 2 ** 1023 }
+const largestValue = {
+  float16: 65504,
+  bfloat16: 2 ** 127,
+  float32: 2 ** 127,
+  float64: 2 ** 1023,
+}
 
 const xPosOptions: OptionNames<XPosOptions> = {
   side: true,

@@ -21,7 +21,7 @@ export interface Access {
 
 /** Whether two elements share a word: kernels then write both at once. */
 export function isPackedInWords(dtype: DType, nativeFloat16: boolean): boolean {
-  return dtype === 'float16' && !nativeFloat16
+  return dtype === 'bfloat16' || (dtype === 'float16' && !nativeFloat16)
 }
 
 /** Elements between rows of so many, each of which begins on a word. */
@@ -38,7 +38,7 @@ export function usesFloat16({ dtype, nativeFloat16 }: Access): boolean {
 export function storageType(access: Access): string {
   if (access.dtype === 'float32') return access.vector ? 'vec4<f32>' : 'f32'
   if (access.wide) return 'vec4<u32>'
-  if (access.nativeFloat16) return access.vector ? 'vec4<f16>' : 'f16'
+  if (usesFloat16(access)) return access.vector ? 'vec4<f16>' : 'f16'
   return access.vector ? 'vec2<u32>' : 'u32'
 }
 
@@ -78,14 +78,14 @@ export function loadFunction(name: string, access: Access, dims: number): string
 /** Four elements as they are read (of a `vector` access) as vec4<f32>. */
 export function convertVector(access: Access, text: string): string {
   if (access.dtype === 'float32') return text
-  if (access.nativeFloat16) return `vec4<f32>(${text})`
-  return `unpackHalves(${text})`
+  if (usesFloat16(access)) return `vec4<f32>(${text})`
+  return access.dtype === 'bfloat16' ? `widenHalves(${text})` : `unpackHalves(${text})`
 }
 
 function scalarText(name: string, access: Access, index: string): string {
   if (access.dtype === 'float32') return `${name}[${index}]`
-  if (access.nativeFloat16) return `f32(${name}[${index}])`
-  return `unpackHalf(${name}[(${index}) >> 1u], ${index})`
+  if (usesFloat16(access)) return `f32(${name}[${index}])`
+  return `${access.dtype === 'bfloat16' ? 'widenHalf' : 'unpackHalf'}(${name}[(${index}) >> 1u], ${index})`
 }
 
 /**
@@ -94,19 +94,20 @@ function scalarText(name: string, access: Access, index: string): string {
  */
 export function storeFunction(name: string, access: Access, dims: number): string {
   const signature = `fn store${name[0]!.toUpperCase()}${name.slice(1)}(base: u32, vector: u32, value: vec4<f32>)`
-  const packed = 'vec2<u32>(pack2x16float(value.xy), pack2x16float(value.zw))'
+  const pack = access.dtype === 'bfloat16' ? 'narrowPair' : 'pack2x16float'
+  const packed = `vec2<u32>(${pack}(value.xy), ${pack}(value.zw))`
   if (access.vector) {
     const value =
-      access.dtype === 'float32' ? 'value' : access.nativeFloat16 ? 'vec4<f16>(value)' : packed
+      access.dtype === 'float32' ? 'value' : usesFloat16(access) ? 'vec4<f16>(value)' : packed
     return `${signature} {\n  ${name}[base + vector] = ${value};\n}`
   }
-  if (access.dtype === 'float16' && !access.nativeFloat16) {
+  if (isPackedInWords(access.dtype, access.nativeFloat16)) {
     // Two halves share a word, so rows are laid out to begin on one (see `outputTensor`).
     return [
       `${signature} {`,
       `  let place = (base + 4u * vector) >> 1u;`,
-      `  if (4u * vector < ${dims}u) { ${name}[place] = pack2x16float(value.xy); }`,
-      `  if (4u * vector + 2u < ${dims}u) { ${name}[place + 1u] = pack2x16float(value.zw); }`,
+      `  if (4u * vector < ${dims}u) { ${name}[place] = ${pack}(value.xy); }`,
+      `  if (4u * vector + 2u < ${dims}u) { ${name}[place + 1u] = ${pack}(value.zw); }`,
       '}',
     ].join('\n')
   }
@@ -120,9 +121,14 @@ export function storeFunction(name: string, access: Access, dims: number): strin
 
 /** Unpacking functions that accesses without `shader-f16` call, or nothing. */
 export function unpackFunctions(accesses: readonly Access[]): string {
-  const packed = accesses.some((access) => access.dtype === 'float16' && !access.nativeFloat16)
-  if (!packed) return ''
-  return /* wgsl */ `fn unpackHalves(words: vec2<u32>) -> vec4<f32> {
+  const packed = accesses.some((access) => access.dtype === 'float16' && !usesFloat16(access))
+  const narrow = accesses.some(({ dtype }) => dtype === 'bfloat16')
+  return [packed ? unpackFloat16 : '', narrow ? convertBfloat16 : '']
+    .filter((text) => text !== '')
+    .join('\n\n')
+}
+
+const unpackFloat16: string = /* wgsl */ `fn unpackHalves(words: vec2<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 }
 
@@ -130,4 +136,30 @@ fn unpackHalf(word: u32, index: u32) -> f32 {
   let both = unpack2x16float(word);
   return select(both.x, both.y, (index & 1u) == 1u);
 }`
+
+/** A bfloat16 is the upper half of a float32; to store one rounds to nearest, ties to even, and keeps NaN. */
+const convertBfloat16: string = /* wgsl */ `fn widenPair(word: u32) -> vec2<f32> {
+  return bitcast<vec2<f32>>(vec2<u32>(word << 16u, word & 0xffff0000u));
+}
+
+fn widenHalves(words: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(widenPair(words.x), widenPair(words.y));
+}
+
+fn widenHalf(word: u32, index: u32) -> f32 {
+  let both = widenPair(word);
+  return select(both.x, both.y, (index & 1u) == 1u);
+}
+
+fn narrowPair(values: vec2<f32>) -> u32 {
+  let bits = bitcast<vec2<u32>>(values);
+  let rounded = bits + vec2<u32>(0x7fffu) + ((bits >> vec2<u32>(16u)) & vec2<u32>(1u));
+  let strange = (bits & vec2<u32>(0x7fffffffu)) > vec2<u32>(0x7f800000u);
+  let halves = select(rounded, bits | vec2<u32>(0x400000u), strange) >> vec2<u32>(16u);
+  return halves.x | (halves.y << 16u);
+}`
+
+/** Two elements of a word, where they are packed in words. */
+export function pairText({ dtype }: Access, word: string): string {
+  return `${dtype === 'bfloat16' ? 'widenPair' : 'unpack2x16float'}(${word})`
 }

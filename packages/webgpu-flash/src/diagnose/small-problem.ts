@@ -37,7 +37,11 @@ export function exactAttention(inputs: readonly [Tensor, Tensor, Tensor]): Atten
 }
 
 /** Halves of such numbers are off by 2^-12 at most, and so are averages of them. */
-export const allowances: Readonly<Record<DType, number>> = { float32: 1e-5, float16: 4e-3 }
+export const allowances: Readonly<Record<DType, number>> = {
+  float32: 1e-5,
+  float16: 4e-3,
+  bfloat16: 3e-2,
+}
 
 /** The largest absolute difference; NaN where the result holds NaN. */
 export function largestDifference(actual: Tensor, expected: Tensor): number {

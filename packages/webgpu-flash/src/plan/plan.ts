@@ -1,4 +1,6 @@
 // Planning: from sizes, expressions and limits to everything a run needs, without touching a GPU.
+import { packedRow } from '../codegen/access.ts'
+import { isDType } from '../gpu-tensor.ts'
 import {
   checkAttentionOptions,
   checkAttentionShape,
@@ -31,7 +33,7 @@ import type { ResolvedRope } from './rotate/rope-options.ts'
 import { chooseForwardTile } from './forward/choose-forward-tile.ts'
 import { matrixMemory } from './forward/matrix-tile.ts'
 import type { MatrixTile } from './forward/matrix-tile.ts'
-import { roundUp, tileMemory } from './forward/tiles.ts'
+import { tileMemory } from './forward/tiles.ts'
 import type { ForwardTile, TileMemory } from './forward/tiles.ts'
 import { blockSizes, choosePasses, withPasses } from './forward/passes.ts'
 import type { PassChoice } from './forward/passes.ts'
@@ -105,8 +107,10 @@ export function planForward(
   const shape = { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim }
   checkAttentionShape('flash.plan', shape)
   checkWidths('flash.plan', shape, options.training)
-  if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`flash.plan: dtype must be float32 or float16, got ${String(dtype)}`)
+  if (!isDType(dtype)) {
+    throw new TypeError(
+      `flash.plan: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+    )
   }
   const { workBudget = defaultWorkBudget } = options
   if (!(workBudget > 0)) {
@@ -237,6 +241,6 @@ export function outputStrides(
   nativeFloat16: boolean,
 ): number[] {
   const { heads, queryLength, valueDim } = shape
-  const row = dtype === 'float16' && !nativeFloat16 ? roundUp(valueDim, 2) : valueDim
+  const row = packedRow(dtype, valueDim, nativeFloat16)
   return [heads * queryLength * row, queryLength * row, row, 1]
 }

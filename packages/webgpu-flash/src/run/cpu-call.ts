@@ -1,6 +1,6 @@
 // One call with CPU tensors: checks them, plans, uploads, and frees everything whatever happens.
 import { attentionShape, checkParameters, checkTensors, resolveOptions } from '@attn/core'
-import type { Tensor } from '@attn/core'
+import type { CpuDType, DType, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
@@ -42,9 +42,11 @@ export async function cpuCall<Result>(
   const shape = attentionShape(caller, query, key, value)
   const { parameters, rowMaximum: _, ...rest } = options
   checkParameters(caller, resolveOptions(caller, shape, options))
-  const dtype = query.dtype === 'float16' ? 'float16' : 'float32'
+  // float64 is computed in float32.
+  const onGpu = (type: CpuDType): DType => (type === 'float64' ? 'float32' : type)
+  const dtype = onGpu(query.dtype)
   for (const [name, { dtype: other }] of Object.entries<Tensor>({ key, value, ...others })) {
-    if ((other === 'float16') !== (dtype === 'float16')) {
+    if (onGpu(other) !== dtype) {
       throw new TypeError(
         `${caller}: query and ${name} dtypes must match, got ${query.dtype} and ${other}`,
       )

@@ -20,7 +20,7 @@ export function uploadTensor(buffers: BufferPool, label: string, source: Tensor)
   checkTensors('flash.upload', { source })
   const dense = source.dtype === 'float64' ? cast(source, 'float32') : toContiguous(source)
   const count = elementCount(dense.shape)
-  const dtype = dense.dtype === 'float16' ? 'float16' : 'float32'
+  const dtype = dense.dtype === 'float64' ? 'float32' : dense.dtype
   return {
     dtype,
     shape: dense.shape,
@@ -69,8 +69,9 @@ export async function downloadTensor(
     const failure = await mapping
     if (failure) await errors.outcome(caller, Promise.reject(failure.error as Error))
     const copy = staging.getMappedRange(0, size).slice(0)
-    const storage = source.dtype === 'float16' ? new Uint16Array(copy) : new Float32Array(copy)
+    const storage = source.dtype === 'float32' ? new Float32Array(copy) : new Uint16Array(copy)
     const view = tensor(storage, source.shape, {
+      dtype: source.dtype,
       strides: source.strides,
       offset: source.offset - start / bytes,
     })

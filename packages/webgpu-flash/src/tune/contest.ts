@@ -25,7 +25,7 @@ export interface ContestWork {
 }
 
 /** Differences that rounding explains, as a part of the largest result. */
-const rounding = { float32: 1e-3, float16: 2e-2 } as const
+const rounding = { float32: 1e-3, float16: 2e-2, bfloat16: 0.16 } as const
 
 /** Measures of less than this are as good as equal: the planner's own choice then stays. */
 const worthwhile = 1.02
@@ -120,7 +120,7 @@ function checkResults(
     const largest = wanted
       .filter(Number.isFinite)
       .reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6)
-    const allowed = rounding[tensors[index]!.dtype === 'float16' ? 'float16' : 'float32'] * largest
+    const allowed = rounding[tensors[index]!.dtype] * largest
     values.forEach((value, place) => {
       // Rows that see nothing have -Infinity; NaN is equal to nothing, and out.
       if (value !== wanted[place] && !(Math.abs(value - wanted[place]!) <= allowed)) {

@@ -1,5 +1,6 @@
 // Reads a tuning record that came from outside: a file, a response, another version of this package.
 // Its numbers would become shader text, so nothing is taken on trust.
+import { isDType } from '../gpu-tensor.ts'
 import { backwardTileSizes, forwardTileSizes, tuningSchema } from './record.ts'
 import type { TuningRecord } from './record.ts'
 
@@ -81,7 +82,7 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
   const entry: Check = (value, field) =>
     fields(value, field, {
       dtype: (dtype, at) => {
-        if (dtype !== 'float32' && dtype !== 'float16') wrong(at, 'float32 or float16', dtype)
+        if (!isDType(dtype)) wrong(at, 'float32, float16 or bfloat16', dtype)
       },
       headDim: size,
       valueDim: size,

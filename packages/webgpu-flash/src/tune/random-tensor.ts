@@ -23,7 +23,7 @@ export function randomTensor(
     return state / 2 ** 31
   })
   const numbers = tensor(values, [values.length])
-  const block = host.upload(dtype === 'float16' ? cast(numbers, 'float16') : numbers)
+  const block = host.upload(dtype === 'float32' ? numbers : cast(numbers, dtype))
   const made = host.empty(shape, dtype)
   const encoder = host.device.createCommandEncoder({ label: 'attn tune' })
   const { size } = block.storage

@@ -74,7 +74,7 @@ describe('planForward refuses', () => {
   })
 
   it.each([
-    [{ dtype: 'float64' }, 'flash.plan: dtype must be float32 or float16, got float64'],
+    [{ dtype: 'float64' }, 'flash.plan: dtype must be float32, float16 or bfloat16, got float64'],
     [{ mask: () => true }, 'flash.plan: mask must be made by mask() or a pattern, got function'],
     [{ scoreModifiers: floatWidth }, 'flash.plan: scoreModifiers must be an array, got object'],
     [

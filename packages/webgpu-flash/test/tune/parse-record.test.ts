@@ -35,7 +35,11 @@ describe('checkRecord', () => {
     ['device.shaderFloat16', 1, 'record.device.shaderFloat16 must be true or false, got 1'],
     ['clock', 'sundial', 'record.clock must be gpu-timestamps or wall-clock, got "sundial"'],
     ['entries', {}, 'record.entries must be an array, got an object'],
-    ['entries.0.dtype', 'f32', 'record.entries[0].dtype must be float32 or float16, got "f32"'],
+    [
+      'entries.0.dtype',
+      'f32',
+      'record.entries[0].dtype must be float32, float16 or bfloat16, got "f32"',
+    ],
     ['entries.0.headDim', 0, 'record.entries[0].headDim must be a positive integer, got 0'],
     ['entries.0.masked', 'no', 'record.entries[0].masked must be true or false, got "no"'],
     [

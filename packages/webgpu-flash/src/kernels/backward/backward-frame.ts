@@ -1,6 +1,12 @@
 // What the two kernels of the backward pass have in common: configuration, uniform fields, and how a
 // workgroup finds its rows and walks the tiles of the other tokens, with and without a block map.
-import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import {
+  loadFunction,
+  storageType,
+  storeFunction,
+  unpackFunctions,
+  usesFloat16,
+} from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { indent } from '../../codegen/snippets.ts'
@@ -157,7 +163,7 @@ export function gradientPreamble(
   const { tile, memory, headDim, valueDim } = config
   const inputs = gradientInputs.map((name) => config[name])
   const accesses = [...inputs, ...outputs.map(({ access }) => access)]
-  const native = accesses.some(({ dtype, nativeFloat16 }) => dtype === 'float16' && nativeFloat16)
+  const native = accesses.some(usesFloat16)
   const fields = gradientFields(
     outputs.map(({ name }) => name),
     config.dropout,

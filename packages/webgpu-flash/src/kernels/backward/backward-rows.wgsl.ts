@@ -1,7 +1,7 @@
 // A step before the gradients: D = rowsum(dO * O) of every row (FlashAttention-2, arXiv 2307.08691,
 // algorithm 2), which is also the sum of P dP over the row, kept beside its log-sum-exp; for kernels on
 // subgroup matrices beside the scale of dS too.
-import { loadFunction, storageType, unpackFunctions } from '../../codegen/access.ts'
+import { loadFunction, storageType, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { scaleOfBoundFunction } from './matrix/scaling.ts'
 import { parameterBlock } from '../parameters.ts'
@@ -84,7 +84,7 @@ export function softmaxRowsKernel(
 ): string {
   const softmaxRow: SoftmaxRow = scales === 'none' ? 'vec2<f32>' : 'vec4<f32>'
   const scaled = scales === 'magnitudes'
-  const native = [output, dOutput].some((one) => one.dtype === 'float16' && one.nativeFloat16)
+  const native = [output, dOutput].some(usesFloat16)
   const vectors = Math.ceil(valueDim / 4)
   const sections = [
     native ? 'enable f16;' : '',

@@ -1,7 +1,7 @@
 // How a thread of the decode kernel reads its part of a row of K or V: 16 bytes at a time where the
 // tensor lies so that it can. The threads of a key read neighbouring places.
 import type { QuantizedType } from '@attn/core'
-import { convertVector } from '../../codegen/access.ts'
+import { convertVector, pairText } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
 import { quantizedLoad, quantizedVector } from './quantized-loads.ts'
@@ -59,7 +59,7 @@ export function rowLoad(
       vectors: Array.from({ length: count }, (_, i) => {
         const [a, b] = (i & 1) === 0 ? ['x', 'y'] : ['z', 'w']
         const words = `${name}${at}_${i >> 1}`
-        return `vec4<f32>(unpack2x16float(${words}.${a}), unpack2x16float(${words}.${b}))`
+        return `vec4<f32>(${pairText(access, `${words}.${a}`)}, ${pairText(access, `${words}.${b}`)})`
       }),
     }
   }

@@ -1,6 +1,6 @@
 // The second half of split-KV: the parts of each row are merged by their maxima and sums. A workgroup
 // takes one row; its threads share the parts, and each some dims of the output.
-import { storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import { storageType, storeFunction, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { unroll } from '../../codegen/snippets.ts'
 import { hiddenScore } from '../careful.ts'
@@ -35,7 +35,7 @@ export function decodeMergeKernel(config: DecodeMergeConfig): string {
   const columns = 2 ** Math.ceil(Math.log2(vectors))
   const slices = threads / columns
   const sections = [
-    output.dtype === 'float16' && output.nativeFloat16 ? 'enable f16;' : '',
+    usesFloat16(output) ? 'enable f16;' : '',
     parameterBlock(fields, config.descriptorWords, config.parameterWords),
     /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partOutput: array<vec4<f32>>;

@@ -2,7 +2,13 @@
 // FlashAttention-2, arXiv 2307.08691). Time is that of reading K and V, so a workgroup takes a range of
 // keys and every query row that shares them, each key is loaded once, 16 bytes a thread, and nothing is
 // staged: neighbouring threads hold neighbouring dims, and only products cross workgroup memory.
-import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import {
+  loadFunction,
+  storageType,
+  storeFunction,
+  unpackFunctions,
+  usesFloat16,
+} from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { eitherSum, hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
@@ -26,7 +32,7 @@ export function decodeKernel(config: DecodeConfig): string {
     query,
     output,
     ...[key, value].filter(({ wide, quantized }) => !wide && !quantized),
-  ].some((access) => access.dtype === 'float16' && access.nativeFloat16)
+  ].some(usesFloat16)
   const stored = (access: DecodeAccess): string =>
     access.quantized ? 'u32' : access.wide ? 'vec4<u32>' : storageType(access)
   const loaded = (name: 'key' | 'value', access: DecodeAccess, dims: number): string =>

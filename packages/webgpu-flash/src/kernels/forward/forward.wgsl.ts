@@ -1,6 +1,6 @@
 // FlashAttention-2 forward (arXiv 2307.08691) in plain WGSL: one workgroup owns a tile of query
 // rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
-import { loadFunction, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import { loadFunction, storeFunction, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
@@ -92,9 +92,7 @@ ${indent(mainBody(config), 2)}
 }
 
 function needsFloat16({ query, key, value, output }: ForwardConfig): boolean {
-  return [query, key, value, output].some(
-    (access) => access.dtype === 'float16' && access.nativeFloat16,
-  )
+  return [query, key, value, output].some(usesFloat16)
 }
 
 function constants({ memory, tile, valueDim, shortText = false }: ForwardConfig): string {

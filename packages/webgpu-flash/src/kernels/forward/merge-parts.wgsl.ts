@@ -1,7 +1,13 @@
 // The second half of split-KV (FlashDecoding; section 3.2 of FlashAttention-2, arXiv 2307.08691):
 // rows whose keys were spread over several workgroups are merged by log-sum-exp. Parts lie in buffers
 // of their own, bound in place of query and key; everything else is as in the forward kernel.
-import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import {
+  loadFunction,
+  storageType,
+  storeFunction,
+  unpackFunctions,
+  usesFloat16,
+} from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { mergeConstants } from './forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
@@ -33,7 +39,7 @@ export function mergePartsKernel(config: MergePartsConfig): string {
   const vectors = Math.ceil(valueDim / 4)
   const groups = tileQueries / mergedRows
   const sections = [
-    output.dtype === 'float16' && output.nativeFloat16 ? 'enable f16;' : '',
+    usesFloat16(output) ? 'enable f16;' : '',
     parameterBlock(fields, config.descriptorWords, config.parameterWords),
     /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partOutput: array<vec4<f32>>;

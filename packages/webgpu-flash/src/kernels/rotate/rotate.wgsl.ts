@@ -1,6 +1,12 @@
 // Rotary position embedding (RoFormer, arXiv 2104.09864): turns pairs of elements of every row by its
 // position. Of angles as floats, a long sequence would lose the digits that matter: see angles.ts.
-import { loadFunction, storageType, storeFunction, unpackFunctions } from '../../codegen/access.ts'
+import {
+  loadFunction,
+  storageType,
+  storeFunction,
+  unpackFunctions,
+  usesFloat16,
+} from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import { multiplyHighFunction } from '../multiply-high.ts'
@@ -59,9 +65,7 @@ export function unitsOf(config: RotateConfig): number {
 /** The WGSL of the kernel. Entry point: `main`. */
 export function rotateKernel(config: RotateConfig): string {
   const { input, output, headDim } = config
-  const native = [input, output].some(
-    (access) => access.dtype === 'float16' && access.nativeFloat16,
-  )
+  const native = [input, output].some(usesFloat16)
   const sections = [
     native ? 'enable f16;' : '',
     parameterBlock(rotateFields, 0, 0),

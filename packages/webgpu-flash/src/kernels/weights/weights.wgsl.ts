@@ -2,7 +2,7 @@
 // backward pass recomputes them (FlashAttention, arXiv 2205.14135, section 3.1). A workgroup owns what it
 // writes and walks over what is reduced away, so that no more is ever stored than was asked for, and no
 // two of them add to one number. The largest score of each row is found in the same way.
-import { loadFunction, storageType, unpackFunctions } from '../../codegen/access.ts'
+import { loadFunction, storageType, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
@@ -56,7 +56,7 @@ export const weightsFields: readonly string[] = [
 /** The WGSL of the kernel. Entry point: `main`. */
 export function weightsKernel(config: WeightsConfig): string {
   const { grid, query, key, kind } = config
-  const halves = [query, key].some((access) => access.dtype === 'float16' && access.nativeFloat16)
+  const halves = [query, key].some(usesFloat16)
   const sections = [
     halves ? 'enable f16;' : '',
     parameterBlock(weightsFields, config.descriptorWords, config.parameterWords),

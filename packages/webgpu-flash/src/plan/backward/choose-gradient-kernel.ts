@@ -72,7 +72,9 @@ export function chooseGradientKernel(
   const planned =
     given || typeof measured?.tile === 'object'
       ? { why: 'the tile was chosen' }
-      : plannedTile(gradients, forward, problem, capabilities)
+      : forward.dtype === 'bfloat16'
+        ? { why: 'bfloat16 is read and written by the kernels in plain WGSL alone' }
+        : plannedTile(gradients, forward, problem, capabilities)
   if ('why' in planned) return tiled(given, planned.why)
   const origin: TileOrigin = measured
     ? { kind: 'tuned', speedUp: measured.speedUp }

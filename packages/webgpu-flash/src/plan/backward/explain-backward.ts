@@ -1,4 +1,5 @@
 // The account of a backward pass: its tiles, operations, bytes and memory.
+import { elementBytes } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
 import type { GradientPass, GradientTile } from './gradient-passes.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
@@ -142,10 +143,10 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
     GradientExplanation,
     GradientExplanation,
   ]
-  const elementBytes = dtype === 'float16' ? 2 : 4
+  const bytesOfOne = elementBytes(dtype)
   const rows = batch * heads * queryLength
   const gradients =
-    elementBytes * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
+    bytesOfOne * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
   const { softmaxRows, magnitudes, tableSums, split } = backwardWorkspace(plan)
   const halves = Object.values(split?.halves ?? {}).reduce((sum, bytes) => sum + bytes, 0)
   const powers = split ? split.ranges + split.powers : 0
@@ -162,7 +163,7 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
     floatingPointOperations: query.floatingPointOperations + key.floatingPointOperations,
     bytes: {
       // Tensors that are split are read twice for that.
-      read: elements * elementBytes + 4 * rows + 2 * halves,
+      read: elements * bytesOfOne + 4 * rows + 2 * halves,
       written: gradients + softmaxRows + magnitudes + powers + tableSums + halves,
     },
     memoryBytes: {

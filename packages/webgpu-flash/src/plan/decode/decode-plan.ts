@@ -1,5 +1,6 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tile, into how many
 // parts keys are cut, and which chunks of keys a call's rows see at all.
+import { elementBytes } from '../../gpu-tensor.ts'
 import { blockMapRow, withDefaults } from '@attn/core'
 import type {
   AttentionShape,
@@ -81,7 +82,7 @@ export function planDecode(
   const partRow = batch * heads * queryLength * (16 * Math.ceil(valueDim / 4) + 8)
   const room = Math.min(mostScratchBytes, limits.maxStorageBufferBindingSize)
   // A part has to fit into a binding, also where heads lie side by side in memory.
-  const width = kvHeads * Math.max(headDim, valueDim) * (dtype === 'float16' ? 2 : 4)
+  const width = kvHeads * Math.max(headDim, valueDim) * elementBytes(dtype)
   const least = Math.ceil((2 * keyLength * width) / limits.maxStorageBufferBindingSize)
   const wantedParts = Math.min(Math.max(aim, least), chunks)
   const mostParts = Math.max(1, Math.min(wantedParts, Math.floor(room / partRow)))

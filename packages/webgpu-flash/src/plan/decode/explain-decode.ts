@@ -1,4 +1,5 @@
 // The account of a plan on the decode kernel: what it reads, and how keys are spread over workgroups.
+import { elementBytes } from '../../gpu-tensor.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { cutDecode } from './decode-dispatches.ts'
 import type { DecodingPlan } from './decode-dispatches.ts'
@@ -46,7 +47,7 @@ export function explainDecode(
   const tails = attention.keyLengths.filter((length) => length % keys !== 0).length * kvHeads
   const partial = attention.mask ? visited : tails
   const rows = batch * heads * queryLength
-  const bytes = dtype === 'float16' ? 2 : 4
+  const bytes = elementBytes(dtype)
   const scratch = decodeScratch(shape, decode)
   const merged = lengths.parts > 1
   const merges = merged ? boxes.filter(({ parts }) => parts.start === 0).length : 0

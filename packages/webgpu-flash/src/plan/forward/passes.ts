@@ -1,5 +1,6 @@
 // A sparse mask in passes: each sees pairs that no other does, its tokens stand in an order of their
 // own, and all merge by log-sum-exp in the output. Every pass is a plan of the same kernel.
+import { elementBytes } from '../../gpu-tensor.ts'
 import { planSparsity } from '@attn/core'
 import type {
   AttentionShape,
@@ -78,7 +79,7 @@ function headBytes(
   dtype: DType,
 ): number {
   const elements = Math.max(queryLength, keyLength) * Math.max(headDim, valueDim)
-  return elements * (dtype === 'float16' ? 2 : 4) + 256
+  return elements * elementBytes(dtype) + 256
 }
 
 /** A tile as block maps know it. */

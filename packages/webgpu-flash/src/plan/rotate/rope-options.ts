@@ -1,5 +1,7 @@
 // `plan({ rope })`: which of queries and keys a plan turns before it attends, and where their rows
 // stand.
+import { packedRow } from '../../codegen/access.ts'
+import { elementBytes } from '../../gpu-tensor.ts'
 import { checkOptions } from '@attn/core'
 import type {
   AttentionOptions,
@@ -190,11 +192,11 @@ export function explainRope(
     reason: rope.key
       ? `turned once, since ${reads} tiles of queries read each key`
       : 'keys come turned',
-    bytes: elements * (dtype === 'float16' ? 2 : 4),
+    bytes: elements * elementBytes(dtype),
   }
 }
 
 /** Elements from one turned row to the next: halves that are stored in pairs begin on a whole word. */
 export function rotatedRow(headDim: number, dtype: DType, nativeFloat16: boolean): number {
-  return dtype === 'float16' && !nativeFloat16 ? Math.ceil(headDim / 2) * 2 : headDim
+  return packedRow(dtype, headDim, nativeFloat16)
 }

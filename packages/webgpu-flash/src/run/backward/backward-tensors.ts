@@ -1,6 +1,7 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
 import { checkOptions, contiguousStrides } from '@attn/core'
 import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
+import { isPackedInWords } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
@@ -131,7 +132,7 @@ export function checkBackwardTensors(
     const view = tensors[name]
     if (!view) continue
     checkWritable(`${caller}: ${name}`, view)
-    if (plan.dtype === 'float16' && !nativeFloat16) checkPacked(caller, view)
+    if (isPackedInWords(plan.dtype, nativeFloat16)) checkPacked(caller, view)
     const other = backwardTensorNames.find(
       (candidate) => candidate !== name && tensors[candidate]?.storage === view.storage,
     )

@@ -1,5 +1,6 @@
 // What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
+import { isDType } from '../../gpu-tensor.ts'
 import { checkOptions, numbersOf } from '@attn/core'
 import type { DType, IntegerList, OptionNames, QuantizedType, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -169,8 +170,10 @@ export function checkCacheOptions(
       throw new RangeError(`flash.cache: ${name} must be a positive integer, got ${options[name]}`)
     }
   }
-  if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`flash.cache: dtype must be float32 or float16, got ${String(dtype)}`)
+  if (!isDType(dtype)) {
+    throw new TypeError(
+      `flash.cache: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+    )
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
   if (ring !== undefined) checkRing(ring, capacity)

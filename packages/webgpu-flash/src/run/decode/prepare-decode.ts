@@ -125,7 +125,7 @@ function decodeConfigs(
     const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
     const inEights = [view.offset, dims, ...outer].every((at) => at % 8 === 0)
     const pairs = laneVectors(dims, tile.lanes) % 2 === 0
-    return { ...access, wide: view.dtype === 'float16' && access.vector && inEights && pairs }
+    return { ...access, wide: view.dtype !== 'float32' && access.vector && inEights && pairs }
   }
   const output = accessOf(tensors.output, nativeFloat16)
   const shared = {

@@ -1,4 +1,5 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
+import { isPackedInWords } from '../../codegen/access.ts'
 import { checkOptions, checkView, extent, isWritable } from '@attn/core'
 import type { IntegerList, OptionNames, Optional, QuantizedType } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
@@ -165,7 +166,7 @@ export function checkTensors(
   const { output, logSumExp, rowMaximum } = tensors
   if (rowMaximum) checkTensor(`${caller}: rowMaximum`, rowMaximum, expected.logSumExp, 'float32')
   if (output) checkWritable(`${caller}: output`, output)
-  if (output && dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
+  if (output && isPackedInWords(dtype, nativeFloat16)) checkPacked(caller, output)
   for (const [name, view] of Object.entries({ logSumExp, rowMaximum })) {
     if (view && view.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
       throw new RangeError(

@@ -1,4 +1,5 @@
 // The tensors of a merge, checked: parts of one shape, and somewhere to write the whole.
+import { isDType } from '../../gpu-tensor.ts'
 import { checkOptions } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -52,7 +53,7 @@ export function checkMerge(
   const check = (what: string, part: Partial<PartialAttention>): void => {
     checkOptions(`${caller}: ${what}`, part, names)
     const { output, logSumExp } = part
-    const dtype = output?.dtype === 'float16' ? 'float16' : 'float32'
+    const dtype = output && isDType(output.dtype) ? output.dtype : 'float32'
     if (output) checkTensor(`${caller}: output of ${what}`, output, shape, dtype)
     if (logSumExp) {
       checkTensor(`${caller}: logSumExp of ${what}`, logSumExp, shape.slice(0, 3), 'float32')

@@ -1,8 +1,9 @@
 // Rotation of one tensor by itself: keys on their way into a cache, gradients on their way back.
+import { isPackedInWords } from '../../codegen/access.ts'
 import { checkOptions } from '@attn/core'
 import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { BufferPool } from '../../device/buffers.ts'
-import { elementBytes } from '../../gpu-tensor.ts'
+import { elementBytes, isDType } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { rotatedRow } from '../../plan/rotate/rope-options.ts'
 import { checkRotary, positionWords } from '../../plan/rotate/rotary-words.ts'
@@ -61,8 +62,10 @@ export function rotateTensor(
       `${caller}: need shape [batch, heads, length, dim] without zeros, got [${shape?.join(', ')}]`,
     )
   }
-  if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${String(dtype)}`)
+  if (!isDType(dtype)) {
+    throw new TypeError(
+      `${caller}: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+    )
   }
   const [batch, , length, dim] = shape as [number, number, number, number]
   checkTensor(`${caller}: the tensor`, input, shape, dtype)
@@ -102,5 +105,5 @@ function checkOutput(
       `${caller}: output must be in another buffer than the tensor: WebGPU cannot read and write one at once`,
     )
   }
-  if (output.dtype === 'float16' && !nativeFloat16) checkPacked(caller, output)
+  if (isPackedInWords(output.dtype, nativeFloat16)) checkPacked(caller, output)
 }
