@@ -34,6 +34,7 @@ export type {
 } from './run/cache/kv-cache-options.ts'
 export type { KeyPlaces, PagePlaces, RingPlaces } from './plan/decode/key-places.ts'
 export type { KeptIndices } from './run/cache/kept-tokens.ts'
+export type { PageOptions } from './run/cache/page-places.ts'
 export type { RingOptions } from './run/cache/ring-places.ts'
 export type { AppendedTokens } from './run/cache/appended-tokens.ts'
 export type { PartialAttention } from './run/merge/merge-tensors.ts'

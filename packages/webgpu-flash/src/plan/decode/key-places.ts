@@ -45,9 +45,17 @@ export function placesText(places: KeyPlaces | undefined): PlacesText | undefine
   return { kind, sinks: places.sinks, rows: places.rows, window: places.window }
 }
 
-/** All that calls may differ in, as text. */
+const keys = new WeakMap<KeyPlaces, string>()
+
+/** All that calls may differ in, as text. A cache gives the same places until they change. */
 export function placesKey(places: KeyPlaces | undefined): string {
   if (!places) return ''
+  const known = keys.get(places) ?? textOf(places)
+  keys.set(places, known)
+  return known
+}
+
+function textOf(places: KeyPlaces): string {
   return places.kind === 'ring'
     ? `${JSON.stringify(placesText(places))}${places.oldest.join()}:${places.held.join()}`
     : `${places.pageSize}:${places.tables.map((pages) => pages.join()).join(':')}`

@@ -14,17 +14,36 @@ export interface AppendedRows {
   readonly depths?: ArrayLike<number> | undefined
 }
 
+/** Pages of a cache that has them. */
+export interface AppendedPages {
+  readonly pageSize: number
+  readonly tables: readonly (readonly number[])[]
+}
+
 /** The words. */
-export function wordsOfAppend(appended: AppendedRows): Uint32Array<ArrayBuffer> {
+export function wordsOfAppend(
+  appended: AppendedRows,
+  pages?: AppendedPages,
+): Uint32Array<ArrayBuffer> {
   const { starts, counts, rows, leftPadded, depths } = appended
   const batch = starts.length
   const first = appendWords * batch
-  const words = new Uint32Array(first + (depths ? rows : 0))
+  const afterDepths = first + (depths ? rows : 0)
+  const lists: number[] = []
+  const head: number[] = []
   for (let sequence = 0; sequence < batch; sequence++) {
     const count = counts[sequence]!
     const skipped = leftPadded ? rows - count : 0
-    words.set([starts[sequence]!, count, skipped, 0, first + skipped], appendWords * sequence)
+    const start = starts[sequence]!
+    let table = 0
+    if (pages && count > 0) {
+      // Those that are written to; look-ups count from the first of all.
+      const { pageSize, tables } = pages
+      const firstPage = Math.floor(start / pageSize)
+      table = afterDepths + lists.length - firstPage
+      lists.push(...tables[sequence]!.slice(firstPage, Math.ceil((start + count) / pageSize)))
+    }
+    head.push(start, count, skipped, table, first + skipped)
   }
-  if (depths) words.set(Array.from(depths), first)
-  return words
+  return Uint32Array.from([...head, ...(depths ? Array.from(depths) : []), ...lists])
 }

@@ -42,17 +42,20 @@ export interface AppendLog {
   readonly appended: AppendedTokens
   /** After an append to lengths that were `starts`. */
   append(appended: AppendedRows): void
+  /** After the sequences became others. */
+  forget(): void
   /** After the sequences lost so many last tokens. */
   remove(counts: ArrayLike<number>): void
 }
 
 /** Starts an account. */
 export function logAppends(batch: number): AppendLog {
-  let appended: AppendedTokens = {
+  const nothing: AppendedTokens = {
     rows: 1,
     starts: Array.from({ length: batch }, () => 0),
     whole: 1,
   }
+  let appended = nothing
   return {
     get appended() {
       return appended
@@ -69,6 +72,9 @@ export function logAppends(batch: number): AppendLog {
         whole: padded ? known : wholeAfter(appended, rows, starts),
         ...(depths ? { depths: Array.from(depths) } : {}),
       }
+    },
+    forget: () => {
+      appended = nothing
     },
     remove: (counts) => {
       const [first, ...others] = Array.from(counts)

@@ -52,6 +52,16 @@ interface Snapshot {
   readonly lengths: Int32Array
 }
 
+/** The same rows for each of so many sequences, as pages are. */
+export function sharedRows({ key, value }: Held, batch: number): Held {
+  const shared = (view: GpuTensor): GpuTensor => ({
+    ...view,
+    shape: [batch, ...view.shape.slice(1)],
+    strides: [0, ...view.strides.slice(1)],
+  })
+  return { key: shared(key), value: shared(value) }
+}
+
 /** Makes a cache's buffers. */
 export function createCacheBuffers(
   { device, buffers, errors, capabilities }: PlanHost,

@@ -60,3 +60,34 @@ function checkDepths(caller: string, depths: ArrayLike<number>, rows: number): v
     }
   }
 }
+
+/**
+ * Checks that a sequence can begin as another one does.
+ *
+ * @throws RangeError where it cannot.
+ */
+export function checkShare(
+  caller: string,
+  lengths: Int32Array,
+  from: number,
+  to: number,
+  length = lengths[from],
+): void {
+  for (const sequence of [from, to]) {
+    if (!(sequence in lengths)) {
+      throw new RangeError(
+        `${caller}: sequences must lie in 0..${lengths.length - 1}, got ${sequence}`,
+      )
+    }
+  }
+  if (from === to || lengths[to] !== 0) {
+    throw new RangeError(
+      `${caller}: sequence ${to} must hold nothing, and not be the one that is shared, got ${lengths[to]} tokens`,
+    )
+  }
+  if (!Number.isInteger(length) || length! < 0 || length! > lengths[from]!) {
+    throw new RangeError(
+      `${caller}: length must lie in 0..${lengths[from]}, what sequence ${from} holds, got ${length}`,
+    )
+  }
+}

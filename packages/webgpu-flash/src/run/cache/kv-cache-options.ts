@@ -8,6 +8,8 @@ import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { AppendedTokens } from './appended-tokens.ts'
 import type { KeptIndices } from './kept-tokens.ts'
+import { checkPages } from './page-places.ts'
+import type { PageOptions } from './page-places.ts'
 import { checkRing } from './ring-places.ts'
 import type { RingOptions } from './ring-places.ts'
 import { checkRotary } from '../../plan/rotate/rotary-words.ts'
@@ -36,6 +38,13 @@ export interface KeyValueCacheOptions {
    */
   readonly ring?: RingOptions | undefined
   /**
+   * Keeps tokens in pages that sequences take from one supply as they grow, and can share. `capacity` is then
+   * the most tokens of one sequence. Default: none, each sequence has room for `capacity` tokens.
+   */
+  readonly pages?: PageOptions | undefined
+  /** Whatever names the model, for `save` and `restore`: what another one saved is refused. Default: none. */
+  readonly model?: string | undefined
+  /**
    * Keeps keys, values or both in blocks of 32 along dim (ggml's q8_0 and q4_0): 8.5 and 4.5 bits an element.
    * `append` quantises, plans dequantise what they load, and nothing is expanded in memory. Dims are
    * multiples of 32. One word is for both. Default: kept in `dtype`.
@@ -43,6 +52,7 @@ export interface KeyValueCacheOptions {
   readonly quantized?: QuantizedType | QuantizedParts | undefined
 }
 
+/** Names of the options; see above. */
 const cacheOptions: OptionNames<KeyValueCacheOptions> = {
   batch: true,
   kvHeads: true,
@@ -52,6 +62,8 @@ const cacheOptions: OptionNames<KeyValueCacheOptions> = {
   dtype: true,
   rope: true,
   ring: true,
+  pages: true,
+  model: true,
   quantized: true,
 }
 /** What other libraries call things. */
@@ -97,7 +109,8 @@ export interface CacheInputs {
 export interface KeyValueCache {
   /**
    * `[B, Hkv, capacity, D]`; rows from a sequence's length on hold nothing of meaning. In a ring, the sinks
-   * come first and position p is at row `sinks + (p - sinks) mod (capacity - sinks)`.
+   * come first and position p is at row `sinks + (p - sinks) mod (capacity - sinks)`. Pages lie one after another,
+   * for all sequences the same.
    */
   readonly key: GpuTensor
   /** `[B, Hkv, capacity, Dv]` */
@@ -149,9 +162,33 @@ export interface KeyValueCache {
    * GpuOutOfMemoryError. Submit what was recorded with the old buffers before. Plans stay good up to
    * the `keyLength` they were made for.
    *
-   * @throws RangeError for less than the capacity, TypeError for a ring, UnsupportedError for more than the device allows.
+   * @throws RangeError for less than the capacity, TypeError for a ring or pages, UnsupportedError for more than the device allows.
    */
   grow(capacity: number): void
+  /**
+   * Of a cache with pages: lets a sequence that holds nothing begin with the first tokens of another one, whose
+   * pages both then have. Who appends to a page that is shared gets a copy of it first.
+   *
+   * @param length - How many tokens. Default: all that `from` holds.
+   * @throws RangeError for sequences that there are not, or that hold something or too little; TypeError
+   *   without pages.
+   */
+  share(from: number, to: number, length?: number): void
+  /** Pages that no sequence has; undefined without pages. */
+  readonly freePages: number | undefined
+  /**
+   * What it holds as bytes, for a file: a header with a version, sizes, rope and `model`, and the rows of its
+   * tokens. Rejects as `flash.download` does.
+   */
+  save(): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Takes over what a cache with the same options has saved, in place of what it holds. Where keys lie may
+   * differ, but for rings.
+   *
+   * @throws TypeError for bytes that are not a saved cache, RangeError for other options, another version
+   *   or more tokens than there is room for.
+   */
+  restore(bytes: Uint8Array): void
   /** Frees its buffers at once. */
   destroy(): void
 }
@@ -177,6 +214,15 @@ export function checkCacheOptions(
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
   if (ring !== undefined) checkRing(ring, capacity)
+  if (options.pages !== undefined) {
+    checkPages(options.pages)
+    if (ring !== undefined) {
+      throw new RangeError('flash.cache: a ring has rows of its own; give ring or pages')
+    }
+  }
+  if (options.model !== undefined && typeof options.model !== 'string') {
+    throw new TypeError(`flash.cache: model must be a text, got ${typeof options.model}`)
+  }
   const { key, value } = quantizedParts(options.quantized)
   for (const [name, type] of [
     ['headDim', key],

@@ -8,8 +8,9 @@ import { wordsOfAppend } from './append-words.ts'
 import type { AppendedRows } from './append-words.ts'
 import { logAppends } from './appended-tokens.ts'
 import type { PlanHost } from '../attention-plan.ts'
-import { createCacheBuffers } from './cache-buffers.ts'
-import { checkTokens } from './check-tokens.ts'
+import { createCacheBuffers, sharedRows } from './cache-buffers.ts'
+import type { Held } from './cache-buffers.ts'
+import { checkShare, checkTokens } from './check-tokens.ts'
 import {
   checkCacheOptionNames,
   checkCacheOptions,
@@ -18,9 +19,12 @@ import {
 } from './kv-cache-options.ts'
 import type { CacheTokens, KeyValueCache, KeyValueCacheOptions } from './kv-cache-options.ts'
 import { keptTokens } from './kept-tokens.ts'
+import { createPagePlaces } from './page-places.ts'
 import { createRowPlaces } from './places.ts'
+import type { CachePlaces } from './places.ts'
 import { createRingPlaces } from './ring-places.ts'
 import { moveRows } from './row-mover.ts'
+import { restoreRows, saveRows } from './save-rows.ts'
 import { createRotation } from '../rotate/rotation.ts'
 import { createSlots } from '../slots.ts'
 
@@ -34,17 +38,26 @@ const copies: RotaryEmbedding = {
 /** Makes an empty cache; see `FlashAttention.cache`. */
 export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOptions): KeyValueCache {
   checkCacheOptionNames(options)
-  const { device, errors } = host
-  const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32', rope, ring } = options
+  const { device, errors, buffers } = host
+  const { batch = 1, kvHeads, headDim, valueDim = headDim, dtype = 'float32' } = options
+  const { rope, ring, pages, model } = options
   const quantized = quantizedParts(options.quantized)
   checkCacheOptions({ ...options, batch, valueDim, dtype })
   const dims = { key: headDim, value: valueDim } as const
   const sizes = { batch, kvHeads, dims, dtype, quantized }
 
-  const stored = createCacheBuffers(host, sizes, options.capacity)
-  const places = ring
-    ? createRingPlaces(ring, options.capacity, batch)
-    : createRowPlaces(() => stored.capacity)
+  const stored = createCacheBuffers(
+    host,
+    pages ? { ...sizes, batch: 1 } : sizes,
+    pages ? pages.count * (pages.pageSize ?? 64) : options.capacity,
+  )
+  const heldNow = (): Held => (pages ? sharedRows(stored.held, batch) : stored.held)
+  const paged = pages && createPagePlaces(pages, options.capacity, batch)
+  const places: CachePlaces =
+    paged ??
+    (ring
+      ? createRingPlaces(ring, options.capacity, batch)
+      : createRowPlaces(() => stored.capacity))
   const lengths = new Int32Array(batch)
   const log = logAppends(batch)
   /** The last append, whose tokens `keep` can choose from. */
@@ -57,6 +70,17 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
   }
   const slots = createSlots(host, 'places of tokens', words.byteLength)
   let destroyed = false
+  const savedLayout = {
+    batch,
+    kvHeads,
+    headDim,
+    valueDim,
+    dtype,
+    quantized,
+    model,
+    rope: rope && { ...rope, inverseFrequencies: Array.from(rope.inverseFrequencies) },
+    ring: ring && { ...ring, capacity: options.capacity },
+  }
 
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
@@ -76,20 +100,24 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     tokens: CacheTokens,
     appended: AppendedRows,
     recorded: boolean,
-  ): void => {
-    const { leftPadded, depths } = appended
+  ): readonly GPUBuffer[] => {
+    const { leftPadded, depths, counts } = appended
+    const held = heldNow()
+    const { moves, tables } = places.append(lengths, Int32Array.from(counts))
+    const made = moves ? moveRows(host, call, encoder, [held.key, held.value], moves) : []
     const appends = { places: places.text, leftPadded, depths: depths !== undefined }
-    const own = { words: slots.write(call, wordsOfAppend(appended), recorded), appends }
+    const ofPages = tables && { pageSize: pages?.pageSize ?? 64, tables }
+    const own = { words: slots.write(call, wordsOfAppend(appended, ofPages), recorded), appends }
     const pass = encoder.beginComputePass({ label: 'attn append' })
     for (const name of ['key', 'value'] as const) {
-      rotations[name].encode(caller, call, pass, tokens[name], stored.held[name], 1, own)
+      rotations[name].encode(caller, call, pass, tokens[name], held[name], 1, own)
     }
     pass.end()
+    return made
   }
   const advance = (appended: AppendedRows): void => {
     const { counts } = appended
     log.append(appended)
-    places.append(lengths, Int32Array.from(counts))
     lengths.forEach((length, sequence) => (lengths[sequence] = length + counts[sequence]!))
     last = appended
   }
@@ -103,13 +131,16 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
 
   return {
     get key(): GpuTensor {
-      return stored.held.key
+      return heldNow().key
     },
     get value(): GpuTensor {
-      return stored.held.value
+      return heldNow().value
     },
     get capacity() {
-      return stored.capacity
+      return pages ? options.capacity : stored.capacity
+    },
+    get freePages() {
+      return paged?.free
     },
     get lengths() {
       return Array.from(lengths)
@@ -123,7 +154,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     inputs: () => {
       const where = places.inputs()
       return {
-        ...stored.held,
+        ...heldNow(),
         keyLengths: Array.from(lengths),
         appended: log.appended,
         keysTurned: rope !== undefined,
@@ -136,26 +167,33 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
       const appended = rowsOf('cache.append', tokens)
       errors.guard('cache.append', (call) => {
         const encoder = device.createCommandEncoder({ label: 'attn append' })
-        encode('cache.append', call, encoder, tokens, appended, false)
+        const made = encode('cache.append', call, encoder, tokens, appended, false)
         device.queue.submit([encoder.finish()])
+        // What is submitted may still use them.
+        for (const buffer of made) buffers.release(buffer)
       })
       advance(appended)
     },
     encodeAppend: (encoder, tokens) => {
       checkUsable('cache.encodeAppend')
       const appended = rowsOf('cache.encodeAppend', tokens)
-      errors.guard('cache.encodeAppend', (call) =>
-        encode('cache.encodeAppend', call, encoder, tokens, appended, true),
-      )
+      errors.guard('cache.encodeAppend', (call) => {
+        const made = encode('cache.encodeAppend', call, encoder, tokens, appended, true)
+        for (const buffer of made) buffers.forget(buffer)
+      })
       advance(appended)
     },
     keep: (indices) => {
       checkUsable('cache.keep')
       const kept = keptTokens('cache.keep', indices, last, batch, places)
       places.checkTruncate('cache.keep', kept.lengths)
-      errors.guard('cache.keep', (call) =>
-        moveRows(host, call, [stored.held.key, stored.held.value], kept.moves),
-      )
+      const { key, value } = heldNow()
+      errors.guard('cache.keep', (call) => {
+        const encoder = device.createCommandEncoder({ label: 'attn moves' })
+        const made = moveRows(host, call, encoder, [key, value], kept.moves)
+        device.queue.submit([encoder.finish()])
+        for (const buffer of made) buffers.release(buffer)
+      })
       cutTo(kept.lengths)
     },
     truncate: (left) => {
@@ -174,9 +212,9 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     grow: (wanted) => {
       checkUsable('cache.grow')
       const { capacity } = stored
-      if (ring) {
+      if (ring || pages) {
         throw new TypeError(
-          'cache.grow: a ring keeps its size; make a cache with a larger capacity',
+          `cache.grow: ${ring ? 'a ring keeps its size' : 'pages are as many as there were'}; make a cache with a larger capacity`,
         )
       }
       if (!Number.isInteger(wanted) || wanted < capacity) {
@@ -191,6 +229,29 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
           last = undefined
         }),
       )
+    },
+    share: (from, to, length) => {
+      checkUsable('cache.share')
+      if (!paged) {
+        throw new TypeError('cache.share: needs pages, got a cache without; flash.cache({ pages })')
+      }
+      checkShare('cache.share', lengths, from, to, length)
+      paged.share(from, to, length ?? lengths[from]!)
+      lengths[to] = length ?? lengths[from]!
+      log.forget()
+      last = undefined
+    },
+    save: async () => {
+      checkUsable('cache.save')
+      return saveRows(host, heldNow(), savedLayout, lengths, places)
+    },
+    restore: (bytes) => {
+      checkUsable('cache.restore')
+      const capacity = pages ? options.capacity : stored.capacity
+      restoreRows(host, heldNow(), savedLayout, bytes, { capacity, lengths, places })
+      stored.truncate(new Int32Array(batch))
+      log.forget()
+      last = undefined
     },
     destroy: () => {
       destroyed = true

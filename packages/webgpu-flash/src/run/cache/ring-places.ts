@@ -55,10 +55,12 @@ export function createRingPlaces(
           )
         }
       }),
-    append: (lengths, counts) =>
+    append: (lengths, counts) => {
       counts.forEach((count, sequence) => {
         longest[sequence] = Math.max(longest[sequence]!, lengths[sequence]! + count)
-      }),
+      })
+      return {}
+    },
     checkTruncate: (caller, lengths) =>
       lengths.forEach((length, sequence) => {
         const first = oldest(sequence)
@@ -75,6 +77,12 @@ export function createRingPlaces(
       }),
     holds: (sequence, position) => position < sinks || position >= oldest(sequence),
     row: (_sequence, position) => ringRow(text, position),
+    get longest() {
+      return Array.from(longest)
+    },
+    savedRuns: () => Array.from(longest, (count) => [{ row: 0, count: Math.min(count, capacity) }]),
+    checkRestore: () => undefined,
+    restore: (_lengths, saved) => longest.set(saved!),
     inputs: () => ({
       ...text,
       oldest: Array.from(longest, (_, sequence) => oldest(sequence)),

@@ -16,17 +16,19 @@ const bindings = [true, false]
 const none = new Uint32Array(0)
 
 /**
- * Submits moves of rows, of each sequence in its order; nothing where there are none.
+ * Records moves of rows, of each sequence in its order; nothing where there are none.
  *
  * @param views - `[B, Hkv, rows, D]`, rows contiguous and beginning on whole words.
+ * @returns Buffers to be freed, once they are submitted.
  */
 export function moveRows(
   { device, buffers, capabilities }: PlanHost,
   call: GuardedCall,
+  encoder: GPUCommandEncoder,
   views: readonly GpuTensor[],
   moves: readonly (readonly RowMove[])[],
-): void {
-  if (moves.every((each) => each.length === 0)) return
+): readonly GPUBuffer[] {
+  if (moves.every((each) => each.length === 0)) return []
   const made: GPUBuffer[] = []
   const upload = (label: string, words: Uint32Array, usage: number): GPUBuffer => {
     const buffer = buffers.upload(label, words, usage)
@@ -36,7 +38,6 @@ export function moveRows(
   const list = upload('moves of tokens', wordsOf(moves), 0x80)
   const pipeline = kernelPipeline(device, { label: 'attn moves', bindings, code: moveRowsKernel })
   call.onFailure(() => forgetPipeline(device, pipeline))
-  const encoder = device.createCommandEncoder({ label: 'attn moves' })
   const pass = encoder.beginComputePass({ label: 'attn moves' })
   pass.setPipeline(pipeline)
   for (const view of views) {
@@ -81,9 +82,7 @@ export function moveRows(
     }
   }
   pass.end()
-  device.queue.submit([encoder.finish()])
-  // What is submitted may still use them.
-  for (const buffer of made) buffers.release(buffer)
+  return made
 }
 
 /** All sequences and heads, or as many at a time as a binding spans. */
@@ -91,7 +90,7 @@ function boxes(view: GpuTensor, most: number): { batches: Range; heads: Range }[
   const [batch, heads] = view.shape as [number, number]
   const bytes = elementBytes(view.dtype)
   const [batchStride, headStride] = view.strides as [number, number]
-  if (batch * batchStride * bytes <= most) {
+  if (Math.max(batch * batchStride, heads * headStride) * bytes <= most) {
     return [{ batches: { start: 0, end: batch }, heads: { start: 0, end: heads } }]
   }
   const wholeSequences = heads * headStride * bytes <= most

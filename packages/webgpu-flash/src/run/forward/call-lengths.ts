@@ -61,9 +61,23 @@ function mostKeys(shape: AttentionShape, inputs: ForwardInputs): number {
   return places ? shape.keyLength : heldKeys(shape, inputs)
 }
 
-/** Checks that a ring still has what the queries may see. */
-function checkPlaces(caller: string, places: KeyPlaces, { queryOffsets }: CallLengths): void {
-  if (places.kind !== 'ring') return
+/** Checks that the keys are there: pages for all, and of a ring what the queries may see. */
+function checkPlaces(
+  caller: string,
+  places: KeyPlaces,
+  { keyLengths, queryOffsets }: CallLengths,
+): void {
+  if (places.kind === 'pages') {
+    keyLengths.forEach((length, sequence) => {
+      const held = (places.tables[sequence]?.length ?? 0) * places.pageSize
+      if (length > held) {
+        throw new RangeError(
+          `${caller}: the pages of sequence ${sequence} hold ${held} tokens, got keyLengths ${length}`,
+        )
+      }
+    })
+    return
+  }
   queryOffsets.forEach((offset, sequence) => {
     const needed = offset - places.window + 1
     const oldest = places.oldest[sequence]!
