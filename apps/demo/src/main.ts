@@ -1,4 +1,3 @@
-import { createApp } from 'vue'
-import App from './App.vue'
+import { createPlayground } from './playground.ts'
 
-createApp(App).mount('#app')
+createPlayground().mount('#app')

@@ -9,7 +9,7 @@ Object.defineProperty(navigator, 'gpu', { value: undefined })
 afterEach(closePage)
 
 test('runs on the CPU and checks itself', async () => {
-  openPage('#mask=causal&bias=alibi&H=2&Hkv=2&L=64&D=16')
+  openPage('#/mask?mask=causal&bias=alibi&H=2&Hkv=2&L=64&D=16')
   await expect.element(page.getByText(/This browser gives the page no GPU/)).toBeVisible()
   await userEvent.click(page.getByRole('button', { name: 'Run' }))
   await expect
@@ -19,7 +19,7 @@ test('runs on the CPU and checks itself', async () => {
 })
 
 test('refuses what would take minutes', async () => {
-  openPage('#mask=full&H=8&Hkv=8&L=8192&D=64')
+  openPage('#/mask?mask=full&H=8&Hkv=8&L=8192&D=64')
   await userEvent.click(page.getByRole('button', { name: 'Run' }))
   await expect
     .element(page.getByRole('alert'), { timeout: 240_000 })

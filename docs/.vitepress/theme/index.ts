@@ -1,5 +1,5 @@
 // The default theme with system fonts, calmer colours and the components that guides use.
-import { LoopOrders } from '@attn/components/attention'
+import { FlashStepper } from '@attn/components/attention'
 import { AlignmentFigure, HeroMask, MaskTiles } from '@attn/components/mask'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import '@attn/components/tokens.css'
@@ -37,7 +37,7 @@ const theme: Theme = {
     app.component('KernelTable', KernelTable)
     app.component('ChartGallery', ChartGallery)
     app.component('LectureRun', LectureRun)
-    app.component('LoopOrders', LoopOrders)
+    app.component('FlashStepper', FlashStepper)
     app.component('MaskTiles', MaskTiles)
     app.component('PackageMap', PackageMap)
     app.component('AlignmentFigure', AlignmentFigure)

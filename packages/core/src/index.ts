@@ -139,7 +139,7 @@ export type {
   WeightsSelection,
 } from './attention/weights-selection.ts'
 export { flashAttention } from './attention/flash.ts'
-export type { FlashAttentionOptions } from './attention/flash.ts'
+export type { FlashAttentionOptions, SoftmaxStep } from './attention/flash.ts'
 export type { LoopOrder } from './attention/schedule.ts'
 export { standardAttentionBackward } from './attention/standard-backward.ts'
 export { flashAttentionBackward } from './attention/flash-backward.ts'

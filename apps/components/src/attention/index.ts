@@ -1,2 +1,2 @@
 // Pictures of attention at work.
-export { default as LoopOrders } from './LoopOrders.vue'
+export { default as FlashStepper } from './FlashStepper.vue'

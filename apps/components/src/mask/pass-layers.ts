@@ -9,7 +9,7 @@ import {
   type TokenOrder,
 } from '@attn/core'
 import type { PictureShape } from './pair-raster.ts'
-import { tileLayer, type TileLayer, type TileSize } from './tile-layer.ts'
+import { legibleLayer, type TileLayer, type TileSize } from './tile-layer.ts'
 
 /** One pass over tokens in the planner's order. */
 export interface PassLayer extends TileLayer {
@@ -32,7 +32,9 @@ export interface PlannedLayers {
 }
 
 /** Points that move at once, at most. */
-const mostMoves = 24_000
+const mostMoves = 12_000
+/** Pairs that are asked whether they are visible, at most: some hundredths of a second. */
+const mostAsked = 500_000
 
 /** The passes of one head. */
 export function plannedLayers(
@@ -52,10 +54,12 @@ export function plannedLayers(
 }
 
 function passLayer(pass: SparsityPass, shape: PictureShape, head: number): PassLayer {
+  const { queryOrder, keyOrder } = pass
+  const orders = { ...(queryOrder && { queryOrder }), ...(keyOrder && { keyOrder }) }
   return {
-    ...tileLayer(pass.blockMap, head),
-    queryOrder: pass.queryOrder?.name ?? 'natural',
-    keyOrder: pass.keyOrder?.name ?? 'natural',
+    ...legibleLayer(pass.mask, shape, pass.blockMap, head, orders),
+    queryOrder: queryOrder?.name ?? 'natural',
+    keyOrder: keyOrder?.name ?? 'natural',
     ...movesOf(pass, shape, head),
   }
 }
@@ -72,17 +76,21 @@ function movesOf(
   const querySlots = slotsOf(queryOrder, queryLength)
   const keySlots = slotsOf(keyOrder, keyLength)
   const allows = compile(mask.expression)
-  const sizes = { batch: 0, head, heads, queryLength, keyLength }
+  // One point for all: it is asked about millions of times.
+  const point = { batch: 0, head, heads, queryLength, keyLength, query: 0, queryIndex: 0, key: 0 }
   const offset = Number(queryOffset)
   const moves = new Uint32Array(4 * mostMoves)
   let count = 0
   let queries = 0
   // A step that is coprime to the length reaches every query once, and spreads the first of them evenly.
   const step = coprime(Math.round(queryLength * 0.618), queryLength)
-  for (let turn = 0, row = 0; turn < queryLength; turn++, row = (row + step) % queryLength) {
+  const turns = Math.min(queryLength, Math.floor(mostAsked / keyLength))
+  for (let turn = 0, row = 0; turn < turns; turn++, row = (row + step) % queryLength) {
     const found: number[] = []
-    for (let key = 0; key < keyLength; key++) {
-      if (allows({ ...sizes, query: offset + row, queryIndex: row, key })) found.push(key)
+    point.query = offset + row
+    point.queryIndex = row
+    for (point.key = 0; point.key < keyLength; point.key++) {
+      if (allows(point)) found.push(point.key)
     }
     if (count + found.length > mostMoves) break
     for (const key of found) {

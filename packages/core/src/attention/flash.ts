@@ -28,6 +28,20 @@ import { asColumn, tileBuffer } from './tile.ts'
 import { resolveTiling, tilingOptions } from './tiling.ts'
 import type { TileRegion, TilingOptions } from './tiling.ts'
 
+/** The running softmax of a tile of queries after it took in a tile of keys: what is on the chip then. */
+export interface SoftmaxStep {
+  readonly batch: number
+  readonly head: number
+  readonly queryBlock: number
+  readonly keyBlock: number
+  /** Largest score so far of each row of the tile; -Infinity where nothing was visible yet. */
+  readonly maximum: Float64Array
+  /** Sum of exp(score - maximum) so far of each row. */
+  readonly sum: Float64Array
+  /** Sum of exp(score - maximum) times value so far, `[rows, Dv]`: the output is this over `sum`. */
+  readonly weighted: Float64Array
+}
+
 /** Options of {@link flashAttention}: none of the additional ones changes the result. */
 export interface FlashAttentionOptions extends AttentionOptions, TilingOptions, ResultRequest {
   /**
@@ -35,12 +49,15 @@ export interface FlashAttentionOptions extends AttentionOptions, TilingOptions, 
    * Default: `queries-outside`.
    */
   readonly loopOrder?: LoopOrder | undefined
+  /** Called after every tile with the running softmax, in arrays of its own that may be kept. */
+  readonly observe?: ((step: SoftmaxStep) => void) | undefined
 }
 
 const flashOptions: OwnNames<FlashAttentionOptions> = {
   ...tilingOptions,
   loopOrder: true,
   rowMaximum: true,
+  observe: true,
 }
 
 /**
@@ -102,7 +119,7 @@ export function flashAttention(
   const softmax = createSoftmax(queryBlockSize, valueDim)
   const scores = new Float64Array(queryBlockSize * keyBlockSize)
   const weights = resolved.dropout && new Float64Array(queryBlockSize * keyBlockSize)
-  const { trace } = options
+  const { trace, observe } = options
   const ofQueries = { blockSize: queryBlockSize, trace }
   const ofKeys = {
     blockSize: keyBlockSize,
@@ -131,6 +148,16 @@ export function flashAttention(
       if (largest) raiseMaxima(largest, scores, region, (b * heads + h) * queryLength)
       if (weights) computeWeights(weights, region, rules)
       absorbTile(softmax, scores, weights, values.values, region, valueDim)
+      const { rows } = region
+      observe?.({
+        batch: b,
+        head: h,
+        queryBlock: i,
+        keyBlock: j,
+        maximum: maximum.slice(0, rows),
+        sum: sum.slice(0, rows),
+        weighted: weighted.slice(0, rows * valueDim),
+      })
     },
     normalize: () => normalizeRows(softmax),
     unnormalize: () => unnormalizeRows(softmax),
