@@ -1,5 +1,6 @@
 // Attention as a plain implementation of a low precision would compute it: scores and probabilities
-// rounded to that precision, sums kept in float32. Its error against float64 is the yardstick for
+// rounded to that precision, sums kept in float32 (or a few terms at a time in that precision too, for hardware
+// that can do no other). Its error against float64 is the yardstick for
 // backends: theirs may be at most twice as large (the rule of FlashAttention's own tests).
 import { dropoutWeight } from '../../src/attention/dropout.ts'
 import {
@@ -26,12 +27,17 @@ export const rounding = {
   bfloat16: (value: number) => bfloat16Value(bfloat16Bits(value)),
 } as const
 
-/** Attention with S and P rounded to `precision`. */
+/**
+ * Attention with S and P rounded to `precision`.
+ *
+ * @param narrow - Terms of a sum that are added in `precision` before float32 takes over. Default: 1.
+ */
 export function plainAttention(
   precision: keyof typeof rounding,
   shape: AttentionShape,
   inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
   options: AttentionOptions,
+  narrow = 1,
 ): PlainResult {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainAttention', shape, options)
@@ -45,6 +51,22 @@ export function plainAttention(
   const rows = batch * heads * queryLength
   const output = new Float64Array(rows * valueDim)
   const logSumExp = new Float64Array(rows)
+  /** A sum in float32, of parts in the narrow precision; what is undefined does not count. */
+  const total = (count: number, term: (index: number) => number | undefined): number => {
+    let [all, part] = [0, 0]
+    for (let index = 0; index < count; index++) {
+      const one = term(index) ?? 0
+      if (narrow === 1) {
+        all = Math.fround(all + one)
+        continue
+      }
+      part = round(part + one)
+      if ((index + 1) % narrow > 0 && index + 1 < count) continue
+      all = Math.fround(all + part)
+      part = 0
+    }
+    return all
+  }
   const scores = new Float64Array(keyLength)
   const weights = new Float64Array(keyLength).fill(1)
 
@@ -59,12 +81,10 @@ export function plainAttention(
       scores[key] = -Infinity
       if (dropout) weights[key] = dropoutWeight(dropout, b * heads + head, query, key)
       if (key >= keyLengths[b]! || (allows && !allows({ ...where, key }))) continue
-      let product = 0
-      for (let d = 0; d < headDim; d++) {
-        // Each product is rounded: fused multiply-add is allowed to a GPU, not promised by it.
-        const term = Math.fround(q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!)
-        product = Math.fround(product + term)
-      }
+      // Each product is rounded: fused multiply-add is allowed to a GPU, not promised by it.
+      const product = total(headDim, (d) =>
+        Math.fround(q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!),
+      )
       scores[key] = modifiers.reduce(
         (score, modify) => round(modify({ ...where, key, score })),
         round(product * scale),
@@ -80,13 +100,12 @@ export function plainAttention(
     )
     logSumExp[row] = Math.fround(maximum + Math.log(sum))
     for (let d = 0; d < valueDim; d++) {
-      let total = 0
-      for (let key = 0; key < keyLength; key++) {
-        if (scores[key] === -Infinity) continue
+      const value = total(keyLength, (key) => {
+        if (scores[key] === -Infinity) return undefined
         const probability = round((weights[key]! * Math.exp(scores[key]! - maximum)) / sum)
-        total = Math.fround(total + probability * v[(kvRow + key) * valueDim + d]!)
-      }
-      output[row * valueDim + d] = round(total)
+        return probability * v[(kvRow + key) * valueDim + d]!
+      })
+      output[row * valueDim + d] = round(value)
     }
   }
   return { output, logSumExp }

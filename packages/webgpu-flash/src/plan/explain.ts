@@ -102,14 +102,16 @@ function variant(
       variant: 'subgroup-matrix',
       reason: describeOrigin(
         tileOrigin,
-        `float16 on matrices of ${rows}x${columns}x${depth} with float32 sums, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
+        `${dtype} on matrices of ${rows}x${columns}x${depth} with ${matrix.sums === 'f32' ? 'float32 sums' : 'float16 sums of one tile'}, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
       ),
     }
   }
+  const { subgroupMatrices } = capabilities
+  const ofFloat32 = subgroupMatrices.some(({ operands }) => operands === 'f32')
   const matricesWhy =
-    dtype === 'float32'
+    dtype === 'float32' && !ofFloat32
       ? 'subgroup matrices multiply float16'
-      : whyNoMatrixTile(shape, capabilities)
+      : whyNoMatrixTile(shape, capabilities, dtype)
   const { limits } = capabilities
   const why = decodeRefused === undefined ? matricesWhy : `few queries, but ${decodeRefused}`
   const ofModel = `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`

@@ -12,18 +12,30 @@ export interface MatrixSubgroups {
 }
 
 /** A product of matrices, and the subgroups that do it. */
-export interface UsableMatrix extends SubgroupMatrix, MatrixSubgroups {
+export interface UsableMatrix extends SubgroupMatrix, MatrixArithmetic, MatrixSubgroups {
+  readonly operands: MatrixArithmetic['operands']
+  readonly sums: MatrixArithmetic['sums']
   readonly statesSize: boolean
 }
 
-/** The products that kernels exist for. Default of all others: not used. */
-function hasKernel({ operands, sums }: SubgroupMatrix): boolean {
-  return operands === 'f16' && sums === 'f32'
+/** What matrices hold, and what products of them are summed in. */
+export interface MatrixArithmetic {
+  readonly operands: 'f16' | 'f32'
+  readonly sums: 'f16' | 'f32'
 }
 
-/** Products that may be used without having been tried: kernels for them ran on many devices. */
-function isTrusted(_: SubgroupMatrix, { subgroups }: Capabilities): boolean {
-  return subgroups !== undefined && subgroups.minimum === subgroups.maximum
+/** The products that kernels exist for. */
+function hasKernel(matrix: SubgroupMatrix): matrix is SubgroupMatrix & MatrixArithmetic {
+  const { operands, sums } = matrix
+  return sums === 'f32'
+    ? operands === 'f16' || operands === 'f32'
+    : sums === 'f16' && operands === 'f16'
+}
+
+/** Products that may be used without having been tried: kernels for them ran on devices of several makers. */
+function isTrusted({ operands, sums }: SubgroupMatrix, { subgroups }: Capabilities): boolean {
+  const oneSize = subgroups !== undefined && subgroups.minimum === subgroups.maximum
+  return oneSize && operands === 'f16' && sums === 'f32'
 }
 
 /** What kernels may use, in the adapter's order. */
@@ -32,23 +44,29 @@ export function usableMatrices(capabilities: Capabilities): UsableMatrix[] {
   if (!subgroups) return []
   const statesSize = subgroupSizeControl && subgroups.minimum !== subgroups.maximum
   return subgroupMatrices.flatMap((matrix) => {
-    const { operands, provenAt } = matrix
-    const subgroupSize = isTrusted(matrix, capabilities) ? subgroups.maximum : provenAt
+    const subgroupSize = isTrusted(matrix, capabilities) ? subgroups.maximum : matrix.provenAt
     if (subgroupSize === undefined || !hasKernel(matrix)) return []
-    return operands === 'f16' && !shaderFloat16 ? [] : [{ ...matrix, subgroupSize, statesSize }]
+    if (matrix.operands === 'f16' && !shaderFloat16) return []
+    return [{ ...matrix, subgroupSize, statesSize }]
   })
 }
 
-/** Products that a small problem would have to prove first. */
+/**
+ * Products that a small problem would have to prove first, those with wider sums before others. What is
+ * summed in float16 is left out where float32 will do.
+ */
 export function unprovenMatrices(capabilities: Capabilities): SubgroupMatrix[] {
   const { subgroups, subgroupMatrices, shaderFloat16 } = capabilities
   if (!subgroups) return []
-  return subgroupMatrices.filter(
-    (matrix) =>
-      hasKernel(matrix) &&
-      !isTrusted(matrix, capabilities) &&
-      (matrix.operands !== 'f16' || shaderFloat16),
+  const wide = usableMatrices(capabilities).some(
+    ({ operands, sums }) => operands === 'f16' && sums === 'f32',
   )
+  return subgroupMatrices
+    .filter(hasKernel)
+    .filter((matrix) => !isTrusted(matrix, capabilities) && matrix.provenAt === undefined)
+    .filter(({ operands }) => operands !== 'f16' || shaderFloat16)
+    .filter(({ sums }) => sums !== 'f16' || !wide)
+    .toSorted((one, other) => other.sums.localeCompare(one.sums))
 }
 
 /**

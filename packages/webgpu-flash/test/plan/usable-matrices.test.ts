@@ -28,6 +28,21 @@ describe('usableMatrices', () => {
     ])
   })
 
+  it('of float32, and with float16 sums where there are no others, want a proof everywhere', () => {
+    const single = { ...product, operands: 'f32' }
+    const apple = { ...withMatrices, subgroupMatrices: [halfSums, single] }
+    expect(usableMatrices(apple)).toEqual([])
+    expect(unprovenMatrices(apple)).toEqual([single, halfSums])
+    expect(unprovenMatrices({ ...apple, shaderFloat16: false })).toEqual([single])
+    // What sums in float32 makes the others needless.
+    expect(unprovenMatrices(withMatrices)).toEqual([])
+    const proven = [single, halfSums].map((matrix) => ({ ...matrix, provenAt: 32 }))
+    expect(usableMatrices({ ...apple, subgroupMatrices: proven })).toEqual(
+      proven.map((matrix) => ({ ...matrix, subgroupSize: 32, statesSize: false })),
+    )
+    expect(unprovenMatrices({ ...apple, subgroupMatrices: proven })).toEqual([])
+  })
+
   it.each([
     ['no float16', { shaderFloat16: false }],
     ['no subgroups', { subgroups: undefined }],

@@ -93,6 +93,7 @@ export const adapters: readonly AdapterData[] = [
         ...matrices('f16', ['f16'], [8, 8, 8]),
       ],
     },
+    provenAt: 32,
   },
   {
     name: 'intel-xe',

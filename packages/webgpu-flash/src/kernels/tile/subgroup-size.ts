@@ -2,10 +2,13 @@
 // (WebGPU's `subgroup-size-control`): a kernel that deals rows to lanes is right at one size only.
 import type { MatrixSubgroups } from '../../plan/usable-matrices.ts'
 
-/** Lines that stand before all others. */
-export function enableMatrices({ statesSize = false }: MatrixSubgroups): string {
-  return `enable f16;
-enable subgroups;
+/**
+ * Lines that stand before all others.
+ *
+ * @param halves - Whether anything is float16.
+ */
+export function enableMatrices({ statesSize = false }: MatrixSubgroups, halves = true): string {
+  return `${halves ? 'enable f16;\n' : ''}enable subgroups;
 ${statesSize ? 'enable subgroup_size_control;\n' : ''}enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);`
 }

@@ -40,7 +40,7 @@ export function chooseForwardTile(
     checkTile(given, shape.valueDim, capabilities)
     return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
   }
-  const matrix = dtype === 'float16' ? chooseMatrixTile(shape, capabilities) : undefined
+  const matrix = chooseMatrixTile(shape, capabilities, dtype)
   const ofMatrix = matrix && { tile: asForwardTile(matrix, shape.headDim), matrix, tuned }
   const plain = { matrix: undefined, tuned }
   const byModel = (ignored?: string): ForwardTileChoice => {

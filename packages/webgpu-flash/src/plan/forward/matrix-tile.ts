@@ -1,10 +1,10 @@
 // Tiles of the subgroup-matrix kernel: which of the adapter's matrices to multiply with, and the
 // workgroup memory it takes. Nothing is assumed of an adapter that it does not say.
-import type { AttentionShape } from '@attn/core'
+import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
-import type { MatrixSubgroups } from '../usable-matrices.ts'
+import type { MatrixArithmetic, MatrixSubgroups } from '../usable-matrices.ts'
 
 /** The matrices of one product: `[rows, depth]` times `[depth, columns]`. */
 export interface MatrixShape {
@@ -14,7 +14,7 @@ export interface MatrixShape {
 }
 
 /** How the work is cut for subgroup matrices. */
-export interface MatrixTile extends MatrixSubgroups {
+export interface MatrixTile extends MatrixSubgroups, MatrixArithmetic {
   readonly matrix: MatrixShape
   /** Subgroups of a workgroup; a power of two. */
   readonly subgroups: number
@@ -30,16 +30,19 @@ export interface MatrixTile extends MatrixSubgroups {
 }
 
 /**
- * Workgroup memory, in vectors of four elements: float16, but for the scores. Rows and arrays are
- * multiples of 16 bytes, at which matrices have to begin: drivers lay arrays out back to back.
+ * Workgroup memory, in vectors of four elements: of the type of the operands, and the scores of that of the
+ * sums. Rows and arrays are multiples of 16 bytes, at which matrices have to begin: drivers lay arrays out
+ * back to back.
  */
 export interface MatrixMemory {
   readonly keyRows: number
   readonly keyStride: number
   readonly valueRows: number
   readonly valueStride: number
-  /** Of one subgroup, float32. */
+  /** Of one subgroup and one of its planes. */
   readonly scores: number
+  /** Parts that scores come in: one a product where sums are float16; see kernels/forward/matrix/half-scores.ts. */
+  readonly planes: number
   readonly scoreStride: number
   /** Of one subgroup. */
   readonly probabilities: number
@@ -50,7 +53,7 @@ export interface MatrixMemory {
 
 /** What workgroup memory a tile takes. */
 export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number): MatrixMemory {
-  const { keys, subgroups, rowBlocks, matrix } = tile
+  const { keys, subgroups, rowBlocks, matrix, operands, sums } = tile
   const rows = rowBlocks * matrix.rows
   // 16 bytes beyond a multiple of 128, so that neighbouring rows lie in different banks.
   const [keyStride, valueStride] = [headDim / 4 + 2, valueDim / 4 + 2]
@@ -60,16 +63,22 @@ export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number
   const scores = rows * scoreStride
   const probabilityStride = keys / 4 + 2
   const probabilities = rows * probabilityStride
+  const planes = sums === 'f32' ? 1 : headDim / matrix.depth
+  const vectorBytes = (type: 'f16' | 'f32'): number => (type === 'f32' ? 16 : 8)
   return {
     keyRows,
     keyStride,
     valueRows,
     valueStride,
     scores,
+    planes,
     scoreStride,
     probabilities,
     probabilityStride,
-    bytes: 8 * (keyRows + valueRows) + subgroups * (16 * scores + 8 * probabilities) + 16,
+    bytes:
+      vectorBytes(operands) * (keyRows + valueRows + subgroups * probabilities) +
+      vectorBytes(sums) * subgroups * planes * scores +
+      16,
   }
 }
 
@@ -90,8 +99,9 @@ const narrow: readonly TileSizes[] = [
   { subgroups: 4, ownRows: 32, keys: 16 },
   { subgroups: 4, ownRows: 16, keys: 16 },
   { subgroups: 2, ownRows: 32, keys: 16 },
-  // Of matrices of eight rows: lanes of small subgroups hold few rows.
+  // Of matrices of eight rows alone: small subgroups, and sums of float16, which take more memory.
   { subgroups: 4, ownRows: 8, keys: 16 },
+  { subgroups: 2, ownRows: 8, keys: 16 },
 ]
 /** For dims above 64. */
 const middle: readonly TileSizes[] = [
@@ -116,13 +126,16 @@ const leastQueries = 16
 /** The sizes that decide. */
 type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
 
+const operandsOf = { float16: 'f16', float32: 'f32' } as const
+
 /**
- * The tile for these sizes, or undefined where the device has no matrices for them: float16 operands
- * with float32 sums, one subgroup size, dims that are multiples of the matrices.
+ * The tile for these sizes, or undefined where the device has no matrices for them: of the call's type,
+ * with a known subgroup size, dims that are multiples of the matrices.
  */
 export function chooseMatrixTile(
   { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
   capabilities: Capabilities,
+  dtype: DType = 'float16',
 ): MatrixTile | undefined {
   const planes = batch * heads
   if (queryLength < leastQueries) return undefined
@@ -131,15 +144,17 @@ export function chooseMatrixTile(
   const inSoftware = isSoftware(capabilities)
   if (width > (inSoftware ? widestInSoftware : widest)) return undefined
   const suitable = usableMatrices(capabilities).filter(
-    ({ columns, depth }) => headDim % depth === 0 && valueDim % columns === 0,
+    ({ operands, columns, depth }) =>
+      operands === operandsOf[dtype] && headDim % depth === 0 && valueDim % columns === 0,
   )
   const candidates = inSoftware ? software : width > 64 ? middle : narrow
   // The largest product is the fewest instructions.
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
   const tiles = suitable
-    .toSorted((a, b) => size(b) - size(a))
-    .flatMap(({ rows, columns, depth, subgroupSize, statesSize }) =>
+    .toSorted((a, b) => b.sums.localeCompare(a.sums) || size(b) - size(a))
+    .flatMap(({ operands, sums, rows, columns, depth, subgroupSize, statesSize }) =>
       candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
+        if (ownRows < rows && !inSoftware) return []
         const rowBlocks = Math.max(1, ownRows / rows)
         const lanesPerRow = Math.max(leastLanes, subgroupSize / (rowBlocks * rows))
         const rowsPerLane = (rowBlocks * rows * lanesPerRow) / subgroupSize
@@ -158,6 +173,8 @@ export function chooseMatrixTile(
         return [
           {
             matrix,
+            operands,
+            sums,
             subgroupSize,
             statesSize,
             subgroups,
@@ -166,7 +183,7 @@ export function chooseMatrixTile(
             keys,
             lanesPerRow,
             rowsPerLane,
-            woven: width <= 64,
+            woven: width <= 64 && sums === 'f32',
           },
         ]
       }),
@@ -185,19 +202,26 @@ export function chooseMatrixTile(
   return filled.find((tile) => workgroups(tile) >= Math.min(most, enoughWorkgroups))
 }
 
-/** Why a float16 call has no tile on subgroup matrices: the first of what is in the way. */
-export function whyNoMatrixTile(call: MatrixCall, capabilities: Capabilities): string {
+/** Why a call has no tile on subgroup matrices: the first of what is in the way. */
+export function whyNoMatrixTile(
+  call: MatrixCall,
+  capabilities: Capabilities,
+  dtype: DType = 'float16',
+): string {
   const { queryLength, headDim, valueDim } = call
+  const operands = operandsOf[dtype]
   const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
   if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
-  if (!shaderFloat16) return 'subgroup matrices want shader-f16'
-  if (!sizes) return 'subgroup matrices want the feature subgroups'
-  if (!subgroupMatrices.some(({ operands, sums }) => operands === 'f16' && sums === 'f32')) {
-    const offered = subgroupMatrices.map(({ operands, sums }) => `${operands} with sums in ${sums}`)
-    return `none of the adapter's subgroup matrices multiplies f16 with sums in f32, but ${[...new Set(offered)].join(', ')}`
+  if (!subgroupMatrices.some((matrix) => matrix.operands === operands)) {
+    const offered = subgroupMatrices.map(
+      (matrix) => `${matrix.operands} with sums in ${matrix.sums}`,
+    )
+    return `none of the adapter's subgroup matrices multiplies ${operands}, but ${[...new Set(offered)].join(', ')}`
   }
-  if (usableMatrices(capabilities).length === 0) {
-    return `subgroup matrices want a known subgroup size: at none from ${sizes.minimum} to ${sizes.maximum} did a small problem come out right`
+  if (operands === 'f16' && !shaderFloat16) return 'subgroup matrices of f16 want shader-f16'
+  if (!sizes) return 'subgroup matrices want the feature subgroups'
+  if (!usableMatrices(capabilities).some((matrix) => matrix.operands === operands)) {
+    return `subgroup matrices of ${operands} want a proof here: at no subgroup size from ${sizes.minimum} to ${sizes.maximum} did a small problem come out right`
   }
   if (queryLength < leastQueries)
     return `fewer than ${leastQueries} queries fill no subgroup matrix`
@@ -205,7 +229,7 @@ export function whyNoMatrixTile(call: MatrixCall, capabilities: Capabilities): s
   if (Math.max(headDim, valueDim) > most) {
     return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
   }
-  return chooseMatrixTile(call, capabilities)
+  return chooseMatrixTile(call, capabilities, dtype)
     ? 'subgroup matrices take tokens in natural order'
     : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
 }

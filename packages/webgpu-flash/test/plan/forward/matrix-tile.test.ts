@@ -141,6 +141,39 @@ describe('chooseMatrixTile', () => {
     expect(unstated).toEqual({ ...tile, statesSize: false })
   })
 
+  it("takes Apple's matrices: float32 for float32, and float16 sums where there are no others", () => {
+    const eight = { ...product, rows: 8, columns: 8, depth: 8, provenAt: 32 }
+    const apple: Capabilities = {
+      ...withMatrices,
+      subgroupMatrices: [
+        { ...eight, operands: 'f32' },
+        { ...eight, sums: 'f16' },
+      ],
+      limits: { ...withMatrices.limits, maxComputeWorkgroupStorageSize: 32768 },
+    }
+    const sizes = { batch: 1, heads: 16, queryLength: 4096 }
+    for (const dims of [64, 128]) {
+      const call = { ...sizes, headDim: dims, valueDim: dims }
+      const [half, single] = (['float16', 'float32'] as const).map((dtype) => {
+        const tile = chooseMatrixTile(call, apple, dtype)!
+        expect(matrixMemory(tile, dims, dims).bytes).toBeLessThanOrEqual(32768)
+        return tile
+      })
+      expect(half).toMatchObject({ operands: 'f16', sums: 'f16', woven: false, subgroupSize: 32 })
+      expect(single).toMatchObject({ operands: 'f32', sums: 'f32', subgroupSize: 32 })
+    }
+    const both = { ...apple, subgroupMatrices: [{ ...eight, sums: 'f16' }, eight] }
+    expect(tileOf(4096, 64, 64, both)).toMatchObject({ operands: 'f16', sums: 'f32' })
+    const unproven = apple.subgroupMatrices.map(({ provenAt: _, ...rest }) => rest)
+    expect(
+      chooseMatrixTile(
+        { ...sizes, headDim: 64, valueDim: 64 },
+        { ...apple, subgroupMatrices: unproven },
+        'float32',
+      ),
+    ).toBeUndefined()
+  })
+
   it('gives software adapters little text, for few dims', () => {
     const eight = { ...product, rows: 8, columns: 8, depth: 8 }
     const lavapipe: Capabilities = {
@@ -191,8 +224,13 @@ describe('a plan on subgroup matrices', () => {
     ['multiply float16', {}, { dtype: 'float32' }],
     ['offers no subgroup matrices', { subgroupMatrices: [] }, {}],
     ['want shader-f16', { shaderFloat16: false }, {}],
-    ['at none from 16 to 32', { subgroups: { minimum: 16, maximum: 32 } }, {}],
-    ['but f16 with sums in f16', { subgroupMatrices: [{ ...product, sums: 'f16' }] }, {}],
+    ['at no subgroup size from 16 to 32', { subgroups: { minimum: 16, maximum: 32 } }, {}],
+    ['f16 want a proof here', { subgroupMatrices: [{ ...product, sums: 'f16' }] }, {}],
+    [
+      'but i8 with sums in i32',
+      { subgroupMatrices: [{ ...product, operands: 'i8', sums: 'i32' }] },
+      {},
+    ],
     ['are for dims to 128', {}, { headDim: 144 }],
     ['fits headDim 60 and valueDim 60', {}, { headDim: 60 }],
     ['natural order', {}, { queryLength: 4096, headDim: 64, mask: strided }],
@@ -205,6 +243,20 @@ describe('a plan on subgroup matrices', () => {
   it('has WGSL as reviewed', async () => {
     const code = forwardCode(planForward({ ...options, mask: causal }, withMatrices), accesses)
     await expect(code).toMatchFileSnapshot('../../__wgsl__/forward-matrix-causal.wgsl')
+  })
+
+  it.each([
+    ['float32', { operands: 'f32', sums: 'f32' }],
+    ['float16', { operands: 'f16', sums: 'f16' }],
+  ] as const)('of eight rows, %s, has WGSL as reviewed', async (dtype, arithmetic) => {
+    const eight = { ...product, ...arithmetic, rows: 8, columns: 8, depth: 8, provenAt: 32 }
+    const device = { ...withMatrices, subgroupMatrices: [eight] }
+    const plan = planForward({ ...options, headDim: 32, dtype, mask: causal }, device)
+    const one = { ...access, dtype }
+    const code = forwardCode(plan, { query: one, key: one, value: one, output: one })
+    await expect(code).toMatchFileSnapshot(
+      `../../__wgsl__/forward-matrix-${dtype}-${arithmetic.sums}-sums.wgsl`,
+    )
   })
 
   it('is valid WGSL', async () => {
@@ -230,6 +282,21 @@ describe('a plan on subgroup matrices', () => {
     for (const used of [accesses, { ...accesses, key: wide, value: wide }]) {
       for (const more of calls) {
         const code = forwardCode(planForward({ ...options, ...more }, withMatrices), used)
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
+        expect(messages.map(({ message }) => message)).toEqual([])
+      }
+    }
+    // Apple's: matrices of float32, and those that sum in float16.
+    for (const dtype of ['float32', 'float16'] as const) {
+      const type = dtype === 'float32' ? 'f32' : 'f16'
+      const eight = { ...product, operands: type, sums: type, rows: 8, columns: 8, depth: 8 }
+      const apple = { ...withMatrices, subgroupMatrices: [{ ...eight, provenAt: 32 }] }
+      const one = { ...access, dtype }
+      const given = { query: one, key: one, value: one, output: one }
+      for (const more of calls) {
+        const plan = planForward({ ...options, dtype, ...more }, apple)
+        expect(plan.matrix).toBeDefined()
+        const code = forwardCode(plan, given)
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
         expect(messages.map(({ message }) => message)).toEqual([])
       }

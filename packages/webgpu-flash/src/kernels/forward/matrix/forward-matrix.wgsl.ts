@@ -1,5 +1,6 @@
-// The forward kernel on subgroup matrices (tensor cores): float16 operands, float32 sums. A subgroup
-// owns query rows; both products are matrix products of the hardware.
+// The forward kernel on subgroup matrices (tensor cores): operands of the call's type, float32 sums. A subgroup
+// owns query rows; both products are matrix products of the hardware. Where it sums in float16 alone, a tile's
+// sums are widened and the output lies in registers; see half-sums.ts.
 //
 // WGSL's matrices are opaque: no element of one can be read and no row scaled. So the scores cross
 // workgroup memory on their way to the softmax, and rows keep the reference they begin with (see
@@ -15,6 +16,7 @@ import type { MatrixMemory, MatrixTile } from '../../../plan/forward/matrix-tile
 import type { ForwardConfig } from '../forward.wgsl.ts'
 import { bindings, callOrigin, mappedTileOfHeads } from '../forward-frame.ts'
 import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
+import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from './half-sums.ts'
 import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
 import { declareExponentScale } from './lane-scores.ts'
 import { tileProbabilities } from './probabilities.ts'
@@ -42,7 +44,7 @@ export function forwardMatrixKernel(config: ForwardMatrixConfig): string {
   const own = (type: string, vectors: number): string =>
     `array<array<vec4<${type}>, ${vectors}>, ${tile.subgroups}>`
   const sections = [
-    enableMatrices(tile),
+    enableMatrices(tile, tile.operands === 'f16'),
     parameterBlock(
       withOptionalFields(forwardFields, config),
       config.descriptorWords,
@@ -50,11 +52,11 @@ export function forwardMatrixKernel(config: ForwardMatrixConfig): string {
     ),
     bindings(config),
     constants(config),
-    `var<workgroup> keyRows: array<vec4<f16>, ${memory.keyRows}>;
-var<workgroup> valueRows: array<vec4<f16>, ${memory.valueRows}>;
+    `var<workgroup> keyRows: array<vec4<${tile.operands}>, ${memory.keyRows}>;
+var<workgroup> valueRows: array<vec4<${tile.operands}>, ${memory.valueRows}>;
 // Of each subgroup: the scores, and the output where it is written; the probabilities.
-var<workgroup> scores: ${own('f32', memory.scores)};
-var<workgroup> probabilities: ${own('f16', memory.probabilities)};
+var<workgroup> scores: ${own(tile.sums, memory.planes * memory.scores)};
+var<workgroup> probabilities: ${own(tile.operands, memory.probabilities)};
 // What the lanes found: rows that outgrew their references, and values that are not finite. Like the
 // others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
 var<workgroup> found: vec4<u32>;`,
@@ -64,6 +66,7 @@ var<workgroup> found: vec4<u32>;`,
     loadFunction('output', config.output, config.valueDim),
     storeFunction('output', config.output, config.valueDim),
     mayHide(config) ? strangeFunctions(config) : '',
+    tile.sums === 'f16' ? halfSumFunctions(config) : '',
     endRowFunction(config),
     config.rules.code,
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
@@ -81,16 +84,16 @@ ${indent(mainBody(config), 2)}
 
 function constants({ tile, memory, valueDim }: ForwardMatrixConfig): string {
   const { rows, columns, depth } = tile.matrix
-  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
-alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
-alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+  return `alias Left = subgroup_matrix_left<${tile.operands}, ${depth}, ${rows}>;
+alias Right = subgroup_matrix_right<${tile.operands}, ${columns}, ${depth}>;
+alias Result = subgroup_matrix_result<${tile.sums}, ${columns}, ${rows}>;
 const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
 const valueVectors = ${valueDim / 4}u;
 const scoreStride = ${memory.scoreStride}u;
 const probabilityStride = ${memory.probabilityStride}u;
 const log2e = 1.4426950408889634;
-${referenceConstants}`
+${referenceConstants(tile)}`
 }
 
 function mainBody(config: ForwardMatrixConfig): string {
@@ -98,7 +101,12 @@ function mainBody(config: ForwardMatrixConfig): string {
   const hides = mayHide(config)
   const rows = tile.rowBlocks * tile.matrix.rows
   const staging = matrixStaging(config)
-  const clear = `${eachOutput(config, (name) => `${name} = Result();`)}
+  const halves = tile.sums === 'f16'
+  const eachSum = (line: (name: string, zero: string) => string): string =>
+    halves
+      ? eachWidened(config, (name) => line(name, 'vec4<f32>()'))
+      : eachOutput(config, (name) => line(name, 'Result()'))
+  const clear = `${eachSum((name, zero) => `${name} = ${zero};`)}
 ${eachLaneRow(tile, (r) => `sum${r} = 0.0;`)}
 var largest = 0.0;`
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
@@ -117,10 +125,10 @@ ${declareSample(config)}
 
 ${staging.queries}
 ${staging.registers}
-${eachOutput(config, (name) => `var ${name} = Result();`)}
+${eachSum((name, zero) => `var ${name} = ${zero};`)}
 ${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
 var exact = false;
-${hides ? 'var strange = false;\nvar anyStrange = false;\n' : ''}loop {
+${halves ? 'var overflown = false;\n' : ''}${hides ? 'var strange = false;\nvar anyStrange = false;\n' : ''}loop {
   if (thread == 0u) { found = vec4<u32>(0u); }
 ${indent(findReferences(config, staging), 2)}
 ${indent(clear, 2)}
@@ -129,13 +137,13 @@ ${indent(clear, 2)}
 ${indent(tileLoop(config, staging), 2)}
 
 ${indent(outgrownRows(config), 2)}
-  if (outgrown) { found.x = 1u; }
+  if (outgrown${halves ? ' || overflown' : ''}) { found.x = 1u; }
 ${hides ? '  if (strange) { found.y = 1u; }\n' : ''}  let all = workgroupUniformLoad(&found);
 ${hides ? '  anyStrange = all.y != 0u;\n' : ''}  if (exact || all.x == 0u) { break; }
   exact = true;
 }
 
-${finishRows(config)}${hides ? `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}` : ''}`
+${halves ? finishWidened(config) : finishRows(config)}${hides ? `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}` : ''}`
 }
 
 /** All tiles that are visited, with loads ahead. */
@@ -151,7 +159,7 @@ ${indent(tiles.later, 2)}
 ${indent(staging.next, 2)}
 ${indent(tileProbabilities(config), 2)}
   workgroupBarrier();
-${indent(tileProducts(config), 2)}
+${indent(config.tile.sums === 'f16' ? halfTileProducts(config) : tileProducts(config), 2)}
 ${indent(tiles.advance, 2)}
 }`
 }

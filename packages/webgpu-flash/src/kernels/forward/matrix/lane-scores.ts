@@ -4,6 +4,7 @@ import { changeStatements } from '../../../codegen/score-change.ts'
 import type { HeldScore } from '../../../codegen/score-change.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { takeHalfScores } from './half-scores.ts'
 import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'
 
 /** Vectors of a row that a lane has. */
@@ -33,11 +34,14 @@ export function takeScores(config: ForwardMatrixConfig): string {
   const { tile, rules } = config
   const { change } = rules
   const scale = change ? ' * scale' : ''
-  const taken = eachLaneVector(
-    config,
-    (r, j) =>
-      `var score${r}_${j} = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}]${scale};`,
-  )
+  const taken =
+    tile.sums === 'f16'
+      ? takeHalfScores(config, scale)
+      : eachLaneVector(
+          config,
+          (r, j) =>
+            `var score${r}_${j} = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}]${scale};`,
+        )
   if (!change) return taken
   const held = Array.from({ length: tile.rowsPerLane }, (_, r) =>
     laneNames(config, 'score', r).flatMap((name, j) =>

@@ -30,7 +30,7 @@ export function tileProbabilities(config: ForwardMatrixConfig): string {
     eachLaneVector(
       config,
       (r, j) =>
-        `probabilities[subgroup][ownRow${r} * probabilityStride + ${laneVector(tile, j)}] = vec4<f16>(share${r}_${j});`,
+        `probabilities[subgroup][ownRow${r} * probabilityStride + ${laneVector(tile, j)}] = vec4<${tile.operands}>(share${r}_${j});`,
     ),
   ]
     .filter((part) => part !== '')

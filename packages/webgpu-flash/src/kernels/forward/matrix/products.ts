@@ -9,24 +9,33 @@ interface Product {
   readonly after: string
 }
 
-/** S = Q K^T, to the subgroup's scores in workgroup memory. */
+/**
+ * S = Q K^T, to the subgroup's scores in workgroup memory; in a plane for each product where sums are
+ * float16.
+ */
 function scoreProduct({ tile, memory, headDim }: ForwardMatrixConfig): Product {
   const { rows, columns, depth } = tile.matrix
-  const each = (line: (b: number, n: number) => string): string =>
-    unroll(tile.keys / columns, (n) => unroll(tile.rowBlocks, (b) => line(b, n)))
+  const stepsPerPlane = Math.ceil(headDim / depth / memory.planes)
+  const product = (b: number, n: number, plane: number): string =>
+    `product${b}_${n}${memory.planes === 1 ? '' : `_${plane}`}`
+  const each = (line: (b: number, n: number, plane: number) => string): string =>
+    unroll(tile.keys / columns, (n) =>
+      unroll(tile.rowBlocks, (b) => unroll(memory.planes, (plane) => line(b, n, plane))),
+    )
   const step = (n: number, k: number): string => {
     const place = n * columns * memory.keyStride + (k * depth) / 4
+    const plane = Math.floor(k / stepsPerPlane)
     return `{
   let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, ${place}u, ${memory.keyStride}u);
-${unroll(tile.rowBlocks, (b) => `  product${b}_${n} = subgroupMatrixMultiplyAccumulate(query${b}_${k}, keys, product${b}_${n});`)}
+${unroll(tile.rowBlocks, (b) => `  ${product(b, n, plane)} = subgroupMatrixMultiplyAccumulate(query${b}_${k}, keys, ${product(b, n, plane)});`)}
 }`
   }
   return {
-    before: each((b, n) => `var product${b}_${n} = Result();`),
+    before: each((b, n, plane) => `var ${product(b, n, plane)} = Result();`),
     steps: pairs(tile.keys / columns, headDim / depth).map(([n, k]) => step(n, k)),
     after: each(
-      (b, n) =>
-        `subgroupMatrixStore<row_major>(&scores[subgroup], ${b * rows * memory.scoreStride + (n * columns) / 4}u, product${b}_${n}, scoreStride);`,
+      (b, n, plane) =>
+        `subgroupMatrixStore<row_major>(&scores[subgroup], ${plane * memory.scores + b * rows * memory.scoreStride + (n * columns) / 4}u, ${product(b, n, plane)}, scoreStride);`,
     ),
   }
 }
@@ -59,6 +68,34 @@ const pairs = (first: number, second: number): [number, number][] =>
 
 const text = ({ before, steps, after }: Product): string =>
   `{\n${indent([before, ...steps, after].filter((part) => part !== '').join('\n'), 2)}\n}`
+
+/**
+ * P V of one tile alone, of some columns' matrices, and what is done with them.
+ *
+ * @param use - Statements with the matrix of block b and columns c.
+ */
+export function outputProducts(
+  config: ForwardMatrixConfig,
+  first: number,
+  count: number,
+  use: (name: (b: number, c: number) => string) => string,
+): string {
+  const { tile, memory } = config
+  const { depth, columns } = tile.matrix
+  const each = (line: (b: number, c: number) => string): string =>
+    unroll(tile.rowBlocks, (b) => unroll(count, (n) => line(b, first + n)))
+  const name = (b: number, c: number): string => `output${b}_${c}`
+  const steps = pairs(tile.keys / depth, count).map(([k, n]) => {
+    const c = first + n
+    const place = k * depth * memory.valueStride + (c * columns) / 4
+    return `{
+  let values = subgroupMatrixLoad<Right, row_major>(&valueRows, ${place}u, ${memory.valueStride}u);
+${unroll(tile.rowBlocks, (b) => `  ${name(b, c)} = subgroupMatrixMultiplyAccumulate(weights${b}_${k}, values, ${name(b, c)});`)}
+}`
+  })
+  const before = `${outputProduct(config).before}\n${each((b, c) => `var ${name(b, c)} = Result();`)}`
+  return text({ before, steps, after: use(name) })
+}
 
 /** The scores of the tile whose keys are in workgroup memory. */
 export function scoreProducts(config: ForwardMatrixConfig): string {

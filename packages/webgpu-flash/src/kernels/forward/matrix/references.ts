@@ -3,6 +3,7 @@
 // probabilities may outgrow it by 2^24 and be less by as much. Rows that went beyond are computed again
 // with their true maxima, for which all tiles are looked at.
 import { indent } from '../../../codegen/snippets.ts'
+import type { MatrixTile } from '../../../plan/forward/matrix-tile.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { eachLaneRow, shuffles } from './lane-rows.ts'
 import { eachLaneVector, laneNames, takeScores, whereHidden } from './lane-scores.ts'
@@ -10,9 +11,14 @@ import { scoreProducts } from './products.ts'
 import type { MatrixStaging } from './staging.ts'
 import { sampleTile } from './tile-pipeline.ts'
 
-/** Constants of the text below. */
-export const referenceConstants = /* wgsl */ `// Bits between the sample's maximum and the reference: room above it, and precision below.
-const headroom = 8.0;
+/** Constants of the text below. Products that are summed in float16 have their precision near 1. */
+export const referenceConstants = ({
+  sums,
+}: Pick<
+  MatrixTile,
+  'sums'
+>): string => /* wgsl */ `// Bits between the sample's maximum and the reference: room above it, and precision below.
+const headroom = ${sums === 'f32' ? '8.0' : '0.0'};
 // Float16 holds up to 65504, and a sum of probabilities holds each of them.
 const mostTileSum = 60000.0;
 // Rows with a reference of their own come to more than this; others may be too small to be precise.

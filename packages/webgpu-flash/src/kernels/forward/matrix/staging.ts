@@ -1,4 +1,4 @@
-// How queries, keys and values reach the matrices: float16 rows in workgroup memory. Keys and values
+// How queries, keys and values reach the matrices: rows of operands in workgroup memory. Keys and values
 // of the next tile are loaded into registers while the present tile is worked on.
 import type { Access } from '../../../codegen/access.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
@@ -24,10 +24,18 @@ export interface MatrixStaging {
   readonly next: string
 }
 
-/** Text of one vector of a row as float16; what is stored as such is not converted. */
-function loadHalves(name: string, access: Access, row: string, vector: string): string {
+/** Text of one vector of a row as an operand; what is stored as such is not converted. */
+function loadOperands(
+  { tile }: ForwardMatrixConfig,
+  name: string,
+  access: Access,
+  row: string,
+  vector: string,
+): string {
+  const loaded = `load${name[0]!.toUpperCase()}${name.slice(1)}(${row}, ${vector})`
+  if (tile.operands === 'f32') return loaded
   if (access.vector && access.nativeFloat16) return `${name}[${row} + ${vector}]`
-  return `vec4<f16>(load${name[0]!.toUpperCase()}${name.slice(1)}(${row}, ${vector}))`
+  return `vec4<f16>(${loaded})`
 }
 
 /** Rows of one tensor on their way to workgroup memory. */
@@ -57,7 +65,7 @@ function stagedRows(config: ForwardMatrixConfig, name: 'key' | 'value'): Rows {
   const load = (row: string, unit: string): string =>
     wide
       ? `${name}[(${row}) / 2u + ${unit} % ${inRow}u]`
-      : loadHalves(name, config[name], row, `${unit} % ${inRow}u`)
+      : loadOperands(config, name, config[name], row, `${unit} % ${inRow}u`)
   const store = (register: string, unit: string): string => {
     const place = `${unit} / ${inRow}u * ${stride}u + ${unit} % ${inRow}u`
     if (!wide) return `${name}Rows[${place}] = ${register};`
@@ -68,7 +76,7 @@ function stagedRows(config: ForwardMatrixConfig, name: 'key' | 'value'): Rows {
   ${name}Rows[place + 1u - swap] = bitcast<vec4<f16>>(select(${register}.zw, ${register}.xy, swap == 1u));
 }`
   }
-  const type = wide ? 'vec4<u32>' : 'vec4<f16>'
+  const type = wide ? 'vec4<u32>' : `vec4<${tile.operands}>`
   return {
     registers: registers.map((register) => `var ${register} = ${type}();`).join('\n'),
     fetch: (tileIndex) =>
@@ -88,7 +96,7 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
   const values = stagedRows(config, 'value')
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
-  const clean = cleanValues(values.names, config.value.wide ?? false)
+  const clean = cleanValues(config, values.names)
   // Masks and padding hide nothing in full tiles; modifiers may.
   const cleans = config.rules.change ? clean : config.wholeTiles ? '' : where('!full', clean)
   return {
@@ -107,7 +115,8 @@ ${where('visitsLater', keys.fetch('laterTile'))}`,
 }
 
 /** Query rows stay in matrices. They come through the memory of the probabilities, in its width. */
-function stageQueries({ tile, memory, query, headDim }: ForwardMatrixConfig): string {
+function stageQueries(config: ForwardMatrixConfig): string {
+  const { tile, memory, query, headDim } = config
   const { keys, rowBlocks, subgroupSize } = tile
   const { rows, depth } = tile.matrix
   const own = rowBlocks * rows
@@ -118,7 +127,7 @@ function stageQueries({ tile, memory, query, headDim }: ForwardMatrixConfig): st
     return `workgroupBarrier();
 for (var unit = lane; unit < ${own * vectors}u; unit += ${subgroupSize}u) {
   let queryRow = min(firstQuery + subgroup * ${own}u + unit / ${vectors}u, lastQuery);
-  probabilities[subgroup][unit / ${vectors}u * probabilityStride + unit % ${vectors}u] = ${loadHalves('query', query, 'queryBase + queryRow * params.queryRow', vector)};
+  probabilities[subgroup][unit / ${vectors}u * probabilityStride + unit % ${vectors}u] = ${loadOperands(config, 'query', query, 'queryBase + queryRow * params.queryRow', vector)};
 }
 workgroupBarrier();
 ${unroll(rowBlocks, (b) =>

@@ -14,8 +14,14 @@ export function mayHide({ wholeTiles, rules }: ForwardMatrixConfig): boolean {
 }
 
 /** WGSL of what the texts below call; halves are looked at as the words they are. */
-export function strangeFunctions({ value }: ForwardMatrixConfig): string {
+export function strangeFunctions({ tile, value }: ForwardMatrixConfig): string {
   const words = value.wide ? 'vec4<u32>' : 'vec2<u32>'
+  const strangePart = /* wgsl */ `// Zeros in place of numbers that are finite.
+fn strangePart(values: vec4<f32>) -> vec4<f32> {
+  let exponents = bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u);
+  return select(vec4<f32>(0.0), values, exponents == vec4<u32>(0x7f800000u));
+}`
+  if (tile.operands === 'f32') return strangePart
   return /* wgsl */ `// Zeros in place of halves that are not finite.
 fn finiteHalves(words: ${words}) -> ${words} {
   let low = select(${words}(0xffffu), ${words}(0u), (words & ${words}(0x7c00u)) == ${words}(0x7c00u));
@@ -23,18 +29,29 @@ fn finiteHalves(words: ${words}) -> ${words} {
   return words & (low | high);
 }
 
-// Zeros in place of numbers that are finite.
-fn strangePart(values: vec4<f32>) -> vec4<f32> {
-  let exponents = bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u);
-  return select(vec4<f32>(0.0), values, exponents == vec4<u32>(0x7f800000u));
-}`
+${strangePart}`
 }
 
 /** Cleans the registers of values, and notes in \`strange\` whether there was anything to clean. */
-export function cleanValues(registers: readonly string[], wide: boolean): string {
+export function cleanValues(
+  { tile, value }: ForwardMatrixConfig,
+  registers: readonly string[],
+): string {
+  if (tile.operands === 'f32') {
+    return registers
+      .map(
+        (register) => `{
+  let words = bitcast<vec4<u32>>(${register});
+  let odd = (words & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
+  strange = strange || any(odd);
+  ${register} = select(${register}, vec4<f32>(0.0), odd);
+}`,
+      )
+      .join('\n')
+  }
   return registers
     .map((register) =>
-      wide
+      value.wide
         ? `{
   let clean = finiteHalves(${register});
   strange = strange || any(clean != ${register});

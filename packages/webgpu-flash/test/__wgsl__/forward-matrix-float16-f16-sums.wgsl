@@ -1,0 +1,670 @@
+enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+
+struct Params {
+  queryOffset: u32,
+  queryBatch: u32,
+  queryHead: u32,
+  queryRow: u32,
+  queryDim: u32,
+  keyOffset: u32,
+  keyBatch: u32,
+  keyHead: u32,
+  keyRow: u32,
+  keyDim: u32,
+  valueOffset: u32,
+  valueBatch: u32,
+  valueHead: u32,
+  valueRow: u32,
+  valueDim: u32,
+  outputOffset: u32,
+  outputBatch: u32,
+  outputHead: u32,
+  outputRow: u32,
+  outputDim: u32,
+  logSumExpOffset: u32,
+  queryLength: u32,
+  keyLength: u32,
+  heads: u32,
+  headsPerKeyHead: u32,
+  queryTileBase: u32,
+  headBase: u32,
+  batchBase: u32,
+  keyTileBegin: u32,
+  keyTileEnd: u32,
+  mergeWithOutput: u32,
+  mapQueryTiles: u32,
+  mapHeads: u32,
+  mapBatches: u32,
+  mapRunsBase: u32,
+  mapOrderBase: u32,
+  scale: u32,
+  negativeInfinity: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> key: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read> value: array<vec4<f16>>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4<f16>>;
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> blockMap: array<u32>;
+// Query offset and key count of every sequence, then the tables of the expressions.
+@group(0) @binding(7) var<storage, read> data: array<u32>;
+
+alias Left = subgroup_matrix_left<f16, 8, 8>;
+alias Right = subgroup_matrix_right<f16, 8, 8>;
+alias Result = subgroup_matrix_result<f16, 8, 8>;
+const tileQueries = 16u;
+const tileKeys = 16u;
+const valueVectors = 8u;
+const scoreStride = 6u;
+const probabilityStride = 6u;
+const log2e = 1.4426950408889634;
+// Bits between the sample's maximum and the reference: room above it, and precision below.
+const headroom = 0.0;
+// Float16 holds up to 65504, and a sum of probabilities holds each of them.
+const mostTileSum = 60000.0;
+// Rows with a reference of their own come to more than this; others may be too small to be precise.
+const leastSum = 0.001953125;
+const unseen = -3.0e38;
+
+var<workgroup> keyRows: array<vec4<f16>, 160>;
+var<workgroup> valueRows: array<vec4<f16>, 160>;
+// Of each subgroup: the scores, and the output where it is written; the probabilities.
+var<workgroup> scores: array<array<vec4<f16>, 192>, 2>;
+var<workgroup> probabilities: array<array<vec4<f16>, 48>, 2>;
+// What the lanes found: rows that outgrew their references, and values that are not finite. Like the
+// others a multiple of 16 bytes: matrices must begin at one, and drivers lay arrays out back to back.
+var<workgroup> found: vec4<u32>;
+
+fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(query[base + vector]);
+}
+
+fn loadKey(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(key[base + vector]);
+}
+
+fn loadValue(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(value[base + vector]);
+}
+
+fn loadOutput(base: u32, vector: u32) -> vec4<f32> {
+  return vec4<f32>(output[base + vector]);
+}
+
+fn storeOutput(base: u32, vector: u32, value: vec4<f32>) {
+  output[base + vector] = vec4<f16>(value);
+}
+
+// Zeros in place of halves that are not finite.
+fn finiteHalves(words: vec2<u32>) -> vec2<u32> {
+  let low = select(vec2<u32>(0xffffu), vec2<u32>(0u), (words & vec2<u32>(0x7c00u)) == vec2<u32>(0x7c00u));
+  let high = select(vec2<u32>(0xffff0000u), vec2<u32>(0u), (words & vec2<u32>(0x7c000000u)) == vec2<u32>(0x7c000000u));
+  return words & (low | high);
+}
+
+// Zeros in place of numbers that are finite.
+fn strangePart(values: vec4<f32>) -> vec4<f32> {
+  let exponents = bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u);
+  return select(vec4<f32>(0.0), values, exponents == vec4<u32>(0x7f800000u));
+}
+
+fn notFinite(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+// Four scores, summed in float32.
+fn scoresOfLane(queryPlace: u32, keyBase: u32, firstKey: u32, lastKey: u32) -> vec4<f32> {
+  var sums = vec4<f32>(0.0);
+  for (var k = 0u; k < 4u; k++) {
+    for (var d = 0u; d < 8u; d++) {
+      sums[k] += dot(loadQuery(queryPlace, d), loadKey(keyBase + min(firstKey + k, lastKey) * params.keyRow, d));
+    }
+  }
+  return sums;
+}
+
+struct RowEnd {
+  own: f32,
+  previous: f32,
+  logSumExp: f32,
+}
+
+// `sum` is relative to 2^reference. The row is `own` times the weighted sum, and `previous` times the output.
+fn endRow(head: u32, place: u32, sum: f32, reference: f32) -> RowEnd {
+  let seen = bitcast<u32>(sum) != 0u; // and not sum > 0, since a sum of NaN is one
+  let logarithm = select(unseen, (reference + log2(sum)) / log2e, seen);
+  var end = RowEnd(select(0.0, 1.0 / sum, seen), 0.0, select(bitcast<f32>(params.negativeInfinity), logarithm, seen));
+  if (params.mergeWithOutput != 0u) {
+    let previous = logSumExp[place];
+    if (bitcast<u32>(previous) != bitcast<u32>(params.negativeInfinity)) {
+      let larger = max(previous, logarithm);
+      let previousPart = exp(previous - larger);
+      let ownPart = select(0.0, exp(logarithm - larger), seen);
+      let all = previousPart + ownPart;
+      end = RowEnd(end.own * (ownPart / all), previousPart / all, larger + log(all));
+    }
+  }
+  return end;
+}
+
+fn visible(batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> bool {
+  return (key <= query);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+  let subgroup = subgroupId & 1u;
+  let lane = invocation & 31u;
+  let thread = subgroup * 32u + lane;
+  let head = params.headBase + workgroup.x;
+  let batch = params.batchBase + workgroup.z;
+  let keyHead = head / params.headsPerKeyHead;
+  let queryOffset = bitcast<i32>(data[2u * batch]);
+  let keyCount = data[2u * batch + 1u];
+  let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
+  let mapRow = outer * params.mapQueryTiles;
+  let queryTile = blockMap[params.mapOrderBase + mapRow + params.queryTileBase + workgroup.y];
+  let firstRun = blockMap[mapRow + queryTile];
+  let endRun = blockMap[mapRow + queryTile + 1u];
+  let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+  let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+  let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+  let firstQuery = queryTile * tileQueries;
+  let lastQuery = params.queryLength - 1u;
+  let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
+  let scale = bitcast<f32>(params.scale);
+  let hidden = bitcast<f32>(params.negativeInfinity);
+  // In the softmax, lanes of a row: 4; rows of a lane: 1.
+  let part = lane % 4u;
+  let ownRow0 = lane / 4u;
+  let column = part * 4u;
+  let queryIndex = i32(firstQuery + subgroup * 8u + ownRow0);
+  let position = queryOffset + queryIndex;
+  let queryRow0 = firstQuery + subgroup * 8u + ownRow0;
+
+  let exponentScale = scale * log2e;
+  var sampleTile = 0xffffffffu;
+  for (var run = firstRun; run < endRun; run++) {
+    let start = blockMap[params.mapRunsBase + 2u * run];
+    let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+    let begin = max(start, params.keyTileBegin);
+    let full = (packed & 1u) == 1u;
+    if (begin < min(start + (packed >> 1u), params.keyTileEnd) && (full || sampleTile == 0xffffffffu)) {
+      sampleTile = begin;
+      if (full) { break; }
+    }
+  }
+
+  workgroupBarrier();
+  for (var unit = lane; unit < 32u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
+    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
+  }
+  workgroupBarrier();
+  let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
+  workgroupBarrier();
+  for (var unit = lane; unit < 32u; unit += 32u) {
+    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
+    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
+  }
+  workgroupBarrier();
+  let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+  let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
+  var keyNext0 = vec4<f16>();
+  var keyNext1 = vec4<f16>();
+  var valueNext0 = vec4<f16>();
+  var valueNext1 = vec4<f16>();
+  var widened0_0 = vec4<f32>();
+  var widened0_1 = vec4<f32>();
+  var reference0 = 0.0;
+  var sum0 = 0.0;
+  var exact = false;
+  var overflown = false;
+  var strange = false;
+  var anyStrange = false;
+  loop {
+    if (thread == 0u) { found = vec4<u32>(0u); }
+    {
+      var top0 = unseen;
+      for (var run = firstRun; run < endRun; run++) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        let full = (packed & 1u) == 1u;
+        let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+        let begin = max(start, params.keyTileBegin);
+        if (exact || (begin <= sampleTile && sampleTile < endTile)) {
+          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
+            let firstKey = keyTile * tileKeys;
+            workgroupBarrier();
+            keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+            keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+            keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+            keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+            workgroupBarrier();
+            {
+              var product0_0_0 = Result();
+              var product0_0_1 = Result();
+              var product0_0_2 = Result();
+              var product0_0_3 = Result();
+              var product0_1_0 = Result();
+              var product0_1_1 = Result();
+              var product0_1_2 = Result();
+              var product0_1_3 = Result();
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+                product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+                product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+                product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+                product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+                product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+                product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+                product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
+              }
+              {
+                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+                product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
+              }
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
+            }
+            workgroupBarrier();
+            var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
+            if (exact) {
+              score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
+            } else {
+              overflown = overflown || notFinite(score0_0);
+            }
+
+            score0_0 *= exponentScale;
+            if (!full) {
+              var shown = 0u;
+              for (var pair = 0u; pair < 4u; pair++) {
+                let key = firstKey + column + (pair >> 2u) * 16u + (pair & 3u);
+                if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
+              }
+              score0_0 = select(score0_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+            }
+            let best0 = score0_0;
+            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+          }
+        }
+      }
+      var others = unseen;
+      top0 = max(top0, subgroupShuffleXor(top0, 1u));
+      top0 = max(top0, subgroupShuffleXor(top0, 2u));
+      others = max(others, top0);
+      // Rows that the sample shows nothing to are likely to be as their neighbours.
+      others = subgroupMax(others);
+      others = select(0.0, others, others > unseen);
+      reference0 = select(others, top0, top0 > unseen) + select(headroom, -headroom, exact);
+    }
+    widened0_0 = vec4<f32>();
+    widened0_1 = vec4<f32>();
+    sum0 = 0.0;
+    var largest = 0.0;
+    workgroupBarrier();
+
+    var run = firstRun;
+    var runEnd = 0u;
+    var full = false;
+    var nextFull = false;
+    var keyTile = 0u;
+    var visits = false;
+    while (keyTile >= runEnd && run < endRun) {
+      let start = blockMap[params.mapRunsBase + 2u * run];
+      let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+      runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+      nextFull = (packed & 1u) == 1u;
+      keyTile = max(start, params.keyTileBegin);
+      run++;
+    }
+    visits = keyTile < runEnd;
+    full = nextFull;
+    var nextTile = keyTile + 1u;
+    var visitsNext = false;
+    while (nextTile >= runEnd && run < endRun) {
+      let start = blockMap[params.mapRunsBase + 2u * run];
+      let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+      runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+      nextFull = (packed & 1u) == 1u;
+      nextTile = max(start, params.keyTileBegin);
+      run++;
+    }
+    visitsNext = nextTile < runEnd;
+    if (visits) {
+      keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+      keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+      keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+      keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+      valueNext0 = value[valueBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.valueRow + thread % 8u];
+      valueNext1 = value[valueBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow + (thread + 64u) % 8u];
+    }
+    if (visitsNext) {
+      keyNext0 = key[keyBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+      keyNext1 = key[keyBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+    }
+    workgroupBarrier();
+    {
+      var product0_0_0 = Result();
+      var product0_0_1 = Result();
+      var product0_0_2 = Result();
+      var product0_0_3 = Result();
+      var product0_1_0 = Result();
+      var product0_1_1 = Result();
+      var product0_1_2 = Result();
+      var product0_1_3 = Result();
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+        product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+        product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+        product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+        product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+        product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+        product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+        product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
+      }
+      {
+        let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+        product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
+      }
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
+    }
+    while (visits) {
+      let firstKey = keyTile * tileKeys;
+      workgroupBarrier();
+      var laterTile = nextTile + 1u;
+      var laterFull = nextFull;
+      var visitsLater = false;
+      while (laterTile >= runEnd && run < endRun) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+        laterFull = (packed & 1u) == 1u;
+        laterTile = max(start, params.keyTileBegin);
+        run++;
+      }
+      visitsLater = laterTile < runEnd;
+      if (!full) {
+        {
+          let words = bitcast<vec2<u32>>(valueNext0);
+          let clean = finiteHalves(words);
+          strange = strange || any(clean != words);
+          valueNext0 = bitcast<vec4<f16>>(clean);
+        }
+        {
+          let words = bitcast<vec2<u32>>(valueNext1);
+          let clean = finiteHalves(words);
+          strange = strange || any(clean != words);
+          valueNext1 = bitcast<vec4<f16>>(clean);
+        }
+      }
+      valueRows[thread / 8u * 10u + thread % 8u] = valueNext0;
+      valueRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = valueNext1;
+      keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+      keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+      if (visitsNext) {
+        valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.valueRow + thread % 8u];
+        valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow + (thread + 64u) % 8u];
+      }
+      if (visitsLater) {
+        keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+        keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+      }
+      var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
+      if (exact) {
+        score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
+      } else {
+        overflown = overflown || notFinite(score0_0);
+      }
+
+      var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
+      if (!full) {
+        var shown = 0u;
+        for (var pair = 0u; pair < 4u; pair++) {
+          let key = firstKey + column + (pair >> 2u) * 16u + (pair & 3u);
+          if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
+        }
+        share0_0 = select(share0_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+      }
+      let tileSum0 = dot(share0_0, vec4<f32>(1.0));
+      sum0 += tileSum0;
+      largest = max(largest, tileSum0);
+      probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
+      workgroupBarrier();
+      if (exact) {
+        for (var key = 0u; key < tileKeys; key++) {
+          let weight0 = f32(probabilities[subgroup][ownRow0 * probabilityStride + key / 4u][key % 4u]);
+          if (part < valueVectors) { widened0_0 += weight0 * vec4<f32>(valueRows[key * 10u + part]); }
+          if (part + 4u < valueVectors) { widened0_1 += weight0 * vec4<f32>(valueRows[key * 10u + part + 4u]); }
+        }
+      } else {
+        {
+          let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+          let weights0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
+          var output0_0 = Result();
+          var output0_1 = Result();
+          var output0_2 = Result();
+          var output0_3 = Result();
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 2u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 6u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 80u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 82u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 84u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_2);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 86u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_3);
+          }
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_1, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 48u, output0_2, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 50u, output0_3, scoreStride);
+        }
+        workgroupBarrier();
+        if (part >= 0u && part < 8u) {
+          let added = vec4<f32>(scores[subgroup][(part - 0u) / 4u * 48u + ownRow0 * scoreStride + (part - 0u) % 4u]);
+          overflown = overflown || notFinite(added);
+          widened0_0 += added;
+        }
+        if (part + 4u >= 0u && part + 4u < 8u) {
+          let added = vec4<f32>(scores[subgroup][(part + 4u - 0u) / 4u * 48u + ownRow0 * scoreStride + (part + 4u - 0u) % 4u]);
+          overflown = overflown || notFinite(added);
+          widened0_1 += added;
+        }
+        workgroupBarrier();
+      }
+      workgroupBarrier();
+      {
+        var product0_0_0 = Result();
+        var product0_0_1 = Result();
+        var product0_0_2 = Result();
+        var product0_0_3 = Result();
+        var product0_1_0 = Result();
+        var product0_1_1 = Result();
+        var product0_1_2 = Result();
+        var product0_1_3 = Result();
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+          product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+          product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+          product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+          product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+          product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+          product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+          product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
+        }
+        {
+          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+          product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
+        }
+        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
+        subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
+      }
+      keyTile = nextTile;
+      nextTile = laterTile;
+      visits = visitsNext;
+      visitsNext = visitsLater;
+      full = nextFull;
+      nextFull = laterFull;
+    }
+
+    var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);
+    sum0 += subgroupShuffleXor(sum0, 1u);
+    sum0 += subgroupShuffleXor(sum0, 2u);
+    outgrown = outgrown || (queryRow0 <= lastQuery && (bitcast<u32>(sum0) < bitcast<u32>(leastSum) || bitcast<u32>(sum0) >= 0x7f800000u));
+    if (outgrown || overflown) { found.x = 1u; }
+    if (strange) { found.y = 1u; }
+    let all = workgroupUniformLoad(&found);
+    anyStrange = all.y != 0u;
+    if (exact || all.x == 0u) { break; }
+    exact = true;
+  }
+
+  let place0 = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(queryRow0, lastQuery);
+  let outputBase0 = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow0 * params.outputRow;
+  let inside0 = queryRow0 <= lastQuery;
+  let end0 = endRow(head, place0, sum0, reference0);
+  workgroupBarrier();
+  if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
+  if (inside0 && part < valueVectors) {
+    var value = widened0_0 * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, part) * end0.previous; }
+    storeOutput(outputBase0, part, value);
+  }
+  if (inside0 && part + 4u < valueVectors) {
+    var value = widened0_1 * end0.own;
+    if (end0.previous > 0.0) { value += loadOutput(outputBase0, part + 4u) * end0.previous; }
+    storeOutput(outputBase0, part + 4u, value);
+  }
+  if (anyStrange) {
+    for (var r = 0u; r < 1u; r++) {
+      let queryRow = firstQuery + subgroup * 8u + ownRow0 + r * 8u;
+      if (queryRow > lastQuery) { break; }
+      let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+      for (var run = firstRun; run < endRun; run++) {
+        let start = blockMap[params.mapRunsBase + 2u * run];
+        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+        let full = (packed & 1u) == 1u;
+        let endTile = min(start + (packed >> 1u), params.keyTileEnd);
+        for (var keyTile = max(start, params.keyTileBegin); keyTile < endTile; keyTile++) {
+          if (!full) {
+            for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
+              if (!(key < keyCount && visible(i32(batch), i32(head), queryOffset + i32(queryRow), i32(queryRow), i32(key)))) { continue; }
+              for (var v = part; v < valueVectors; v += 4u) {
+                let strange = strangePart(loadValue(valueBase + key * params.valueRow, v));
+                if (any(bitcast<vec4<u32>>(strange) != vec4<u32>(0u))) {
+                  storeOutput(outputBase, v, loadOutput(outputBase, v) + strange);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
