@@ -39,7 +39,7 @@ function withHalfSums({ info }: GPUAdapter): GPUAdapterInfo {
   } as unknown as GPUAdapterInfo
 }
 
-const features: GPUFeatureName[] = ['shader-f16', 'subgroups', subgroupMatrixFeature]
+const features = ['shader-f16', 'subgroups', subgroupMatrixFeature] as GPUFeatureName[]
 const offers =
   adapter && features.every((feature) => adapter.features.has(feature)) && withHalfSums(adapter)
 const missing = 'this adapter has no subgroup matrices of f16 with sums of f16'
