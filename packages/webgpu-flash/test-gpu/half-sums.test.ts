@@ -31,7 +31,12 @@ function withHalfSums({ info }: GPUAdapter): GPUAdapterInfo {
   }
   const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info
   return {
-    ...{ vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize },
+    vendor,
+    architecture,
+    device,
+    description,
+    subgroupMinSize,
+    subgroupMaxSize,
     subgroupMatrixConfigs: [...subgroupMatrixConfigs].filter(
       ({ componentType, resultComponentType }) =>
         componentType === 'f16' && resultComponentType === 'f16',

@@ -142,7 +142,8 @@ describe('chooseMatrixTile', () => {
   })
 
   it("takes Apple's matrices: float32 for float32, and float16 sums where there are no others", () => {
-    const eight = { ...product, rows: 8, columns: 8, depth: 8, provenAt: 32 }
+    const plain = { ...product, rows: 8, columns: 8, depth: 8 }
+    const eight = { ...plain, provenAt: 32 }
     const apple: Capabilities = {
       ...withMatrices,
       subgroupMatrices: [
@@ -164,7 +165,7 @@ describe('chooseMatrixTile', () => {
     }
     const both = { ...apple, subgroupMatrices: [{ ...eight, sums: 'f16' }, eight] }
     expect(tileOf(4096, 64, 64, both)).toMatchObject({ operands: 'f16', sums: 'f32' })
-    const unproven = apple.subgroupMatrices.map(({ provenAt: _, ...rest }) => rest)
+    const unproven = [{ ...plain, operands: 'f32' }]
     expect(
       chooseMatrixTile(
         { ...sizes, headDim: 64, valueDim: 64 },
