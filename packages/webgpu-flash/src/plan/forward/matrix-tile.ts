@@ -126,7 +126,8 @@ const leastQueries = 16
 /** The sizes that decide. */
 type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
 
-const operandsOf = { float16: 'f16', float32: 'f32' } as const
+/** WGSL has no matrices of bfloat16. */
+const operandsOf = { float16: 'f16', float32: 'f32', bfloat16: undefined } as const
 
 /**
  * The tile for these sizes, or undefined where the device has no matrices for them: of the call's type,
@@ -210,6 +211,7 @@ export function whyNoMatrixTile(
 ): string {
   const { queryLength, headDim, valueDim } = call
   const operands = operandsOf[dtype]
+  if (!operands) return 'subgroup matrices multiply float16'
   const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
   if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
   if (!subgroupMatrices.some((matrix) => matrix.operands === operands)) {
