@@ -3,7 +3,7 @@
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
-import { laneVectors } from './lane-scores.ts'
+import { laneVectors } from './lane-vectors.ts'
 
 /** Declares `queryRow{r}`: the queries of a lane's rows. */
 export function declareQueryRows({ tile }: ForwardMatrixConfig): string {

@@ -3,7 +3,7 @@
 // workgroup is computed again by the lanes themselves.
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { laneVector, pastFirst } from './lane-rows.ts'
-import { eachLaneVector } from './lane-scores.ts'
+import { eachLaneVector } from './lane-vectors.ts'
 
 /** Declares `score{r}_{j}`; raises `overflown`. */
 export function takeHalfScores(config: ForwardMatrixConfig, scale: string): string {

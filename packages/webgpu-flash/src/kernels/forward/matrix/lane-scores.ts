@@ -2,32 +2,11 @@
 // and score modifiers, and which of them count. Exponents are powers of two, which GPUs compute.
 import { changeStatements } from '../../../codegen/score-change.ts'
 import type { HeldScore } from '../../../codegen/score-change.ts'
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { indent } from '../../../codegen/snippets.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { takeHalfScores } from './half-scores.ts'
-import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'
-
-/** Vectors of a row that a lane has. */
-export function laneVectors({ tile }: Pick<ForwardMatrixConfig, 'tile'>): number {
-  return tile.keys / tile.lanesPerRow / 4
-}
-
-/** A line for each of a lane's vectors: row r, vector j. */
-export function eachLaneVector(
-  config: Pick<ForwardMatrixConfig, 'tile'>,
-  line: (r: number, j: number) => string,
-): string {
-  return eachLaneRow(config.tile, (r) => unroll(laneVectors(config), (j) => line(r, j)))
-}
-
-/** The names of a lane's vectors in a row. */
-export function laneNames(
-  config: Pick<ForwardMatrixConfig, 'tile'>,
-  name: string,
-  r: number,
-): string[] {
-  return Array.from({ length: laneVectors(config) }, (_, j) => `${name}${r}_${j}`)
-}
+import { laneVector, pastFirst, rowStep } from './lane-rows.ts'
+import { eachLaneVector, laneNames, laneVectors } from './lane-vectors.ts'
 
 /** Declares `score{r}_{j}`, such that `exponentScale` times it is the exponent of 2. */
 export function takeScores(config: ForwardMatrixConfig): string {

@@ -3,7 +3,8 @@
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { countedQuery } from '../../tile/dropout.ts'
 import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'
-import { eachLaneVector, laneNames, takeScores, whereHidden } from './lane-scores.ts'
+import { takeScores, whereHidden } from './lane-scores.ts'
+import { eachLaneVector, laneNames } from './lane-vectors.ts'
 
 /** Scores of a tile to probabilities; adds to `sum{r}`, and raises `largest`. */
 export function tileProbabilities(config: ForwardMatrixConfig): string {
