@@ -39,6 +39,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'Masks', link: '/guide/masks' },
       { text: 'Positions', link: '/guide/positions' },
       { text: 'Past the training length', link: '/guide/extrapolation' },
+      { text: 'Which pattern for which data', link: '/guide/trained-patterns' },
       { text: 'Model files', link: '/guide/model-files' },
       { text: 'Coming from another library', link: '/guide/coming-from' },
       { text: 'With other libraries', link: '/guide/interop' },

@@ -2,6 +2,7 @@
 // the papers.
 import { readFileSync } from 'node:fs'
 import { drawExtrapolation } from '../../../packages/bench/src/lab/extrapolate/figure.ts'
+import { drawPapers } from '../../../packages/bench/src/lab/extrapolate/paper-figure.ts'
 import {
   alibiTable,
   fineTuningTable,
@@ -18,6 +19,8 @@ interface ExtrapolationPage {
   readonly figure: string
   readonly tables: string
   readonly papers: readonly PaperTable[]
+  /** SVG. */
+  readonly papersFigure: string
 }
 
 declare const data: ExtrapolationPage
@@ -40,6 +43,7 @@ export default {
       figure: drawExtrapolation(report),
       tables: formatExtrapolation(report),
       papers: [alibiTable, interpolationTable, fineTuningTable],
+      papersFigure: drawPapers(plan.methods),
     }
   },
 }

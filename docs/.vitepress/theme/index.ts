@@ -8,6 +8,7 @@ import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
 import { ExpressionFigure } from '@attn/components/expression'
 import { LayoutFigure } from '@attn/components/tensor'
+import AttentionProfiles from './components/AttentionProfiles.vue'
 import BenchmarkMethod from './components/BenchmarkMethod.vue'
 import BenchmarkRuns from './components/BenchmarkRuns.vue'
 import BenchmarkTakeaways from './components/BenchmarkTakeaways.vue'
@@ -19,6 +20,7 @@ import KernelTable from './components/KernelTable.vue'
 import LectureRun from './components/LectureRun.vue'
 import PackageMap from './components/PackageMap.vue'
 import PaperTables from './components/PaperTables.vue'
+import TrainedPatterns from './components/TrainedPatterns.vue'
 // oxlint-disable-next-line import/no-unassigned-import -- how VitePress takes styles
 import './style.css'
 
@@ -26,6 +28,7 @@ const theme: Theme = {
   extends: DefaultTheme,
   Layout: () => h(DefaultTheme.Layout, null, { 'home-hero-image': () => h(HeroMask) }),
   enhanceApp({ app }) {
+    app.component('AttentionProfiles', AttentionProfiles)
     app.component('BenchmarkMethod', BenchmarkMethod)
     app.component('BenchmarkRuns', BenchmarkRuns)
     app.component('BenchmarkSetting', BenchmarkSetting)
@@ -42,6 +45,7 @@ const theme: Theme = {
     app.component('PackageMap', PackageMap)
     app.component('AlignmentFigure', AlignmentFigure)
     app.component('PaperTables', PaperTables)
+    app.component('TrainedPatterns', TrainedPatterns)
   },
 }
 

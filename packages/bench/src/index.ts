@@ -209,4 +209,5 @@ export type {
   LayerProfile,
 } from './lab/index.ts'
 export { drawExtrapolation } from './lab/extrapolate/figure.ts'
+export { drawPapers } from './lab/extrapolate/paper-figure.ts'
 export { drawPatterns } from './lab/patterns/figure.ts'

@@ -10,6 +10,7 @@ import { labText } from '../src/lab/data/text.ts'
 import type { LabText } from '../src/lab/data/text.ts'
 import { extrapolationClaims, growth, reachOf } from '../src/lab/extrapolate/claims.ts'
 import { extrapolate } from '../src/lab/extrapolate/extrapolate.ts'
+import { drawPapers } from '../src/lab/extrapolate/paper-figure.ts'
 import { drawExtrapolation } from '../src/lab/extrapolate/figure.ts'
 import { extrapolationPresets, heldOutTokens } from '../src/lab/extrapolate/options.ts'
 import type { ExtrapolationPlan } from '../src/lab/extrapolate/options.ts'
@@ -75,6 +76,10 @@ describe('extrapolate', { timeout: 60_000 }, () => {
     const claims = extrapolationClaims(report)
     expect(claims.map(({ claim }) => claim)).toContain('ALiBi: at 4 L at most 5 % above L')
     const svg = drawExtrapolation(report)
+    const papers = drawPapers(['sinusoidal', 'alibi'])
+    for (const title of ['Press et al. 2022, table 2', 'interpolated to 16384', 'T5 bias']) {
+      expect(papers).toContain(title)
+    }
     for (const title of ['perplexity by length', 'loss by place in windows of 128', 'sinusoidal']) {
       expect(svg).toContain(title)
     }

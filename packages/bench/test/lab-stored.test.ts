@@ -7,6 +7,8 @@ import { perplexity, readWindows } from '../src/lab/evaluation.ts'
 import type { ExtrapolationReport } from '../src/lab/extrapolate/report.ts'
 import { extrapolationClaims } from '../src/lab/extrapolate/claims.ts'
 import { decodeModel } from '../src/lab/files/model-file.ts'
+import type { PatternReport } from '../src/lab/patterns/compare-patterns.ts'
+import { runLecture } from '../src/lecture/run-lecture.ts'
 
 const folder = new URL('../../../docs/results/lab/', import.meta.url)
 const report = JSON.parse(
@@ -35,5 +37,62 @@ describe('trained models', { timeout: 60_000 }, () => {
     for (const { claim, holds, found } of extrapolationClaims(report)) {
       expect(`${claim}: ${holds} (${found})`).toContain(': true')
     }
+  })
+})
+
+describe('sparse patterns, trained', () => {
+  const read = (name: string): PatternReport =>
+    JSON.parse(readFileSync(new URL(`patterns-${name}.json`, folder), 'utf8')) as PatternReport
+
+  // What docs/guide/trained-patterns.md says.
+  test.each([
+    ['text-learned', 'fixed', 'strided'],
+    ['text-learned', 'strided', 'causal'],
+    ['text-rope', 'strided', 'fixed'],
+    ['images-learned', 'strided', 'causal'],
+    ['images-learned', 'strided', 'fixed'],
+    ['images-rope', 'strided', 'causal'],
+    ['images-rope', 'strided', 'fixed'],
+  ])('%s: %s takes fewer bits a token than %s, in every seed', (name, less, more) => {
+    const { models, plan } = read(name)
+    expect(plan.seeds.length).toBeGreaterThanOrEqual(3)
+    const bitsOf = (mask: string, seed: number): number =>
+      models.find((each) => each.seed === seed && each.pattern.mask === mask)!.bitsPerToken
+    for (const seed of plan.seeds) expect(bitsOf(less, seed)).toBeLessThan(bitsOf(more, seed))
+  })
+
+  test('sparse steps take less time than dense ones', () => {
+    for (const name of ['text-learned', 'text-rope', 'images-learned', 'images-rope']) {
+      const [dense, ...sparse] = read(name).stepTimes
+      for (const { clock, median } of sparse) {
+        expect(clock).toBe('processor-time')
+        expect(median).toBeLessThan(dense!.median)
+      }
+    }
+  })
+
+  test('dense heads find the columns of an image with RoPE, and not yet with learned positions', () => {
+    const columns = (name: string): number[] =>
+      read(name).profiles!.flatMap(({ profile }) =>
+        profile.heads.map(({ shares }) => shares.column),
+      )
+    expect(columns('images-rope').filter((share) => share > 0.4)).toHaveLength(2)
+    expect(Math.max(...columns('images-learned'))).toBeLessThan(0.1)
+  })
+
+  test('give the lecture its rows 1 and 7', async () => {
+    const names = ['text-learned', 'text-rope', 'images-learned', 'images-rope']
+    const { rows } = await runLecture({
+      only: ['1', '7'],
+      given: names.map(read),
+      givenOnly: true,
+      runCommand: () => Promise.reject(new Error('nothing is to be run')),
+      environment: { attn: '', runtime: '', platform: '' },
+    })
+    expect(rows.map(({ number, verdict }) => [number, verdict])).toEqual([
+      [1, 'holds'],
+      [7, 'holds within limits'],
+    ])
+    expect(rows[1]!.figures).toHaveLength(1)
   })
 })

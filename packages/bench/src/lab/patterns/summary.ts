@@ -23,7 +23,7 @@ export function formatPatterns(report: PatternReport): string {
     ]
   })
   const clock = report.stepTimes[0]?.clock === 'processor-time' ? 'processor time' : 'wall clock'
-  const step = `a training step, ${clock}, in turns`
+  const step = `a step, ${clock}`
   const group = `bits a token, ${plan.seeds.length} seeds`
   return [
     `${text.name}: ${text.training} tokens of ${text.vocabulary} kinds`,
