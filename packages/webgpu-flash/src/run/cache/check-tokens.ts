@@ -71,7 +71,7 @@ export function checkShare(
   lengths: Int32Array,
   from: number,
   to: number,
-  length = lengths[from],
+  length: number | undefined = lengths[from],
 ): void {
   for (const sequence of [from, to]) {
     if (!(sequence in lengths)) {

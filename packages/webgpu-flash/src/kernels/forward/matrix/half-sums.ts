@@ -9,7 +9,7 @@ import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { outputProducts, scoreProducts } from './products.ts'
 
 /** WGSL of what these texts call. */
-export const halfSumFunctions = halfScoreFunctions
+export const halfSumFunctions: (config: ForwardMatrixConfig) => string = halfScoreFunctions
 
 /** Vectors of an output row that a lane has. */
 function widenedVectors({ tile, valueDim }: ForwardMatrixConfig): number {
