@@ -57,7 +57,7 @@ interface Trial {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    suites: { type: 'string', default: 'planned,tiles,backward,split,weights,merge' },
+    suites: { type: 'string', default: 'planned,tiles,halves,backward,split,weights,merge' },
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
@@ -112,10 +112,32 @@ function otherTiles(flash: FlashAttention): Trial[] {
   )
 }
 
+/** Float32 cases by products of float16 halves, those that they can compute. */
+function byHalves(flash: FlashAttention): Trial[] {
+  const tile = 'subgroup-matrix'
+  const canCompute = (each: ConformanceCase): boolean => {
+    if (each.dtype !== 'float32') return false
+    try {
+      flash.plan({ ...shapeOf(each), tile }).destroy()
+      return true
+    } catch (error) {
+      if (error instanceof UnsupportedError) return false
+      throw error
+    }
+  }
+  return forwardCases.filter(canCompute).map((each) => ({
+    name: `${each.name}, by halves`,
+    run: async () =>
+      forwardProblems(each, (query, key, value, options) =>
+        withTile(flash, each, tile, [query, key, value], options),
+      ),
+  }))
+}
+
 async function withTile(
   flash: FlashAttention,
   each: ConformanceCase,
-  tile: ForwardTile,
+  tile: ForwardTile | 'subgroup-matrix',
   inputs: readonly [Tensor, Tensor, Tensor],
   { parameters }: AttentionOptions,
 ) {
@@ -265,6 +287,7 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
     const suites: Readonly<Record<string, () => readonly Trial[]>> = {
       planned: () => planned,
       tiles: () => otherTiles(flash),
+      halves: () => byHalves(flash),
       backward: () => backward,
       split: () => splitTrials(flash),
       weights: () => weights,
@@ -274,7 +297,7 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       const trials = suites[suite]
       if (!trials && suite !== 'random')
         throw new RangeError(
-          `conformance: suites are planned, tiles, backward, split, weights, merge, random, got ${suite}`,
+          `conformance: suites are planned, tiles, halves, backward, split, weights, merge, random, got ${suite}`,
         )
       const started = performance.now()
       const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)

@@ -21,6 +21,10 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['decode-merge', 'var<storage, read> partSoftmax:'],
   ['decode', 'var<storage, read> lengths:'],
   ['weights', 'var<storage, read_write> weights:'],
+  ['forward-magnitudes', 'var<storage, read_write> measures:'],
+  ['forward-choice', 'var<storage, read_write> chosen:'],
+  ['forward-halves', 'var<storage, read_write> queryHalves:'],
+  ['forward-split', 'subgroup_matrix_left<', 'queryExponents: u32'],
   ['forward-matrix', 'subgroup_matrix_left<', 'var<storage, read_write> logSumExp:'],
   ['forward', 'var<storage, read_write> logSumExp:'],
 ]

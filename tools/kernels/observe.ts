@@ -43,10 +43,12 @@ export function observeKernels({
   watch(pass, 'setPipeline', (self, [pipeline]) => {
     current.set(self, pipelines.get(pipeline))
   })
-  watch(pass, 'dispatchWorkgroups', (self) => {
+  const count = (self: GPUComputePassEncoder): void => {
     const kernel = kernelOf(current.get(self) ?? '')
     if (kernel !== undefined) seen.set(kernel, (seen.get(kernel) ?? 0) + 1)
-  })
+  }
+  watch(pass, 'dispatchWorkgroups', count)
+  watch(pass, 'dispatchWorkgroupsIndirect', count)
 
   return {
     take: () => {

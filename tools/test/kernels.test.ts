@@ -54,6 +54,9 @@ test('a kernel counts where it is dispatched, not where it is compiled', async (
     dispatchWorkgroups(x: number) {
       this.dispatched += x
     }
+    dispatchWorkgroupsIndirect() {
+      this.dispatched++
+    }
   }
   const classes = { GPUDevice, GPUComputePassEncoder } as unknown
   const observer = observeKernels(classes as Parameters<typeof observeKernels>[0])

@@ -7,7 +7,7 @@
 // largest float do not overflow. The other rounds say which rows see what was left out: their weights are 1
 // where a pair is visible, and their values 1 where there was NaN or, in round 2, infinity, in round 3 the
 // negative one. Round 4 finds visible weights of 0, times which either is NaN.
-import { indent, unroll } from '../codegen/snippets.ts'
+import { indent } from '../codegen/snippets.ts'
 import { hiddenBits } from './careful.ts'
 import { eachScore } from './tile/grid.ts'
 import type { ThreadGrid } from './tile/grid.ts'
@@ -77,12 +77,31 @@ export function countWeights(grid: ThreadGrid, name: string): string {
   )}\n}`
 }
 
-/** What becomes of values in these registers, before they are stored. */
-export function takeValues(registers: readonly string[]): string {
-  const each = unroll(registers.length, (k) => {
-    return `  ${registers[k]} = roundValues(${registers[k]}, round);`
-  })
-  return `if (round != 0u) {\n${each}\n}`
+/** A part of workgroup memory: the name of the constant where it begins, and its vectors. */
+export interface RoundRegion {
+  readonly region: string
+  readonly vectors: number
+}
+
+/**
+ * What becomes of values, and of weights that have not been counted, once they are in workgroup memory and
+ * everyone knows it. There and in loops, since the round without care is as fast then as if there was no other.
+ */
+export function countInMemory(
+  threads: number,
+  values: RoundRegion,
+  weights: RoundRegion | undefined,
+): string {
+  const each = ({ region, vectors }: RoundRegion, counted: string): string =>
+    `for (var i = thread; i < ${vectors}u; i += ${threads}u) {
+  tile[${region} + i] = ${counted}(tile[${region} + i], round);
+}`
+  const text = [
+    each(values, 'roundValues'),
+    ...(weights ? [each(weights, 'countedWeights')] : []),
+    'workgroupBarrier();',
+  ]
+  return `if (round != 0u) {\n${indent(text.join('\n'), 2)}\n}`
 }
 
 /**

@@ -17,6 +17,8 @@ import type { SplitRows } from './forward/split-rows.ts'
 import type { SparsityCandidate } from '@attn/core'
 import { matrixMemory, whyNoMatrixTile } from './forward/matrix-tile.ts'
 import { tileBytes } from './forward/tiles.ts'
+import { splitMemory, whyNotSplit } from './forward/split-products.ts'
+import type { SplitProducts } from './forward/split-products.ts'
 import { explainRope } from './rotate/rope-options.ts'
 import type { RopeExplanation } from './rotate/rope-options.ts'
 import type { ForwardTile } from './forward/tiles.ts'
@@ -67,6 +69,12 @@ export interface PlanExplanation {
   readonly longRows: { readonly rows: number; readonly parts: number }
   /** How keys are spread over workgroups, where the kernel is that for few queries. */
   readonly decode?: DecodeExplanation | undefined
+  /**
+   * How float32 is computed on matrices that multiply float16; undefined for other kernels. Numbers that are not
+   * finite or too far apart do not allow for it: the GPU finds out, and `otherwise` is the tile of the plain
+   * kernel that then computes the call.
+   */
+  readonly products?: { readonly ofEach: 3; readonly otherwise: ForwardTile }
   /** What is turned before attention, and how; undefined without `rope`. */
   readonly rope?: RopeExplanation | undefined
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
@@ -85,6 +93,8 @@ export interface PlanExplanation {
     readonly parts: number
     /** Queries and keys turned by `rope`, from the first call on. */
     readonly rotated: number
+    /** Queries, keys and values as float16 halves, where the call is computed by `products` of them. */
+    readonly halves?: number
   }
   /** Bytes of the scores of all pairs, which attention that stores them would need. */
   readonly scoreBytes: number
@@ -93,16 +103,18 @@ export interface PlanExplanation {
 }
 
 function variant(
-  { matrix, dtype, shape, tileOrigin, decodeRefused }: ForwardPlan,
+  plan: ForwardPlan,
   capabilities: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
+  const { matrix, halves, dtype, shape, tileOrigin, decodeRefused } = plan
   if (matrix) {
     const { rows, columns, depth } = matrix.matrix
+    const numbers = halves === 2 ? 'float32 by three products of float16 halves' : dtype
     return {
       variant: 'subgroup-matrix',
       reason: describeOrigin(
         tileOrigin,
-        `${dtype} on matrices of ${rows}x${columns}x${depth} with ${matrix.sums === 'f32' ? 'float32 sums' : 'float16 sums of one tile'}, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
+        `${numbers} on matrices of ${rows}x${columns}x${depth} with ${matrix.sums === 'f32' ? 'float32 sums' : 'float16 sums of one tile'}, which the adapter multiplies by subgroups of ${matrix.subgroupSize}`,
       ),
     }
   }
@@ -110,7 +122,8 @@ function variant(
   const ofFloat32 = subgroupMatrices.some(({ operands }) => operands === 'f32')
   const matricesWhy =
     dtype === 'float32' && !ofFloat32
-      ? 'subgroup matrices multiply float16'
+      ? (whyNotSplit(plan, capabilities) ??
+        'float16 halves on subgroup matrices would not be faster')
       : whyNoMatrixTile(shape, capabilities, dtype)
   const { limits } = capabilities
   const why = decodeRefused === undefined ? matricesWhy : `few queries, but ${decodeRefused}`
@@ -155,6 +168,7 @@ export function explainPlan(
       ...(rope ? { rope } : {}),
     }
   }
+  if (plan.split) return explainSplit(plan, plan.split, capabilities, backwardPlan)
   const passes = passesOf(plan)
   const first = passes[0]!
   const { tile } = first
@@ -175,7 +189,7 @@ export function explainPlan(
   const bytes = elementBytes(plan.dtype)
   const rows = batch * heads * queryLength
   const memory = first.matrix
-    ? matrixMemory(first.matrix, headDim, valueDim).bytes
+    ? matrixMemory(first.matrix, headDim, valueDim, first.halves).bytes
     : tileBytes(tile, valueDim)
   const queryReads = visited * tile.queries * headDim
   const contiguous = contiguousTensors(plan, capabilities)
@@ -214,6 +228,29 @@ export function explainPlan(
     },
     scoreBytes: rows * keyLength * bytes,
     ...(rope ? { rope } : {}),
+  }
+}
+
+/** The account of a call by halves: that of its kernel, and what both kernels hold. */
+function explainSplit(
+  plan: ForwardPlan,
+  split: SplitProducts,
+  capabilities: Capabilities,
+  backwardPlan: BackwardPlan | undefined,
+): PlanExplanation {
+  const { split: _, ...plain } = plan
+  const byHalves = explainPlan(split.plan, capabilities, backwardPlan)
+  const otherwise = explainPlan(plain, capabilities)
+  const { blockMap, parts } = otherwise.memoryBytes
+  return {
+    ...byHalves,
+    products: { ofEach: 3, otherwise: plan.tile },
+    memoryBytes: {
+      ...byHalves.memoryBytes,
+      blockMap: byHalves.memoryBytes.blockMap + blockMap,
+      parts,
+      halves: splitMemory(split),
+    },
   }
 }
 

@@ -65,7 +65,7 @@ function callText({ call }: PlanExplanation): string {
  */
 export function formatExplanation(explanation: PlanExplanation): string {
   const { variant, reason, tile, blocks, bytes, memoryBytes } = explanation
-  const { passes, longRows, decode, rope, backward } = explanation
+  const { passes, longRows, products, decode, rope, backward } = explanation
   const share = ((100 * blocks.visited) / blocks.total).toFixed(1)
   const lines: [string, string][] = [
     ['attention', callText(explanation)],
@@ -103,6 +103,13 @@ export function formatExplanation(explanation: PlanExplanation): string {
     lines.push([
       'long rows',
       `${plural(rows, 'row')} of tiles in ${plural(parts, 'part')}, merged; ${bytesText(memoryBytes.parts)}`,
+    ])
+  }
+  if (products) {
+    const { queries, keys } = products.otherwise
+    lines.push([
+      'products',
+      `${products.ofEach} of float16 for each of float32, halves of the tensors ${bytesText(memoryBytes.halves ?? 0)}; plain WGSL in tiles of ${queries} x ${keys} where the numbers of a call are not finite or too far apart`,
     ])
   }
   if (decode) {

@@ -35,8 +35,11 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
    * the capacity of a cache. One plan then serves while the cache grows. Default: `plan`.
    */
   readonly lengths?: 'plan' | 'call' | undefined
-  /** A tile to use instead of the planner's choice: for measuring. */
-  readonly tile?: ForwardTile | undefined
+  /**
+   * A tile to use instead of the planner's choice: for measuring. `'subgroup-matrix'` asks for the kernels on
+   * subgroup matrices with the tile they have, in float32 however small the call is.
+   */
+  readonly tile?: ForwardTile | 'subgroup-matrix' | undefined
   /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
   readonly decodeTile?: Optional<DecodeTile> | undefined
   /** Whether to plan the backward pass too. Default: false. */

@@ -20,6 +20,7 @@ import type { Capabilities } from '../device/capabilities.ts'
 import { isSoftware } from '../device/software.ts'
 import { forwardKernel } from '../kernels/forward/forward.wgsl.ts'
 import { forwardMatrixKernel } from '../kernels/forward/matrix/forward-matrix.wgsl.ts'
+import { forwardSplitKernel } from '../kernels/forward/split/forward-split.wgsl.ts'
 import { mergePartsKernel } from '../kernels/forward/merge-parts.wgsl.ts'
 import { forwardFields, withOptionalFields } from '../kernels/parameters.ts'
 import { checkLengthsOption, decideDecode } from './decode/decode-choice.ts'
@@ -32,7 +33,9 @@ import { resolveRope } from './rotate/rope-options.ts'
 import type { ResolvedRope } from './rotate/rope-options.ts'
 import { chooseForwardTile } from './forward/choose-forward-tile.ts'
 import { matrixMemory } from './forward/matrix-tile.ts'
-import type { MatrixTile } from './forward/matrix-tile.ts'
+import type { HalvesPerElement, MatrixTile } from './forward/matrix-tile.ts'
+import { planSplitProducts } from './forward/split-products.ts'
+import type { SplitProducts } from './forward/split-products.ts'
 import { tileMemory } from './forward/tiles.ts'
 import type { ForwardTile, TileMemory } from './forward/tiles.ts'
 import { blockSizes, choosePasses, withPasses } from './forward/passes.ts'
@@ -63,6 +66,10 @@ export interface ForwardPlan extends DecodeDecision {
   readonly memory: TileMemory
   /** Set where the kernel is the one on subgroup matrices; `tile` then says the same in its words. */
   readonly matrix: MatrixTile | undefined
+  /** Float16 numbers that the kernel on subgroup matrices takes an element as. Default: 1. */
+  readonly halves?: HalvesPerElement
+  /** Set where the call is computed by products of halves if its numbers allow for it. */
+  readonly split?: SplitProducts | undefined
   /**
    * Of the tiles of this kernel; undefined where nothing is hidden and all are visited, and for the
    * decode kernel, whose chunks come with each call.
@@ -142,9 +149,11 @@ export function planForward(
     ? decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
     : {}
   const { decode } = decision
-  const passChoice = decode
-    ? undefined
-    : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
+  // Matrices take tokens in natural order.
+  const passChoice =
+    decode || options.tile === 'subgroup-matrix'
+      ? undefined
+      : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
   const known = matrix || decode ? undefined : passChoice?.sparsity.natural
   const blockMap = known ?? (decode ? undefined : visibility.blockMap(blockSizes(tile)))
   const plan: ForwardPlan = {
@@ -168,7 +177,8 @@ export function planForward(
     passChoice,
     ...decision,
   }
-  return withPasses(plan, passChoice, scoreModifiers, capabilities)
+  const planned = withPasses(plan, passChoice, scoreModifiers, capabilities)
+  return { ...planned, split: planSplitProducts(planned, options, capabilities) }
 }
 
 const withoutDecode: TileOrigin = {
@@ -205,9 +215,10 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts 
     parameterWords: plan.layout.parameters.length,
   }
   if (plan.matrix) {
-    const memory = matrixMemory(plan.matrix, headDim, valueDim)
+    const memory = matrixMemory(plan.matrix, headDim, valueDim, plan.halves)
     const wholeTiles = !config.blockMap && plan.shape.keyLength % plan.matrix.keys === 0
-    return forwardMatrixKernel({ ...config, tile: plan.matrix, memory, wholeTiles })
+    const kernel = plan.halves === 2 ? forwardSplitKernel : forwardMatrixKernel
+    return kernel({ ...config, tile: plan.matrix, memory, wholeTiles })
   }
   return forwardKernel({ ...config, parts, tile: plan.tile, memory: plan.memory })
 }

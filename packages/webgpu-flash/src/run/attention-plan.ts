@@ -21,12 +21,13 @@ import type {
   ForwardRequest,
   ForwardTensorName,
 } from './forward/forward-tensors.ts'
-import { compileForward, forgetPipeline, forwardLayout } from './pipelines.ts'
+import { compileForward, compileKernel, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './backward/plan-backward.ts'
 import type { PlanBackward } from './backward/plan-backward.ts'
-import { bindPasses } from './forward/bound-pass.ts'
+import { bindPasses, bindSplit } from './forward/bound-pass.ts'
+import { splitStepKernels } from './forward/split-steps.ts'
 import { createOutputMaker } from './forward/make-outputs.ts'
-import { passTexts } from './forward/forward-text.ts'
+import { halvesText, passTexts } from './forward/forward-text.ts'
 import { contiguousDecodeTexts } from './decode/prepare-decode.ts'
 import { forwardCallKey, prepareForward } from './forward/prepare-forward.ts'
 import { bindWeights } from './weights/plan-weights.ts'
@@ -101,6 +102,8 @@ export function bindPlan(
     })
   const dataBuffer = upload('tables', plan.data.words)
   const passes = bindPasses(plan, upload, buffers)
+  const split = plan.split && bindSplit(plan.split, upload, buffers)
+  const bySplitting = split && { split, data: dataBuffer }
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
   const rope = createPlanRope(host, plan)
   let destroyed = false
@@ -114,14 +117,17 @@ export function bindPlan(
   const contiguousTexts = (): string[] =>
     plan.decode
       ? contiguousDecodeTexts(plan, nativeFloat16)
-      : passesOf(plan).flatMap((pass) =>
-          passTexts(pass, {
-            query: contiguousAccess(shape.headDim),
-            key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
-            value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
-            output: contiguousAccess(shape.valueDim),
-          }),
-        )
+      : [
+          ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
+          ...passesOf(plan).flatMap((pass) =>
+            passTexts(pass, {
+              query: contiguousAccess(shape.headDim),
+              key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
+              value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
+              output: contiguousAccess(shape.valueDim),
+            }),
+          ),
+        ]
 
   const withOutputs = createOutputMaker(plan, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {
@@ -152,12 +158,15 @@ export function bindPlan(
   ): void => {
     const tensors = { ...given, ...rope?.inputs(call, given) }
     const key = forwardCallKey(tensors)
-    const prepared = calls.get(key, () => prepareForward(caller, host, passes, tensors))
+    const prepared = calls.get(key, () =>
+      prepareForward(caller, host, passes, tensors, bySplitting),
+    )
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
     call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), dataBuffer)
     call.writes(tensors.output.storage, tensors.logSumExp.storage)
     call.onFailure(() => {
-      prepared.stages.forEach(({ pipeline }) => forgetPipeline(device, pipeline))
+      const compiled = [...(prepared.before?.steps ?? []), ...prepared.stages]
+      compiled.forEach(({ pipeline }) => forgetPipeline(device, pipeline))
       calls.delete(key)
     })
     const pass = encoder.beginComputePass({
@@ -165,9 +174,15 @@ export function bindPlan(
       ...(timestampWrites ? { timestampWrites } : {}),
     })
     rope?.encode(caller, call, pass, given, callLengths(caller, plan, given))
+    for (const { pipeline, layout, resources, workgroups } of prepared.before?.steps ?? []) {
+      const entries = resources(tensors).map((resource, binding) => ({ binding, resource }))
+      pass.setPipeline(pipeline)
+      pass.setBindGroup(0, device.createBindGroup({ layout, entries }))
+      pass.dispatchWorkgroups(...workgroups)
+    }
     for (const { pipeline, blockMap, dispatches, replaced } of prepared.stages) {
       pass.setPipeline(pipeline)
-      for (const { ranges, block, workgroups } of dispatches) {
+      for (const { ranges, block, workgroups, indirect } of dispatches) {
         const resources = [
           { buffer: prepared.uniforms, ...block },
           ...forwardTensorNames.map((name) => {
@@ -182,7 +197,8 @@ export function bindPlan(
         ]
         const entries = resources.map((resource, binding) => ({ binding, resource }))
         pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
-        pass.dispatchWorkgroups(...workgroups)
+        if (indirect) pass.dispatchWorkgroupsIndirect(indirect.buffer, indirect.offset)
+        else pass.dispatchWorkgroups(...workgroups)
       }
     }
     pass.end()
@@ -207,6 +223,9 @@ export function bindPlan(
       checkUsable('plan.compile')
       for (const text of contiguousTexts()) {
         await errors.outcome('plan.compile', compileForward(device, text))
+      }
+      for (const kernel of plan.split ? splitStepKernels(plan) : []) {
+        await errors.outcome('plan.compile', compileKernel(device, kernel))
       }
       await errors.outcome('plan.compile', training.compile())
       // A lost device compiles anything.
@@ -240,6 +259,7 @@ export function bindPlan(
     destroy: () => {
       destroyed = true
       passes.forEach((pass) => pass.destroy())
+      split?.destroy()
       buffers.release(dataBuffer)
       calls.destroy()
       training.destroy()

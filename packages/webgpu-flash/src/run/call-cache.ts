@@ -1,6 +1,7 @@
 // What calls with the same strides, offsets and parameters have in common, kept from one to the next.
 // The number kept is bounded: strides change with every step where a cache of keys grows.
 import type { BufferPool } from '../device/buffers.ts'
+import type { GpuTensor } from '../gpu-tensor.ts'
 import type { BoundRange } from '../plan/dispatch.ts'
 
 /** One dispatch, ready to be encoded. */
@@ -10,6 +11,8 @@ export interface PreparedDispatch<Name extends string> {
   /** The part of the call's uniform buffer that is its block. */
   readonly block: BoundRange
   readonly workgroups: readonly [x: number, y: number, z: number]
+  /** Where the GPU finds how many it runs, if that is not decided yet. */
+  readonly indirect?: { readonly buffer: GPUBuffer; readonly offset: number }
 }
 
 /** Dispatches of one kernel. */
@@ -28,11 +31,29 @@ export interface PreparedCall<Name extends string> {
   readonly uniforms: GPUBuffer
   /** In the order they run in. */
   readonly stages: readonly PreparedStage<Name>[]
+  /** What runs before them, with buffers of its own. Default: nothing. */
+  readonly before?: PreparedSteps<Name> | undefined
+}
+
+/** Dispatches with bindings of their own. */
+export interface PreparedSteps<Name extends string> {
+  readonly steps: readonly PreparedStep<Name>[]
+  /** Buffers that are freed with the call. */
+  readonly buffers: readonly GPUBuffer[]
+}
+
+/** One dispatch of a kernel with bindings of its own. */
+export interface PreparedStep<Name extends string> {
+  readonly pipeline: GPUComputePipeline
+  readonly layout: GPUBindGroupLayout
+  readonly resources: (tensors: Readonly<Record<Name, GpuTensor>>) => readonly GPUBufferBinding[]
+  readonly workgroups: readonly [x: number, y: number, z: number]
 }
 
 /** What every prepared call has. */
 interface Prepared {
   readonly uniforms: GPUBuffer
+  readonly before?: { readonly buffers: readonly GPUBuffer[] } | undefined
 }
 
 /** Calls by what they depend on. */
@@ -58,6 +79,7 @@ export function createCallCache<Call extends Prepared>(buffers: BufferPool): Cal
     calls.delete(key)
     bytes -= call.uniforms.size
     free(call.uniforms)
+    call.before?.buffers.forEach(free)
   }
   // Not destroyed: a call that is encoded but not submitted may need it still.
   const forget = (buffer: GPUBuffer): void => buffers.forget(buffer)

@@ -63,8 +63,9 @@ const valueVectors = 8u;
 const scoreStride = 6u;
 const probabilityStride = 6u;
 const log2e = 1.4426950408889634;
-// Bits between the sample's maximum and the reference: room above it, and precision below.
+// Bits between a sample's maximum and the reference: room above it, and precision below.
 const headroom = 0.0;
+const exactHeadroom = 0.0;
 // Float16 holds up to 65504, and a sum of probabilities holds each of them.
 const mostTileSum = 60000.0;
 // Rows with a reference of their own come to more than this; others may be too small to be precise.
@@ -330,7 +331,7 @@ fn main(
       // Rows that the sample shows nothing to are likely to be as their neighbours.
       others = subgroupMax(others);
       others = select(0.0, others, others > unseen);
-      reference0 = select(others, top0, top0 > unseen) + select(headroom, -headroom, exact);
+      reference0 = select(others, top0, top0 > unseen) + select(headroom, exactHeadroom, exact);
     }
     widened0_0 = vec4<f32>();
     widened0_1 = vec4<f32>();

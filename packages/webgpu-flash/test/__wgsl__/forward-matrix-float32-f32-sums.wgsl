@@ -62,8 +62,9 @@ const valueVectors = 8u;
 const scoreStride = 6u;
 const probabilityStride = 6u;
 const log2e = 1.4426950408889634;
-// Bits between the sample's maximum and the reference: room above it, and precision below.
+// Bits between a sample's maximum and the reference: room above it, and precision below.
 const headroom = 8.0;
+const exactHeadroom = -8.0;
 // Float16 holds up to 65504, and a sum of probabilities holds each of them.
 const mostTileSum = 60000.0;
 // Rows with a reference of their own come to more than this; others may be too small to be precise.
@@ -290,7 +291,7 @@ fn main(
       // Rows that the sample shows nothing to are likely to be as their neighbours.
       others = subgroupMax(others);
       others = select(0.0, others, others > unseen);
-      reference0 = select(others, top0, top0 > unseen) + select(headroom, -headroom, exact);
+      reference0 = select(others, top0, top0 > unseen) + select(headroom, exactHeadroom, exact);
     }
     output0_0 = Result();
     output0_1 = Result();

@@ -368,16 +368,6 @@ fn main(
       tile[probabilityRegion + (column + 24u) * 9u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
       {
         workgroupBarrier();
-        if (round != 0u) {
-          valueRow0 = roundValues(valueRow0, round);
-          valueRow1 = roundValues(valueRow1, round);
-          valueRow2 = roundValues(valueRow2, round);
-          valueRow3 = roundValues(valueRow3, round);
-          valueRow4 = roundValues(valueRow4, round);
-          valueRow5 = roundValues(valueRow5, round);
-          valueRow6 = roundValues(valueRow6, round);
-          valueRow7 = roundValues(valueRow7, round);
-        }
         tile[valueRegion + thread] = valueRow0;
         tile[valueRegion + (thread + 64u)] = valueRow1;
         tile[valueRegion + (thread + 128u)] = valueRow2;
@@ -387,6 +377,12 @@ fn main(
         tile[valueRegion + (thread + 384u)] = valueRow6;
         tile[valueRegion + (thread + 448u)] = valueRow7;
         workgroupBarrier();
+        if (round != 0u) {
+          for (var i = thread; i < 512u; i += 64u) {
+            tile[valueRegion + i] = roundValues(tile[valueRegion + i], round);
+          }
+          workgroupBarrier();
+        }
         for (var token = 0u; token < 32u; token++) {
           let w0 = tile[probabilityRegion + token * 9u + row * 1u + 0u];
           let x0 = tile[valueRegion + token * 16u + column + 0u];

@@ -80,6 +80,10 @@ export function recordingDevice(adapter: AdapterData): RecordingDevice {
         void commands.push(
           `kernel ${used(pipeline!.code)} [${pipeline!.layout}], ${x} x ${y} x ${z} workgroups`,
         ),
+      dispatchWorkgroupsIndirect: (buffer: GPUBuffer, offset: number) =>
+        void commands.push(
+          `kernel ${used(pipeline!.code)} [${pipeline!.layout}], workgroups of ${nameOf(buffer)} ${offset}`,
+        ),
       end: () => {},
     }
   }

@@ -5,7 +5,7 @@ import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import { rowFunctions } from '../careful.ts'
-import { countWeights, inRounds, roundFunctions, takeValues } from '../careful-rounds.ts'
+import { countInMemory, countWeights, inRounds, roundFunctions } from '../careful-rounds.ts'
 import { finishRowFunction } from '../finish-row.ts'
 import {
   bindings,
@@ -18,7 +18,7 @@ import {
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
 import type { OptionalFields } from '../parameters.ts'
 import type { ForwardTile, TileMemory } from '../../plan/forward/tiles.ts'
-import { ownRows } from '../tile/grid.ts'
+import { ownRows, threadCount } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
 import { declareShift, onlineSoftmax, shareRows, startSoftmax } from '../tile/online-softmax.ts'
 import { scoreProduct } from '../tile/score-product.ts'
@@ -187,7 +187,7 @@ function tileBody(config: ForwardConfig): string {
     sourceStride: memory.valueStride,
     chunk: tile.valueChunk,
     begun: true,
-    taken: takeValues,
+    counted: (rows, weights) => countInMemory(threadCount(grid), rows, weights),
   }
   return `let firstKey = keyTile * tileKeys;
 ${scoreProduct(grid, {
@@ -205,14 +205,14 @@ ${onlineSoftmax(grid, {
   region: 'reductionRegion',
   outputs: (i) => outputNames(config, i),
 })}
-${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${countWeights(grid, 'score')}
-${
-  tile.probabilitiesInChunks
-    ? weightedSumInParts(grid, sum, 'score')
-    : `workgroupBarrier();
+${config.dropout ? `// The sum has been taken: dropout thins the weights and not the softmax.\n${config.tokens === undefined ? applyDropout(grid, 'score', config.rules.countsWithin) : applyOrderedDropout(grid, 'score')}\n` : ''}${
+    tile.probabilitiesInChunks
+      ? weightedSumInParts(grid, sum, 'score')
+      : `${countWeights(grid, 'score')}
+workgroupBarrier();
 ${storeWeights(grid, 'score', 'probabilityRegion', memory.probabilityStride)}
 ${weightedSum(grid, sum)}`
-}`
+  }`
 }
 
 /** Sums across columns, divides once, and writes O and log-sum-exp (or merges with what is there). */

@@ -45,8 +45,6 @@ export function transposedStride(tokens: number): number {
  * everyone is done with what lies there. Between the two the thread computes.
  */
 export interface StagedLoad {
-  /** The names of the registers. */
-  readonly registers: readonly string[]
   /** Declares the registers. */
   readonly declarations: string
   /** Fills the registers with the chunk that begins at `from`. */
@@ -103,10 +101,8 @@ export function stageTransposed(
     })
   const widthVectors = Math.ceil(source.dims / 4)
   const whole = source.dims % dims === 0
-  const slots = Array.from({ length: Math.ceil(units / threads) }, (_, slot) => slot)
   return {
-    registers: slots.flatMap((slot) => [0, 1, 2, 3].map((k) => register(slot, k))),
-    declarations: unroll(slots.length, (slot) =>
+    declarations: unroll(Math.ceil(units / threads), (slot) =>
       unroll(4, (k) => `var ${register(slot, k)} = vec4<f32>(0.0);`),
     ),
     fetch: (from) =>
@@ -138,7 +134,6 @@ export function stageRows(
   const register = (slot: number): string => `${source.name}Row${slot}`
   const slots = Math.ceil(units / threads)
   return {
-    registers: Array.from({ length: slots }, (_, slot) => register(slot)),
     declarations: unroll(slots, (slot) => `var ${register(slot)} = vec4<f32>(0.0);`),
     fetch: (from) =>
       eachUnit(units, threads, (slot, unit) => {

@@ -2,6 +2,7 @@
 // transposed, `[column][4 rows]`; the tensor's rows lie there as they are.
 import { unroll } from '../../codegen/snippets.ts'
 import { eitherSum } from '../careful.ts'
+import type { RoundRegion } from '../careful-rounds.ts'
 import { columnText, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 import { beginLoads, inChunks, stageRows } from './source.ts'
@@ -55,16 +56,14 @@ export interface WeightedSum {
   /** Whether `beginWeightedSum` stands further up: then its loads overlap what comes between. */
   readonly begun?: boolean
   /**
-   * What becomes of the source's registers before they are stored, where that takes care of what is not
-   * finite; else sums leave hidden pairs out where there is `care`. Default: none.
+   * What is done to rows and weights in workgroup memory before they are multiplied, where that takes care of
+   * what is not finite; else sums leave hidden pairs out where there is `care`. Default: none.
    */
-  readonly taken?: (registers: readonly string[]) => string
+  readonly counted?: (rows: RoundRegion, weights: RoundRegion | undefined) => string
 }
 
 function stagedSource(grid: ThreadGrid, sum: WeightedSum): StagedLoad {
-  const staged = stageRows(grid, sum.source, sum.sourceRegion, sum.chunk, sum.sourceStride)
-  if (!sum.taken) return staged
-  return { ...staged, store: `${sum.taken(staged.registers)}\n${staged.store}` }
+  return stageRows(grid, sum.source, sum.sourceRegion, sum.chunk, sum.sourceStride)
 }
 
 /** Starts to load the first rows of a sum to come. */
@@ -77,7 +76,7 @@ export function weightedSum(grid: ThreadGrid, sum: WeightedSum): string {
   const { chunk } = sum
   const chunks = grid.tileColumns / chunk
   const column = chunks > 1 ? `(chunk * ${chunk}u + token)` : 'token'
-  const multiply = multiplyChunk(grid, sum, column)
+  const multiply = `${countedText(sum)}${multiplyChunk(grid, sum, column)}`
   return inChunks([stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
 }
 
@@ -95,8 +94,17 @@ export function weightedSumInParts(grid: ThreadGrid, sum: WeightedSum, weights: 
 ${source.store}
 ${storeWeights(grid, weights, sum.weightRegion, sum.weightStride, { index, count })}
 workgroupBarrier();
-${index + 1 < count ? `${source.fetch(`${(index + 1) * chunk}u`)}\n` : ''}${multiplyChunk(grid, sum, 'token')}`,
+${index + 1 < count ? `${source.fetch(`${(index + 1) * chunk}u`)}\n` : ''}${countedText(sum, chunk * sum.weightStride)}${multiplyChunk(grid, sum, 'token')}`,
   )
+}
+
+/** What takes care of a chunk, and of its weights if they come with it. */
+function countedText(sum: WeightedSum, weightVectors?: number): string {
+  const { counted, sourceRegion, weightRegion, chunk, sourceStride } = sum
+  if (!counted) return ''
+  const rows = { region: sourceRegion, vectors: chunk * sourceStride }
+  const weights = weightVectors ? { region: weightRegion, vectors: weightVectors } : undefined
+  return `${counted(rows, weights)}\n`
 }
 
 /** Adds one chunk: outer products of its weights, from `column` on, and its rows. */
@@ -104,7 +112,7 @@ function multiplyChunk(grid: ThreadGrid, sum: WeightedSum, column: string): stri
   const { name, chunk } = sum
   const rowVectors = ownRows(grid) / 4
   const dimVectors = sum.sourceStride / grid.threadColumns
-  const add = sum.taken ? addAllRows : addRows
+  const add = sum.counted ? addAllRows : addRows
   return add(grid, name, dimVectors, chunk, {
     weight: (h) =>
       `tile[${sum.weightRegion} + ${column} * ${sum.weightStride}u + row * ${rowVectors}u + ${h}u]`,

@@ -1,8 +1,9 @@
 // The kernel and tile of a forward pass: the caller's, else the one measured on this device, else the
 // model's choice.
+import { UnsupportedError } from '@attn/core'
 import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
-import { chooseMatrixTile } from './matrix-tile.ts'
+import { chooseMatrixTile, whyNoMatrixTile } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
 import { softwareTile } from './software-tile.ts'
 import { chooseTile, rankedTiles, tileBytes } from './tiles.ts'
@@ -26,17 +27,18 @@ export interface ForwardTileChoice {
  *
  * @param given - The caller's tile.
  * @param answer - What was measured on this device.
- * @throws RangeError for a tile of the caller's that does not divide or fit.
+ * @throws RangeError for a tile of the caller's that does not divide or fit, UnsupportedError where there are
+ *   no matrices that he asks for.
  */
 export function chooseForwardTile(
   shape: AttentionShape,
   dtype: DType,
   capabilities: Capabilities,
-  given: ForwardTile | undefined,
+  given: ForwardTile | 'subgroup-matrix' | undefined,
   answer: TuningAnswer | undefined,
 ): ForwardTileChoice {
   const tuned = answer && !('ignored' in answer) ? answer : {}
-  if (given) {
+  if (given && given !== 'subgroup-matrix') {
     checkTile(given, shape.valueDim, capabilities)
     return { tile: given, matrix: undefined, decodes: false, origin: { kind: 'given' }, tuned }
   }
@@ -49,11 +51,27 @@ export function chooseForwardTile(
     const tile = softwareTile(shape, capabilities) ?? chooseTile(shape, capabilities.limits)
     return { ...plain, tile, decodes: true, origin }
   }
+  if (given) {
+    if (dtype !== 'float32' && !ofMatrix) {
+      throw new UnsupportedError(
+        `flash.plan: tile 'subgroup-matrix' is not to be had: ${whyNoMatrixTile(shape, capabilities, dtype)}`,
+      )
+    }
+    return { ...byModel(), decodes: false, origin: { kind: 'given' }, tuned: {} }
+  }
   if (answer && 'ignored' in answer) return byModel(answer.ignored)
   if (!tuned.forward) return byModel()
   const { tile, speedUp } = tuned.forward
   const origin: TileOrigin = { kind: 'tuned', speedUp }
   if (tile === 'decode') return { ...byModel(), origin }
+  // Of float32 the plan carries both kernels; see split-products.ts.
+  if (
+    tile === 'subgroup-matrix' &&
+    dtype === 'float32' &&
+    chooseMatrixTile(shape, capabilities, 'halves')
+  ) {
+    return { ...byModel(), origin }
+  }
   if (tile === 'subgroup-matrix') {
     return ofMatrix
       ? { ...ofMatrix, decodes: false, origin }
@@ -70,7 +88,8 @@ export function forwardTiles(shape: AttentionShape, capabilities: Capabilities):
   return software ? [software, ...ranked] : ranked
 }
 
-function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
+/** A tile of matrices in the words of the plain kernel's. */
+export function asForwardTile(matrix: MatrixTile, headDim: number): ForwardTile {
   const { queries, keys, subgroups, subgroupSize } = matrix
   const threads = { threadRows: subgroups, threadColumns: subgroupSize }
   return { queries, keys, ...threads, dimChunk: headDim, valueChunk: keys }

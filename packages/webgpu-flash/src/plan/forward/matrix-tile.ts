@@ -51,17 +51,25 @@ export interface MatrixMemory {
   readonly bytes: number
 }
 
+/** Numbers of the operands that an element comes as: itself, or the two float16 halves of a float32. */
+export type HalvesPerElement = 1 | 2
+
 /** What workgroup memory a tile takes. */
-export function matrixMemory(tile: MatrixTile, headDim: number, valueDim: number): MatrixMemory {
+export function matrixMemory(
+  tile: MatrixTile,
+  headDim: number,
+  valueDim: number,
+  halves: HalvesPerElement = 1,
+): MatrixMemory {
   const { keys, subgroups, rowBlocks, matrix, operands, sums } = tile
   const rows = rowBlocks * matrix.rows
   // 16 bytes beyond a multiple of 128, so that neighbouring rows lie in different banks.
-  const [keyStride, valueStride] = [headDim / 4 + 2, valueDim / 4 + 2]
+  const [keyStride, valueStride] = [(halves * headDim) / 4 + 2, (halves * valueDim) / 4 + 2]
   const [keyRows, valueRows] = [keys * keyStride, keys * valueStride]
   // Two vectors for the scores too, since lanes of a row read neighbouring ones.
   const scoreStride = keys / 4 + 2
   const scores = rows * scoreStride
-  const probabilityStride = keys / 4 + 2
+  const probabilityStride = (halves * keys) / 4 + 2
   const probabilities = rows * probabilityStride
   const planes = sums === 'f32' ? 1 : headDim / matrix.depth
   const vectorBytes = (type: 'f16' | 'f32'): number => (type === 'f32' ? 16 : 8)
@@ -109,6 +117,20 @@ const middle: readonly TileSizes[] = [
   { subgroups: 8, ownRows: 16, keys: 32 },
   ...narrow,
 ]
+/**
+ * The same for halves of float32, which take twice the memory and three times the products: with 32 rows a
+ * subgroup too few workgroups ran side by side.
+ */
+const narrowHalves: readonly TileSizes[] = [
+  { subgroups: 4, ownRows: 16, keys: 16 },
+  { subgroups: 2, ownRows: 16, keys: 16 },
+  { subgroups: 4, ownRows: 8, keys: 16 },
+]
+/** For dims above 64. */
+const middleHalves: readonly TileSizes[] = [
+  { subgroups: 8, ownRows: 16, keys: 16 },
+  ...narrowHalves,
+]
 /** Workgroups that keep a large GPU busy: fewer, larger tiles would leave parts of it idle. */
 const enoughWorkgroups = 128
 /**
@@ -126,8 +148,16 @@ const leastQueries = 16
 /** The sizes that decide. */
 type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
 
+/** What is multiplied: elements as they are, or the float16 halves of float32. */
+type MatrixNumbers = DType | 'halves'
+
 /** WGSL has no matrices of bfloat16. */
-const operandsOf = { float16: 'f16', float32: 'f32', bfloat16: undefined } as const
+const operandsOf = {
+  float16: 'f16',
+  float32: 'f32',
+  halves: 'f16',
+  bfloat16: undefined,
+} as const
 
 /**
  * The tile for these sizes, or undefined where the device has no matrices for them: of the call's type,
@@ -136,7 +166,7 @@ const operandsOf = { float16: 'f16', float32: 'f32', bfloat16: undefined } as co
 export function chooseMatrixTile(
   { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
   capabilities: Capabilities,
-  dtype: DType = 'float16',
+  numbers: MatrixNumbers = 'float16',
 ): MatrixTile | undefined {
   const planes = batch * heads
   if (queryLength < leastQueries) return undefined
@@ -145,10 +175,15 @@ export function chooseMatrixTile(
   const inSoftware = isSoftware(capabilities)
   if (width > (inSoftware ? widestInSoftware : widest)) return undefined
   const suitable = usableMatrices(capabilities).filter(
-    ({ operands, columns, depth }) =>
-      operands === operandsOf[dtype] && headDim % depth === 0 && valueDim % columns === 0,
+    ({ operands, sums, columns, depth }) =>
+      operands === operandsOf[numbers] &&
+      (numbers !== 'halves' || sums === 'f32') &&
+      headDim % depth === 0 &&
+      valueDim % columns === 0,
   )
-  const candidates = inSoftware ? software : width > 64 ? middle : narrow
+  const halves = numbers === 'halves' ? 2 : 1
+  const [ofNarrow, ofMiddle] = halves === 2 ? [narrowHalves, middleHalves] : [narrow, middle]
+  const candidates = inSoftware ? software : width > 64 ? ofMiddle : ofNarrow
   // The largest product is the fewest instructions.
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
   const tiles = suitable
@@ -166,6 +201,8 @@ export function chooseMatrixTile(
           keys % columns === 0 &&
           keys % depth === 0 &&
           keys % (4 * lanesPerRow) === 0 &&
+          // Lanes hold the output of halves as they hold scores; see kernels/forward/split/totals.ts.
+          (halves === 1 || columns % (4 * lanesPerRow) === 0) &&
           // Which of a lane's pairs are visible is a word; see kernels/forward/matrix/lane-scores.ts.
           (rowsPerLane * keys) / lanesPerRow <= 32
         if (!whole) return []
@@ -184,14 +221,15 @@ export function chooseMatrixTile(
             keys,
             lanesPerRow,
             rowsPerLane,
-            woven: width <= 64 && sums === 'f32',
+            woven: halves === 1 && width <= 64 && sums === 'f32',
           },
         ]
       }),
     )
     .filter(
       (tile) =>
-        matrixMemory(tile, headDim, valueDim).bytes <= limits.maxComputeWorkgroupStorageSize &&
+        matrixMemory(tile, headDim, valueDim, halves).bytes <=
+          limits.maxComputeWorkgroupStorageSize &&
         fillsSubgroups(tile.subgroups * tile.subgroupSize, capabilities) &&
         tile.subgroups * tile.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
     )
@@ -207,10 +245,10 @@ export function chooseMatrixTile(
 export function whyNoMatrixTile(
   call: MatrixCall,
   capabilities: Capabilities,
-  dtype: DType = 'float16',
+  numbers: MatrixNumbers = 'float16',
 ): string {
   const { queryLength, headDim, valueDim } = call
-  const operands = operandsOf[dtype]
+  const operands = operandsOf[numbers]
   if (!operands) return 'subgroup matrices multiply float16'
   const { subgroups: sizes, subgroupMatrices, shaderFloat16 } = capabilities
   if (subgroupMatrices.length === 0) return 'the adapter offers no subgroup matrices'
@@ -231,7 +269,7 @@ export function whyNoMatrixTile(
   if (Math.max(headDim, valueDim) > most) {
     return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
   }
-  return chooseMatrixTile(call, capabilities, dtype)
+  return chooseMatrixTile(call, capabilities, numbers)
     ? 'subgroup matrices take tokens in natural order'
     : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
 }

@@ -38,7 +38,7 @@ import { halvesKernel, powersKernel, rangeKernel, splitValues } from './split-ke
 import { parameterWords } from '../forward/forward-call.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
 import { kernelLayout, kernelPipeline } from '../pipelines.ts'
-import { joinBlocks } from '../forward/prepare-forward.ts'
+import { joinBlocks } from '../join-blocks.ts'
 
 /** One dispatch, ready to be encoded. */
 export interface BackwardStep {

@@ -3,6 +3,9 @@ import type { BufferPool } from '../../device/buffers.ts'
 import { decodeScratch } from '../../plan/decode/decode-plan.ts'
 import { packBlockMap } from '../../plan/pack-block-map.ts'
 import { partBytes, passesOf } from '../../plan/forward/passes.ts'
+import { measureBytes } from '../../plan/forward/split-products.ts'
+import type { SplitProducts } from '../../plan/forward/split-products.ts'
+import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 
 /** The block map on the GPU, once for each order of its rows that calls ask for. */
@@ -35,6 +38,40 @@ export function bindPasses(
   buffers: BufferPool,
 ): readonly BoundPass[] {
   return passesOf(plan).map((pass) => bindPass(pass, upload, buffers))
+}
+
+/** The kernel of halves with its buffers. */
+export interface BoundSplit {
+  readonly split: SplitProducts
+  readonly pass: BoundPass
+  /** The halves of the tensors, and what their planes measure. */
+  readonly buffers: Readonly<Record<SplitTensor | 'measures', GPUBuffer>>
+  destroy(): void
+}
+
+/** Allocates what a plan needs to compute by halves. */
+export function bindSplit(
+  split: SplitProducts,
+  upload: (label: string, words: Uint32Array) => GPUBuffer,
+  buffers: BufferPool,
+): BoundSplit {
+  const pass = bindPass(split.plan, upload, buffers)
+  const { bytes } = split
+  const own = {
+    query: buffers.allocate('halves of queries', bytes.query),
+    key: buffers.allocate('halves of keys', bytes.key),
+    value: buffers.allocate('halves of values', bytes.value),
+    measures: buffers.allocate('magnitudes of planes', measureBytes(split)),
+  }
+  return {
+    split,
+    pass,
+    buffers: own,
+    destroy: () => {
+      pass.destroy()
+      Object.values(own).forEach((buffer) => buffers.release(buffer))
+    },
+  }
 }
 
 function bindPass(

@@ -1,5 +1,6 @@
 // The text of a plan's kernels, made once for each way its tensors can be read: a cache of keys is read
 // in the same way at every layer and step.
+import type { Access } from '../../codegen/access.ts'
 import { forwardCode, mergePartsCode } from '../../plan/plan.ts'
 import type { ForwardAccesses, ForwardPlan } from '../../plan/plan.ts'
 
@@ -17,6 +18,13 @@ export function remembered(plan: ForwardPlan, key: string, make: () => string): 
 /** The WGSL of a plan for tensors with these accesses. */
 export function forwardText(plan: ForwardPlan, accesses: ForwardAccesses): string {
   return remembered(plan, JSON.stringify(accesses), () => forwardCode(plan, accesses))
+}
+
+/** The same of a plan for halves, whose inputs are its own. */
+export function halvesText(plan: ForwardPlan, output: Access): string {
+  const query = { dtype: 'float16', vector: true, nativeFloat16: true } as const
+  const staged = { ...query, wide: true }
+  return forwardText(plan, { query, key: staged, value: staged, output })
 }
 
 /** The same for parts of long rows, whose results are float32. */

@@ -3,20 +3,24 @@
 import { numbersOf } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { forwardFields, packParameters, withOptionalFields } from '../../kernels/parameters.ts'
+import { exponentFields } from '../../kernels/forward/split/forward-split.wgsl.ts'
+import { addressValues } from '../../kernels/tensor-address.ts'
 import { mergedRows } from '../../kernels/forward/merge-parts.wgsl.ts'
 import { placesKey } from '../../plan/decode/key-places.ts'
-import type { BoundRange, Dispatch } from '../../plan/dispatch.ts'
+import type { Dispatch } from '../../plan/dispatch.ts'
 import { forwardDispatches } from '../../plan/forward/forward-dispatches.ts'
 import type { ForwardAccesses } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
-import type { BoundPass } from './bound-pass.ts'
-import type { PreparedCall, PreparedStage } from '../call-cache.ts'
+import type { BoundPass, BoundSplit } from './bound-pass.ts'
+import type { PreparedCall, PreparedDispatch, PreparedStage } from '../call-cache.ts'
 import { bindingRanges, boundTensors, parameterFields, parameterWords } from './forward-call.ts'
 import type { BindingRanges } from './forward-call.ts'
 import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { forwardText, mergeText, partsText } from './forward-text.ts'
+import { bindsWholeTensors, exponentPlaces, halvesOf, prepareSplitSteps } from './split-steps.ts'
 import { forwardPipeline } from '../pipelines.ts'
+import { joinBlocks } from '../join-blocks.ts'
 import { prepareDecode } from '../decode/prepare-decode.ts'
 
 const uniformUsage = 0x40 | 0x08
@@ -46,14 +50,19 @@ export function prepareForward(
   host: PlanHost,
   passes: readonly BoundPass[],
   tensors: ForwardInputs & ForwardOutputs,
+  bySplitting?: { readonly split: BoundSplit; readonly data: GPUBuffer },
 ): PreparedCall<ForwardTensorName> {
   const { device, buffers } = host
   const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits
   const decoded = passes[0]?.plan.decode
     ? prepareDecode(caller, host, passes[0], tensors)
     : undefined
-  const stages =
+  const plain =
     decoded?.stages ?? passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  const { halves, before } = prepareHalves(caller, host, plain, tensors, bySplitting)
+  const stages = [...halves, ...plain]
+  const indirect = (place: number): Pick<PreparedDispatch<ForwardTensorName>, 'indirect'> =>
+    before ? { indirect: { buffer: before.chosen, offset: 12 * place } } : {}
   // The lengths of a call, if it has any, come first.
   const { words, blocks } = joinBlocks(
     [
@@ -77,10 +86,39 @@ export function prepareForward(
       dispatches: dispatches.map(({ ranges, workgroups }) => ({
         ranges,
         workgroups,
+        ...indirect(next - 1),
         block: blocks[next++]!,
       })),
     })),
+    before,
   }
+}
+
+/** The stages by halves, and what comes before them; none where they are not for the tensors of the call. */
+function prepareHalves(
+  caller: string,
+  host: PlanHost,
+  plain: readonly Stage[],
+  tensors: ForwardInputs & ForwardOutputs,
+  bySplitting: { readonly split: BoundSplit; readonly data: GPUBuffer } | undefined,
+): {
+  readonly halves: readonly Stage[]
+  readonly before: ReturnType<typeof prepareSplitSteps> | undefined
+} {
+  const { maxStorageBufferBindingSize: most, minStorageBufferOffsetAlignment: alignment } =
+    host.capabilities.limits
+  if (!bySplitting) return { halves: [], before: undefined }
+  const { split, data } = bySplitting
+  const { plan } = split.split
+  const { query, key, value } = split.buffers
+  if (!bindsWholeTensors(plan, tensors, most, alignment)) return { halves: [], before: undefined }
+  const given = { ...tensors, ...halvesOf(plan, split) }
+  const halves = prepareStages(caller, host, split.pass, given, exponentPlaces(plan)).map(
+    (stage) => ({ ...stage, replaced: { query, key, value } }),
+  )
+  const dispatches = (stages: readonly Stage[]) => stages.flatMap((stage) => stage.dispatches)
+  const chosen = { halves: dispatches(halves), plain: dispatches(plain) }
+  return { halves, before: prepareSplitSteps(host, split, data, tensors, chosen) }
 }
 
 /** A stage before its kernel is compiled and its uniform blocks are uploaded. */
@@ -104,6 +142,7 @@ function prepareStages(
   { capabilities }: PlanHost,
   { plan, blockMaps, parts: partBuffers }: BoundPass,
   tensors: ForwardInputs & ForwardOutputs,
+  halves?: Readonly<Record<string, number>>,
 ): Stage[] {
   const { attention, data, splitRows } = plan
   const bound = boundTensors(tensors)
@@ -124,11 +163,21 @@ function prepareStages(
     value: access('value'),
     output: access('output'),
   }
-  const fields = withOptionalFields(forwardFields, {
-    sinks: attention.sinks !== undefined,
-    dropout: attention.dropout !== undefined,
-  })
+  const fields = withOptionalFields(
+    halves ? [...forwardFields, ...exponentFields] : forwardFields,
+    {
+      sinks: attention.sinks !== undefined,
+      dropout: attention.dropout !== undefined,
+    },
+  )
   const parameters = parameterWords(plan, tensors.parameters ?? {})
+  // Halves are bound whole.
+  const ofHalves = halves && {
+    ...halves,
+    ...addressValues('query', tensors.query, 4, 0),
+    ...addressValues('key', tensors.key, 4, 0),
+    ...addressValues('value', tensors.value, 4, 0),
+  }
   const prepared = (
     all: readonly Dispatch[],
     columns: (dispatch: Dispatch) => number,
@@ -140,6 +189,7 @@ function prepareStages(
       const ranges = bindingRanges(plan, bound, dispatch, alignment, anyRow)
       const values = {
         ...parameterFields(plan, tensors, accesses, ranges, dispatch),
+        ...ofHalves,
         ...override,
       }
       const { heads, batches } = dispatch
@@ -196,20 +246,4 @@ function prepareStages(
     )
   }
   return stages.filter((stage) => stage.dispatches.length > 0)
-}
-
-/** Blocks one after the other, each at an offset that may be bound. */
-export function joinBlocks(
-  blocks: readonly Uint32Array[],
-  alignment: number,
-): { readonly words: Uint32Array<ArrayBuffer>; readonly blocks: readonly BoundRange[] } {
-  let end = 0
-  const ranges = blocks.map(({ byteLength: size }) => {
-    const offset = Math.ceil(end / alignment) * alignment
-    end = offset + size
-    return { offset, size }
-  })
-  const words = new Uint32Array(end / 4)
-  blocks.forEach((block, index) => words.set(block, ranges[index]!.offset / 4))
-  return { words, blocks: ranges }
 }

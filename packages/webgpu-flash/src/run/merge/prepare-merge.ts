@@ -9,7 +9,7 @@ import { boundRange, splitDispatches, touched } from '../../plan/dispatch.ts'
 import type { BoundRange, BoundTensor, Dispatch } from '../../plan/dispatch.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
-import { joinBlocks } from '../forward/prepare-forward.ts'
+import { joinBlocks } from '../join-blocks.ts'
 import { kernelPipeline } from '../pipelines.ts'
 import type { MergeShape, PartialAttention } from './merge-tensors.ts'
 

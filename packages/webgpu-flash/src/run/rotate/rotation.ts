@@ -12,7 +12,7 @@ import type { PlanHost } from '../attention-plan.ts'
 import { createCallCache } from '../call-cache.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
 import { forgetPipeline, kernelLayout, kernelPipeline } from '../pipelines.ts'
-import { joinBlocks } from '../forward/prepare-forward.ts'
+import { joinBlocks } from '../join-blocks.ts'
 
 /** A rotary embedding at the positions of some rows, ready to turn tensors with those rows. */
 export interface Rotation {

@@ -212,7 +212,7 @@ describe('a plan on subgroup matrices', () => {
   const dropout = { rate: 0.1, seed: 1 }
   const options = { heads: 2, queryLength: 100, headDim: 64, dtype: 'float16' } as const
 
-  it('is explained, and not taken for float32 or few queries', () => {
+  it('is explained, and not taken for little float32 or few queries', () => {
     const variant = (more: object): string =>
       explainPlan(planForward({ ...options, ...more }, withMatrices), withMatrices).variant
     expect(variant({})).toBe('subgroup-matrix')
@@ -222,7 +222,8 @@ describe('a plan on subgroup matrices', () => {
   })
 
   it.each<[string, Partial<Capabilities>, object]>([
-    ['multiply float16', {}, { dtype: 'float32' }],
+    ['float16 halves on subgroup matrices would not be faster', {}, { dtype: 'float32' }],
+    ['offers no subgroup matrices', { subgroupMatrices: [] }, { dtype: 'float32' }],
     ['offers no subgroup matrices', { subgroupMatrices: [] }, {}],
     ['want shader-f16', { shaderFloat16: false }, {}],
     ['at no subgroup size from 16 to 32', { subgroups: { minimum: 16, maximum: 32 } }, {}],

@@ -36,6 +36,10 @@ export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memor
   readonly memory: MatrixMemory
   /** Whether all tiles are visited and full: no mask, no padding, and keys a multiple of the tile's. */
   readonly wholeTiles: boolean
+  /** The variable that makes scores of products. Default: `scale`. */
+  readonly scoreScale?: string
+  /** Whether all numbers are known to be finite. Default: false. */
+  readonly finite?: boolean
 }
 
 /** The WGSL of the forward kernel on subgroup matrices. Entry point: `main`. */
@@ -130,7 +134,7 @@ ${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}
 var exact = false;
 ${halves ? 'var overflown = false;\n' : ''}${hides ? 'var strange = false;\nvar anyStrange = false;\n' : ''}loop {
   if (thread == 0u) { found = vec4<u32>(0u); }
-${indent(findReferences(config, staging), 2)}
+${indent(findReferences(config, staging, scoreProducts(config)), 2)}
 ${indent(clear, 2)}
   workgroupBarrier();
 

@@ -12,7 +12,7 @@ import { eachLaneVector, laneNames, laneVectors } from './lane-vectors.ts'
 export function takeScores(config: ForwardMatrixConfig): string {
   const { tile, rules } = config
   const { change } = rules
-  const scale = change ? ' * scale' : ''
+  const scale = change ? ` * ${config.scoreScale ?? 'scale'}` : ''
   const taken =
     tile.sums === 'f16'
       ? takeHalfScores(config, scale)
@@ -36,8 +36,8 @@ export function takeScores(config: ForwardMatrixConfig): string {
 }
 
 /** The constant or variable that makes exponents of the scores: modifiers want them scaled before. */
-export function declareExponentScale({ rules }: ForwardMatrixConfig): string {
-  return `let exponentScale = ${rules.change ? 'log2e' : 'scale * log2e'};`
+export function declareExponentScale({ rules, scoreScale }: ForwardMatrixConfig): string {
+  return `let exponentScale = ${rules.change ? 'log2e' : `${scoreScale ?? 'scale'} * log2e`};`
 }
 
 /**

@@ -9,24 +9,8 @@ import { eachLaneVector, laneNames } from './lane-vectors.ts'
 /** Scores of a tile to probabilities; adds to `sum{r}`, and raises `largest`. */
 export function tileProbabilities(config: ForwardMatrixConfig): string {
   const { tile } = config
-  const tileSum = (r: number): string =>
-    `dot(${laneNames(config, 'share', r).reduce((a, b) => `(${a} + ${b})`)}, vec4<f32>(1.0))`
-  const sums = Array.from({ length: tile.rowsPerLane }, (_, r) => `tileSum${r}`)
   return [
-    takeScores(config),
-    eachLaneVector(
-      config,
-      (r, j) =>
-        `var share${r}_${j} = exp2(fma(score${r}_${j}, vec4<f32>(exponentScale), vec4<f32>(-reference${r})));`,
-    ),
-    whereHidden(config, (hidden) =>
-      eachLaneVector(
-        config,
-        (r, j) => `share${r}_${j} = select(share${r}_${j}, vec4<f32>(0.0), ${hidden(r, j)});`,
-      ),
-    ),
-    eachLaneRow(tile, (r) => `let tileSum${r} = ${tileSum(r)};\nsum${r} += tileSum${r};`),
-    `largest = max(largest, ${sums.reduce((a, b) => `max(${a}, ${b})`)});`,
+    tileShares(config),
     config.dropout ? thinned(config) : '',
     eachLaneVector(
       config,
@@ -38,8 +22,41 @@ export function tileProbabilities(config: ForwardMatrixConfig): string {
     .join('\n')
 }
 
+/**
+ * Declares `share{r}_{j}`, the probabilities of a tile; adds to `sum{r}`, and raises `largest`.
+ *
+ * @param exponent - Text of the exponents of a vector, given its scores and row. Default: relative to `reference{r}`.
+ */
+export function tileShares(
+  config: ForwardMatrixConfig,
+  exponent = (score: string, r: number): string =>
+    `fma(${score}, vec4<f32>(exponentScale), vec4<f32>(-reference${r}))`,
+): string {
+  const { tile } = config
+  const tileSum = (r: number): string =>
+    `dot(${laneNames(config, 'share', r).reduce((a, b) => `(${a} + ${b})`)}, vec4<f32>(1.0))`
+  const sums = Array.from({ length: tile.rowsPerLane }, (_, r) => `tileSum${r}`)
+  return [
+    takeScores(config),
+    eachLaneVector(
+      config,
+      (r, j) => `var share${r}_${j} = exp2(${exponent(`score${r}_${j}`, r)});`,
+    ),
+    whereHidden(config, (hidden) =>
+      eachLaneVector(
+        config,
+        (r, j) => `share${r}_${j} = select(share${r}_${j}, vec4<f32>(0.0), ${hidden(r, j)});`,
+      ),
+    ),
+    eachLaneRow(tile, (r) => `let tileSum${r} = ${tileSum(r)};\nsum${r} += tileSum${r};`),
+    `largest = max(largest, ${sums.reduce((a, b) => `max(${a}, ${b})`)});`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
 /** Dropout, once the sums have been taken: it thins the weights and not the softmax. */
-function thinned(config: ForwardMatrixConfig): string {
+export function thinned(config: ForwardMatrixConfig): string {
   const { tile, rules } = config
   const query = countedQuery(rules.countsWithin)
   return eachLaneVector(config, (r, j) => {

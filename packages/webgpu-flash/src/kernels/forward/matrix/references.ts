@@ -8,26 +8,50 @@ import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { eachLaneRow, shuffles } from './lane-rows.ts'
 import { takeScores, whereHidden } from './lane-scores.ts'
 import { eachLaneVector, laneNames } from './lane-vectors.ts'
-import { scoreProducts } from './products.ts'
 import type { MatrixStaging } from './staging.ts'
 import { sampleTile } from './tile-pipeline.ts'
 
-/** Constants of the text below. Products that are summed in float16 have their precision near 1. */
-export const referenceConstants = ({
-  sums,
-}: Pick<
-  MatrixTile,
-  'sums'
->): string => /* wgsl */ `// Bits between the sample's maximum and the reference: room above it, and precision below.
-const headroom = ${sums === 'f32' ? '8.0' : '0.0'};
+/** How far references are above the maxima that they are taken from, as powers of two. */
+export interface ReferenceRoom {
+  /** Above that of the sample: room for larger scores, and precision below. */
+  readonly sampled: number
+  /** Above that of all tiles. */
+  readonly exact: number
+  /** Rows with a reference of their own come to more than this; others may be too small to be precise. */
+  readonly least: number
+}
+
+/** Of float16. Products that are summed in float16 have their precision near 1. */
+const roomOf = ({ sums }: Pick<MatrixTile, 'sums'>): ReferenceRoom =>
+  sums === 'f32'
+    ? { sampled: 8, exact: -8, least: 2 ** -9 }
+    : { sampled: 0, exact: 0, least: 2 ** -9 }
+
+const float = (value: number): string => (Number.isInteger(value) ? value.toFixed(1) : `${value}`)
+
+/** Constants of the text below. */
+export const referenceConstants = (
+  tile: Pick<MatrixTile, 'sums'>,
+  room: ReferenceRoom = roomOf(tile),
+): string => /* wgsl */ `// Bits between a sample's maximum and the reference: room above it, and precision below.
+const headroom = ${float(room.sampled)};
+const exactHeadroom = ${float(room.exact)};
 // Float16 holds up to 65504, and a sum of probabilities holds each of them.
 const mostTileSum = 60000.0;
 // Rows with a reference of their own come to more than this; others may be too small to be precise.
-const leastSum = 0.001953125;
+const leastSum = ${float(room.least)};
 const unseen = -3.0e38;`
 
-/** Finds `reference{r}`: of the sample, or of all tiles where `exact`. */
-export function findReferences(config: ForwardMatrixConfig, staging: MatrixStaging): string {
+/**
+ * Finds `reference{r}`: of the sample, or of all tiles where `exact`.
+ *
+ * @param scoreProducts - Text of the products of the keys in workgroup memory.
+ */
+export function findReferences(
+  config: ForwardMatrixConfig,
+  staging: MatrixStaging,
+  scoreProducts: string,
+): string {
   const { tile } = config
   const best = (r: number): string =>
     laneNames(config, 'score', r).reduce((a, b) => `max(${a}, ${b})`)
@@ -41,7 +65,7 @@ export function findReferences(config: ForwardMatrixConfig, staging: MatrixStagi
 workgroupBarrier();
 ${staging.keys('keyTile')}
 workgroupBarrier();
-${scoreProducts(config)}
+${scoreProducts}
 workgroupBarrier();
 ${takeScores(config)}
 ${eachLaneVector(config, (r, j) => `score${r}_${j} *= exponentScale;`)}
@@ -64,7 +88,7 @@ others = max(others, top${r});`,
 // Rows that the sample shows nothing to are likely to be as their neighbours.
 others = subgroupMax(others);
 others = select(0.0, others, others > unseen);
-${eachLaneRow(tile, (r) => `reference${r} = select(others, top${r}, top${r} > unseen) + select(headroom, -headroom, exact);`)}`
+${eachLaneRow(tile, (r) => `reference${r} = select(others, top${r}, top${r} > unseen) + select(headroom, exactHeadroom, exact);`)}`
   return `{\n${indent(text, 2)}\n}`
 }
 

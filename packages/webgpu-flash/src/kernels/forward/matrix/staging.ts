@@ -98,7 +98,13 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
     `if (${condition}) {\n${indent(text, 2)}\n}`
   const clean = cleanValues(config, values.names)
   // Masks and padding hide nothing in full tiles; modifiers may.
-  const cleans = config.rules.change ? clean : config.wholeTiles ? '' : where('!full', clean)
+  const anywhere = config.rules.change !== undefined
+  const cleans =
+    config.finite || (config.wholeTiles && !anywhere)
+      ? ''
+      : anywhere
+        ? clean
+        : where('!full', clean)
   return {
     queries: `${config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : ''}${stageQueries(config)}`,
     registers: `${keys.registers}\n${values.registers}`,
@@ -106,8 +112,7 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
     begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
 ${where('visitsNext', keys.fetch('nextTile'))}
 workgroupBarrier();`,
-    next: `${cleans}
-${values.store}
+    next: `${cleans}${cleans === '' ? '' : '\n'}${values.store}
 ${keys.store}
 ${where('visitsNext', values.fetch('nextTile'))}
 ${where('visitsLater', keys.fetch('laterTile'))}`,

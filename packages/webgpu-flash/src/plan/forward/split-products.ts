@@ -1,0 +1,168 @@
+// Float32 by products of float16 halves (kernels/forward/split): for which calls, and the memory it takes. Every
+// such plan carries both kernels, since the numbers of a call may not allow for halves; which one runs is
+// decided on the GPU.
+import { UnsupportedError } from '@attn/core'
+import type { AttentionShape } from '@attn/core'
+import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
+import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
+import type { Capabilities } from '../../device/capabilities.ts'
+import { isSoftware } from '../../device/software.ts'
+import type { PlanOptions } from '../plan-options.ts'
+import type { ForwardPlan } from '../plan.ts'
+import { asForwardTile } from './choose-forward-tile.ts'
+import { chooseMatrixTile, whyNoMatrixTile } from './matrix-tile.ts'
+import { packBlockMap } from '../pack-block-map.ts'
+import { blockSizes } from './passes.ts'
+import { tileMemory } from './tiles.ts'
+
+/** What a plan needs beside itself to compute by halves. */
+export interface SplitProducts {
+  /** The same call for the kernel of halves. */
+  readonly plan: ForwardPlan
+  /** Bytes of the tensors' halves, with the exponents of their planes behind them. */
+  readonly bytes: Readonly<Record<SplitTensor, number>>
+  /** How planes are cut to measure their numbers: pieces of each, and rows of a piece. */
+  readonly pieces: {
+    readonly count: number
+    readonly queryRows: number
+    readonly keyRows: number
+  }
+}
+
+/**
+ * Operations from which on the products win what it costs to split the tensors: 1,024 tokens of 16 heads of
+ * width 64, which on an NVIDIA H200 take 0.11 ms by halves and 0.17 without.
+ */
+const leastOperations = 2 ** 32
+/** Queries that share the splitting of a key, in all heads on it. */
+const leastQueriesOfKey = 256
+/** Workgroups that measure a call, and pieces of a plane, which the choice reads one after the other. */
+const measuringWorkgroups = 512
+const mostPieces = 16
+
+/**
+ * How a plan is computed by halves; undefined where the plain kernel is faster or alone can.
+ *
+ * @throws UnsupportedError where the caller asks for it and the device or the call does not allow for it.
+ */
+export function planSplitProducts(
+  plan: ForwardPlan,
+  options: Pick<PlanOptions, 'tile'>,
+  capabilities: Capabilities,
+): SplitProducts | undefined {
+  // Where the device multiplies float32 itself there is nothing to split.
+  if (plan.dtype !== 'float32' || plan.matrix) return undefined
+  const asked = options.tile === 'subgroup-matrix'
+  const why = whyNotSplit(plan, capabilities)
+  if (why !== undefined) {
+    if (!asked) return undefined
+    throw new UnsupportedError(`flash.plan: tile 'subgroup-matrix' is not to be had: ${why}`)
+  }
+  return asked || isWorthwhile(plan, options, capabilities)
+    ? splitProducts(plan, capabilities)
+    : undefined
+}
+
+/** Why a float32 call cannot be computed by halves; undefined where it can. */
+export function whyNotSplit(plan: ForwardPlan, capabilities: Capabilities): string | undefined {
+  const { shape, decode, passes } = plan
+  const { limits } = capabilities
+  if (!chooseMatrixTile(shape, capabilities, 'halves'))
+    return whyNoMatrixTile(shape, capabilities, 'halves')
+  if (decode) return 'the decode kernel is for few queries'
+  if (passes) return 'subgroup matrices take tokens in natural order'
+  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
+  const largest = Math.max(...Object.values(splitBytesOf(shape)))
+  if (largest > most) {
+    return `a tensor of ${largest} bytes is more than the device binds at once, ${most}`
+  }
+  const workgroups = limits.maxComputeWorkgroupsPerDimension
+  if (Math.max(shape.batch, shape.heads + 2 * shape.kvHeads) > workgroups) {
+    return `more sequences or heads than maxComputeWorkgroupsPerDimension=${workgroups}`
+  }
+  return undefined
+}
+
+function splitProducts(plan: ForwardPlan, capabilities: Capabilities): SplitProducts {
+  const { shape, visibility } = plan
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const matrix = chooseMatrixTile(shape, capabilities, 'halves')!
+  const tile = asForwardTile(matrix, headDim)
+  const blockMap = visibility.blockMap(blockSizes(tile))
+  const { splitRows: _, ...whole } = plan
+  return {
+    plan: {
+      ...whole,
+      tile,
+      memory: tileMemory(tile, valueDim),
+      matrix,
+      halves: 2,
+      blockMap,
+      packedMap: blockMap && packBlockMap(blockMap),
+    },
+    bytes: splitBytesOf(shape),
+    pieces: piecesOf(batch * (heads + 2 * kvHeads), queryLength, keyLength),
+  }
+}
+
+/** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */
+function isWorthwhile(
+  plan: ForwardPlan,
+  { tile: given }: Pick<PlanOptions, 'tile'>,
+  capabilities: Capabilities,
+): boolean {
+  const { shape, packedMap, blockMap, tile, tuned, splitRows } = plan
+  if (given || splitRows || isSoftware(capabilities)) return false
+  if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const maps = blockMap ? blockMap.batch * blockMap.heads : 1
+  const pairs = packedMap
+    ? (packedMap.visited / maps) * tile.queries * tile.keys
+    : queryLength * keyLength
+  return (
+    queryLength * (heads / kvHeads) >= leastQueriesOfKey &&
+    batch * heads * pairs * 2 * (headDim + valueDim) >= leastOperations
+  )
+}
+
+/** Bytes of what planes measure, in pieces. */
+export function measureBytes({ plan: { shape }, pieces }: SplitProducts): number {
+  return 16 * shape.batch * (shape.heads + 2 * shape.kvHeads) * pieces.count
+}
+
+/** Bytes of all that a plan holds for its halves. */
+export function splitMemory(split: SplitProducts): number {
+  const { query, key, value } = split.bytes
+  return query + key + value + measureBytes(split)
+}
+
+/**
+ * What magnitudes and sums of queries and keys may multiply to, for scores that are as exact as float32's;
+ * see kernels/forward/split/forward-choice.wgsl.ts.
+ */
+export function mostSplitProduct({ attention }: ForwardPlan): number {
+  return Math.min(2 ** 14 / Math.abs(attention.scale), 2 ** 120)
+}
+
+function splitBytesOf(shape: AttentionShape): SplitProducts['bytes'] {
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  return {
+    query: splitBytes(batch * heads, queryLength, headDim),
+    key: splitBytes(batch * kvHeads, keyLength, headDim),
+    value: splitBytes(batch * kvHeads, keyLength, valueDim),
+  }
+}
+
+/** Two halves of an element, and 16 bytes for a plane. */
+function splitBytes(planes: number, rows: number, dims: number): number {
+  return planes * (4 * rows * dims + 16)
+}
+
+function piecesOf(planes: number, queryLength: number, keyLength: number): SplitProducts['pieces'] {
+  const wanted = Math.min(mostPieces, Math.max(1, Math.round(measuringWorkgroups / planes)))
+  const most = Math.ceil(Math.max(queryLength, keyLength) / measuredRowsAtOnce)
+  const count = Math.min(wanted, most)
+  const rowsOf = (length: number): number =>
+    Math.ceil(length / count / measuredRowsAtOnce) * measuredRowsAtOnce
+  return { count, queryRows: rowsOf(queryLength), keyRows: rowsOf(keyLength) }
+}

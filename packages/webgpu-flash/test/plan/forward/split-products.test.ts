@@ -1,0 +1,119 @@
+// Which float32 calls are planned by products of float16 halves, what the plan says of it and holds for it.
+import { floatTable, mask, scoreModifier } from '@attn/core'
+import { describe, expect, it } from 'vitest'
+import { defaultCapabilities } from '../../../src/device/capabilities.ts'
+import { explainPlan } from '../../../src/plan/explain.ts'
+import { formatExplanation } from '../../../src/plan/format-explanation.ts'
+import { mostSplitProduct } from '../../../src/plan/forward/split-products.ts'
+import { forwardCode, planForward } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan.ts'
+import { withEights, withMatrices } from '../matrix-devices.ts'
+
+const device = {
+  ...withMatrices,
+  limits: { ...withMatrices.limits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
+}
+const call = { heads: 16, queryLength: 4096, headDim: 64 }
+const causal = mask('causal', ({ query, key }) => key.le(query))
+const window = mask('window', ({ query, key }) => key.le(query).and(key.gt(query.sub(32))))
+const strided = {
+  ...mask('strided', ({ query, key }) => query.sub(key).mod(64).eq(0)),
+  orders: [{ kind: 'residues', stride: 64 } as const],
+}
+const plan = (options: Partial<PlanOptions>, capabilities = device) =>
+  planForward({ ...call, ...options }, capabilities)
+const splits = (options: Partial<PlanOptions>, capabilities = device): boolean =>
+  plan(options, capabilities).split !== undefined
+
+describe('planSplitProducts', () => {
+  it('takes calls with enough work, under masks too', () => {
+    expect(splits({})).toBe(true)
+    expect(splits({ headDim: 128, mask: causal })).toBe(true)
+    expect(splits({ queryLength: 512 })).toBe(false)
+    expect(splits({ queryLength: 8, keyLength: 65536, heads: 64 })).toBe(false)
+    // 32 keys of each query: few tiles.
+    expect(splits({ mask: window })).toBe(false)
+  })
+
+  it('leaves other kernels what is theirs', () => {
+    expect(splits({ dtype: 'float16' })).toBe(false)
+    expect(splits({ mask: strided })).toBe(false)
+    expect(splits({ headDim: 60 })).toBe(false)
+    expect(splits({ headDim: 144 })).toBe(false)
+    expect(splits({ tile: plan({}).tile })).toBe(false)
+    expect(splits({}, { ...device, subgroupMatrices: [] })).toBe(false)
+    expect(splits({}, { ...device, limits: { ...device.limits, maxBufferSize: 2 ** 24 } })).toBe(
+      false,
+    )
+  })
+
+  it('takes any call that asks for it, or says why not', () => {
+    const asked = { tile: 'subgroup-matrix', queryLength: 45, mask: strided } as const
+    expect(splits(asked)).toBe(true)
+    expect(splits({ ...asked, headDim: 16 }, withEights)).toBe(true)
+    expect(() => plan({ ...asked, headDim: 60 })).toThrow(
+      "flash.plan: tile 'subgroup-matrix' is not to be had: no subgroup matrix fits headDim 60",
+    )
+    expect(() => plan(asked, defaultCapabilities)).toThrow('offers no subgroup matrices')
+    expect(() => plan({ ...asked, dtype: 'float16' }, defaultCapabilities)).toThrow(
+      "tile 'subgroup-matrix' is not to be had: the adapter offers no subgroup matrices",
+    )
+  })
+
+  it('is explained, with the memory of the halves and the kernel that may take over', () => {
+    const made = plan({ kvHeads: 4, keyLength: 2048 })
+    const explanation = explainPlan(made, device)
+    expect(explanation).toMatchObject({
+      variant: 'subgroup-matrix',
+      tile: { queries: 64, keys: 16 },
+      workgroupMemoryBytes: 19984,
+      products: { ofEach: 3, otherwise: made.tile },
+    })
+    const { query, key, value } = made.split!.bytes
+    expect([query, key, value]).toEqual([
+      4 * 16 * 4096 * 64 + 16 * 16,
+      4 * 4 * 2048 * 64 + 16 * 4,
+      4 * 4 * 2048 * 64 + 16 * 4,
+    ])
+    expect(explanation.memoryBytes.halves).toBeGreaterThanOrEqual(query + key + value)
+    expect(formatExplanation(explanation)).toContain(
+      'products   3 of float16 for each of float32, halves of the tensors 20.0 MiB; plain WGSL in tiles of 64 x 64',
+    )
+    expect(explainPlan(plan({ queryLength: 256 }), device).reason).toContain(
+      'float16 halves on subgroup matrices would not be faster',
+    )
+  })
+
+  it('cuts planes into pieces that hold every row', () => {
+    for (const [heads, queryLength, keyLength] of [
+      [1, 33, 4096],
+      [16, 4096, 100],
+      [700, 512, 512],
+    ] as const) {
+      const { pieces } = plan({ heads, queryLength, keyLength, tile: 'subgroup-matrix' }).split!
+      expect(pieces.count * pieces.queryRows).toBeGreaterThanOrEqual(queryLength)
+      expect(pieces.count * pieces.keyRows).toBeGreaterThanOrEqual(keyLength)
+    }
+  })
+
+  it('bounds scores by the scale, whatever it is', () => {
+    expect(mostSplitProduct(plan({}))).toBe(2 ** 17)
+    expect(mostSplitProduct(plan({ scale: 0 }))).toBe(2 ** 120)
+  })
+
+  it('has WGSL as reviewed', async () => {
+    const slopes = floatTable(
+      'slopes',
+      Array.from({ length: 16 }, (_, head) => head / 16),
+    )
+    const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
+      score.sub(slopes.at(head).mul(query.sub(key).toFloat())),
+    )
+    const { split } = plan({ mask: causal, scoreModifiers: [alibi] })
+    const halves = { dtype: 'float16', nativeFloat16: true, vector: true } as const
+    const staged = { ...halves, wide: true }
+    const output = { ...halves, dtype: 'float32' } as const
+    const code = forwardCode(split!.plan, { query: halves, key: staged, value: staged, output })
+    await expect(code).toMatchFileSnapshot('../../__wgsl__/forward-split-causal-alibi.wgsl')
+  })
+})
