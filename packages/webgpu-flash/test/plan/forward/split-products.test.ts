@@ -29,7 +29,8 @@ describe('planSplitProducts', () => {
   it('takes calls with enough work, under masks too', () => {
     expect(splits({})).toBe(true)
     expect(splits({ headDim: 128, mask: causal })).toBe(true)
-    expect(splits({ queryLength: 512 })).toBe(false)
+    expect(splits({ queryLength: 2048 })).toBe(true)
+    expect(splits({ queryLength: 1024 })).toBe(false)
     expect(splits({ queryLength: 8, keyLength: 65536, heads: 64 })).toBe(false)
     // 32 keys of each query: few tiles.
     expect(splits({ mask: window })).toBe(false)
