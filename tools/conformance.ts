@@ -35,6 +35,7 @@ import { weightsCases } from '../packages/core/test/conformance/weights-cases.ts
 import { weightsProblems } from '../packages/core/test/conformance/weights-problems.ts'
 import { mergeCases, mergeProblems } from '../packages/core/test/conformance/merge-cases.ts'
 import { mergeOnDevice } from '../packages/webgpu-flash/test-gpu/merge-on-device.ts'
+import { gpuBiasCases, gpuBiasProblems } from '../packages/webgpu-flash/test-gpu/gpu-bias-cases.ts'
 import { weightsOnDevice } from '../packages/webgpu-flash/test-gpu/weights-on-device.ts'
 import {
   browserEquivalent,
@@ -57,7 +58,7 @@ interface Trial {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
-    suites: { type: 'string', default: 'planned,tiles,halves,backward,split,weights,merge' },
+    suites: { type: 'string', default: 'planned,tiles,halves,backward,split,weights,merge,biases' },
     unchecked: { type: 'boolean', default: false },
     // Software adapters take seconds to compile what zeroes workgroup memory.
     'without-zeroing': { type: 'boolean', default: false },
@@ -184,6 +185,11 @@ const merge: readonly Trial[] = mergeCases().map((each) => ({
   run: async (flash: FlashAttention) => mergeProblems(each, (parts) => mergeOnDevice(flash, parts)),
 }))
 
+const biases: readonly Trial[] = gpuBiasCases.map((each) => ({
+  name: each.name,
+  run: async (flash: FlashAttention) => gpuBiasProblems(flash, each),
+}))
+
 async function runSuite(
   flash: FlashAttention,
   trials: readonly Trial[],
@@ -292,12 +298,13 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
       split: () => splitTrials(flash),
       weights: () => weights,
       merge: () => merge,
+      biases: () => biases,
     }
     for (const suite of values.suites.split(',')) {
       const trials = suites[suite]
       if (!trials && suite !== 'random')
         throw new RangeError(
-          `conformance: suites are planned, tiles, halves, backward, split, weights, merge, random, got ${suite}`,
+          `conformance: suites are planned, tiles, halves, backward, split, weights, merge, biases, random, got ${suite}`,
         )
       const started = performance.now()
       const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)

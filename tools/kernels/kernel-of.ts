@@ -17,6 +17,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['backward-query', 'var<storage, read_write> dQuery:'],
   ['backward-rows', 'var<storage, read_write> softmaxRows:'],
   ['merge', 'var<storage, read> output0:'],
+  ['fill-table', 'var<storage, read> source:', 'var<storage, read_write> table:'],
   ['merge-parts', 'var<storage, read> partLogSumExp:'],
   ['decode-merge', 'var<storage, read> partSoftmax:'],
   ['decode', 'var<storage, read> lengths:'],

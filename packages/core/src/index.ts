@@ -100,6 +100,8 @@ export type {
   ParameterRange,
   RelationExpression,
 } from './expression/table.ts'
+export { biasElsewhere } from './expression/table-elsewhere.ts'
+export type { TableBias } from './expression/table-elsewhere.ts'
 export { biasFromTensor, mask, maskFromTensor, scoreModifier, softcap } from './expression/mask.ts'
 export type { BroadcastShape, Coordinates, Mask, ScoreModifier } from './expression/mask.ts'
 export { compile, evaluate, parameterValue } from './expression/evaluate.ts'

@@ -7,6 +7,7 @@ import type {
   Coordinate,
   ExpressionNode,
   Relation,
+  Table,
   UnaryOperation,
 } from './node.ts'
 
@@ -198,10 +199,15 @@ function comparison(operation: ComparisonOperation, a: Evaluator, b: Evaluator):
 }
 
 function lookup(
-  table: { readonly shape: readonly number[]; readonly values: ArrayLike<number> },
+  table: Pick<Table, 'name' | 'shape' | 'values' | 'elsewhere'>,
   indices: readonly Evaluator[],
 ): Evaluator {
-  const { shape, values } = table
+  const { name, shape, values, elsewhere } = table
+  if (elsewhere !== undefined) {
+    return () => {
+      throw new TypeError(`${name} lies in ${elsewhere}, where this algorithm cannot read it`)
+    }
+  }
   return (point) => {
     let flat = 0
     for (let axis = 0; axis < shape.length; axis++) {

@@ -56,7 +56,7 @@ export interface Table {
   readonly name: string
   readonly type: ValueType
   readonly shape: readonly number[]
-  /** Row-major values; booleans are 0 or 1. */
+  /** Row-major values; booleans are 0 or 1. Empty where they lie `elsewhere`. */
   readonly values: Int32Array | Float32Array | Float64Array | Uint8Array
   /** Whether the backward pass returns a gradient for it. */
   readonly trainable: boolean
@@ -65,6 +65,8 @@ export interface Table {
    * framework made. Default: false.
    */
   readonly ofCall?: boolean | undefined
+  /** Where the values lie if not here, for messages; `values` is then empty. Default: here. */
+  readonly elsewhere?: string | undefined
 }
 
 /**

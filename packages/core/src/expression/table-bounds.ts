@@ -95,11 +95,12 @@ export type TableBounds = (
 
 /**
  * Prepares range questions about a table. Indices are clamped to their axes, as everywhere. Values
- * of a trainable table change between calls, so nothing may be planned from them.
+ * of a trainable table change between calls, so nothing may be planned from them; those of others may lie
+ * elsewhere.
  */
 export function tableBounds(table: Table): TableBounds {
   const { shape, values } = table
-  if (table.trainable) {
+  if (table.trainable || table.elsewhere !== undefined) {
     return (out, indices) =>
       indices.some(isUnknown) ? assignUnknown(out) : assignFloat(out, -Infinity, Infinity)
   }

@@ -56,7 +56,8 @@ function checkTable(caller: string, name: string, length: number, shape: readonl
   }
 }
 
-function lookup(table: Table, indices: readonly IntegerLike[]): ExpressionNode {
+/** The node of a look-up; indices are clamped where it is read. */
+export function tableLookup(table: Table, indices: readonly IntegerLike[]): ExpressionNode {
   if (indices.length !== table.shape.length) {
     throw new RangeError(
       `${table.name}.at: need ${table.shape.length} indices for shape [${table.shape.join(', ')}], got ${indices.length}`,
@@ -103,7 +104,7 @@ export function integerTable(
     values: stored,
     trainable: false,
   }
-  return { table, at: (...indices) => integerExpression(lookup(table, indices)) }
+  return { table, at: (...indices) => integerExpression(tableLookup(table, indices)) }
 }
 
 /** How a float table takes part in training. */
@@ -145,7 +146,7 @@ export function floatTable(
     values: stored,
     trainable: options.trainable ?? false,
   }
-  return { table, at: (...indices) => floatExpression(lookup(table, indices)) }
+  return { table, at: (...indices) => floatExpression(tableLookup(table, indices)) }
 }
 
 /**
@@ -174,7 +175,7 @@ export function booleanTable(
     values: stored,
     trainable: false,
   }
-  return { table, at: (...indices) => booleanExpression(lookup(table, indices)) }
+  return { table, at: (...indices) => booleanExpression(tableLookup(table, indices)) }
 }
 
 /** Sorted integers per row, asked with `contains`. */

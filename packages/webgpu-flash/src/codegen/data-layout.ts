@@ -1,7 +1,7 @@
 // Where tables, relations and per-call parameters of an expression lie on the GPU. All tables share
 // one storage buffer `data` (devices guarantee only eight storage buffers a shader), whose places
 // and shapes travel in the uniform block, so that a longer table needs no new pipeline.
-import { dependencies } from '@attn/core'
+import { dependencies, elementCount } from '@attn/core'
 import type { ExpressionNode, Parameter, Relation, SequenceCoordinates, Table } from '@attn/core'
 import type { HelperName } from './helpers.ts'
 
@@ -38,6 +38,20 @@ export interface LookupParts {
 export interface PackedData {
   readonly words: Uint32Array<ArrayBuffer>
   readonly descriptors: Uint32Array<ArrayBuffer>
+  /**
+   * Tables that lie elsewhere: where in the buffer a call is to write each, behind the words, and which
+   * descriptor says so.
+   */
+  readonly remote: readonly RemoteTable[]
+  /** Words of the buffer, these included. */
+  readonly length: number
+}
+
+/** A table that calls write. */
+export interface RemoteTable {
+  readonly table: Table
+  readonly base: number
+  readonly descriptor: number
 }
 
 /** Text of one word of an array of vec4<u32> in the uniform block. */
@@ -138,6 +152,7 @@ function uniqueParameters(parameters: readonly Parameter[]): Parameter[] {
 export function packData(layout: DataLayout, head: Uint32Array): PackedData {
   const parts: Uint32Array[] = [head]
   const descriptors = new Uint32Array(layout.descriptorWords)
+  const remote: RemoteTable[] = []
   let place = 0
   let base = head.length
   const append = (words: Uint32Array, ...shape: readonly number[]): void => {
@@ -146,15 +161,40 @@ export function packData(layout: DataLayout, head: Uint32Array): PackedData {
     base += words.length
     parts.push(words)
   }
-  for (const table of layout.tables) append(tableWords(table), ...table.shape)
-  for (const relation of layout.relations) append(relationWords(relation))
-  const words = new Uint32Array(base)
-  let offset = 0
-  for (const part of parts) {
-    words.set(part, offset)
-    offset += part.length
+  for (const table of layout.tables) {
+    if (table.elsewhere !== undefined) remote.push({ table, base: 0, descriptor: place })
+    append(tableWords(table), ...table.shape)
   }
-  return { words, descriptors }
+  for (const relation of layout.relations) append(relationWords(relation))
+  return withRemote(parts, descriptors, remote)
+}
+
+/** The same with more words behind those of the tables; what calls write then lies behind these. */
+export function packBehind(
+  { words, descriptors, remote }: PackedData,
+  more: readonly Uint32Array[],
+): PackedData {
+  return withRemote([words, ...more], descriptors.slice(), remote)
+}
+
+function withRemote(
+  parts: readonly Uint32Array[],
+  descriptors: Uint32Array<ArrayBuffer>,
+  remote: readonly RemoteTable[],
+): PackedData {
+  const words = new Uint32Array(parts.reduce((count, part) => count + part.length, 0))
+  let length = 0
+  for (const part of parts) {
+    words.set(part, length)
+    length += part.length
+  }
+  const placed = remote.map((each) => {
+    const base = length
+    descriptors[each.descriptor] = base
+    length += elementCount(each.table.shape)
+    return { ...each, base }
+  })
+  return { words, descriptors, remote: placed, length }
 }
 
 function tableWords(table: Table): Uint32Array {

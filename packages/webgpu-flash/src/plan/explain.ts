@@ -223,7 +223,7 @@ export function explainPlan(
           (packedMap?.words.byteLength ?? 0) + (splitRows?.words.byteLength ?? 0),
       ),
       parts: sum((pass) => partBytes(pass).output + partBytes(pass).logSumExp),
-      tables: plan.data.words.byteLength,
+      tables: 4 * plan.data.length,
       rotated: rope?.bytes ?? 0,
     },
     scoreBytes: rows * keyLength * bytes,

@@ -1,5 +1,6 @@
 // Where gradients of trainable tables lie while they are summed: one buffer with the gradient of each
 // table whose pairs add to entries of their own, and the workgroups' sums of every other look-up.
+import { elementCount } from '@attn/core'
 import type { AttentionShape, Table } from '@attn/core'
 import { tableSumShape } from '../kernels/tile/table-sums.ts'
 import type { TableSum } from '../kernels/tile/table-sums.ts'
@@ -35,7 +36,7 @@ export function tableStorage(
     bases.push(length)
     if (direct) {
       directBases.set(table, length)
-      length += table.values.length
+      length += elementCount(table.shape)
     } else {
       const { sharers } = tableSumShape(ownEntries, threads)
       length += shape.batch * shape.heads * rowTiles * sharers * ownEntries

@@ -24,6 +24,7 @@ import type {
 import { compileForward, compileKernel, forgetPipeline, forwardLayout } from './pipelines.ts'
 import { bindPlanBackward } from './backward/plan-backward.ts'
 import type { PlanBackward } from './backward/plan-backward.ts'
+import { createPlanTables } from './tables/table-filler.ts'
 import { bindPasses, bindSplit } from './forward/bound-pass.ts'
 import { splitStepKernels } from './forward/split-steps.ts'
 import { createOutputMaker } from './forward/make-outputs.ts'
@@ -100,10 +101,10 @@ export function bindPlan(
       call.writes(buffer)
       return buffer
     })
-  const dataBuffer = upload('tables', plan.data.words)
+  const tables = createPlanTables(host, 'tables', plan.data)
   const passes = bindPasses(plan, upload, buffers)
   const split = plan.split && bindSplit(plan.split, upload, buffers)
-  const bySplitting = split && { split, data: dataBuffer }
+  const bySplitting = split && { split, data: tables.buffer }
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
   const rope = createPlanRope(host, plan)
   let destroyed = false
@@ -135,7 +136,7 @@ export function bindPlan(
     if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
   }
   const training = bindPlanBackward(host, backwardPlan, rope, checkUsable)
-  const weights = bindWeights(host, plan, rope, dataBuffer, checkUsable)
+  const weights = bindWeights(host, plan, rope, tables, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
     if (rowMaximum && tensors.places) {
@@ -147,6 +148,7 @@ export function bindPlan(
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
     callLengths(caller, plan, tensors)
+    tables.check(caller, tensors.tables)
   }
 
   const encode = (
@@ -162,7 +164,7 @@ export function bindPlan(
       prepareForward(caller, host, passes, tensors, bySplitting),
     )
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
-    call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), dataBuffer)
+    call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), tables.buffer)
     call.writes(tensors.output.storage, tensors.logSumExp.storage)
     call.onFailure(() => {
       const compiled = [...(prepared.before?.steps ?? []), ...prepared.stages]
@@ -173,6 +175,7 @@ export function bindPlan(
       label: 'attn forward',
       ...(timestampWrites ? { timestampWrites } : {}),
     })
+    tables.fill(caller, call, pass, given.tables)
     rope?.encode(caller, call, pass, given, callLengths(caller, plan, given))
     for (const { pipeline, layout, resources, workgroups } of prepared.before?.steps ?? []) {
       const entries = resources(tensors).map((resource, binding) => ({ binding, resource }))
@@ -193,7 +196,7 @@ export function bindPlan(
             return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
           }),
           blockMap,
-          { buffer: dataBuffer },
+          { buffer: tables.buffer },
         ]
         const entries = resources.map((resource, binding) => ({ binding, resource }))
         pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
@@ -260,7 +263,7 @@ export function bindPlan(
       destroyed = true
       passes.forEach((pass) => pass.destroy())
       split?.destroy()
-      buffers.release(dataBuffer)
+      tables.destroy()
       calls.destroy()
       training.destroy()
       weights.destroy()

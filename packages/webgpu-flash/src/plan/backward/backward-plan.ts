@@ -3,8 +3,8 @@
 import { floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
 import type { BlockMap, Table } from '@attn/core'
 import { composeLookups } from '../../codegen/compose-lookups.ts'
-import { counterNodes, dataLayout, packData } from '../../codegen/data-layout.ts'
-import type { DataLayout } from '../../codegen/data-layout.ts'
+import { counterNodes, dataLayout, packBehind, packData } from '../../codegen/data-layout.ts'
+import type { DataLayout, PackedData } from '../../codegen/data-layout.ts'
 import { gradientRules } from '../../codegen/gradient-rules.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
@@ -25,9 +25,8 @@ export interface BackwardPlan {
   readonly query: GradientPass
   readonly key: GradientPass
   readonly layout: DataLayout
-  readonly descriptors: Uint32Array
-  /** Sequences, sinks, tables, then the two block maps. */
-  readonly words: Uint32Array<ArrayBuffer>
+  /** Sequences, sinks, tables, then the block maps. */
+  readonly data: PackedData
   readonly tables: readonly Table[]
   readonly storage: TableStorage
   /**
@@ -66,14 +65,14 @@ export function planBackward(
       .map(({ node }) => node),
     ...counterNodes(within),
   ])
-  const { words: tableWords, descriptors } = packData(layout, headWords(attention))
+  const packed = packData(layout, headWords(attention))
 
   const rulesWith = (looked: typeof lookups): GradientRules => ({
     ...gradientRules(mask, modifiers, looked, layout, within),
     shortText: forward.shortText,
   })
   const rules = rulesWith([])
-  const parts: Uint32Array[] = [tableWords]
+  const maps: Uint32Array[] = []
   /** A kernel with its block map, which is packed behind the words so far. */
   const placed = <Chosen extends { readonly tile: { rows: number; columns: number } }>(
     rowTokens: 'queries' | 'keys',
@@ -90,8 +89,8 @@ export function planBackward(
     )
     const blockMap = map && (ofQueries ? map : byKey(map))
     const packedMap = blockMap && packBlockMap(blockMap)
-    const mapBase = parts.reduce((words, part) => words + part.length, 0)
-    if (packedMap) parts.push(packedMap.words)
+    const mapBase = maps.reduce((words, map) => words + map.length, packed.words.length)
+    if (packedMap) maps.push(packedMap.words)
     return {
       ...kernel,
       rowTokens,
@@ -137,8 +136,7 @@ export function planBackward(
     query,
     key,
     layout,
-    descriptors,
-    words: joined(parts),
+    data: packBehind(packed, maps),
     tables: trainableTables(attention),
     storage,
     headroom: [query, key].some(({ kind }) => kind !== 'tiled')
@@ -160,14 +158,4 @@ function byKey(map: BlockMap): BlockMap {
     queryBlocks: map.keyBlocks,
     keyBlocks: map.queryBlocks,
   }
-}
-
-function joined(parts: readonly Uint32Array[]): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(parts.reduce((count, part) => count + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    words.set(part, offset)
-    offset += part.length
-  }
-  return words
 }

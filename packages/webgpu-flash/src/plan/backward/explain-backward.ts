@@ -168,7 +168,7 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
     },
     memoryBytes: {
       softmaxRows: softmaxRows + magnitudes + powers,
-      tables: plan.words.byteLength,
+      tables: 4 * plan.data.length,
       tableSums,
       halves,
       gradients,

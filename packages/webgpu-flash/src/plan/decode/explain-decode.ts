@@ -80,7 +80,7 @@ export function explainDecode(
       logSumExp: rows * 4,
       blockMap: 0,
       parts: scratch.output + scratch.softmax,
-      tables: plan.data.words.byteLength,
+      tables: 4 * plan.data.length,
       rotated: 0,
     },
     decode: {

@@ -93,7 +93,7 @@ export function prepareBackward(
     dValue: access('dValue'),
   }
   const expressionWords = [
-    plan.descriptors,
+    plan.data.descriptors,
     parameterWords(plan, tensors.parameters ?? {}),
   ] as const
 

@@ -1,4 +1,5 @@
 // The numbers in the uniform blocks of the backward kernels.
+import { elementCount } from '@attn/core'
 import type { AttentionShape, Table } from '@attn/core'
 import { floatWord } from '../../kernels/parameters.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
@@ -128,7 +129,7 @@ export function tableValues(
   { maxComputeWorkgroupsPerDimension }: DispatchLimits,
 ): { readonly values: Values; readonly workgroups: readonly [number, number, number] } {
   const { shape } = plan.forward
-  const entries = table.values.length
+  const entries = elementCount(table.shape)
   const rowOfEntries = Math.min(entries, maxComputeWorkgroupsPerDimension)
   return {
     values: {

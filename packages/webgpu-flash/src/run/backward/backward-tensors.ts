@@ -28,6 +28,11 @@ export interface BackwardInputs {
   readonly dOutput: GpuTensor
   /** Those of the forward pass. */
   readonly parameters?: Readonly<Record<string, number>> | undefined
+  /**
+   * Tensors to read in place of those that biases were made of by `biasFromGpuTensor`, each under its
+   * `table`. Default: none.
+   */
+  readonly tables?: ReadonlyMap<Table, GpuTensor> | undefined
 }
 
 /** Tensors a backward pass writes, each in a buffer of its own. */
@@ -67,6 +72,7 @@ const backwardNames: OptionNames<BackwardInputs & BackwardOutputs> = {
   logSumExp: true,
   dOutput: true,
   parameters: true,
+  tables: true,
   dQuery: true,
   dKey: true,
   dValue: true,

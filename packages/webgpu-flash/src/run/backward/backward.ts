@@ -1,7 +1,7 @@
 // A plan's backward pass on a device: keeps what the kernels need between forward and backward calls,
 // and encodes them in their order.
 import type { Optional, Table } from '@attn/core'
-import { contiguousStrides } from '@attn/core'
+import { contiguousStrides, elementCount } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
@@ -10,7 +10,6 @@ import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
-import { checkBindable } from '../../plan/check-bindable.ts'
 import {
   backwardWorkspace,
   isSplit,
@@ -18,6 +17,8 @@ import {
 } from '../../plan/backward/explain-backward.ts'
 import { outputStrides } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
+import { createPlanTables } from '../tables/table-filler.ts'
+import type { PlanTables } from '../tables/table-filler.ts'
 import { prepareBackward } from './backward-call.ts'
 import type { PreparedBackward } from './backward-call.ts'
 import {
@@ -38,6 +39,8 @@ import { compileKernel, forgetPipeline } from '../pipelines.ts'
 
 /** A backward pass on a device. */
 export interface BoundBackward {
+  /** Checks tensors that a call gives in place of others; see ForwardInputs. */
+  checkTables: PlanTables['check']
   /** Kernels for contiguous tensors, in the order they run in. */
   kernels(): readonly BackwardKernel[]
   /** Compiles them without blocking. */
@@ -61,8 +64,6 @@ type OwnBuffers = Readonly<
     Partial<Record<'magnitudes' | 'ranges' | 'powers' | HalvesName, GPUBuffer>>
 >
 
-const storageUsage = 0x80
-
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
 export function bindBackward(
   host: PlanHost,
@@ -74,7 +75,7 @@ export function bindBackward(
   const { shape, dtype, attention } = forward
   const nativeFloat16 = capabilities.shaderFloat16
   const workspace = backwardWorkspace(plan)
-  checkBindable('flash.plan', 'backward tables', plan.words.byteLength, capabilities.limits)
+  const filled = createPlanTables(host, 'backward tables', plan.data)
   const splitBuffers = (split: typeof workspace.split): Partial<OwnBuffers> =>
     split
       ? {
@@ -90,7 +91,7 @@ export function bindBackward(
       : {}
   const own = errors.guard('flash.plan', (call) => {
     const made: OwnBuffers = {
-      data: buffers.upload('backward tables', plan.words, storageUsage),
+      data: filled.buffer,
       softmaxRows: buffers.allocate('softmax rows', workspace.softmaxRows),
       tableGradients: buffers.allocate('sums of table gradients', workspace.tableSums),
       ...(workspace.magnitudes > 0
@@ -162,7 +163,7 @@ export function bindBackward(
   /** Zeroes what pairs add to in place, in the encoder before the pass. */
   const clearSums = (encoder: GPUCommandEncoder): void => {
     for (const [table, base] of storage.directBases) {
-      encoder.clearBuffer(own.tableGradients, 4 * base, 4 * table.values.length)
+      encoder.clearBuffer(own.tableGradients, 4 * base, 4 * elementCount(table.shape))
     }
   }
   /** Gradients of tables that no kernel sums: copies of what pairs added to, or zeros. */
@@ -171,7 +172,7 @@ export function bindBackward(
       if (summedLookups(plan, table).length > 0) continue
       const { storage: target, offset } = dTables.get(table)!
       const base = storage.directBases.get(table)
-      const bytes = 4 * table.values.length
+      const bytes = 4 * elementCount(table.shape)
       if (base === undefined) encoder.clearBuffer(target, 4 * offset, bytes)
       else encoder.copyBufferToBuffer(own.tableGradients, 4 * base, target, 4 * offset, bytes)
     }
@@ -190,6 +191,7 @@ export function bindBackward(
 
   return {
     kernels,
+    checkTables: (...given) => filled.check(...given),
     compile: async () => {
       await Promise.all(kernels().map(async (kernel) => compileKernel(device, kernel)))
     },
@@ -232,6 +234,7 @@ export function bindBackward(
         label: 'attn backward',
         ...(timestampWrites ? { timestampWrites } : {}),
       })
+      filled.fill(caller, call, pass, given.tables)
       rope?.encode(caller, call, pass, given)
       for (const { pipeline, layout, bindings, block, workgroups } of prepared.steps) {
         const bound = bindings.map(({ name, range }) => {
@@ -251,6 +254,7 @@ export function bindBackward(
     },
     destroy: () => {
       for (const buffer of Object.values(own)) buffers.release(buffer)
+      filled.destroy()
       calls.destroy()
     },
   }

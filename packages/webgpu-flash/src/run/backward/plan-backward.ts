@@ -64,6 +64,7 @@ export function bindPlanBackward(
     const { forward } = known.plan
     checkBackwardTensors(caller, forward, tensors, capabilities.shaderFloat16)
     checkParameters(caller, { ...forward.attention, parameters: tensors.parameters ?? {} })
+    known.bound.checkTables(caller, tensors.tables)
     return known.bound
   }
   /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */

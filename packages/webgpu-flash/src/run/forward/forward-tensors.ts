@@ -1,7 +1,7 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { isPackedInWords } from '../../codegen/access.ts'
 import { checkOptions, checkView, extent, isWritable } from '@attn/core'
-import type { IntegerList, OptionNames, Optional, QuantizedType } from '@attn/core'
+import type { IntegerList, OptionNames, Optional, QuantizedType, Table } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -22,6 +22,11 @@ export interface ForwardInputs {
   readonly value: GpuTensor
   /** Values of the parameters that mask and score modifiers use. */
   readonly parameters?: Readonly<Record<string, number>> | undefined
+  /**
+   * Tensors to read in place of those that biases were made of by `biasFromGpuTensor`, each under its
+   * `table`. Default: none.
+   */
+  readonly tables?: ReadonlyMap<Table, GpuTensor> | undefined
   /**
    * Of plans with `lengths: 'call'`, and required there: keys that count, of each sequence or of all;
    * what lies beyond is not read.
@@ -71,6 +76,7 @@ const forwardNames: OptionNames<ForwardInputs & ForwardOutputs> = {
   key: true,
   value: true,
   parameters: true,
+  tables: true,
   keyLengths: true,
   queryOffset: true,
   appended: true,

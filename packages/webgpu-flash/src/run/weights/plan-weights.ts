@@ -10,6 +10,7 @@ import { createCallCache } from '../call-cache.ts'
 import type { ForwardInputs } from '../forward/forward-tensors.ts'
 import { forgetPipeline, kernelLayout } from '../pipelines.ts'
 import type { PlanRope } from '../rotate/plan-rope.ts'
+import type { PlanTables } from '../tables/table-filler.ts'
 import { prepareWeights, weightsBindings, weightsCallKey } from './prepare-weights.ts'
 import type { PreparedWeights } from './prepare-weights.ts'
 import { weightsCall } from './weights-tensors.ts'
@@ -75,7 +76,7 @@ export function bindWeights(
   host: PlanHost,
   plan: ForwardPlan,
   rope: PlanRope | undefined,
-  dataBuffer: GPUBuffer,
+  tables: PlanTables,
   checkUsable: (caller: string) => void,
 ): BoundWeights {
   const { device, buffers, errors } = host
@@ -93,13 +94,14 @@ export function bindWeights(
     const key = weightsCallKey(turned, result)
     const prepared = calls.get(key, () => prepareWeights(caller, host, plan, turned, result))
     const { pipeline, chosen, dispatches } = prepared
-    call.reads(given.query.storage, given.key.storage, given.logSumExp.storage, dataBuffer)
+    call.reads(given.query.storage, given.key.storage, given.logSumExp.storage, tables.buffer)
     call.writes(result.storage)
     call.onFailure(() => {
       forgetPipeline(device, pipeline)
       calls.delete(key)
     })
     const pass = encoder.beginComputePass({ label: 'attn weights' })
+    if (turns) tables.fill(caller, call, pass, given.tables)
     const ownLengths = given.ownLengths ? given.lengths : undefined
     if (turns) rope?.encode(caller, call, pass, given, ownLengths)
     pass.setPipeline(pipeline)
@@ -109,7 +111,7 @@ export function bindWeights(
         const { offset, size } = ranges[name]
         return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
       })
-      const resources = [block, ...bound, chosen, { buffer: dataBuffer }]
+      const resources = [block, ...bound, chosen, { buffer: tables.buffer }]
       const entries = resources.map((resource, binding) => ({ binding, resource }))
       const layout = kernelLayout(device, weightsBindings)
       pass.setBindGroup(0, device.createBindGroup({ layout, entries }))
@@ -122,6 +124,7 @@ export function bindWeights(
     weights: (given) => {
       checkUsable('plan.weights')
       const asked = weightsCall('plan.weights', plan, given)
+      tables.check('plan.weights', given.tables)
       return errors.guard('plan.weights', (call) => {
         const { shape } = asked.choice
         const result: GpuTensor = given.weights ?? {
@@ -148,6 +151,7 @@ export function bindWeights(
         throw new TypeError('plan.encodeWeights: weights must be a tensor to write, got none')
       }
       const asked = weightsCall('plan.encodeWeights', plan, given)
+      tables.check('plan.encodeWeights', given.tables)
       errors.guard('plan.encodeWeights', (call) =>
         encode('plan.encodeWeights', call, encoder, asked, given.weights),
       )

@@ -38,6 +38,7 @@ export interface WeightsCall {
   /** Where queries of a cache stand; see ForwardInputs. */
   readonly appended?: AppendedTokens | undefined
   readonly parameters: Readonly<Record<string, number>>
+  readonly tables: WeightsInputs['tables']
 }
 
 const names: OptionNames<WeightsInputs & WeightsOutput> = {
@@ -46,6 +47,7 @@ const names: OptionNames<WeightsInputs & WeightsOutput> = {
   value: true,
   logSumExp: true,
   parameters: true,
+  tables: true,
   keyLengths: true,
   queryOffset: true,
   appended: true,
@@ -118,6 +120,7 @@ export function weightsCall(
     ownLengths: own !== undefined,
     appended: inputs.appended,
     parameters,
+    tables: given.tables,
   }
 }
 
