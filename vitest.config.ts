@@ -47,8 +47,9 @@ const gpu: TestProjectInlineConfiguration = {
     include: ['packages/*/test-gpu/**/*.test.ts'],
     setupFiles: ['tools/testing/observe-kernels.ts'],
     env: { ...requirements, ...adapter },
-    // A software GPU fills every core by itself.
+    // A software GPU fills every core by itself; files share it, and what they load.
     fileParallelism: false,
+    isolate: false,
     ...patient,
   },
 }

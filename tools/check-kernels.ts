@@ -1,5 +1,5 @@
 // node --conditions=attn:source tools/check-kernels.ts: fails where a kernel that plans can ask for was
-// executed by no adapter. Plans are those of the replay corpus, made for the adapters that people
+// executed by no adapter, or was not by a software adapter here that can execute it. Plans are those of the replay corpus, made for the adapters that people
 // have; what was executed is what the last `npm test` dispatched here, and what docs/results has of
 // GPUs elsewhere. The page "How it is tested" explains the table that it prints.
 import { existsSync, globSync, readFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { replayAll } from '../packages/webgpu-flash/test/replay/replay.ts'
 import type { ConformanceReport } from './conformance/report.ts'
 import {
   coverageProblems,
+  missedHere,
   observedKernels,
   outOfReach,
   plannedKernels,
@@ -18,9 +19,15 @@ import { kernelNames } from './kernels/kernel-of.ts'
 import { repository } from './workspace.ts'
 
 const observed = join(repository, 'node_modules/.cache/attn/kernels')
-const here = globSync(join(observed, '*.jsonl')).map((file): Executed => ({
-  where: `${basename(file, '.jsonl')} here`,
-  kernels: observedKernels(readFileSync(file, 'utf8')),
+const byAdapter = new Map(
+  globSync(join(observed, '*.jsonl')).map((file) => [
+    basename(file, '.jsonl'),
+    observedKernels(readFileSync(file, 'utf8')),
+  ]),
+)
+const here = [...byAdapter].map(([adapter, kernels]): Executed => ({
+  where: `${adapter} here`,
+  kernels,
 }))
 // What a software adapter once executed has to be executed still; other machines are not at hand.
 const records = globSync(join(repository, 'docs/results/conformance-*.json'))
@@ -38,7 +45,10 @@ for (const [kernel, adapters] of planned) {
   console.log(`${kernel}\n  planned for ${adapters.join(', ')}\n  ran on ${ran}`)
 }
 if (!existsSync(observed)) console.log('*** nothing was observed here: run npm test first ***')
-const problems = coverageProblems(planned, kernelNames, executed, outOfReach)
+const problems = [
+  ...coverageProblems(planned, kernelNames, executed, outOfReach),
+  ...missedHere(planned, byAdapter),
+]
 for (const problem of problems) console.log(`failed: ${problem}`)
 console.log(
   `${planned.size} variants of ${kernelNames.length} kernels, ${problems.length} problems`,

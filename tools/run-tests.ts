@@ -3,6 +3,7 @@
 // ATTN_REQUIRE_ADAPTERS=swiftshader,lavapipe and ATTN_REQUIRE_BROWSER=1 turn it into failures.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { findChromium } from './testing/find-chromium.ts'
 import type { TestSummary } from './testing/summary-reporter.ts'
@@ -22,7 +23,9 @@ const chromium = findChromium()
 rmSync(kernelsFolder, { recursive: true, force: true })
 const plan = planTests(requireGpu, chromium !== undefined)
 
-// Two runs at a time: a software device compiles shaders on one core.
+// One run more than there are cores, since each waits at times for its device, a browser or a disk; and not
+// more than three, which memory has to hold.
+const atOnce = Math.min(3, availableParallelism() + 1)
 const waiting = [...plan.runs]
 const outcomes: Outcome[] = []
 async function work(): Promise<void> {
@@ -30,7 +33,7 @@ async function work(): Promise<void> {
     outcomes.push(await execute(run))
   }
 }
-await Promise.all([work(), work()])
+await Promise.all(Array.from({ length: atOnce }, work))
 process.exitCode = report(outcomes) ? 0 : 1
 
 async function execute(run: TestRun): Promise<Outcome> {
@@ -45,7 +48,7 @@ async function execute(run: TestRun): Promise<Outcome> {
     env: { ...process.env, ...environment, ATTN_TEST_SUMMARY: file },
   })
   console.log(`${name} tests are running`)
-  // Two runs at once: what each says is shown when it is done, so that they do not mix.
+  // Several runs at once: what each says is shown when it is done, so that they do not mix.
   const output: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk))

@@ -82,3 +82,28 @@ export function coverageProblems(
     .map((kernel) => `${kernel} is no exception: ${ran.has(kernel) ? 'it ran' : 'no plan has it'}`)
   return [...missing, ...silent, ...stale]
 }
+
+/** Adapters that tests run on, with those whose plans they can run: their own, and of the least device. */
+const withinReach: Readonly<Record<string, readonly string[]>> = {
+  swiftshader: ['swiftshader', 'defaults'],
+  lavapipe: ['lavapipe'],
+}
+
+/**
+ * Variants that an adapter could have executed and did not, as sentences: a core of the tests is one only
+ * where every kernel is in it.
+ *
+ * @param here - What was executed here, by adapter.
+ */
+export function missedHere(
+  planned: ReadonlyMap<string, readonly string[]>,
+  here: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): string[] {
+  return [...here].flatMap(([adapter, ran]) =>
+    [...planned]
+      .filter(([kernel, plans]) => {
+        return !ran.has(kernel) && plans.some((one) => withinReach[adapter]?.includes(one))
+      })
+      .map(([kernel]) => `${adapter} can run ${kernel} and did not`),
+  )
+}

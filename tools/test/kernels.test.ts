@@ -2,7 +2,12 @@
 import { globSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { coverageProblems, observedKernels, plannedKernels } from '../kernels/coverage.ts'
+import {
+  coverageProblems,
+  missedHere,
+  observedKernels,
+  plannedKernels,
+} from '../kernels/coverage.ts'
 import { kernelNames, kernelOf } from '../kernels/kernel-of.ts'
 import { observeKernels } from '../kernels/observe.ts'
 import { readRepositoryFile, repository } from '../workspace.ts'
@@ -81,6 +86,19 @@ type GPUDevice_ = globalThis.GPUDevice
 type GPUComputePassEncoder_ = globalThis.GPUComputePassEncoder
 
 describe('what is missing', () => {
+  test('is what an adapter here could have executed, whoever else did', () => {
+    const plans = new Map([
+      ['forward, float32', ['defaults', 'apple-m']],
+      ['decode, float16', ['lavapipe']],
+      ['rotate, float16', ['apple-m']],
+    ])
+    const here = new Map([
+      ['swiftshader', new Map([['decode, float16', 1]])],
+      ['lavapipe', new Map([['decode, float16', 1]])],
+    ])
+    expect(missedHere(plans, here)).toEqual(['swiftshader can run forward, float32 and did not'])
+  })
+
   const planned = new Map([
     ['forward, float32', ['defaults']],
     ['forward, float16', ['nvidia', 'lavapipe']],

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { floatTable, mask, scoreModifier, softcap } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
+import { onlyCore } from '../../core/test/conformance/index.ts'
 import { createFlashAttention } from '../src/index.ts'
 import type { BackwardTile, FlashAttention } from '../src/index.ts'
 import { defaultCapabilities } from '../src/device/capabilities.ts'
@@ -72,7 +73,7 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
   })
   afterAll(() => flash.destroy())
 
-  test.each(problems)('%s', async (_, problem) => {
+  test.each(onlyCore ? problems.slice(0, 1) : problems)('%s', async (_, problem) => {
     const plan = flash.plan({ ...problem, training: true })
     const { key, query } = plan.explain().backward!
     expect([key.tile, query.tile]).toMatchObject([{ teams: 2 }, { teams: 2 }])
@@ -106,7 +107,7 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
   })
 
   test('gradients are the same bits every time', async () => {
-    const problem = problems[1]![1]
+    const problem = problems[0]![1]
     expect(await runBackward(flash, problem)).toEqual(await runBackward(flash, problem))
   })
 })

@@ -6,6 +6,7 @@ import type { AttentionOptions, Mask, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import {
   checkForward,
+  chosenCases,
   conformanceCases,
   dropoutCases,
   fill,
@@ -50,10 +51,11 @@ function lastRows(each: ConformanceCase, rows: number): ConformanceCase {
   }
 }
 
-const cases = [...conformanceCases(), ...dropoutCases(), ...sinkCases()]
-  // Sequences that are packed in all queries are not in the last of them.
-  .filter(({ name, options }) => !options.sequences && chosen.some((one) => one.test(name)))
-  .map((each, index) => lastRows(each, [1, 3, 16][index % 3]!))
+const cases = chosenCases(
+  [...conformanceCases(), ...dropoutCases(), ...sinkCases()]
+    // Sequences that are packed in all queries are not in the last of them.
+    .filter(({ name, options }) => !options.sequences && chosen.some((one) => one.test(name))),
+).map((each, index) => lastRows(each, [1, 3, 16][index % 3]!))
 
 describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding, %s', (_, create) => {
   let created: Promise<FlashAttention> | undefined

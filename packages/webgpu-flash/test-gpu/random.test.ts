@@ -3,22 +3,19 @@ import { describe, expect, test } from 'vitest'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { runRandom } from '../../../tools/random/random-suite.ts'
 import { reproduction } from '../../../tools/random/script.ts'
-import { createFlashAttention } from '../src/index.ts'
+import { deviceKinds } from './devices.ts'
 
 const gpu = await acquireGpu()
 
 // What a browser adds, the conformance suites try there.
 const inBrowser = 'document' in globalThis
 
-describe.skipIf(!gpu || inBrowser)('random problems', () => {
+describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s', (_, create) => {
   // Many share their kernels, which software adapters take a second or two each to compile.
   const options = { seed: 4, count: 300, themeLength: 75, mostFailures: 3 }
 
   test('come out as on the CPU in float64', { timeout: 900_000 }, async () => {
-    const { failures, count, devicesLost } = await runRandom(
-      async () => createFlashAttention({ gpu: gpu! }),
-      options,
-    )
+    const { failures, count, devicesLost } = await runRandom(create, options)
     const programs = failures.map(({ problem, findingsOfSmallest }) =>
       reproduction(problem, findingsOfSmallest),
     )

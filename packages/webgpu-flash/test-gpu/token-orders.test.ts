@@ -6,7 +6,7 @@ import type { AttentionOptions, Mask, OrderProposal, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import type { FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
-import { standardGradients } from '../../core/test/conformance/index.ts'
+import { onlyCore, standardGradients } from '../../core/test/conformance/index.ts'
 
 const gpu = await acquireGpu()
 
@@ -164,12 +164,15 @@ const cases: readonly Case[] = [
   },
 ]
 
+/** Orders, and long rows cut into parts under one: all kernels of this file. */
+const coreCases = cases.filter(({ name }) => ['strided', 'a few long rows'].includes(name))
+
 describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
   let made: Promise<FlashAttention> | undefined
   const library = (): Promise<FlashAttention> => (made ??= create())
   afterAll(async () => (await made)?.destroy())
 
-  it.each(cases)(
+  it.each(onlyCore ? coreCases : cases)(
     '$name',
     async ({ mask: pattern, queries, keys = queries, batch = 1, options, ...expected }) => {
       const flash = await library()

@@ -1,14 +1,23 @@
-// How many of the cases a backend runs: all, or with ATTN_BREADTH=core a fourth, where another run has
-// all of them on the same kernels, and what is on trial is another driver or a browser.
+// How many of the cases a backend runs: all, or with ATTN_BREADTH=core a few, where another run has all of
+// them on the same kernels, and what is on trial is another driver or a browser.
 import type { ConformanceCase } from './cases.ts'
 import type { GoldenCase } from './golden.ts'
 
-/** All cases; of a core, every one of float16, which drivers treat most differently, and each fourth. */
+/** Whether a core is asked for. */
+export const onlyCore = import.meta.env['ATTN_BREADTH'] === 'core'
+
+/** One case in so many is in a core; of float16, which drivers treat most differently, one in fewer. */
+const coreStep = 8
+const coreStepOfFloat16 = 4
+
+/** All cases; of a core, some of each dtype. */
 export function chosenCases<Case extends ConformanceCase | GoldenCase>(
   cases: readonly Case[],
 ): readonly Case[] {
-  if (import.meta.env['ATTN_BREADTH'] !== 'core') return cases
-  return cases.filter((each, index) => {
-    return ('dtype' in each && each.dtype === 'float16') || index % 4 === 0
-  })
+  if (!onlyCore) return cases
+  const isHalf = (each: Case): boolean => 'dtype' in each && each.dtype === 'float16'
+  return [
+    ...cases.filter((each) => !isHalf(each)).filter((_, index) => index % coreStep === 0),
+    ...cases.filter(isHalf).filter((_, index) => index % coreStepOfFloat16 === 0),
+  ]
 }

@@ -1,7 +1,7 @@
 // The conformance suites that every backend runs: `describeForward('name', attend)` in a test file,
 // and each of the others that the backend can do. They run in Node and in browsers (no file access).
 export { backwardCases, dropoutCases, sinkCases } from './backward-cases.ts'
-export { chosenCases } from './breadth.ts'
+export { chosenCases, onlyCore } from './breadth.ts'
 export { conformanceCase, layout, offset, sliced, transposed } from './cases.ts'
 export type { ConformanceCase, Inputs } from './cases.ts'
 export { largestError, magnitude } from './compare.ts'
