@@ -4,6 +4,8 @@
 
 /** The kernels, each with what its texts alone have; the first that fits counts. */
 const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[] = [
+  ['quantize-rows', 'fn blockOf('],
+  ['move-rows', 'var<storage, read> moves:'],
   ['rotate', 'var<storage, read> frequencies:'],
   ['backward-tables', 'var<storage, read_write> dTable:'],
   ['backward-sinks', 'var<storage, read_write> dSinks:'],
