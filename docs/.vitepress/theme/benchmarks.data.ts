@@ -57,6 +57,7 @@ function byCommand(left: ReportView, right: ReportView): number {
 const notDrawn: readonly string[] = [
   'attn-tuning/1',
   'attn-conformance/2',
+  'attn-kernels/1',
   'attn-partition/1',
   'attn-device/1',
 ]

@@ -16,6 +16,7 @@ import BenchmarkSetting from './components/BenchmarkSetting.vue'
 import ExtrapolationResults from './components/ExtrapolationResults.vue'
 import ChartGallery from './components/ChartGallery.vue'
 import HomeFigures from './components/HomeFigures.vue'
+import KernelCoverage from './components/KernelCoverage.vue'
 import KernelTable from './components/KernelTable.vue'
 import LectureRun from './components/LectureRun.vue'
 import PackageMap from './components/PackageMap.vue'
@@ -37,6 +38,7 @@ const theme: Theme = {
     app.component('LayoutFigure', LayoutFigure)
     app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('HomeFigures', HomeFigures)
+    app.component('KernelCoverage', KernelCoverage)
     app.component('KernelTable', KernelTable)
     app.component('ChartGallery', ChartGallery)
     app.component('LectureRun', LectureRun)

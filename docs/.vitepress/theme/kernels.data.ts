@@ -1,0 +1,20 @@
+// Read when the site is built: which kernels were executed where, as tools/check-kernels.ts wrote it.
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { KernelReport } from '../../../tools/kernels/report.ts'
+import { resultFiles } from '../results.ts'
+
+/** The record; undefined in a checkout that has none. */
+type Coverage = KernelReport | undefined
+
+declare const data: Coverage
+export { data }
+
+/** @public VitePress calls it. */
+export default {
+  watch: ['../../results/kernels.json'],
+  load(): Coverage {
+    const file = resultFiles().find((each) => basename(each) === 'kernels.json')
+    return file === undefined ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as KernelReport)
+  },
+}
