@@ -1,20 +1,87 @@
-// A TypeDoc plugin: what must be documented is every export, not every member. TypeDoc has no kind
-// for that ("Function" also means the methods of an interface), so members that say all with their
-// name, such as `IntegerExpression.add`, are listed here as left undocumented on purpose.
-import { Converter, ReflectionKind } from 'typedoc'
+// A TypeDoc plugin for what its options do not say.
+import { Comment, CommentTag, Converter, PageEvent, ReflectionKind } from 'typedoc'
+
+/** The release that an export came with, unless its comment says another. */
+const firstRelease = '0.1.0'
 
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
-    const methods = project
-      .getReflectionsByKind(ReflectionKind.CallSignature)
-      .filter((signature) => signature.parent.kindOf(ReflectionKind.Method))
-      .filter((signature) => !signature.parent.hasComment())
-    const callbacks = project
-      .getReflectionsByKind(ReflectionKind.Property)
-      .filter(({ type }) => type?.type === 'reflection' && type.declaration.signatures)
-    const selfEvident = [...methods, ...callbacks]
-      .filter((member) => !member.hasComment())
-      .map((member) => member.getFriendlyFullName())
-    app.options.setValue('intentionallyNotDocumented', [...new Set(selfEvident)])
+    nameParameters(project)
+    datedExports(project)
+    app.options.setValue('intentionallyNotDocumented', selfEvident(project))
   })
+  app.renderer.on(PageEvent.END, (page) => {
+    page.contents = withoutFalseDefaults(page.contents ?? '')
+  })
+}
+
+// What must be documented is every export, not every member. TypeDoc has no kind for that ("Function" also
+// means the methods of an interface), so members that say all with their name, such as
+// `IntegerExpression.add`, are listed as left undocumented on purpose.
+function selfEvident(project) {
+  const methods = project
+    .getReflectionsByKind(ReflectionKind.CallSignature)
+    .filter((signature) => signature.parent.kindOf(ReflectionKind.Method))
+    .filter((signature) => !signature.parent.hasComment())
+  const callbacks = project
+    .getReflectionsByKind(ReflectionKind.Property)
+    .filter(({ type }) => type?.type === 'reflection' && type.declaration.signatures)
+  const members = [...methods, ...callbacks].filter((member) => !member.hasComment())
+  return [...new Set(members.map((member) => member.getFriendlyFullName()))]
+}
+
+// A parameter that is taken apart where it is declared has no name; it gets that of its type.
+function nameParameters(project) {
+  for (const parameter of project.getReflectionsByKind(ReflectionKind.Parameter)) {
+    if (!parameter.name.startsWith('__namedParameters')) continue
+    const { type } = parameter
+    const name = type?.type === 'reference' ? type.name : ''
+    const taken = new Set(parameter.parent.parameters.map((other) => other.name))
+    const wanted = /^(Pick|Omit|Partial|Readonly)$/.test(name)
+      ? (type.typeArguments?.[0]?.name ?? '')
+      : name
+    const words = wanted ? wanted[0].toLowerCase() + wanted.slice(1) : 'parts'
+    parameter.name = taken.has(words) ? `${words}Given` : words
+  }
+}
+
+function datedExports(project) {
+  const kinds = [
+    ReflectionKind.Class,
+    ReflectionKind.Interface,
+    ReflectionKind.TypeAlias,
+    ReflectionKind.Variable,
+    ReflectionKind.CallSignature,
+  ]
+  for (const kind of kinds) {
+    for (const reflection of project.getReflectionsByKind(kind)) {
+      const owner = kind === ReflectionKind.CallSignature ? reflection.parent : reflection
+      if (!owner?.parent?.kindOf([ReflectionKind.Project, ReflectionKind.Module])) continue
+      reflection.comment ??= new Comment()
+      if (reflection.comment.getTag('@since')) continue
+      reflection.comment.blockTags.push(
+        new CommentTag('@since', [{ kind: 'text', text: firstRelease }]),
+      )
+    }
+  }
+}
+
+// Where one parameter has a default, the others are said to default to `undefined`, which is not so.
+function withoutFalseDefaults(text) {
+  const lines = text.split('\n')
+  let column = -1
+  return lines
+    .map((line) => {
+      if (!line.startsWith('|')) {
+        column = -1
+        return line
+      }
+      const cells = line.split(/(?<!\\)\|/)
+      const header = cells.findIndex((cell) => cell.trim() === 'Default value')
+      if (header >= 0) column = header
+      if (column < 0 || cells[column]?.trim() !== '`undefined`') return line
+      cells[column] = '  '
+      return cells.join('|')
+    })
+    .join('\n')
 }

@@ -49,18 +49,46 @@ const guide: DefaultTheme.SidebarItem[] = [
     text: 'Fine print',
     items: [
       { text: 'Conventions we pin', link: '/guide/conventions' },
+      { text: 'Errors', link: '/errors/' },
       { text: 'How it is tested', link: '/guide/how-it-is-tested' },
       { text: 'Errata of common teaching', link: '/guide/errata' },
     ],
   },
 ]
 
-/** The pages that typedoc wrote, one collapsed group for each package. */
-function apiPages(): DefaultTheme.SidebarItem[] {
+/**
+ * What stands beside the pages that typedoc wrote: the packages, and the kinds of exports of the one at hand,
+ * which lead to their lists on its page. All names beside every page would make a hundred megabytes of them.
+ */
+function apiSidebars(): Record<string, DefaultTheme.SidebarItem[]> {
   const file = fileURLToPath(new URL('../api/typedoc-sidebar.json', import.meta.url))
   if (!existsSync(file)) throw new Error('docs/api is missing: run `pnpm run api` first')
-  return JSON.parse(readFileSync(file, 'utf8')) as DefaultTheme.SidebarItem[]
+  const packages = JSON.parse(readFileSync(file, 'utf8')) as DefaultTheme.SidebarItem[]
+  const beside = (here?: string): DefaultTheme.SidebarItem[] =>
+    packages.map(({ text, link, items = [] }) => ({
+      text: text!,
+      link: link!,
+      items: (link === here ? items : []).map(({ text: kind }) => ({
+        text: kind!,
+        link: `${link}#${kind!.toLowerCase().replaceAll(' ', '-')}`,
+      })),
+    }))
+  const ofPackages = packages.map(({ link }) => [link!, beside(link)] as const)
+  return { ...Object.fromEntries(ofPackages), '/api/': beside() }
 }
+
+/** Other names of what pages speak of, so that the search finds them by these as well. */
+const synonyms: readonly (readonly [speaks: RegExp, names: string])[] = [
+  [/kvHeads|kv_heads/, 'GQA grouped-query attention MQA multi-query'],
+  [/slidingWindow/, 'SWA local attention Mistral'],
+  [/cumulativeQueryLengths/, 'varlen cu_seqlens packing padding'],
+  [/logSumExp/, 'LSE softmax_lse'],
+  [/KeyValueCache|flash\.cache/, 'KV cache past_key_values decoding'],
+  [/createFlashAttention/, 'onnxruntime ORT transformers.js TensorFlow.js tfjs jax worker device'],
+  [/unsafe-eval/, 'CSP content security policy eval'],
+  [/scoreModifier/, 'FlexAttention score_mod attention bias'],
+  [/rotary|RoPE/i, 'rotary position embedding rope_theta rope_scaling'],
+]
 
 const measured = resultFiles().length > 0
 const lectured = existsSync(lectureFile)
@@ -74,6 +102,8 @@ export default defineConfig({
   lang: 'en',
   sitemap: { hostname: address.href },
   cleanUrls: true,
+  // Every page would say where all others are.
+  metaChunk: true,
   lastUpdated: false,
   srcExclude: [
     '**/README.md',
@@ -120,9 +150,18 @@ export default defineConfig({
           ]
         : []),
     ],
-    sidebar: { '/guide/': guide, '/api/': apiPages() },
+    sidebar: { '/guide/': guide, '/errors/': guide, ...apiSidebars() },
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        _render: (source, env, markdown) => {
+          const html = markdown.render(source, env)
+          const names = synonyms.flatMap(([speaks, other]) => (speaks.test(source) ? [other] : []))
+          return names.length > 0 ? `${html}<p>${names.join(' ')}</p>` : html
+        },
+      },
+    },
     docFooter: { prev: 'Previous', next: 'Next' },
     footer: { message: 'MIT licence' },
     socialLinks: [{ icon: 'github', link: source, ariaLabel: 'Source' }],

@@ -15,7 +15,7 @@ import {
   deepSpeedLocalSlidingWindow,
   deepSpeedVariable,
   dilatedWindow,
-  document,
+  sameDocument,
   fixed,
   globalTokens,
   longformer,
@@ -153,13 +153,13 @@ export const patternKinds: Readonly<Record<string, PatternKind>> = {
   },
   document: {
     draw: () => [],
-    build: (_, { keyLength }, choose) => document({ ids: documents(choose, keyLength) }),
+    build: (_, { keyLength }, choose) => sameDocument({ ids: documents(choose, keyLength) }),
     bounded: true,
   },
   documentBySequence: {
     draw: () => [],
     build: (_, { batch, keyLength }, choose) =>
-      document({ ids: Array.from({ length: batch }, () => documents(choose, keyLength)) }),
+      sameDocument({ ids: Array.from({ length: batch }, () => documents(choose, keyLength)) }),
     bounded: true,
   },
   sharedPrefix: {

@@ -7,7 +7,7 @@ import {
   zeros,
 } from '../../packages/core/src/index.ts'
 import type { AttentionOptions, AttentionShape } from '../../packages/core/src/index.ts'
-import { document, prefixLm } from '../../packages/masks/src/index.ts'
+import { sameDocument, prefixLm } from '../../packages/masks/src/index.ts'
 import { alibi, t5Bias } from '../../packages/positions/src/index.ts'
 import type { FlashAttention } from '../../packages/webgpu-flash/src/index.ts'
 import type { MisfitProblem } from './problem.ts'
@@ -60,7 +60,7 @@ const misfits: Readonly<Record<string, (shape: AttentionShape) => AttentionOptio
     mask: prefixLm(Array.from({ length: batch + 1 }, () => 1)),
   }),
   'documents of other sequences': ({ batch, keyLength }) => ({
-    mask: document({
+    mask: sameDocument({
       ids: Array.from({ length: batch - 1 === 1 ? batch + 1 : batch - 1 }, () =>
         Array.from({ length: keyLength }, () => 0),
       ),

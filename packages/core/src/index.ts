@@ -17,6 +17,7 @@ export {
   fromBfloat16Array,
   toBfloat16Array,
 } from './tensor/bfloat16.ts'
+export type { UnsupportedCode, UnsupportedErrorOptions } from './errors.ts'
 export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
 export {
   allocate,

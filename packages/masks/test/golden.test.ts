@@ -3,7 +3,7 @@ import { standardAttention, tensorFrom, toFloat64Array } from '@attn/core'
 import type { Tensor } from '@attn/core'
 import { describe, expect, test } from 'vitest'
 import golden from '../../core/test/golden/attention.json' with { type: 'json' }
-import { and, causal, document, fixed, prefixLm, slidingWindow, strided } from '../src/index.ts'
+import { and, causal, sameDocument, fixed, prefixLm, slidingWindow, strided } from '../src/index.ts'
 import type { Pattern } from '../src/index.ts'
 
 interface Spec {
@@ -23,7 +23,7 @@ const patterns: Readonly<Record<string, (spec: Spec) => Pattern>> = {
   slidingWindow: ({ left, right }) => slidingWindow(left!, right),
   strided: ({ stride }) => strided(stride!).merged(),
   fixed: ({ stride, summary }) => fixed(stride!, { summary: summary! }).merged(),
-  'document & causal': ({ documents }) => and(document({ ids: documents! }), causal()),
+  'document & causal': ({ documents }) => and(sameDocument({ ids: documents! }), causal()),
   prefixLM: ({ prefix }) => prefixLm(prefix!),
 }
 

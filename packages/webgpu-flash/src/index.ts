@@ -7,9 +7,16 @@
 // oxlint-disable-next-line unicorn/require-module-specifiers -- for its declarations
 export type {} from './device/webgpu-types.ts'
 export { createFlashAttention } from './run/flash-attention.ts'
-export type { FlashAttention, FlashAttentionOptions } from './run/flash-attention-interface.ts'
+export type {
+  FlashAttention,
+  CreateFlashAttentionOptions,
+} from './run/flash-attention-interface.ts'
 export type { AttentionPlan } from './run/attention-plan.ts'
-export type { ForwardInputs, ForwardOutputs } from './run/forward/forward-tensors.ts'
+export type {
+  ForwardInputs,
+  ForwardOutputs,
+  ForwardRequest,
+} from './run/forward/forward-tensors.ts'
 export type { PlanBackward } from './run/backward/plan-backward.ts'
 export type { PlanWeights } from './run/weights/plan-weights.ts'
 export type { WeightsInputs, WeightsOutput } from './run/weights/weights-tensors.ts'

@@ -5,7 +5,7 @@ import {
   attentionSinks,
   bigBird,
   causal,
-  document,
+  sameDocument,
   fixed,
   longformer,
   prefixLm,
@@ -19,7 +19,7 @@ export const namedMaskLength = 64
 const masks: Readonly<Record<string, Mask>> = {
   Causal: causal(),
   'Prefix LM': prefixLm(20),
-  'Packed documents': and(causal(), document({ lengths: [12, 22, 9, 21] })),
+  'Packed documents': and(causal(), sameDocument({ lengths: [12, 22, 9, 21] })),
   'Sliding window': slidingWindow(11),
   'Attention sinks': attentionSinks({ sinks: 4, recent: 12 }),
   Longformer: longformer({ window: 10, globalTokens: [0, 1, 2] }),

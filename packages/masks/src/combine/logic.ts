@@ -33,8 +33,8 @@ const conjunction = (masks: readonly Mask[]): BooleanExpression =>
  * @example
  * ```ts
  * import { evaluate } from '@attn/core'
- * import { and, causal, document } from '@attn/masks'
- * const packed = and(causal(), document({ lengths: [2, 3] }))
+ * import { and, causal, sameDocument } from '@attn/masks'
+ * const packed = and(causal(), sameDocument({ lengths: [2, 3] }))
  * packed.name // => 'causalAndDocument'
  * evaluate(packed.expression, { query: 2, key: 1, batch: 0 }) // => 0
  * ```

@@ -13,7 +13,7 @@ export type PerSequence = IntegerList | readonly IntegerList[]
 export type DocumentLayout = { readonly lengths: PerSequence } | { readonly ids: PerSequence }
 
 /**
- * S_i = {j : document(j) = document(i)}, in both directions; `and(causal(), document(...))` for
+ * S_i = {j : document(j) = document(i)}, in both directions; `and(causal(), sameDocument(...))` for
  * language models.
  *
  * @param layout - `lengths`: tokens of each document in order, their sum the sequence length.
@@ -26,21 +26,21 @@ export type DocumentLayout = { readonly lengths: PerSequence } | { readonly ids:
  * @example
  * ```ts
  * import { evaluate } from '@attn/core'
- * import { document } from '@attn/masks'
- * const { expression } = document({ lengths: [2, 3] })
+ * import { sameDocument } from '@attn/masks'
+ * const { expression } = sameDocument({ lengths: [2, 3] })
  * const keys = [0, 1, 2, 3, 4]
  * keys.filter((key) => evaluate(expression, { batch: 0, query: 3, key })) // => [2, 3, 4]
  * ```
  */
-export function document(layout: DocumentLayout): Pattern {
+export function sameDocument(layout: DocumentLayout): Pattern {
   const sequences = 'lengths' in layout ? idsFromLengths(layout.lengths) : idsOf(layout.ids)
   const [first] = sequences
-  if (!first || first.length === 0) throw new RangeError('document: need at least one position')
+  if (!first || first.length === 0) throw new RangeError('sameDocument: need at least one position')
   const length = first.length
   const other = sequences.findIndex((ids) => ids.length !== length)
   if (other >= 0) {
     throw new RangeError(
-      `document: every sequence needs the same length, got ${length} and ${sequences[other]!.length}`,
+      `sameDocument: every sequence needs the same length, got ${length} and ${sequences[other]!.length}`,
     )
   }
   const values = new Int32Array(sequences.length * length)
@@ -56,6 +56,19 @@ export function document(layout: DocumentLayout): Pattern {
   })
 }
 
+/**
+ * The name that `sameDocument` had, which hides a page's own `document`.
+ *
+ * @deprecated Write `sameDocument`.
+ *
+ * @example
+ * ```ts
+ * import { document as packed, sameDocument } from '@attn/masks'
+ * packed === sameDocument // => true
+ * ```
+ */
+export const document: typeof sameDocument = sameDocument
+
 function lists(values: PerSequence): readonly ArrayLike<number>[] {
   const sequences =
     typeof values[0] === 'object' ? (values as readonly IntegerList[]) : [values as IntegerList]
@@ -64,13 +77,13 @@ function lists(values: PerSequence): readonly ArrayLike<number>[] {
 
 function idsOf(ids: PerSequence): readonly ArrayLike<number>[] {
   const sequences = lists(ids)
-  for (const sequence of sequences) checkIntegers('document', 'ids', sequence, -(2 ** 31))
+  for (const sequence of sequences) checkIntegers('sameDocument', 'ids', sequence, -(2 ** 31))
   return sequences
 }
 
 function idsFromLengths(lengths: PerSequence): readonly Int32Array[] {
   return lists(lengths).map((sequence) => {
-    checkIntegers('document', 'lengths', sequence, 0)
+    checkIntegers('sameDocument', 'lengths', sequence, 0)
     const sizes = Array.from(sequence)
     const ids = new Int32Array(sizes.reduce((total, size) => total + size, 0))
     let start = 0

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   and,
   causal,
-  document,
+  sameDocument,
   not,
   or,
   perHead,
@@ -22,7 +22,7 @@ const known: readonly (readonly [Mask, Predicate])[] = [
   [causal(), (i, j) => j <= i],
   [slidingWindow(3, 2), (i, j) => i - 3 <= j && j <= i + 2],
   [prefixLm(6), (i, j) => j <= i || j < 6],
-  [document({ lengths: [5, 9, 10] }), (i, j) => (i < 5 ? j < 5 : j >= 5 && i < 14 === j < 14)],
+  [sameDocument({ lengths: [5, 9, 10] }), (i, j) => (i < 5 ? j < 5 : j >= 5 && i < 14 === j < 14)],
 ]
 const some = fc.array(fc.nat(known.length - 1), { minLength: 1, maxLength: 4 })
 const length = 24
@@ -62,7 +62,7 @@ test('perHead deals its masks to the heads in turn', () => {
 
 test('parts keep their names through combinators', () => {
   expect(names(or(prefixLm(2), slidingWindow(1)))).toEqual(['causal', 'prefix', 'slidingWindow'])
-  expect(names(and(document({ lengths: [4] }), prefixLm(2)))).toEqual(['causal', 'prefix'])
+  expect(names(and(sameDocument({ lengths: [4] }), prefixLm(2)))).toEqual(['causal', 'prefix'])
   expect(names(perHead([prefixLm(2), causal()]))).toEqual(['causal', 'prefix', 'causal'])
 })
 

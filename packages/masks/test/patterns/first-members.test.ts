@@ -1,7 +1,7 @@
 import { integerParameter, compile } from '@attn/core'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { causal, document, prefixLm, slidingWindow } from '../../src/index.ts'
+import { causal, sameDocument, prefixLm, slidingWindow } from '../../src/index.ts'
 import { pairs, pairsOf, pairsOfParts } from '../support/pairs.ts'
 
 const longest = 130
@@ -79,7 +79,7 @@ describe('document', () => {
       fc.property(lengths, (sizes) => {
         const owner = sizes.flatMap((size, index) => Array<number>(size).fill(index))
         fc.pre(owner.length > 0 && owner.length <= longest)
-        expect(pairsOf(document({ lengths: sizes }), owner.length)).toEqual(
+        expect(pairsOf(sameDocument({ lengths: sizes }), owner.length)).toEqual(
           pairs(owner.length, (i, j) => owner[i] === owner[j]),
         )
       }),
@@ -91,7 +91,7 @@ describe('document', () => {
     const ids = fc.array(fc.integer({ min: -1, max: 4 }), { minLength: 1, maxLength: longest })
     fc.assert(
       fc.property(ids, (owner) => {
-        expect(pairsOf(document({ ids: owner }), owner.length)).toEqual(
+        expect(pairsOf(sameDocument({ ids: owner }), owner.length)).toEqual(
           pairs(owner.length, (i, j) => owner[i] === owner[j] && owner[i]! >= 0),
         )
       }),
@@ -100,16 +100,16 @@ describe('document', () => {
   })
 
   test('takes a layout for each sequence of the batch', () => {
-    const packed = document({ lengths: [[4, 2], Int32Array.of(1, 2, 3)] })
+    const packed = sameDocument({ lengths: [[4, 2], Int32Array.of(1, 2, 3)] })
     expect(pairsOf(packed, 6, { batch: 0 })).toEqual(pairs(6, (i, j) => i < 4 === j < 4))
     const owner = [0, 1, 1, 2, 2, 2]
     expect(pairsOf(packed, 6, { batch: 1 })).toEqual(pairs(6, (i, j) => owner[i] === owner[j]))
   })
 
   test('refuses layouts that make no sequence', () => {
-    expect(() => document({ lengths: [] })).toThrow('document: need at least one position')
-    expect(() => document({ lengths: [-1] })).toThrow(RangeError)
-    expect(() => document({ ids: [[0, 1], [0]] })).toThrow('got 2 and 1')
-    expect(() => document({ ids: [0.5] })).toThrow(RangeError)
+    expect(() => sameDocument({ lengths: [] })).toThrow('sameDocument: need at least one position')
+    expect(() => sameDocument({ lengths: [-1] })).toThrow(RangeError)
+    expect(() => sameDocument({ ids: [[0, 1], [0]] })).toThrow('got 2 and 1')
+    expect(() => sameDocument({ ids: [0.5] })).toThrow(RangeError)
   })
 })

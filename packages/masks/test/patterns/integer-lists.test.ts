@@ -3,7 +3,7 @@ import { evaluate } from '@attn/core'
 import type { IntegerList } from '@attn/core'
 import { expect, test } from 'vitest'
 import {
-  document,
+  sameDocument,
   globalTokens,
   maskFromMatrix,
   prefixLm,
@@ -16,8 +16,8 @@ const patterns: Record<
   string,
   { of: (list: IntegerList) => Pattern; list: number[]; wrong: bigint }
 > = {
-  documentLengths: { of: (lengths) => document({ lengths }), list: [2, 3, 1], wrong: -1n },
-  documentIds: { of: (ids) => document({ ids }), list: [0, 1, 0, 1, -1, 2], wrong: 2n ** 31n },
+  documentLengths: { of: (lengths) => sameDocument({ lengths }), list: [2, 3, 1], wrong: -1n },
+  documentIds: { of: (ids) => sameDocument({ ids }), list: [0, 1, 0, 1, -1, 2], wrong: 2n ** 31n },
   globalTokens: { of: (tokens) => globalTokens(tokens), list: [0, 4], wrong: -1n },
   globalSet: { of: (tokens) => globalTokens(tokens), list: [0, 2, 4, 6, 8, 10], wrong: -1n },
   prefixLm: { of: (lengths) => prefixLm(lengths), list: [3], wrong: -1n },
@@ -41,7 +41,7 @@ test.each(Object.entries(patterns))('%s', (_, { of, list, wrong }) => {
 
 test('a list for each sequence, a matrix', () => {
   const ids = [BigInt64Array.of(0n, 0n, 1n), BigInt64Array.of(0n, 1n, 1n)]
-  const { expression } = document({ ids })
+  const { expression } = sameDocument({ ids })
   expect(evaluate(expression, { batch: 1, query: 0, key: 1 })).toBe(0)
   expect(evaluate(expression, { batch: 0, query: 0, key: 1 })).toBe(1)
   const matrix = maskFromMatrix([BigInt64Array.of(1n, 0n), BigInt64Array.of(1n, 1n)])

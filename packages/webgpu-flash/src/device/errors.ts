@@ -4,21 +4,29 @@
 /** The device went away: driver reset, page in the background, `destroy`. Make a new library. */
 export class DeviceLostError extends Error {
   override readonly name: string = 'DeviceLostError'
+  /** What to look up in the documentation. */
+  readonly code = 'ATTN_DEVICE_LOST'
 }
 
 /** The GPU had no memory left for a call. Release tensors, or split the work. */
 export class GpuOutOfMemoryError extends Error {
   override readonly name: string = 'GpuOutOfMemoryError'
+  /** What to look up in the documentation. */
+  readonly code = 'ATTN_OUT_OF_MEMORY'
 }
 
 /** WebGPU refused a command. With tensors made by this library it is a bug worth reporting. */
 export class GpuValidationError extends Error {
   override readonly name: string = 'GpuValidationError'
+  /** What to look up in the documentation. */
+  readonly code = 'ATTN_VALIDATION'
 }
 
 /** The driver failed at something that is valid, such as compiling a large shader. */
 export class GpuInternalError extends Error {
   override readonly name: string = 'GpuInternalError'
+  /** What to look up in the documentation. */
+  readonly code = 'ATTN_INTERNAL'
 }
 
 /** What a guarded call tells about itself. */

@@ -41,12 +41,14 @@ export async function requestDevice(
   if (!found) {
     throw new UnsupportedError(
       'createFlashAttention: no WebGPU here. Use a browser that has it (https pages only), or in Node install the package webgpu',
+      { code: 'ATTN_NO_WEBGPU' },
     )
   }
   const adapter = await found.requestAdapter({ powerPreference })
   if (!adapter) {
     throw new UnsupportedError(
       'createFlashAttention: WebGPU found no adapter. Update the graphics driver, or use a software adapter such as SwiftShader',
+      { code: 'ATTN_NO_ADAPTER' },
     )
   }
   const requiredLimits = Object.fromEntries(
@@ -81,7 +83,7 @@ async function nodeGpu(): Promise<GPU | undefined> {
     if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined
     throw new UnsupportedError(
       `createFlashAttention: the package webgpu does not load here: ${(error as Error).message}`,
-      { cause: error },
+      { code: 'ATTN_WEBGPU_PACKAGE', cause: error },
     )
   }
   // GPUBufferUsage and its like, which browsers have without asking.

@@ -22,7 +22,7 @@ import type { PartialAttention } from './merge/merge-tensors.ts'
 import type { RotateOptions } from './rotate/rotate-tensor.ts'
 
 /** Where the library is to run. */
-export interface FlashAttentionOptions {
+export interface CreateFlashAttentionOptions {
   /**
    * A device of the caller's, or a promise of one, such as `ort.env.webgpu.device`. It stays the
    * caller's: `destroy` frees buffers, not the device.

@@ -19,13 +19,13 @@ import { attentionBackwardOf } from './backward/attention-backward.ts'
 import { attentionOf } from './attention-once.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
-import type { FlashAttention, FlashAttentionOptions } from './flash-attention-interface.ts'
+import type { FlashAttention, CreateFlashAttentionOptions } from './flash-attention-interface.ts'
 import { createKeyValueCache } from './cache/kv-cache.ts'
 import { createMerger } from './merge/merge.ts'
 import { rotateTensor } from './rotate/rotate-tensor.ts'
 import { downloadTensor, uploadTensor } from './transfer.ts'
 
-const libraryOptions: OptionNames<FlashAttentionOptions> = {
+const libraryOptions: OptionNames<CreateFlashAttentionOptions> = {
   device: true,
   adapterInfo: true,
   gpu: true,
@@ -53,7 +53,7 @@ const libraryOptions: OptionNames<FlashAttentionOptions> = {
  * ```
  */
 export async function createFlashAttention(
-  options: FlashAttentionOptions = {},
+  options: CreateFlashAttentionOptions = {},
 ): Promise<FlashAttention> {
   checkOptions('createFlashAttention', options, libraryOptions)
   const own =
@@ -90,7 +90,7 @@ async function withProofs(device: GPUDevice, claimed: Capabilities): Promise<Cap
 export function createLibrary(
   device: GPUDevice,
   capabilities: Capabilities,
-  records?: FlashAttentionOptions['tuning'],
+  records?: CreateFlashAttentionOptions['tuning'],
   letGo = (): void => {},
 ): FlashAttention {
   const buffers = createBufferPool(device)

@@ -7,7 +7,7 @@ import {
   blockDiagonal,
   causal,
   dilatedWindow,
-  document,
+  sameDocument,
   fixed,
   longformer,
   neighbourhood,
@@ -121,7 +121,7 @@ export const maskChoices: readonly MaskChoice[] = [
     note: 'Documents of random lengths in one sequence.',
     fields: [field('documents', 'Documents', 8, 1)],
     build: ({ documents }, { queryLength }) =>
-      and(causal(), document({ lengths: documentLengths(documents!, queryLength) })),
+      and(causal(), sameDocument({ lengths: documentLengths(documents!, queryLength) })),
   },
   {
     id: 'longformer',
