@@ -7,10 +7,12 @@ export const lectureFile: string = fileURLToPath(
   new URL('../results/lecture.json', import.meta.url),
 )
 
-/** What `attn extrapolate` found. */
-export const laboratoryFile: string = fileURLToPath(
-  new URL('../results/lab/extrapolate.json', import.meta.url),
-)
+/** What `attn extrapolate` and `attn patterns` found. */
+export const laboratoryFiles: readonly string[] = [
+  'extrapolate',
+  'patterns-text-learned',
+  'patterns-images-learned',
+].map((name) => fileURLToPath(new URL(`../results/lab/${name}.json`, import.meta.url)))
 
 /** Absolute paths. Empty in a checkout that holds no measurements; the page is then left out. */
 export function resultFiles(): string[] {

@@ -17,13 +17,15 @@ import { drawHierarchy } from '../../../packages/bench/src/hierarchy/figure.ts'
 import { drawTraffic } from '../../../packages/bench/src/io/figure.ts'
 import { countTrafficCurves } from '../../../packages/bench/src/io/traffic-report.ts'
 import { drawExtrapolation } from '../../../packages/bench/src/lab/extrapolate/figure.ts'
+import type { PatternReport } from '../../../packages/bench/src/lab/patterns/compare-patterns.ts'
+import { drawPatterns } from '../../../packages/bench/src/lab/patterns/figure.ts'
 import { drawPartition } from '../../../packages/bench/src/partition/figure.ts'
 import { drawPeersChart } from '../../../packages/bench/src/report/peers-svg.ts'
 import { drawPositions } from '../../../packages/bench/src/report/positions-plot.ts'
 import { drawChart } from '../../../packages/bench/src/report/svg.ts'
 import { drawLosses } from '../../../packages/bench/src/report/train-plot.ts'
 import { drawSparse } from '../../../packages/bench/src/sparse/svg.ts'
-import { laboratoryFile, resultFiles } from '../results.ts'
+import { laboratoryFiles, resultFiles } from '../results.ts'
 
 /** A picture, and what makes it. */
 export interface GalleryPicture {
@@ -51,13 +53,17 @@ const charts: Readonly<
   'attn-partition/1': { command: 'attn partition --svg', draw: drawPartition },
   'attn-device/1': { command: 'attn device --svg', draw: drawHierarchy },
   'attn-extrapolate/1': { command: 'attn extrapolate --svg', draw: drawExtrapolation },
+  'attn-patterns/1': {
+    command: 'attn patterns --svg',
+    draw: (report: PatternReport) => drawPatterns([report]),
+  },
 }
 
 /** @public VitePress calls it. */
 export default {
   watch: ['../../results/*.json'],
   load(): Gallery {
-    const drawn = [...resultFiles(), laboratoryFile].filter(existsSync).flatMap((file) => {
+    const drawn = [...resultFiles(), ...laboratoryFiles].filter(existsSync).flatMap((file) => {
       const report = JSON.parse(readFileSync(file, 'utf8')) as { schema: string }
       const chart = charts[report.schema]
       return chart
