@@ -1,8 +1,8 @@
 // Float32 by products of float16 halves (kernels/forward/split): for which calls, and the memory it takes. Every
 // such plan carries both kernels, since the numbers of a call may not allow for halves; which one runs is
 // decided on the GPU.
-import { UnsupportedError } from '@attn/core'
-import type { AttentionShape } from '@attn/core'
+import { nodesOf, UnsupportedError } from '@attn/core'
+import type { AttentionShape, ScoreModifier } from '@attn/core'
 import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
 import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
@@ -35,6 +35,11 @@ export interface SplitProducts {
  * first call takes a second longer.
  */
 const leastOperations = 2 ** 34
+/**
+ * Tiles that masks hide parts of cost several times as much as others here. With a fifth of them a window is as
+ * fast either way, with two fifths three times slower, measured on an NVIDIA H200.
+ */
+const mostPartial = 0.1
 /** Queries that share the splitting of a key, in all heads on it. */
 const leastQueriesOfKey = 256
 /** Workgroups that measure a call, and pieces of a plane, which the choice reads one after the other. */
@@ -66,12 +71,15 @@ export function planSplitProducts(
 
 /** Why a float32 call cannot be computed by halves; undefined where it can. */
 export function whyNotSplit(plan: ForwardPlan, capabilities: Capabilities): string | undefined {
-  const { shape, decode, passes } = plan
+  const { shape, attention, decode, passes } = plan
   const { limits } = capabilities
   if (!chooseMatrixTile(shape, capabilities, 'halves'))
     return whyNoMatrixTile(shape, capabilities, 'halves')
   if (decode) return 'the decode kernel is for few queries'
   if (passes) return 'subgroup matrices take tokens in natural order'
+  if (attention.scoreModifiers.some(mayAddHuge)) {
+    return 'numbers of a score modifier are beyond 2^100, or lie elsewhere and might be'
+  }
   const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
   const largest = Math.max(...Object.values(splitBytesOf(shape)))
   if (largest > most) {
@@ -82,6 +90,20 @@ export function whyNotSplit(plan: ForwardPlan, capabilities: Capabilities): stri
     return `more sequences or heads than maxComputeWorkgroupsPerDimension=${workgroups}`
   }
   return undefined
+}
+
+/**
+ * Whether a modifier could make scores so large that powers of two do not hold them: additive masks have the
+ * lowest float for what they hide, and where they hide a whole row it is the mean of its values.
+ */
+function mayAddHuge({ expression }: ScoreModifier): boolean {
+  const huge = (value: number): boolean => Number.isFinite(value) && Math.abs(value) >= 2 ** 100
+  return nodesOf(expression.node).some((node) => {
+    if (node.kind === 'constant') return typeof node.value === 'number' && huge(node.value)
+    if (node.kind !== 'lookup') return false
+    const { type, values, elsewhere } = node.table
+    return type === 'float' && (elsewhere !== undefined || values.some(huge))
+  })
 }
 
 function splitProducts(plan: ForwardPlan, capabilities: Capabilities): SplitProducts {
@@ -115,6 +137,8 @@ function isWorthwhile(
   const { shape, packedMap, blockMap, tile, tuned, splitRows } = plan
   if (given || splitRows || isSoftware(capabilities)) return false
   if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
+  if (packedMap && packedMap.visited - packedMap.full > mostPartial * packedMap.visited)
+    return false
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const maps = blockMap ? blockMap.batch * blockMap.heads : 1
   const pairs = packedMap

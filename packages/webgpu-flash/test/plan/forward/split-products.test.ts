@@ -1,5 +1,5 @@
 // Which float32 calls are planned by products of float16 halves, what the plan says of it and holds for it.
-import { floatTable, mask, scoreModifier } from '@attn/core'
+import { biasFromTensor, floatTable, mask, scoreModifier } from '@attn/core'
 import { describe, expect, it } from 'vitest'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
@@ -15,7 +15,8 @@ const device = {
 }
 const call = { heads: 16, queryLength: 4096, headDim: 64 }
 const causal = mask('causal', ({ query, key }) => key.le(query))
-const window = mask('window', ({ query, key }) => key.le(query).and(key.gt(query.sub(32))))
+const window = (width: number) =>
+  mask('window', ({ query, key }) => key.le(query).and(key.gt(query.sub(width))))
 const strided = {
   ...mask('strided', ({ query, key }) => query.sub(key).mod(64).eq(0)),
   orders: [{ kind: 'residues', stride: 64 } as const],
@@ -33,7 +34,10 @@ describe('planSplitProducts', () => {
     expect(splits({ queryLength: 1024 })).toBe(false)
     expect(splits({ queryLength: 8, keyLength: 65536, heads: 64 })).toBe(false)
     // 32 keys of each query: few tiles.
-    expect(splits({ mask: window })).toBe(false)
+    expect(splits({ mask: window(32) })).toBe(false)
+    // Enough of them, and a fifth partial.
+    expect(splits({ queryLength: 65536, mask: window(512) })).toBe(false)
+    expect(splits({ queryLength: 65536, mask: window(4096) })).toBe(true)
   })
 
   it('leaves other kernels what is theirs', () => {
@@ -43,6 +47,18 @@ describe('planSplitProducts', () => {
     expect(splits({ headDim: 144 })).toBe(false)
     expect(splits({ tile: plan({}).tile })).toBe(false)
     expect(splits({}, { ...device, subgroupMatrices: [] })).toBe(false)
+    // Whole rows of the lowest float are a mean.
+    const lowest = -3.4028234663852886e38
+    const additive = biasFromTensor([0, lowest], [1, 1, 1, 2])
+    const adding = scoreModifier('adding', (score) => score.add(lowest))
+    for (const scoreModifiers of [[additive], [adding]]) {
+      expect(splits({ keyLength: 2, scoreModifiers })).toBe(false)
+      expect(() => plan({ keyLength: 2, scoreModifiers, tile: 'subgroup-matrix' })).toThrow(
+        'beyond 2^100',
+      )
+    }
+    const hiding = biasFromTensor([0, -Infinity], [1, 1, 1, 2])
+    expect(splits({ keyLength: 2, scoreModifiers: [hiding], tile: 'subgroup-matrix' })).toBe(true)
     expect(splits({}, { ...device, limits: { ...device.limits, maxBufferSize: 2 ** 24 } })).toBe(
       false,
     )
