@@ -74,7 +74,7 @@ export interface PlanExplanation {
    * finite or too far apart do not allow for it: the GPU finds out, and `otherwise` is the tile of the plain
    * kernel that then computes the call.
    */
-  readonly products?: { readonly ofEach: 3; readonly otherwise: ForwardTile }
+  readonly products?: { readonly ofEach: 3; readonly otherwise: ForwardTile } | undefined
   /** What is turned before attention, and how; undefined without `rope`. */
   readonly rope?: RopeExplanation | undefined
   /** Multiplications and additions in visited tiles: 2 (D + Dv) for each pair. */
@@ -94,7 +94,7 @@ export interface PlanExplanation {
     /** Queries and keys turned by `rope`, from the first call on. */
     readonly rotated: number
     /** Queries, keys and values as float16 halves, where the call is computed by `products` of them. */
-    readonly halves?: number
+    readonly halves?: number | undefined
   }
   /** Bytes of the scores of all pairs, which attention that stores them would need. */
   readonly scoreBytes: number
