@@ -25,6 +25,26 @@ export const rooms: readonly Room[] = [
       'See why FlashAttention is fast: it computes the same numbers, and moves far fewer of them through memory.',
     component: () => import('./rooms/stepper/FlashStepperRoom.vue'),
   },
+  {
+    id: 'position',
+    title: 'Position lab',
+    lesson:
+      'Turn the dials of RoPE past the training length, see why its scores explode there, and train two methods to compare.',
+    component: () => import('./rooms/position/PositionLab.vue'),
+  },
+  {
+    id: 'cache',
+    title: 'Cache and decode',
+    lesson: 'Append tokens to a key/value cache, and see what each step has to read.',
+    component: () => import('./rooms/cache/CacheRoom.vue'),
+  },
+  {
+    id: 'device',
+    title: 'This device',
+    lesson:
+      'Find out which kernels your GPU gets, why not faster ones, and what flash attention gains on it.',
+    component: () => import('./rooms/device/DeviceRoom.vue'),
+  },
 ]
 
 export function roomNamed(id: string): Room {

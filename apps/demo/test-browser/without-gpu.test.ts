@@ -25,3 +25,21 @@ test('refuses what would take minutes', async () => {
     .element(page.getByRole('alert'), { timeout: 240_000 })
     .toMatchTextContent('Choose a shorter length')
 })
+
+test('the device room measures the CPU, and gives out its result file', async () => {
+  openPage('#/device')
+  await expect.element(page.getByText('There is no GPU to ask.'), { timeout: 60_000 }).toBeVisible()
+  await userEvent.click(page.getByRole('button', { name: 'Measure' }))
+  await expect
+    .element(page.getByRole('button', { name: 'Result file' }), { timeout: 240_000 })
+    .toBeVisible()
+  await expect.element(page.getByRole('rowheader', { name: '512' })).toBeVisible()
+})
+
+test('the cache room shows what is read, and times nothing', async () => {
+  openPage('#/cache')
+  await expect
+    .element(page.getByText('There is no GPU to measure.'), { timeout: 60_000 })
+    .toBeVisible()
+  await expect.element(page.getByRole('button', { name: 'Measure' })).toBeDisabled()
+})
