@@ -14,6 +14,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['choose-powers', 'var<storage, read_write> powers:'],
   ['halve-rows', 'Halves: array<vec4<f16>>;'],
   ['gradient-split', 'subgroup_matrix_left<', 'var<workgroup> visitedRows:'],
+  ['sum-parts', 'var<storage, read> dQueryParts:'],
   ['backward-matrix', 'subgroup_matrix_left<', 'var<storage, read> dOutput:'],
   ['backward-key-value', 'var<storage, read_write> dKey:'],
   ['backward-query', 'var<storage, read_write> dQuery:'],

@@ -189,6 +189,18 @@ describe.skipIf(!gpu)('backward kernels on subgroup matrices', { timeout: 180_00
     expect(await backwardProblems(withValues(each, 2 ** -7), attend())).toEqual([])
   })
 
+  test('several workgroups that share the rows of dQ', async (context) => {
+    const each = caseOf(
+      'in parts',
+      { queryLength: 17, keyLength: 1100 },
+      { mask: causal },
+    )(headDimOf(context))
+    expect(await backwardProblems(each, attend())).toEqual([])
+    const { shape, options } = each
+    const explained = flash.plan({ ...shape, ...options, training: true }).explain()
+    expect(explained.backward!.memoryBytes.copies).toBeGreaterThan(0)
+  })
+
   test('dispatches that add to what earlier ones wrote', async (context) => {
     const each = ragged(headDimOf(context))
     expect(await backwardProblems(each, attend(['query', 'key'], { workBudget: 20_000 }))).toEqual(

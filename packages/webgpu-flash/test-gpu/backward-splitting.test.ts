@@ -27,6 +27,8 @@ const learnedAlibi = scoreModifier('learnedAlibi', (score, { head, query, key })
 
 const sizes = { batch: 2, heads: 4, kvHeads: 2, queryLength: 150, keyLength: 170, headDim: 20 }
 const single = { batch: 1, heads: 1, kvHeads: 1, queryLength: 300, keyLength: 330, headDim: 20 }
+/** Several workgroups share the rows of dQ. */
+const few = { batch: 2, heads: 2, kvHeads: 1, queryLength: 5, keyLength: 2100, headDim: 20 }
 /** Work of one pair of tiles of the kernel of dK and dV. */
 const pair = 64 * 32 * 4 * (20 + 20)
 
@@ -39,6 +41,12 @@ const problems: readonly (readonly [string, BackwardProblem, Record<string, numb
     {},
   ],
   ['query heads of one key head, by work', { ...sizes, kvHeads: 1, workBudget: 2 * pair }, {}],
+  ['few queries and many keys, in parts', few, {}],
+  [
+    'the same under a mask, by work, with odd dims',
+    { ...few, headDim: 5, mask: causal, workBudget: 40 * pair },
+    {},
+  ],
   ['batch and heads, by workgroups', sizes, { maxComputeWorkgroupsPerDimension: 1 }],
   ['batch and heads, by bindings', sizes, { maxStorageBufferBindingSize: 20_000 }],
   [
@@ -103,6 +111,7 @@ describe.skipIf(!gpu)('a backward pass run twice', () => {
       },
     ],
     ['in float16', { ...sizes, mask: causal, dtype: 'float16' as const }],
+    ['in parts', few],
   ])('gives the same bits, %s', async (_, problem) => {
     expect(await runBackward(flash, problem)).toEqual(await runBackward(flash, problem))
   })

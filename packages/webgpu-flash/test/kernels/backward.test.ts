@@ -10,6 +10,7 @@ import type { PlanOptions } from '../../src/plan/plan.ts'
 import {
   keyKernel,
   measureKernel,
+  partsKernel,
   queryKernel,
   rowsKernel,
   unsplitKernel,
@@ -35,7 +36,9 @@ const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
 
 const teamTile = { ...tile, sourceChunk: 8, teams: 2, parts: 2 } as const
 
-function code(options: Partial<PlanOptions> = {}): Record<'rows' | 'key' | 'query', string> {
+function code(
+  options: Partial<PlanOptions> = {},
+): Record<'rows' | 'key' | 'query', string> & { readonly sum: string | undefined } {
   const forward = planForward({ ...base, ...options }, defaultCapabilities)
   const { backwardTiles: tiles = { query: tile, key: tile } } = options
   const plan = planBackward('flash.plan', forward, tiles, defaultCapabilities)
@@ -52,10 +55,13 @@ function code(options: Partial<PlanOptions> = {}): Record<'rows' | 'key' | 'quer
     rows: rowsKernel(plan, accesses).code,
     key: keyKernel(plan, accesses).code,
     query: queryKernel(plan, accesses).code,
+    sum: partsKernel(plan, accesses)?.code,
   }
 }
 
 const dropout = { rate: 0.5, seed: 1 }
+/** Several workgroups share the rows of dQ. */
+const few = { queryLength: 16, keyLength: 4096 }
 
 /** The kernels on subgroup matrices. */
 function matrixCode(options: Partial<PlanOptions> = {}) {
@@ -97,6 +103,7 @@ describe('the backward kernels', () => {
     ['query-causal', code({ mask: causal }).query],
     ['query-table-softcap', code({ scoreModifiers: [alibi, softcap(5)] }).query],
     ['key-value-teams', code({ backwardTiles: { key: teamTile } }).key],
+    ['query-in-parts', code({ ...few, mask: causal }).query],
     ['query-teams-causal', code({ mask: causal, backwardTiles: { query: teamTile } }).query],
   ])('%s', async (name, text) => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/backward-${name}.wgsl`)
@@ -120,6 +127,7 @@ describe('the backward kernels', () => {
     ['measure-rows', splitCode().before[0]],
     ['choose-powers', splitCode().before[4]],
     ['halve-rows', splitCode().before[6]],
+    ['sum-parts', code(few).sum],
   ])('%s', async (name, text) => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/${name}.wgsl`)
   })

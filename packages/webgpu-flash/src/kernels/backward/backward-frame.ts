@@ -19,8 +19,35 @@ import type { PairGrid, SoftmaxRow } from '../tile/pair-gradient.ts'
 import type { TileSource } from '../tile/source.ts'
 import { teamOrigin } from '../tile/team-products.ts'
 
+/** How a kernel walks the tiles of its rows. */
+export interface WalkConfig {
+  /** Whether tiles come from a block map; without one all are visited. */
+  readonly blockMap: boolean
+  /** Whether rows are shared by several workgroups, each with a part of the columns. */
+  readonly inParts: boolean
+}
+
+/** Before the names of the first and the last column tile: a workgroup's own ones, or its dispatch's. */
+export const columnsFrom = (inParts: boolean): string => (inParts ? '' : 'params.')
+
+/** Fields of a kernel whose rows are shared. */
+const partFields: readonly string[] = ['parts', 'partTiles', 'partSize']
+
+/** Declares `batch`, and the part of the columns that a workgroup has. */
+export function ownPart(inParts: boolean): string {
+  if (!inParts) return 'let batch = params.batchBase + workgroup.z;'
+  return `let batch = params.batchBase + workgroup.z / params.parts;
+let ownPart = workgroup.z % params.parts;
+let columnTileBegin = params.columnTileBegin + ownPart * params.partTiles;
+let columnTileEnd = min(columnTileBegin + params.partTiles, params.columnTileEnd);`
+}
+
+/** Declares where the gradient of a workgroup's rows begins: of its part, where there are several. */
+export const ownGradient = (inParts: boolean): string =>
+  `let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead${inParts ? ' + ownPart * params.partSize' : ''};`
+
 /** What decides the text of either kernel. */
-export interface GradientConfig {
+export interface GradientConfig extends WalkConfig {
   readonly tile: BackwardTile
   readonly memory: BackwardMemory
   readonly headDim: number
@@ -32,8 +59,6 @@ export interface GradientConfig {
   readonly softmaxRow: SoftmaxRow
   readonly rules: GradientRules
   readonly dropout: boolean
-  /** Whether tiles come from a block map; without one all are visited. */
-  readonly blockMap: boolean
   /** Whether only those heads are its whose rows cannot be split; see kernels/split. */
   readonly unsplitOnly: boolean
   readonly descriptorWords: number
@@ -116,12 +141,13 @@ const scalarFields: readonly string[] = [
 /** The uniform fields of a kernel that writes these tensors, and `extra` ones. */
 export function gradientFields(
   outputs: readonly string[],
-  dropout: boolean,
+  { dropout, inParts }: Pick<GradientConfig, 'dropout' | 'inParts'>,
   extra: readonly string[] = [],
 ): readonly string[] {
   return [
     ...addressFields([...gradientInputs, ...outputs]),
     ...scalarFields,
+    ...(inParts ? partFields : []),
     ...extra,
     ...(dropout ? dropoutFields : []),
   ]
@@ -166,7 +192,7 @@ export function gradientPreamble(
   const native = accesses.some(usesFloat16)
   const fields = gradientFields(
     outputs.map(({ name }) => name),
-    config.dropout,
+    config,
     extraFields,
   )
   return [
@@ -227,15 +253,16 @@ export const mapPlaneFunction: string = `fn mapPlane(batch: u32, head: u32) -> u
  * @param queriesExist - Text that says whether every one is within the queries. Default: it does not matter.
  */
 export function forEachColumnTile(
-  blockMap: boolean,
+  { blockMap, inParts }: WalkConfig,
   keysExist: string,
   body: string,
   queriesExist?: string,
 ): string {
+  const own = columnsFrom(inParts)
   const fullIf = (text: string): string =>
     `let full = ${text}${queriesExist === undefined ? '' : ` && ${queriesExist}`};\n${body}`
   if (!blockMap) {
-    return `for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+    return `for (var columnTile = ${own}columnTileBegin; columnTile < ${own}columnTileEnd; columnTile++) {
 ${indent(fullIf(keysExist), 2)}
 }`
   }
@@ -244,8 +271,8 @@ let endRun = data[mapRow + 1u];
 for (var run = data[mapRow]; run < endRun; run++) {
   let start = data[params.mapRunsBase + 2u * run];
   let packed = data[params.mapRunsBase + 2u * run + 1u];
-  let endTile = min(start + (packed >> 1u), params.columnTileEnd);
-  for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
+  let endTile = min(start + (packed >> 1u), ${own}columnTileEnd);
+  for (var columnTile = max(start, ${own}columnTileBegin); columnTile < endTile; columnTile++) {
 ${indent(fullIf('(packed & 1u) == 1u'), 4)}
   }
 }`

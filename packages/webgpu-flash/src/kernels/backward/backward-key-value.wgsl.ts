@@ -89,7 +89,7 @@ function mainBody(
     (stride) => stride / tile.threadColumns,
   ) as [number, number]
   const walk = forEachColumnTile(
-    blockMap,
+    config,
     '(rowTile + 1u) * tileRows <= keyCount',
     teams ? teamTileBody(config, teams) : tileBody(config),
     '(columnTile + 1u) * tileColumns <= params.queryLength',

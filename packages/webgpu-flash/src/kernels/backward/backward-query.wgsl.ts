@@ -13,6 +13,8 @@ import {
   gradientSources,
   inputBindings,
   mapPlaneFunction,
+  ownGradient,
+  ownPart,
   ownRowTile,
   threadOrigin,
   unlessSplit,
@@ -95,7 +97,7 @@ ${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery',
   const body = teams ? teamTileBody(config, teams) : tileBody(config)
   return `${threadOrigin(tile, grid)}
 let head = params.headBegin + workgroup.y;
-let batch = params.batchBase + workgroup.z;
+${ownPart(config.inParts)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
@@ -104,7 +106,7 @@ ${unlessSplit(config, 'head', 'rowTile * tileRows')}let queryBase = params.query
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
-let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead;
+${ownGradient(config.inParts)}
 let firstQuery = rowTile * tileRows;
 let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
@@ -115,7 +117,7 @@ ${teams ? shareSoftmax(grid, teams, 2 * threadCount(grid)) : softmaxOfQueries(gr
 ${withCare(
   `${startAccumulators(registers)}
 ${startTableSums(grid, tables)}
-${forEachColumnTile(blockMap, '(columnTile + 1u) * tileColumns <= keyCount', body, tables.length > 0 ? '(rowTile + 1u) * tileRows <= params.queryLength' : undefined)}`,
+${forEachColumnTile(config, '(columnTile + 1u) * tileColumns <= keyCount', body, tables.length > 0 ? '(rowTile + 1u) * tileRows <= params.queryLength' : undefined)}`,
   `${store}
 ${storeTableSums(grid, tables)}`,
   registers.flat(),

@@ -12,6 +12,7 @@ import { gradientHeadroom } from './backward-matrices.ts'
 import type { GradientRows } from './backward-tiles.ts'
 import { chooseGradientKernel } from './choose-gradient-kernel.ts'
 import type { BackwardTiles, GradientPass, PassOfRows } from './gradient-passes.ts'
+import { queryParts } from './query-parts.ts'
 import { packBlockMap } from '../pack-block-map.ts'
 import { headWords } from '../head-words.ts'
 import type { ForwardPlan } from '../plan.ts'
@@ -77,6 +78,7 @@ export function planBackward(
   const placed = <Chosen extends { readonly tile: { rows: number; columns: number } }>(
     rowTokens: 'queries' | 'keys',
     kernel: Chosen,
+    parts = 1,
   ): Chosen & Omit<PassOfRows, 'tileOrigin'> => {
     const ofQueries = rowTokens === 'queries'
     const { rows, columns } = kernel.tile
@@ -100,6 +102,7 @@ export function planBackward(
       blockMap,
       packedMap,
       mapBase,
+      parts,
       pairOperations: ofQueries ? 4 * headDim + 2 * valueDim : 4 * headDim + 4 * valueDim,
     }
   }
@@ -117,8 +120,13 @@ export function planBackward(
         tables: gradients === 'query' && lookups.length > 0,
       },
     )
-    if (kernel.kind !== 'split-matrix') return placed(rowTokens, kernel)
-    return { ...placed(rowTokens, kernel), unsplit: placed(rowTokens, kernel.unsplit) }
+    // Sums of tables' gradients are one for each row of tiles.
+    const parts =
+      gradients === 'query' && lookups.length === 0 ? queryParts(shape, kernel.tile, limits) : 1
+    const placedKernel = placed(rowTokens, kernel, parts)
+    if (placedKernel.kind !== 'split-matrix') return placedKernel
+    // Of either, heads have as many parts.
+    return { ...placedKernel, unsplit: placed(rowTokens, placedKernel.unsplit, parts) }
   }
   const query = passOf('query')
   const key = passOf('key')

@@ -3,6 +3,7 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
 import type { GradientPass, GradientTile } from './gradient-passes.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
+import { copyBytes } from './query-parts.ts'
 import { splitStorage } from './split-storage.ts'
 import { describeOrigin } from '../tuning.ts'
 
@@ -52,6 +53,8 @@ export interface BackwardExplanation {
     readonly tableSums: number
     /** Halves of float32 tensors, where they are multiplied on subgroup matrices: as large as the tensors. */
     readonly halves: number
+    /** Copies of dQ in float32, where several workgroups share its rows: at most 64 MiB. */
+    readonly copies: number
     readonly gradients: number
   }
 }
@@ -84,10 +87,13 @@ export function backwardWorkspace(plan: BackwardPlan): {
   readonly tableSums: number
   /** Of split float32. */
   readonly split: ReturnType<typeof splitStorage> | undefined
+  /** Of dQ. */
+  readonly copies: number
 } {
   const { forward, storage } = plan
   const { batch, heads, queryLength } = forward.shape
   return {
+    copies: plan.query.parts > 1 ? plan.query.parts * copyBytes(forward.shape) : 0,
     split: isSplit(plan) ? splitStorage(forward.shape) : undefined,
     softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
     magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(forward).length : 0,
@@ -147,7 +153,7 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
   const rows = batch * heads * queryLength
   const gradients =
     bytesOfOne * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
-  const { softmaxRows, magnitudes, tableSums, split } = backwardWorkspace(plan)
+  const { softmaxRows, magnitudes, tableSums, split, copies } = backwardWorkspace(plan)
   const halves = Object.values(split?.halves ?? {}).reduce((sum, bytes) => sum + bytes, 0)
   const powers = split ? split.ranges + split.powers : 0
   // Each visit reads Q, K, V and dO; what is summed is read once more.
@@ -163,14 +169,15 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
     floatingPointOperations: query.floatingPointOperations + key.floatingPointOperations,
     bytes: {
       // Tensors that are split are read twice for that.
-      read: elements * bytesOfOne + 4 * rows + 2 * halves,
-      written: gradients + softmaxRows + magnitudes + powers + tableSums + halves,
+      read: elements * bytesOfOne + 4 * rows + 2 * halves + copies,
+      written: gradients + softmaxRows + magnitudes + powers + tableSums + halves + copies,
     },
     memoryBytes: {
       softmaxRows: softmaxRows + magnitudes + powers,
       tables: 4 * plan.data.length,
       tableSums,
       halves,
+      copies,
       gradients,
     },
   }

@@ -33,6 +33,11 @@ export interface PassOfRows {
   readonly packedMap: PackedBlockMap | undefined
   /** Word of `data` at which the packed map begins. */
   readonly mapBase: number
+  /**
+   * Workgroups that share each row of tiles, with a part of the columns each: more than one where few rows of
+   * dQ meet many keys. Each sums into a copy of its own.
+   */
+  readonly parts: number
   /** Products of two tiles: S, dP and dQ, or S, dP, dV and dK. Operations for each pair of tokens. */
   readonly pairOperations: number
 }

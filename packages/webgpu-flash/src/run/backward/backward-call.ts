@@ -18,12 +18,14 @@ import { rowsPerWorkgroup } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { rangePieces } from '../../kernels/backward/split/measure-rows.wgsl.ts'
 import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
 import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
+import { summedRows } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { halvedRowsAtOnce } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
   keyKernel,
   measureKernel,
+  partsKernel,
   queryKernel,
   rowsKernel,
   sinkKernel,
@@ -145,7 +147,12 @@ export function prepareBackward(
         string,
         number
       >
-      return draft(kernel, values, rangeOf, workgroupsOf(shape, part.rowTokens, box))
+      const workgroups = workgroupsOf(shape, part.rowTokens, box)
+      return draft(kernel, values, rangeOf, [
+        workgroups[0],
+        workgroups[1],
+        workgroups[2] * (pass?.parts ?? 1),
+      ])
     })
   }
 
@@ -192,12 +199,14 @@ export function prepareBackward(
       ...(unsplit ? walk(unsplit.kernel, ofPass(unsplit.pass, separatePlanes), unsplit.pass) : []),
     ]
   }
+  const sumOfParts = partsKernel(plan, accesses)
   const steps = [
     ...measures,
     ...(isSplit(plan) ? splits() : []),
     ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
     ...gradients(keyKernel(plan, accesses), plan.key),
     ...gradients(queryKernel(plan, accesses), plan.query),
+    ...(sumOfParts ? walk(sumOfParts, ofRows(summedRows)) : []),
     ...(attention.sinks
       ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
           ...step,

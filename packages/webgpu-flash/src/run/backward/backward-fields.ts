@@ -4,6 +4,7 @@ import type { AttentionShape, Table } from '@attn/core'
 import { floatWord } from '../../kernels/parameters.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
+import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import type { GradientDispatch } from '../../plan/backward/backward-dispatch.ts'
 import { magnitudeStorage, measuredPieces } from '../../plan/backward/backward-matrices.ts'
@@ -12,7 +13,7 @@ import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import { isSplit } from '../../plan/backward/explain-backward.ts'
 import type { DispatchLimits } from '../../plan/dispatch.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
-import { halvesView } from './backward-tensors.ts'
+import { halvesView, partsView } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { splitValues } from './split-kernels.ts'
 import { dropoutValues } from '../forward/forward-call.ts'
@@ -40,6 +41,11 @@ export function boundValues(
     // What splits a tensor addresses both, others the halves in its place.
     const prefix = fields.includes(`${name as string}Offset`) ? (name as string) : split
     return addressValues(prefix, halvesView(shape, split), 4, start)
+  }
+  if (name === 'dQueryParts') {
+    // The kernel that adds them up addresses both, the other writes them in the place of dQ.
+    const prefix = fields.includes('dQueryPartsOffset') ? name : 'dQuery'
+    return addressValues(prefix, partsView(shape), partsAccess(shape.headDim).vector ? 4 : 1, 0)
   }
   if (name === 'softmaxRows') return { softmaxRowsOffset: -start / rowBytes }
   if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }
@@ -76,6 +82,7 @@ export function gradientValues(
       batchEnd: batches.end,
       sinkBase: 2 * shape.batch,
       ...measureValues(plan),
+      ...partValues(plan.query, shape, columnTiles),
       accumulate: batches.start > 0 ? 1 : 0,
     }
   }
@@ -95,8 +102,24 @@ export function gradientValues(
     mapRows: pass.rowTiles,
     mapHeads: blockMap?.heads ?? 0,
     mapBatches: blockMap?.batch ?? 0,
+    ...partValues(pass, shape, columnTiles),
     ...tableBases(plan),
     ...dropoutValues(attention),
+  }
+}
+
+/** How workgroups share the columns, and how far their copies are apart. */
+function partValues(
+  { parts }: GradientPass,
+  shape: AttentionShape,
+  { start, end }: GradientDispatch['columnTiles'],
+): Values {
+  const { heads, batch, queryLength, headDim } = shape
+  const unit = partsAccess(headDim).vector ? 4 : 1
+  return {
+    parts,
+    partTiles: Math.ceil((end - start) / parts),
+    partSize: (batch * heads * queryLength * headDim) / unit,
   }
 }
 

@@ -14,6 +14,11 @@ import { fieldsOfRows, softmaxRowsKernel } from '../../kernels/backward/backward
 import type { RowScales } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { sinkFields, sinkGradientKernel } from '../../kernels/backward/backward-sinks.wgsl.ts'
 import { tableFieldsOf, tableGradientKernel } from '../../kernels/backward/backward-tables.wgsl.ts'
+import {
+  partsAccess,
+  sumPartsFields,
+  sumPartsKernel,
+} from '../../kernels/backward/sum-parts.wgsl.ts'
 import { splitGradientKernel } from '../../kernels/backward/split/gradient-split.wgsl.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
@@ -35,6 +40,7 @@ export type OwnBuffer =
   | 'data'
   | 'tableGradients'
   | 'dSinks'
+  | 'dQueryParts'
   | 'ranges'
   | 'powers'
   | HalvesName
@@ -106,6 +112,7 @@ function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccess
     rules: pass.rules,
     dropout: attention.dropout !== undefined,
     blockMap: pass.blockMap !== undefined,
+    inParts: pass.parts > 1,
     descriptorWords: plan.layout.descriptorWords,
     parameterWords: plan.layout.parameters.length,
   }
@@ -126,17 +133,42 @@ const splitInputs = inputs.map((name) =>
 function gradientKernel(
   label: string,
   outputs: readonly ('dQuery' | 'dKey' | 'dValue')[],
-  dropout: boolean,
+  config: { readonly dropout: boolean; readonly inParts: boolean },
   code: string,
   read: BackwardKernel['names'] = inputs,
 ): BackwardKernel {
   return {
     label,
-    names: [...read, ...outputs],
+    names: [...read, ...outputs.map((name) => (config.inParts ? 'dQueryParts' : name))],
     bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
-    fields: gradientFields(outputs, dropout),
+    fields: gradientFields(outputs, config),
     expressions: true,
     code,
+  }
+}
+
+/** What a kernel writes dQ to: the tensor, or copies of it. */
+function gradientAccess(
+  { forward }: BackwardPlan,
+  { parts }: GradientPass,
+  { dQuery }: BackwardAccesses,
+): Access {
+  return parts > 1 ? partsAccess(forward.shape.headDim) : dQuery
+}
+
+/** Adds up the copies of dQ, where several workgroups share its rows. */
+export function partsKernel(
+  { forward, query }: BackwardPlan,
+  { dQuery }: BackwardAccesses,
+): BackwardKernel | undefined {
+  if (query.parts === 1) return undefined
+  return {
+    label: 'attn backward sum of parts',
+    names: ['dQueryParts', 'dQuery'],
+    bindings: [false, true],
+    fields: sumPartsFields,
+    expressions: false,
+    code: sumPartsKernel(dQuery, forward.shape.headDim),
   }
 }
 
@@ -145,14 +177,14 @@ export function queryKernel(plan: BackwardPlan, accesses: BackwardAccesses): Bac
   const { query: pass } = plan
   const config = common(plan, pass, accesses)
   const label = 'attn backward dQ'
-  const { dQuery } = accesses
+  const dQuery = gradientAccess(plan, pass, accesses)
   if (pass.kind === 'split-matrix') {
     const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
-    return gradientKernel(label, ['dQuery'], config.dropout, code, splitInputs)
+    return gradientKernel(label, ['dQuery'], config, code, splitInputs)
   }
   if (pass.kind === 'subgroup-matrix') {
     const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
-    return gradientKernel(label, ['dQuery'], config.dropout, code)
+    return gradientKernel(label, ['dQuery'], config, code)
   }
   return tiledQueryKernel(plan, pass, accesses, false)
 }
@@ -165,14 +197,18 @@ function tiledQueryKernel(
 ): BackwardKernel {
   const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
   const { sums } = plan.storage
-  const code = queryGradientKernel({ ...config, dQuery: accesses.dQuery, tables: sums })
-  const kernel = gradientKernel('attn backward dQ', ['dQuery'], config.dropout, code)
+  const code = queryGradientKernel({
+    ...config,
+    dQuery: gradientAccess(plan, pass, accesses),
+    tables: sums,
+  })
+  const kernel = gradientKernel('attn backward dQ', ['dQuery'], config, code)
   if (sums.length === 0) return kernel
   return {
     ...kernel,
     names: [...kernel.names, 'tableGradients'],
     bindings: [...kernel.bindings, true],
-    fields: gradientFields(['dQuery'], config.dropout, tableFields(sums)),
+    fields: gradientFields(['dQuery'], config, tableFields(sums)),
   }
 }
 
@@ -185,11 +221,11 @@ export function keyKernel(plan: BackwardPlan, accesses: BackwardAccesses): Backw
   const outputs = [dValue, dKey]
   if (pass.kind === 'split-matrix') {
     const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs })
-    return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code, splitInputs)
+    return gradientKernel(label, ['dValue', 'dKey'], config, code, splitInputs)
   }
   if (pass.kind === 'subgroup-matrix') {
     const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs })
-    return gradientKernel(label, ['dValue', 'dKey'], config.dropout, code)
+    return gradientKernel(label, ['dValue', 'dKey'], config, code)
   }
   return tiledKeyKernel(plan, pass, accesses, false)
 }
@@ -203,7 +239,7 @@ function tiledKeyKernel(
   const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
   const { dKey, dValue } = accesses
   const code = keyGradientKernel({ ...config, dKey, dValue })
-  return gradientKernel('attn backward dK dV', ['dKey', 'dValue'], config.dropout, code)
+  return gradientKernel('attn backward dK dV', ['dKey', 'dValue'], config, code)
 }
 
 /** The kernel of heads that a kernel on split float32 leaves alone, with its pass. */

@@ -150,6 +150,23 @@ export function checkBackwardTensors(
   }
 }
 
+/** The first copy of dQ as a tensor. */
+export function partsView({
+  batch,
+  heads,
+  queryLength,
+  headDim,
+}: AttentionShape): ReturnType<typeof halvesView> {
+  const sizes = [batch, heads, queryLength, headDim]
+  return {
+    dtype: 'float32',
+    shape: sizes,
+    strides: contiguousStrides(sizes),
+    offset: 0,
+    storage: undefined,
+  }
+}
+
 /** The halves of a tensor as one. */
 export function halvesView(
   shape: AttentionShape,

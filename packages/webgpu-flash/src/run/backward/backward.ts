@@ -24,6 +24,7 @@ import type { PreparedBackward } from './backward-call.ts'
 import {
   keyKernel,
   measureKernel,
+  partsKernel,
   queryKernel,
   rowsKernel,
   summedLookups,
@@ -61,7 +62,7 @@ export interface BoundBackward {
 /** Buffers by the names under which kernels bind them. */
 type OwnBuffers = Readonly<
   Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> &
-    Partial<Record<'magnitudes' | 'ranges' | 'powers' | HalvesName, GPUBuffer>>
+    Partial<Record<'magnitudes' | 'dQueryParts' | 'ranges' | 'powers' | HalvesName, GPUBuffer>>
 >
 
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
@@ -97,6 +98,9 @@ export function bindBackward(
       ...(workspace.magnitudes > 0
         ? { magnitudes: buffers.allocate('magnitudes of rows', workspace.magnitudes) }
         : {}),
+      ...(workspace.copies > 0
+        ? { dQueryParts: buffers.allocate('copies of dQ', workspace.copies) }
+        : {}),
       ...splitBuffers(workspace.split),
     }
     call.writes(...Object.values(made))
@@ -124,6 +128,7 @@ export function bindBackward(
       ...(isSplit(plan) ? splitKernels(plan, accesses) : []),
       rowsKernel(plan, accesses),
     ]
+    const sumOfParts = partsKernel(plan, accesses)
     const withUnsplit = (kernel: BackwardKernel, pass: GradientPass): BackwardKernel[] => {
       const unsplit = unsplitKernel(plan, pass, accesses)
       return unsplit ? [kernel, unsplit.kernel] : [kernel]
@@ -132,6 +137,7 @@ export function bindBackward(
       ...before,
       ...withUnsplit(keyKernel(plan, accesses), plan.key),
       ...withUnsplit(queryKernel(plan, accesses), plan.query),
+      ...(sumOfParts ? [sumOfParts] : []),
     ]
   }
 

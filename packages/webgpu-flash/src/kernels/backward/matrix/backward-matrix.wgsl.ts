@@ -14,6 +14,8 @@ import {
   inputBindings,
   mapPlaneFunction,
   outputBindings,
+  ownGradient,
+  ownPart,
   ownRowTile,
 } from '../backward-frame.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
@@ -36,7 +38,7 @@ export function gradientMatrixKernel(config: GradientMatrixConfig): string {
   const { sums } = castRoles(config)
   const fields = gradientFields(
     sums.map(({ name }) => name),
-    config.dropout,
+    config,
   )
   const sections = [
     enableMatrices(tile),
@@ -166,12 +168,13 @@ ${storeSums(config, 'firstKey', 'finalKey')}`
 function ofQueries(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
   return `let head = params.headBegin + workgroup.y;
-let batch = params.batchBase + workgroup.z;
+${ownPart(config.inParts)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${ownRowTile(blockMap)}
-${['query', 'dOutput', 'dQuery'].map((name) => ownBase(name, 'head')).join('\n')}
+${['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')}
+${ownGradient(config.inParts)}
 ${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
 let firstQuery = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
 let lastQuery = params.queryLength - 1u;
@@ -211,7 +214,6 @@ ${indent(rowByRow(config), 2)}
 
 /** The tiles that meet the rows, for one head. */
 function walk(config: GradientMatrixConfig, full: string): string {
-  const { blockMap } = config
   const staging = visitedStaging(config)
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
@@ -222,7 +224,7 @@ function walk(config: GradientMatrixConfig, full: string): string {
     const condition = hasModifiers ? visits : `${visits} && !${isFull}`
     return `${where(condition, `strange = strange || ${staging.strange};`)}\n`
   }
-  return `${firstTiles(blockMap, full)}
+  return `${firstTiles(config, full)}
 ${staging.registers}
 workgroupBarrier();
 ${where('visits', `${staging.fetch('columnTile')}\n${ask('visits', 'full')}${staging.store('0u')}`)}
@@ -233,13 +235,13 @@ ${tileLoop(
   config,
   (place, otherPlace) => `workgroupBarrier();
 ${ask('visitsNext', 'nextFull')}${staging.store(otherPlace)}
-${laterTile(blockMap)}
+${laterTile(config)}
 ${where('visitsLater', staging.fetch('laterTile'))}
 ${pairWeights(lanesWork(config), place)}
 workgroupBarrier();
 ${addSums(config, place)}
 ${scoreProducts(config, otherPlace)}
-${nextTile(blockMap, full)}`,
+${nextTile(config, full)}`,
 )}`
 }
 

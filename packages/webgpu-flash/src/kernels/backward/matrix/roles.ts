@@ -10,10 +10,11 @@ import type {
 import { subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { rowStep } from '../../forward/matrix/lane-rows.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
+import type { WalkConfig } from '../backward-frame.ts'
 import type { PairWork } from './pairs.ts'
 
 /** All that decides the text of either kernel. */
-export interface GradientMatrixConfig {
+export interface GradientMatrixConfig extends WalkConfig {
   readonly rowTokens: PairGrid['rowTokens']
   readonly tile: GradientMatrixTile
   readonly memory: GradientMatrixMemory
@@ -27,8 +28,6 @@ export interface GradientMatrixConfig {
   readonly outputs: readonly Access[]
   readonly rules: GradientRules
   readonly dropout: boolean
-  /** Whether tiles come from a block map; without one all are visited. */
-  readonly blockMap: boolean
   readonly descriptorWords: number
   readonly parameterWords: number
 }

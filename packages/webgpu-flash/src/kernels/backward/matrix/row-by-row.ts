@@ -31,7 +31,7 @@ export function rowByRow(config: GradientMatrixConfig): string {
   const ofKeys = rowTokens === 'keys'
   const [ownRow, visitedRow] = ofKeys ? ['keyIndex', 'queryRow'] : ['queryRow', 'keyIndex']
   const pairs = forEachColumnTile(
-    blockMap,
+    config,
     'false',
     `for (var ${visitedRow} = columnTile * tileColumns; ${visitedRow} < (columnTile + 1u) * tileColumns; ${visitedRow}++) {
 ${indent(pair(config), 2)}

@@ -1,5 +1,7 @@
 // Which tiles of visited tokens a kernel works on when it loads ahead: the present one, the next, which
 // is in workgroup memory already, and the later one, which is on its way there.
+import { columnsFrom } from '../backward-frame.ts'
+import type { WalkConfig } from '../backward-frame.ts'
 
 const runs = {
   declare: `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
@@ -10,15 +12,16 @@ var full = false;
 var nextFull = false;`,
   // The first tile from `name` on that a run of the block map has.
   seek: (
+    own: string,
     name: string,
     full: string,
     visits: string,
   ): string => `while (${name} >= endTile && run < endRun) {
   let start = data[params.mapRunsBase + 2u * run];
   let packed = data[params.mapRunsBase + 2u * run + 1u];
-  endTile = min(start + (packed >> 1u), params.columnTileEnd);
+  endTile = min(start + (packed >> 1u), ${own}columnTileEnd);
   ${full} = (packed & 1u) == 1u;
-  ${name} = max(start, params.columnTileBegin);
+  ${name} = max(start, ${own}columnTileBegin);
   run++;
 }
 ${visits} = ${name} < endTile;`,
@@ -30,37 +33,39 @@ ${visits} = ${name} < endTile;`,
  *
  * @param full - Text of that for `columnTile`, where there is no block map.
  */
-export function firstTiles(blockMap: boolean, full: string): string {
+export function firstTiles({ blockMap, inParts }: WalkConfig, full: string): string {
+  const own = columnsFrom(inParts)
   if (!blockMap) {
-    return `var columnTile = params.columnTileBegin;
+    return `var columnTile = ${own}columnTileBegin;
 var nextTile = columnTile + 1u;
-var visits = columnTile < params.columnTileEnd;
-var visitsNext = nextTile < params.columnTileEnd;
+var visits = columnTile < ${own}columnTileEnd;
+var visitsNext = nextTile < ${own}columnTileEnd;
 var full = ${full};`
   }
   return `${runs.declare}
 var columnTile = 0u;
 var visits = false;
-${runs.seek('columnTile', 'full', 'visits')}
+${runs.seek(own, 'columnTile', 'full', 'visits')}
 nextFull = full;
 var nextTile = columnTile + 1u;
 var visitsNext = false;
-${runs.seek('nextTile', 'nextFull', 'visitsNext')}`
+${runs.seek(own, 'nextTile', 'nextFull', 'visitsNext')}`
 }
 
 /** Finds `laterTile`, the one after the next. */
-export function laterTile(blockMap: boolean): string {
+export function laterTile({ blockMap, inParts }: WalkConfig): string {
+  const own = columnsFrom(inParts)
   if (!blockMap) {
-    return `let laterTile = nextTile + 1u;\nlet visitsLater = laterTile < params.columnTileEnd;`
+    return `let laterTile = nextTile + 1u;\nlet visitsLater = laterTile < ${own}columnTileEnd;`
   }
   return `var laterTile = nextTile + 1u;
 var laterFull = nextFull;
 var visitsLater = false;
-${runs.seek('laterTile', 'laterFull', 'visitsLater')}`
+${runs.seek(own, 'laterTile', 'laterFull', 'visitsLater')}`
 }
 
 /** Moves on by one. */
-export function nextTile(blockMap: boolean, full: string): string {
+export function nextTile({ blockMap }: WalkConfig, full: string): string {
   return `columnTile = nextTile;
 nextTile = laterTile;
 visits = visitsNext;

@@ -17,6 +17,8 @@ import {
   inputBindings,
   mapPlaneFunction,
   outputBindings,
+  ownGradient,
+  ownPart,
   ownRowTile,
 } from '../backward-frame.ts'
 import { softmaxRowFunction } from '../matrix/backward-matrix.wgsl.ts'
@@ -57,7 +59,7 @@ export function splitGradientKernel(config: SplitMatrixConfig): string {
   const outputs = outputsOf(config)
   const fields = gradientFields(
     outputs.map(({ name }) => name),
-    config.dropout,
+    config,
   )
   const access = halves(tile.wideLoads)
   const inputs = { query: access, key: access, value: access, dOutput: access }
@@ -180,13 +182,14 @@ ${storeTotals(config, 'firstKey', 'finalKey')}`
 function ofQueries(config: SplitMatrixConfig): string {
   const { tile, blockMap } = config
   return `let head = params.headBegin + workgroup.y;
-let batch = params.batchBase + workgroup.z;
+${ownPart(config.inParts)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${ownRowTile(blockMap)}
 ${factors('softmaxRow(batch, head, rowTile * tileRows)')}
-${['query', 'dOutput', 'dQuery'].map((name) => ownBase(name, 'head')).join('\n')}
+${['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')}
+${ownGradient(config.inParts)}
 ${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
 let firstQuery = rowTile * tileRows + pair * ${pairRows(tile)}u;
 let lastQuery = params.queryLength - 1u;
@@ -201,7 +204,7 @@ ${storeTotals(config, 'firstQuery', 'lastQuery')}`
 
 /** The tiles that meet the rows, for one head. */
 function walk(config: SplitMatrixConfig, full: string): string {
-  const { tile, blockMap } = config
+  const { tile } = config
   const staging = visitedRows(config)
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
@@ -210,11 +213,11 @@ workgroupBarrier();`
   const sums = (place: string): string => `${pairWeights(pairWork(config), place)}
 workgroupBarrier();
 ${addSums(config, place)}
-${nextTile(blockMap, full)}`
+${nextTile(config, full)}`
   const body =
     tile.places === 1
       ? `${products('0u')}
-${laterTile(blockMap)}
+${laterTile(config)}
 ${sums('0u')}
 workgroupBarrier();
 ${where('visits', staging.store('0u'))}
@@ -223,11 +226,11 @@ workgroupBarrier();`
       : `let otherPlace = 1u - place;
 ${products('place')}
 ${staging.store('otherPlace')}
-${laterTile(blockMap)}
+${laterTile(config)}
 ${where('visitsLater', staging.fetch('laterTile'))}
 ${sums('place')}
 place = otherPlace;`
-  return `${firstTiles(blockMap, full)}
+  return `${firstTiles(config, full)}
 ${staging.registers}
 workgroupBarrier();
 ${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}

@@ -11,10 +11,11 @@ import { rowStep } from '../../forward/matrix/lane-rows.ts'
 import { highVector, lowStep, piecesOf } from './halve-rows.wgsl.ts'
 import type { SplitTensor } from './powers.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
+import type { WalkConfig } from '../backward-frame.ts'
 import type { PairWork } from '../matrix/pairs.ts'
 
 /** All that decides the text of either kernel. */
-export interface SplitMatrixConfig {
+export interface SplitMatrixConfig extends WalkConfig {
   readonly rowTokens: PairGrid['rowTokens']
   readonly tile: SplitMatrixTile
   readonly memory: SplitMatrixMemory
@@ -24,8 +25,6 @@ export interface SplitMatrixConfig {
   readonly outputs: readonly Access[]
   readonly rules: GradientRules
   readonly dropout: boolean
-  /** Whether tiles come from a block map; without one all are visited. */
-  readonly blockMap: boolean
   readonly descriptorWords: number
   readonly parameterWords: number
 }
