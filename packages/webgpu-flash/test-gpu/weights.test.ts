@@ -181,6 +181,25 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (name, create) => {
     plan.destroy()
   })
 
+  test('refuses keys that are quantized', async () => {
+    const flash = await library()
+    const cache = flash.cache({ kvHeads: 1, headDim: 32, capacity: 8, quantized: 'q8_0' })
+    const rows = flash.upload(fill(4, [1, 1, 4, 32]))
+    cache.append({ key: rows, value: rows })
+    const sizesOf = { heads: 1, queryLength: 1, keyLength: 8, headDim: 32 }
+    const plan = flash.plan({ ...sizesOf, lengths: 'call' })
+    const last = flash.upload(fill(5, [1, 1, 1, 32]))
+    const inputs = { query: last, ...cache.inputs() }
+    const { output, logSumExp } = plan.forward(inputs)
+    expect(() => plan.weights({ ...inputs, logSumExp })).toThrow(/^plan\.weights: .* got q8_0/)
+    expect(() => plan.forward({ ...inputs, rowMaximum: true })).toThrow(
+      /^plan\.forward: rowMaximum .* got q8_0$/,
+    )
+    flash.release(rows, last, output, logSumExp)
+    cache.destroy()
+    plan.destroy()
+  })
+
   test('refuses what does not fit', async () => {
     await withPlan({}, async (flash, plan, inputs) => {
       const refuses = (more: object, message: RegExp) =>

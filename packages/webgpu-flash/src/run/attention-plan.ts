@@ -144,6 +144,11 @@ export function bindPlan(
         `${caller}: rowMaximum is by the positions of keys, which do not lie at the rows of theirs in a ring or in pages`,
       )
     }
+    if (rowMaximum && tensors.quantized?.key) {
+      throw new TypeError(
+        `${caller}: rowMaximum needs keys as they are, got ${tensors.quantized.key}`,
+      )
+    }
     const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
