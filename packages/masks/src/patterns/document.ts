@@ -64,10 +64,10 @@ export function sameDocument(layout: DocumentLayout): Pattern {
  * @example
  * ```ts
  * import { document as packed, sameDocument } from '@attn/masks'
- * packed === sameDocument // => true
+ * packed({ lengths: [2, 3] }).name === sameDocument({ lengths: [2, 3] }).name // => true
  * ```
  */
-export const document: typeof sameDocument = sameDocument
+export const document = (layout: DocumentLayout): Pattern => sameDocument(layout)
 
 function lists(values: PerSequence): readonly ArrayLike<number>[] {
   const sequences =
