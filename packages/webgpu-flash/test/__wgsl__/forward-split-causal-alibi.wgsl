@@ -180,9 +180,9 @@ fn main(
   let scale = bitcast<f32>(params.scale);
   let hidden = bitcast<f32>(params.negativeInfinity);
   let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
-  let queryExponent = bitcast<vec2<i32>>(query[params.queryExponents + 2u * (batch * params.heads + head)]).x;
-  let keyExponent = bitcast<vec4<i32>>(key[params.keyExponents + keyPlane]).x;
-  let valueExponent = bitcast<vec4<i32>>(value[params.valueExponents + keyPlane]).x;
+  let queryExponent = i32(query[params.queryExponents + 2u * (batch * params.heads + head)].x);
+  let keyExponent = i32(bitcast<vec4<f16>>(key[params.keyExponents + keyPlane].xy).x);
+  let valueExponent = i32(bitcast<vec4<f16>>(value[params.valueExponents + keyPlane].xy).x);
   let scoreScale = scale * powerOfTwo(-queryExponent - keyExponent);
   let valueScale = powerOfTwo(-valueExponent);
   // In the softmax, lanes of a row: 2; rows of a lane: 1.

@@ -48,7 +48,7 @@ for (var unit = thread; unit < ${splitRowsAtOnce * vectors}u; unit += ${threads}
   }
 }
 if (workgroup.x == 0u && thread == 0u) {
-  ${name}Halves[params.batches * ${heads} * ${length} * ${row}u + 2u * plane] = bitcast<vec4<f16>>(vec2<i32>(exponent));
+  ${name}Halves[params.batches * ${heads} * ${length} * ${row}u + 2u * plane] = vec4<f16>(f16(exponent));
 }`
   })
   const written = splitTensors.map(

@@ -96,9 +96,9 @@ ${referenceConstants(tile, { sampled: -4, exact: -4, least: 1 })}`
 
 /** The exponents of a workgroup's planes, which lie behind the rows; units are those of the bindings. */
 const planeExponents = /* wgsl */ `let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
-let queryExponent = bitcast<vec2<i32>>(query[params.queryExponents + 2u * (batch * params.heads + head)]).x;
-let keyExponent = bitcast<vec4<i32>>(key[params.keyExponents + keyPlane]).x;
-let valueExponent = bitcast<vec4<i32>>(value[params.valueExponents + keyPlane]).x;
+let queryExponent = i32(query[params.queryExponents + 2u * (batch * params.heads + head)].x);
+let keyExponent = i32(bitcast<vec4<f16>>(key[params.keyExponents + keyPlane].xy).x);
+let valueExponent = i32(bitcast<vec4<f16>>(value[params.valueExponents + keyPlane].xy).x);
 let scoreScale = scale * powerOfTwo(-queryExponent - keyExponent);
 let valueScale = powerOfTwo(-valueExponent);`
 
