@@ -2,12 +2,9 @@
 // device where there is no test runner.
 import { cast, floatTable, mask, scoreModifier, softcap, toFloat64Array } from '@attn/core'
 import type { DType, IntegerExpression, Tensor } from '@attn/core'
-import {
-  fill,
-  largestError,
-  magnitude,
-  standardGradients,
-} from '../../core/test/conformance/index.ts'
+import { largestError, magnitude } from '../../core/test/conformance/compare.ts'
+import { fill } from '../../core/test/conformance/fill.ts'
+import { standardGradients } from '../../core/test/conformance/standard-gradients.ts'
 import { biasFromGpuTensor } from '../src/index.ts'
 import type { FlashAttention, GpuTensor } from '../src/index.ts'
 
