@@ -69,9 +69,12 @@ describe.skipIf(!gpu)('matrices that sum in float16', () => {
     flash?.device.destroy()
   })
 
+  // What software adapters compute on matrices; the others would be the plain kernel's once more.
+  const fits = (dims: number): boolean => dims % 8 === 0 && dims <= 32
   const cases = chosenCases(
     [...conformanceCases(), ...dropoutCases(), ...sinkCases()].filter(
-      ({ dtype }) => dtype === 'float16',
+      ({ dtype, shape: { queryLength, headDim, valueDim } }) =>
+        dtype === 'float16' && queryLength >= 16 && fits(headDim) && fits(valueDim),
     ),
   )
   it.for(cases)('$name', async (each, { skip }) => {
