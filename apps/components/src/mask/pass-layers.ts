@@ -36,31 +36,41 @@ const mostMoves = 12_000
 /** Pairs that are asked whether they are visible, at most: some hundredths of a second. */
 const mostAsked = 500_000
 
-/** The passes of one head. */
+/**
+ * The passes of one head.
+ *
+ * @param withMoves - Whether pairs are looked at one by one for `moves`, which takes longer than the plan.
+ */
 export function plannedLayers(
   mask: Mask | undefined,
   shape: PictureShape,
   tile: TileSize,
   head: number,
+  withMoves = true,
 ): PlannedLayers {
   if (!mask?.orders) return { passes: [], candidates: [], chosen: 0 }
   const sizes = { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
   const { passes, candidates, chosen } = planSparsity(mask, shape, sizes)
   return {
-    passes: chosen === 0 ? [] : passes.map((pass) => passLayer(pass, shape, head)),
+    passes: chosen === 0 ? [] : passes.map((pass) => passLayer(pass, shape, head, withMoves)),
     candidates: candidates.map(({ name, tiles }) => ({ name, tiles })),
     chosen,
   }
 }
 
-function passLayer(pass: SparsityPass, shape: PictureShape, head: number): PassLayer {
+function passLayer(
+  pass: SparsityPass,
+  shape: PictureShape,
+  head: number,
+  withMoves: boolean,
+): PassLayer {
   const { queryOrder, keyOrder } = pass
   const orders = { ...(queryOrder && { queryOrder }), ...(keyOrder && { keyOrder }) }
   return {
     ...legibleLayer(pass.mask, shape, pass.blockMap, head, orders),
     queryOrder: queryOrder?.name ?? 'natural',
     keyOrder: keyOrder?.name ?? 'natural',
-    ...movesOf(pass, shape, head),
+    ...(withMoves ? movesOf(pass, shape, head) : { moves: new Uint32Array(), complete: false }),
   }
 }
 

@@ -15,6 +15,8 @@ export interface PictureRequest {
   readonly settings: Settings
   readonly tile: TileSize
   readonly head: number
+  /** Whether the planner’s passes are drawn with their pairs. */
+  readonly moves: boolean
 }
 
 export interface LabPicture {
@@ -41,7 +43,7 @@ export function makePicture(request: PictureRequest): LabPicture {
     request,
     pairs: pairRaster(mask, shape, head, resolution),
     tiles: legibleLayer(mask, shape, map, head),
-    planned: plannedLayers(mask, shape, tile, head),
+    planned: plannedLayers(mask, shape, tile, head, request.moves),
     heads: map.heads,
   }
 }
