@@ -2,6 +2,7 @@
 // The attn command. Exit codes: 0 all right, 1 a wrong result or a failure, 2 wrong arguments.
 import { Command, CommanderError } from 'commander'
 import { ownVersion } from './cli/environment.ts'
+import { createCacheCommand } from './cli/cache-command.ts'
 import { createCompareCommand } from './cli/compare-command.ts'
 import { createDoctorCommand } from './cli/doctor-command.ts'
 import { createDeviceCommand } from './cli/device-command.ts'
@@ -34,6 +35,7 @@ const program = new Command('attn')
   .addCommand(createTrainCommand(setExitCode))
   .addCommand(createExtrapolateCommand(setExitCode))
   .addCommand(createPatternsCommand(setExitCode))
+  .addCommand(createCacheCommand())
   .addCommand(createTuneCommand())
   .addCommand(createPeersCommand(setExitCode))
   .addCommand(createCompareCommand(setExitCode))

@@ -10,6 +10,7 @@ import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
 import { passesOf } from '../plan/forward/passes.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
+import { createBindGroups } from './bind-groups.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { createPlanRope } from './rotate/plan-rope.ts'
@@ -106,6 +107,7 @@ export function bindPlan(
   const split = plan.split && bindSplit(plan.split, upload, buffers)
   const bySplitting = split && { split, data: tables.buffer }
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
+  const groups = createBindGroups(device)
   const rope = createPlanRope(host, plan)
   let destroyed = false
 
@@ -190,7 +192,8 @@ export function bindPlan(
     }
     for (const { pipeline, blockMap, dispatches, replaced } of prepared.stages) {
       pass.setPipeline(pipeline)
-      for (const { ranges, block, workgroups, indirect } of dispatches) {
+      for (const dispatch of dispatches) {
+        const { ranges, block, workgroups, indirect } = dispatch
         const resources = [
           { buffer: prepared.uniforms, ...block },
           ...forwardTensorNames.map((name) => {
@@ -203,8 +206,7 @@ export function bindPlan(
           blockMap,
           { buffer: tables.buffer },
         ]
-        const entries = resources.map((resource, binding) => ({ binding, resource }))
-        pass.setBindGroup(0, device.createBindGroup({ layout: forwardLayout(device), entries }))
+        pass.setBindGroup(0, groups.get(dispatch, forwardLayout(device), resources))
         if (indirect) pass.dispatchWorkgroupsIndirect(indirect.buffer, indirect.offset)
         else pass.dispatchWorkgroups(...workgroups)
       }
