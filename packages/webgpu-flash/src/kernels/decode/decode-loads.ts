@@ -11,6 +11,8 @@ export interface DecodeAccess extends Access {
   readonly wide: boolean
   /** Set where rows are blocks; offset and strides then count halves. Default: they are not. */
   readonly quantized?: QuantizedType | undefined
+  /** Whether each of these rows begins on a whole word. Default: false. */
+  readonly wholeWords?: boolean
 }
 
 /** Which of a row's vectors a thread has: neighbours in pairs, where it has pairs. */
@@ -43,7 +45,8 @@ export function rowLoad(
   lanes: number,
   at: number,
 ): RowLoad {
-  if (access.quantized) return quantizedLoad(name, access.quantized, dims, lanes, at)
+  if (access.quantized)
+    return quantizedLoad(name, access.quantized, access.wholeWords === true, dims, lanes, at)
   const count = laneVectors(dims, lanes)
   const total = Math.ceil(dims / 4)
   const clamp = (place: string, size: number, own: number): string =>

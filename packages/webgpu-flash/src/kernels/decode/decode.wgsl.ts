@@ -18,7 +18,7 @@ import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
 import { epilogue } from './decode-epilogue.ts'
 import { rowLoad, vectorText } from './decode-loads.ts'
-import { quantizedFunctions } from './quantized-loads.ts'
+import { quantizedFunctions, quantizedPlaces } from './quantized-loads.ts'
 import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
@@ -134,16 +134,17 @@ ${unroll(
 let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row${r} / params.queryLength) * params.queryHead + (row${r} % params.queryLength) * params.queryRow;
 ${unroll(keyVectors, (v) => loadQuery(r, v))}`,
 )}
-${hiddenScore}
+${quantizedPlaces('key', config.key, headDim, lanes)}${quantizedPlaces('value', config.value, valueDim, lanes)}${hiddenScore}
 ${laneSums(config).before}
 ${withCare(
   `${declareShift()}
 ${laneSums(config).start}
 ${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 ${loops.before}
-for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-${indent(loops.body, 2)}
-}
+${eitherSum(
+  `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(loops.careful, 2)}\n}`,
+  `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(loops.usual, 2)}\n}`,
+)}
 ${laneSums(config).after}`,
   epilogue(config),
   outputs,
@@ -151,8 +152,11 @@ ${laneSums(config).after}`,
 )}`
 }
 
-/** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
-function chunkLoop(config: DecodeConfig): { readonly before: string; readonly body: string } {
+/**
+ * The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. With care
+ * it is a loop of its own, since a choice in one loop costs a third of the time where registers are short.
+ */
+function chunkLoop(config: DecodeConfig): Readonly<Record<'before' | 'careful' | 'usual', string>> {
   const { tile, headDim, valueDim, key, value } = config
   const { lanes, rows, keysAhead, loadsAhead } = tile
   const loads = (name: 'key' | 'value', access: DecodeAccess, dims: number): RowLoad[] =>
@@ -201,30 +205,32 @@ ${unroll(keysAhead, (u) =>
     )
     return `${sum} = ${sum} * decay${r} + ${terms.join(' + ')};`
   })
-  const sums = `${vectors(values, 'v')}\n${eitherSum(careful, usual)}`
+  const valueVectors = vectors(values, 'v')
   if (!loadsAhead) {
-    return {
-      before: '',
-      body: `${places('chunk', 'let ')}
+    const body = (sums: string): string => `${places('chunk', 'let ')}
 ${declare(keys, 'let ')}
 ${declare(values, 'let ')}
 ${products}
 ${laneSums(config).each}
-${sums}`,
-    }
+${valueVectors}
+${sums}`
+    return { before: '', careful: body(careful), usual: body(usual) }
   }
+  const body = (sums: string): string => `${products}
+let ownFirst = firstKey;
+${places('min(chunk + 1u, endChunk - 1u)', '')}
+${declare(keys, '')}
+${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
+${valueVectors}
+${sums}
+${declare(values, '')}`
   // A chunk's keys are on their way while the one before meets its values, and its values from then on.
   return {
     before: `${places('min(firstChunk, max(endChunk, 1u) - 1u)', 'var ')}
 ${declare(keys, 'var ')}
 ${declare(values, 'var ')}`,
-    body: `${products}
-let ownFirst = firstKey;
-${places('min(chunk + 1u, endChunk - 1u)', '')}
-${declare(keys, '')}
-${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
-${sums}
-${declare(values, '')}`,
+    careful: body(careful),
+    usual: body(usual),
   }
 }
 

@@ -4,7 +4,7 @@
 // multiplies sums of products instead of elements.
 import type { QuantizedType } from '@attn/core'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
-import type { RowLoad } from './decode-loads.ts'
+import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 
 /** Halves of a block: its scale, and the elements. */
 const halvesOf = { q8_0: 17, q4_0: 9 } as const
@@ -25,71 +25,124 @@ export function quantizedVector(
   return `8u * (${unit} >> 2u) + (${unit} & 3u) + ${4 * (index & 1)}u`
 }
 
-/** The text of a thread's loads of the row `place{at}` of K or V. */
-export function quantizedLoad(
+/** What a thread reads at once: the elements of one vector, or of two. */
+interface Group {
+  readonly name: string
+  readonly unit: string
+  /** Halves from the beginning of a row to its block, and from there to the elements. */
+  readonly block: string
+  readonly within: string
+}
+
+function groupsOf(
   name: 'key' | 'value',
   type: QuantizedType,
   dims: number,
   lanes: number,
-  at: number,
-): RowLoad {
+): { readonly paired: boolean; readonly groups: readonly Group[] } {
   const count = laneVectors(dims, lanes)
   const paired = count % 2 === 0
-  const groups = paired ? count / 2 : count
   const units = dims / (paired ? 8 : 4)
+  const groups = Array.from({ length: paired ? count / 2 : count }, (_, group): Group => {
+    const beyond = (group + 1) * lanes > units
+    const own = `lane + ${group * lanes}u`
+    const unit = beyond ? `min(${own}, ${units - 1}u)` : `(${own})`
+    const inBlock = paired ? [2, 3] : [3, 7]
+    return {
+      name: `${name}Group${group}`,
+      unit,
+      block: `(${unit} >> ${inBlock[0]}u) * ${halvesOf[type]}u`,
+      within:
+        type === 'q8_0' ? `${paired ? 4 : 2}u * (${unit} & ${inBlock[1]}u)` : `2u * (${unit} & 3u)`,
+    }
+  })
+  return { paired, groups }
+}
+
+/** Statements that find a thread's place in a row, where rows begin on whole words: once for all rows. */
+export function quantizedPlaces(
+  name: 'key' | 'value',
+  { quantized, wholeWords }: Pick<DecodeAccess, 'quantized' | 'wholeWords'>,
+  dims: number,
+  lanes: number,
+): string {
+  if (!quantized || !wholeWords) return ''
+  const { groups } = groupsOf(name, quantized, dims, lanes)
+  return `let ${name}Words = params.${name}Row >> 1u;
+${groups
+  .map(
+    (group) => `let ${group.name}block = ${group.block};
+let ${group.name}first = ${group.name}block + 1u + ${group.within};
+let ${group.name}scale = (${name}Base + ${group.name}block) >> 1u;
+let ${group.name}word = (${name}Base + ${group.name}first) >> 1u;
+let ${group.name}shift = (${group.name}block & 1u) << 4u;
+let ${group.name}odd = (${group.name}first & 1u) == 1u;
+`,
+  )
+  .join('')}`
+}
+
+/** The text of a thread's loads of the row `place{at}` of K or V. */
+export function quantizedLoad(
+  name: 'key' | 'value',
+  type: QuantizedType,
+  wholeWords: boolean,
+  dims: number,
+  lanes: number,
+  at: number,
+): RowLoad {
+  const { paired, groups } = groupsOf(name, type, dims, lanes)
   const loads: [string, string][] = []
   const vectors: string[] = []
   const scales: string[] = []
-  for (let group = 0; group < groups; group++) {
-    const own = `${name}${at}_${group}`
-    const beyond = (group + 1) * lanes > units
-    const unit = beyond
-      ? `min(lane + ${group * lanes}u, ${units - 1}u)`
-      : `(lane + ${group * lanes}u)`
-    const perBlock = paired ? 2 : 3
-    // The half that the block begins with, and the first of the elements.
-    const block = `${name}Base + place${at} * params.${name}Row + (${unit} >> ${perBlock}u) * ${halvesOf[type]}u`
-    const within =
-      type === 'q8_0'
-        ? `${paired ? 4 : 2}u * (${unit} & ${paired ? 3 : 7}u)`
-        : `2u * (${unit} & 3u)`
-    loads.push([`${own}block`, block], [`${own}first`, `${own}block + 1u + ${within}`])
-    loads.push([`${own}scale`, `${name}[${own}block >> 1u]`])
+  groups.forEach((group, index) => {
+    const own = `${name}${at}_${index}`
     const words = type === 'q8_0' && paired ? 3 : 2
-    for (let word = 0; word < words; word++) {
-      loads.push([`${own}word${word}`, `${name}[(${own}first >> 1u) + ${word}u]`])
+    if (wholeWords) {
+      loads.push([`${own}row`, `place${at} * ${name}Words`])
+      loads.push([`${own}scale`, `${name}[${group.name}scale + ${own}row]`])
+    } else {
+      // The half that the block begins with, and the first of the elements.
+      const block = `${name}Base + place${at} * params.${name}Row + ${group.block}`
+      loads.push([`${own}block`, block], [`${own}first`, `${own}block + 1u + ${group.within}`])
+      loads.push([`${own}scale`, `${name}[${own}block >> 1u]`])
     }
+    const firstWord = wholeWords ? `${group.name}word + ${own}row` : `(${own}first >> 1u)`
+    for (let word = 0; word < words; word++) {
+      loads.push([`${own}word${word}`, `${name}[${firstWord} + ${word}u]`])
+    }
+    const odd = wholeWords ? `${group.name}odd` : `(${own}first & 1u) == 1u`
+    const shift = wholeWords ? `${group.name}shift` : `((${own}block & 1u) << 4u)`
     const aligned = (word: number): string =>
-      `select(${own}word${word}, (${own}word${word} >> 16u) | (${own}word${word + 1} << 16u), (${own}first & 1u) == 1u)`
-    scales.push(`halfOf(${own}scale, ${own}block)`)
+      `select(${own}word${word}, (${own}word${word} >> 16u) | (${own}word${word + 1} << 16u), ${odd})`
+    scales.push(`unpack2x16float(${own}scale >> ${shift}).x`)
     if (type === 'q8_0') {
       for (let word = 0; word < words - 1; word++) vectors.push(`eights(${aligned(word)})`)
     } else if (paired) {
       vectors.push(`fours(${aligned(0)})`, `fours(${aligned(0)} >> 4u)`)
     } else {
-      vectors.push(`fours(${aligned(0)} >> (${unit} & 4u))`)
+      vectors.push(`fours(${aligned(0)} >> (${group.unit} & 4u))`)
     }
-  }
+  })
   return { loads, vectors, scales }
 }
 
-/** WGSL of what the loads call. */
+/**
+ * WGSL of what the loads call. A small whole number in the last bits of the float 2^23 is that float plus the
+ * number: less 2^23 it is exact, and no conversion of integers is needed, which GPUs do at a fourth of the rate.
+ */
 export function quantizedFunctions(types: readonly (QuantizedType | undefined)[]): string {
   const parts = [
-    types.some((type) => type !== undefined)
-      ? /* wgsl */ `fn halfOf(word: u32, index: u32) -> f32 {
-  let both = unpack2x16float(word);
-  return select(both.x, both.y, (index & 1u) == 1u);
-}`
-      : '',
     types.includes('q8_0')
       ? /* wgsl */ `fn eights(word: u32) -> vec4<f32> {
-  return vec4<f32>(vec4<i32>(vec4<u32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
+  let raised = vec4<u32>(word ^ 0x80808080u) >> vec4<u32>(0u, 8u, 16u, 24u);
+  return bitcast<vec4<f32>>((raised & vec4<u32>(255u)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388736.0);
 }`
       : '',
     types.includes('q4_0')
       ? /* wgsl */ `fn fours(word: u32) -> vec4<f32> {
-  return vec4<f32>((vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u)) - vec4<f32>(8.0);
+  let raised = vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u);
+  return bitcast<vec4<f32>>((raised & vec4<u32>(15u)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388616.0);
 }`
       : '',
   ]

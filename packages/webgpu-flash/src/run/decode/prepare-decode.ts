@@ -119,7 +119,9 @@ function decodeConfigs(
     const view = tensors[name]
     const quantized = tensors.quantized?.[name]
     if (quantized) {
-      return { dtype: 'float16', nativeFloat16: false, vector: false, wide: false, quantized }
+      const wholeWords = [view.offset, ...view.strides.slice(0, 3)].every((at) => at % 2 === 0)
+      const plain = { dtype: 'float16', nativeFloat16: false, vector: false, wide: false } as const
+      return { ...plain, quantized, wholeWords }
     }
     const access = accessOf(view, nativeFloat16)
     const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
