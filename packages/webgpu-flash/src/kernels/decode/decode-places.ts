@@ -37,7 +37,7 @@ export function placeText(places: PlacesText | undefined, chunkKeys: number): Pl
   if (places.kind === 'pages') {
     const shift = Math.log2(places.pageSize)
     const page = (key: string): string =>
-      `(lengths[pageTable + (${key} >> ${shift}u)] << ${shift}u)`
+      `(select(0u, lengths[pageTable + (${key} >> ${shift}u)], keyCount > 0u) << ${shift}u)`
     const within = (key: string): string => `(${key} & ${places.pageSize - 1}u)`
     return {
       ...plain,

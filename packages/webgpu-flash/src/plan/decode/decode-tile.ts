@@ -85,7 +85,9 @@ export function chooseDecodeTile(
     // As many as run at once: more of them would only leave more parts to merge.
     workgroups: 512,
     shuffles: subgroups !== undefined && subgroups.minimum >= lanes,
-    loadsAhead: false,
+    // Shuffles wait for nobody: what is loaded ahead arrives while the threads of a key add up.
+    loadsAhead:
+      !wide && !isSoftware(capabilities) && subgroups !== undefined && subgroups.minimum >= lanes,
   }
   return [128, 64, 32]
     .map((threads): DecodeTile => ({ ...shared, threads: Math.max(threads, lanes) }))
