@@ -177,22 +177,21 @@ fn main(
     var output0_1 = vec4<f32>(0.0);
     var output1_0 = vec4<f32>(0.0);
     var output1_1 = vec4<f32>(0.0);
-
+    var firstKey = chunkAt(batch, min(firstChunk, max(endChunk, 1u) - 1u)) * chunkKeys + slot;
+    var place0 = min(firstKey + 0u * slots, lastKey);
+    var place1 = min(firstKey + 1u * slots, lastKey);
+    var place2 = min(firstKey + 2u * slots, lastKey);
+    var place3 = min(firstKey + 3u * slots, lastKey);
+    var key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
+    var key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
+    var key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
+    var key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
+    var value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
+    var value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
+    var value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
+    var value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
     if (careful) {
       for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-        let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
-        let place0 = min(firstKey + 0u * slots, lastKey);
-        let place1 = min(firstKey + 1u * slots, lastKey);
-        let place2 = min(firstKey + 2u * slots, lastKey);
-        let place3 = min(firstKey + 3u * slots, lastKey);
-        let key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
-        let key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
-        let key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
-        let key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
-        let value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
-        let value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
-        let value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
-        let value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
         let k0_0 = vec4<f32>(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y));
         let k0_1 = vec4<f32>(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w));
         let k1_0 = vec4<f32>(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y));
@@ -209,6 +208,16 @@ fn main(
         let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
         let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
         let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
+        let ownFirst = firstKey;
+        firstKey = chunkAt(batch, min(chunk + 1u, endChunk - 1u)) * chunkKeys + slot;
+        place0 = min(firstKey + 0u * slots, lastKey);
+        place1 = min(firstKey + 1u * slots, lastKey);
+        place2 = min(firstKey + 2u * slots, lastKey);
+        place3 = min(firstKey + 3u * slots, lastKey);
+        key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
+        key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
+        key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
+        key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
         let shared0_0 = select(product0, product4, (lane & 4u) != 0u) + subgroupShuffleXor(select(product4, product0, (lane & 4u) != 0u), 4u);
         let shared0_1 = select(product1, product5, (lane & 4u) != 0u) + subgroupShuffleXor(select(product5, product1, (lane & 4u) != 0u), 4u);
         let shared0_2 = select(product2, product6, (lane & 4u) != 0u) + subgroupShuffleXor(select(product6, product2, (lane & 4u) != 0u), 4u);
@@ -219,7 +228,7 @@ fn main(
         var own0: f32;
         {
           let total0 = shared2_0;
-          let ownKey0 = firstKey + number0 / rows * slots;
+          let ownKey0 = ownFirst + number0 / rows * slots;
           var score0 = total0 * scale;
           if (!(ownKey0 < keyCount)) { score0 = hidden; }
           own0 = score0;
@@ -271,22 +280,13 @@ fn main(
         output1_1 = addVisible(output1_1, weight3, v1_1);
         output1_1 = addVisible(output1_1, weight5, v2_1);
         output1_1 = addVisible(output1_1, weight7, v3_1);
+        value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
+        value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
+        value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
+        value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
       }
     } else {
       for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-        let firstKey = chunkAt(batch, chunk) * chunkKeys + slot;
-        let place0 = min(firstKey + 0u * slots, lastKey);
-        let place1 = min(firstKey + 1u * slots, lastKey);
-        let place2 = min(firstKey + 2u * slots, lastKey);
-        let place3 = min(firstKey + 3u * slots, lastKey);
-        let key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
-        let key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
-        let key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
-        let key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
-        let value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
-        let value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
-        let value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
-        let value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
         let k0_0 = vec4<f32>(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y));
         let k0_1 = vec4<f32>(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w));
         let k1_0 = vec4<f32>(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y));
@@ -303,6 +303,16 @@ fn main(
         let product5 = dot(query1_0, k2_0) + dot(query1_1, k2_1);
         let product6 = dot(query0_0, k3_0) + dot(query0_1, k3_1);
         let product7 = dot(query1_0, k3_0) + dot(query1_1, k3_1);
+        let ownFirst = firstKey;
+        firstKey = chunkAt(batch, min(chunk + 1u, endChunk - 1u)) * chunkKeys + slot;
+        place0 = min(firstKey + 0u * slots, lastKey);
+        place1 = min(firstKey + 1u * slots, lastKey);
+        place2 = min(firstKey + 2u * slots, lastKey);
+        place3 = min(firstKey + 3u * slots, lastKey);
+        key0_0 = key[keyBase + place0 * params.keyRow + lane + 0u];
+        key1_0 = key[keyBase + place1 * params.keyRow + lane + 0u];
+        key2_0 = key[keyBase + place2 * params.keyRow + lane + 0u];
+        key3_0 = key[keyBase + place3 * params.keyRow + lane + 0u];
         let shared0_0 = select(product0, product4, (lane & 4u) != 0u) + subgroupShuffleXor(select(product4, product0, (lane & 4u) != 0u), 4u);
         let shared0_1 = select(product1, product5, (lane & 4u) != 0u) + subgroupShuffleXor(select(product5, product1, (lane & 4u) != 0u), 4u);
         let shared0_2 = select(product2, product6, (lane & 4u) != 0u) + subgroupShuffleXor(select(product6, product2, (lane & 4u) != 0u), 4u);
@@ -313,7 +323,7 @@ fn main(
         var own0: f32;
         {
           let total0 = shared2_0;
-          let ownKey0 = firstKey + number0 / rows * slots;
+          let ownKey0 = ownFirst + number0 / rows * slots;
           var score0 = total0 * scale;
           if (!(ownKey0 < keyCount)) { score0 = hidden; }
           own0 = score0;
@@ -349,6 +359,10 @@ fn main(
         output0_1 = output0_1 * decay0 + weight0 * v0_1 + weight2 * v1_1 + weight4 * v2_1 + weight6 * v3_1;
         output1_0 = output1_0 * decay1 + weight1 * v0_0 + weight3 * v1_0 + weight5 * v2_0 + weight7 * v3_0;
         output1_1 = output1_1 * decay1 + weight1 * v0_1 + weight3 * v1_1 + weight5 * v2_1 + weight7 * v3_1;
+        value0_0 = value[valueBase + place0 * params.valueRow + lane + 0u];
+        value1_0 = value[valueBase + place1 * params.valueRow + lane + 0u];
+        value2_0 = value[valueBase + place2 * params.valueRow + lane + 0u];
+        value3_0 = value[valueBase + place3 * params.valueRow + lane + 0u];
       }
     }
     ownSum += subgroupShuffleXor(ownSum, 2u);

@@ -141,10 +141,7 @@ ${withCare(
 ${laneSums(config).start}
 ${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
 ${loops.before}
-${eitherSum(
-  `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(loops.careful, 2)}\n}`,
-  `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(loops.usual, 2)}\n}`,
-)}
+${inLoops(config, loops, (body) => `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(body, 2)}\n}`)}
 ${laneSums(config).after}`,
   epilogue(config),
   outputs,
@@ -152,11 +149,32 @@ ${laneSums(config).after}`,
 )}`
 }
 
+/** What is done with a chunk, in parts, of which the sums come with care or without. */
+interface ChunkLoop {
+  readonly before: string
+  readonly first: string
+  readonly careful: string
+  readonly usual: string
+  readonly last: string
+}
+
 /**
- * The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. With care
- * it is a loop of its own, since a choice in one loop costs a third of the time where registers are short.
+ * A loop with care and one without, since a choice in one loop costs a third of the time where registers are
+ * short. Software adapters, which take their time to compile a mask, get the choice.
  */
-function chunkLoop(config: DecodeConfig): Readonly<Record<'before' | 'careful' | 'usual', string>> {
+function inLoops(
+  { shortText, rules }: DecodeConfig,
+  { first, careful, usual, last }: ChunkLoop,
+  loop: (body: string) => string,
+): string {
+  const join = (sums: string): string =>
+    [first, sums, last].filter((part) => part !== '').join('\n')
+  if (shortText && (rules.hasMask || rules.pairwise)) return loop(join(eitherSum(careful, usual)))
+  return eitherSum(loop(join(careful)), loop(join(usual)))
+}
+
+/** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
+function chunkLoop(config: DecodeConfig): ChunkLoop {
   const { tile, headDim, valueDim, key, value } = config
   const { lanes, rows, keysAhead, loadsAhead } = tile
   const loads = (name: 'key' | 'value', access: DecodeAccess, dims: number): RowLoad[] =>
@@ -207,30 +225,29 @@ ${unroll(keysAhead, (u) =>
   })
   const valueVectors = vectors(values, 'v')
   if (!loadsAhead) {
-    const body = (sums: string): string => `${places('chunk', 'let ')}
+    const first = `${places('chunk', 'let ')}
 ${declare(keys, 'let ')}
 ${declare(values, 'let ')}
 ${products}
 ${laneSums(config).each}
-${valueVectors}
-${sums}`
-    return { before: '', careful: body(careful), usual: body(usual) }
+${valueVectors}`
+    return { before: '', first, careful, usual, last: '' }
   }
-  const body = (sums: string): string => `${products}
+  const first = `${products}
 let ownFirst = firstKey;
 ${places('min(chunk + 1u, endChunk - 1u)', '')}
 ${declare(keys, '')}
 ${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
-${valueVectors}
-${sums}
-${declare(values, '')}`
+${valueVectors}`
   // A chunk's keys are on their way while the one before meets its values, and its values from then on.
   return {
     before: `${places('min(firstChunk, max(endChunk, 1u) - 1u)', 'var ')}
 ${declare(keys, 'var ')}
 ${declare(values, 'var ')}`,
-    careful: body(careful),
-    usual: body(usual),
+    first,
+    careful,
+    usual,
+    last: declare(values, ''),
   }
 }
 
