@@ -8,7 +8,8 @@
 // split in backward cases that are too small for it. The exit status is 1 where anything failed.
 //
 // `--suites random --count 300 --seed 1` runs random problems (tools/random): the same ones for a seed
-// wherever they run. Each failure is made small and printed as a program that repeats it.
+// wherever they run. Each failure is made small and printed as a program that repeats it. `--suites cache` runs
+// random lives of caches by the same seeds.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createFlashAttention, UnsupportedError } from '../packages/webgpu-flash/src/index.ts'
@@ -46,6 +47,7 @@ import { readEnvironment } from '../packages/bench/src/cli/environment.ts'
 import type { ConformanceReport, SuiteResult } from './conformance/report.ts'
 import { splitTrials } from './conformance/split-backward.ts'
 import { observeKernels } from './kernels/observe.ts'
+import { runCacheLives } from './random/cache-sequences.ts'
 import { runRandom } from './random/random-suite.ts'
 import { reproduction } from './random/script.ts'
 
@@ -250,6 +252,16 @@ async function runRandomSuite(
   }
 }
 
+async function runCacheSuite(
+  flash: FlashAttention,
+): Promise<Pick<SuiteResult, 'kernels' | 'cases' | 'passed' | 'failures' | 'random'>> {
+  observer.take()
+  const [seed, count] = [whole('seed'), whole('count')]
+  const outcome = await runCacheLives(flash, { seed, count, first: whole('first') })
+  const kernels = Object.fromEntries(observer.take())
+  return { kernels, cases: {}, random: { seed, count, devicesLost: 0 }, ...outcome }
+}
+
 const { create, globals } = await import('webgpu')
 Object.assign(globalThis, globals)
 const observer = observeKernels(globals as typeof globalThis)
@@ -302,12 +314,16 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
     }
     for (const suite of values.suites.split(',')) {
       const trials = suites[suite]
-      if (!trials && suite !== 'random')
+      if (!trials && suite !== 'random' && suite !== 'cache')
         throw new RangeError(
-          `conformance: suites are planned, tiles, halves, backward, split, weights, merge, biases, random, got ${suite}`,
+          `conformance: suites are planned, tiles, halves, backward, split, weights, merge, biases, random, cache, got ${suite}`,
         )
       const started = performance.now()
-      const outcome = trials ? await runSuite(flash, trials()) : await runRandomSuite(makeFlash)
+      const outcome = trials
+        ? await runSuite(flash, trials())
+        : suite === 'cache'
+          ? await runCacheSuite(flash)
+          : await runRandomSuite(makeFlash)
       const result = { flags: flags.name, limits, suite, ...outcome }
       results.push(result)
       report()

@@ -1,6 +1,6 @@
 // A cache as a list of tokens on the CPU: what a cache on the device has to come to, whatever rows, rings, pages
 // and blocks it keeps them in. Attention over it is written out in float64.
-import type { RotaryEmbedding } from '@attn/core'
+import type { RotaryEmbedding } from '../../packages/core/src/index.ts'
 
 /** One token of a sequence. */
 export interface ModelToken {

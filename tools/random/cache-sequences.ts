@@ -1,9 +1,19 @@
 // Random lives of caches: tokens appended, padded on either side, cut back, chosen from, shared, grown past their
 // room, saved and restored, round a ring and in pages, and after each step attention held against a list of
 // tokens on the CPU. A seed and a number repeat a life.
-import { float16Bits, float16Value, mask, tensor, toFloat64Array } from '@attn/core'
-import type { DType, QuantizedType, Tensor } from '@attn/core'
-import type { AttentionPlan, FlashAttention, KeyValueCache } from '@attn/webgpu-flash'
+import {
+  float16Bits,
+  float16Value,
+  mask,
+  tensor,
+  toFloat64Array,
+} from '../../packages/core/src/index.ts'
+import type { DType, Tensor } from '../../packages/core/src/index.ts'
+import type {
+  AttentionPlan,
+  FlashAttention,
+  KeyValueCache,
+} from '../../packages/webgpu-flash/src/index.ts'
 import { attendRow, turnRow } from './cache-model.ts'
 import type { ModelSizes, ModelToken } from './cache-model.ts'
 import { chooser, mixSeeds } from './chooser.ts'
@@ -143,7 +153,16 @@ async function act(
 ): Promise<string[]> {
   const { choose, held, cache, kind, steps } = life
   const lengths = (): number[] => held.map((tokens) => tokens.length)
-  const drawn = choose.of(['append', 'append', 'append', 'keep', 'truncate', 'grow', 'save', 'share'])
+  const drawn = choose.of([
+    'append',
+    'append',
+    'append',
+    'keep',
+    'truncate',
+    'grow',
+    'save',
+    'share',
+  ])
   if (drawn === 'truncate' || (drawn === 'share' && kind === 'pages')) {
     const wanted = held.map((tokens, b) =>
       drawn === 'share' && b === 1
@@ -263,21 +282,24 @@ const turned = ({ sizes }: Life, key: readonly number[], position: number): numb
 
 /** Numbers that blocks of the kind keep as they are, so that nothing is left to rounding. */
 function drawToken({ kind, choose, sizes }: Life): ModelToken {
-  const [low, high, step] = { q8_0: [-126, 126, 2 ** -6], q4_0: [-7, 7, 2 ** -2] }[
-    kind as QuantizedType
-  ] ?? [-64, 64, 2 ** -5]
+  const [low, high, step] =
+    kind === 'q8_0' ? [-126, 126, 2 ** -6] : kind === 'q4_0' ? [-7, 7, 2 ** -2] : [-64, 64, 2 ** -5]
   const extreme = kind === 'q8_0' ? 127 : kind === 'q4_0' ? -8 : undefined
   const row = (): number[] =>
     Array.from({ length: sizes.kvHeads }, () => {
-      const numbers = Array.from({ length: dim }, () => choose.integer(low!, high!))
+      const numbers = Array.from({ length: dim }, () => choose.integer(low, high))
       if (extreme !== undefined) numbers[choose.integer(0, dim - 1)] = extreme
-      return numbers.map((x) => x * step!)
+      return numbers.map((x) => x * step)
     }).flat()
   return { key: row(), value: row() }
 }
 
 /** `[B, H, L, D]` of rows by sequence and row, whose numbers are by head. */
-function asTensor(dtype: DType, rows: readonly (readonly (readonly number[])[])[], heads: number): Tensor {
+function asTensor(
+  dtype: DType,
+  rows: readonly (readonly (readonly number[])[])[],
+  heads: number,
+): Tensor {
   const length = rows[0]!.length
   const values = rows.flatMap((own) =>
     Array.from({ length: heads }, (_, head) =>
@@ -336,9 +358,7 @@ async function compare(
   const { heads } = sizes
   const rounded = (x: number): number => (dtype === 'float16' ? float16Value(float16Bits(x)) : x)
   const queries = positions.map((own) =>
-    own.map(() =>
-      Array.from({ length: heads * dim }, () => rounded(choose.integer(-16, 16) / 16)),
-    ),
+    own.map(() => Array.from({ length: heads * dim }, () => rounded(choose.integer(-16, 16) / 16))),
   )
   const query = flash.upload(asTensor(dtype, queries, heads))
   const lost = positions.some((own, b) => {
