@@ -4,8 +4,8 @@ import { basename } from 'node:path'
 import type { KernelReport } from '../../../tools/kernels/report.ts'
 import { resultFiles } from '../results.ts'
 
-/** The record; undefined in a checkout that has none. */
-type Coverage = KernelReport | undefined
+/** The record; null in a checkout that has none, since what is loaded has to be JSON. */
+type Coverage = KernelReport | null
 
 declare const data: Coverage
 export { data }
@@ -15,6 +15,6 @@ export default {
   watch: ['../../results/kernels.json'],
   load(): Coverage {
     const file = resultFiles().find((each) => basename(each) === 'kernels.json')
-    return file === undefined ? undefined : (JSON.parse(readFileSync(file, 'utf8')) as KernelReport)
+    return file === undefined ? null : (JSON.parse(readFileSync(file, 'utf8')) as KernelReport)
   },
 }
