@@ -31,6 +31,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'How flash attention works', link: '/guide/flash-attention' },
       { text: 'Block maps', link: '/guide/block-maps' },
       { text: 'WebGPU plans', link: '/guide/webgpu-plans' },
+      { text: 'Decoding', link: '/guide/decoding' },
     ],
   },
   {

@@ -60,6 +60,7 @@ const notDrawn: readonly string[] = [
   'attn-kernels/1',
   'attn-partition/1',
   'attn-device/1',
+  'attn-cache/1',
 ]
 
 function readResult(file: string): RunSummary | ReportView | [] {
