@@ -199,6 +199,10 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('a ring, %s', (_, create) => {
     const options = { kvHeads: 1, headDim: 8, capacity: 10 }
     const bad: [() => void, string][] = [
       [() => flash.cache({ ...options, ring: { window: 0 } }), 'ring.window must be a positive'],
+      [
+        () => flash.cache({ ...options, ring: { window: 4, sink: 1 } as { window: number } }),
+        'flash.cache: ring',
+      ],
       [() => flash.cache({ ...options, ring: { window: 4, sinks: -1 } }), 'ring.sinks must be'],
       [
         () => flash.cache({ ...options, ring: { window: 8, sinks: 3 } }),

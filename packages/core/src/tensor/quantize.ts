@@ -105,6 +105,15 @@ function writeFours(view: DataView, place: number, block: Float32Array): void {
  * @param bytes - The blocks of all rows, one after another.
  * @param shape - The shape of the tensor; its last axis is a multiple of 32.
  * @throws RangeError where there are not as many blocks as the shape has.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize, tensor } from '@attn/core'
+ * const ones = tensor(new Float32Array(64).fill(1), [2, 32])
+ * const back = dequantize(quantize(ones, 'q4_0'), [2, 32], 'q4_0')
+ * back.shape // => [2, 32]
+ * back.storage[40] // => 1
+ * ```
  */
 export function dequantize(
   bytes: Uint8Array,

@@ -1,5 +1,7 @@
 // Pages: sequences of any lengths share one supply of memory, and sequences that begin alike share the pages of
 // their beginning until one of them writes to it (PagedAttention, arXiv 2309.06180).
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import type { PagePlaces } from '../../plan/decode/key-places.ts'
 import type { CachePlaces, PlacedAppend } from './places.ts'
 import type { RowMove } from './row-mover.ts'
@@ -21,6 +23,8 @@ export interface PageAccount extends CachePlaces {
   share(from: number, to: number, length: number): void
 }
 
+const pageOptions: OptionNames<PageOptions> = { pageSize: true, count: true }
+
 /**
  * Checks a supply of pages.
  *
@@ -30,6 +34,7 @@ export function checkPages(pages: PageOptions): void {
   if (typeof pages !== 'object' || pages === null) {
     throw new TypeError(`flash.cache: pages must be { pageSize, count }, got ${String(pages)}`)
   }
+  checkOptions('flash.cache: pages', pages, pageOptions)
   const { pageSize = 64, count } = pages
   if (!Number.isInteger(pageSize) || pageSize < 1 || !Number.isInteger(Math.log2(pageSize))) {
     throw new RangeError(`flash.cache: pages.pageSize must be a power of two, got ${pageSize}`)

@@ -1,4 +1,6 @@
 // A ring: the first tokens stay, the newest take the rows of the oldest, and memory stays what it is.
+import { checkOptions } from '@attn/core'
+import type { OptionNames } from '@attn/core'
 import { ringRow } from '../../plan/decode/key-places.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
 import type { CachePlaces } from './places.ts'
@@ -11,6 +13,8 @@ export interface RingOptions {
   readonly sinks?: number | undefined
 }
 
+const ringOptions: OptionNames<RingOptions> = { window: true, sinks: true }
+
 /**
  * Checks a ring against the rows there are.
  *
@@ -20,6 +24,7 @@ export function checkRing(ring: RingOptions, capacity: number): void {
   if (typeof ring !== 'object' || ring === null) {
     throw new TypeError(`flash.cache: ring must be { window, sinks }, got ${String(ring)}`)
   }
+  checkOptions('flash.cache: ring', ring, ringOptions)
   const { window, sinks = 0 } = ring
   if (!Number.isInteger(window) || window < 1) {
     throw new RangeError(`flash.cache: ring.window must be a positive integer, got ${window}`)
