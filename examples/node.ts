@@ -1,4 +1,4 @@
-// Node, Deno or Bun: tensors of the CPU in and out. With the package `webgpu` beside attn the GPU is found, and
+// Node: tensors of the CPU in and out. With the package `webgpu` beside attn the GPU is found, and
 // without it the same call runs on the CPU.
 import { flashAttention, tensor } from '@attn/core'
 import type { Tensor } from '@attn/core'

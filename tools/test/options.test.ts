@@ -15,6 +15,7 @@ const parts = new Set([
   'CallOptions', // checkAttentionOptions
   'PlanOptions', // checkAttentionOptions
   'RoundOptions',
+  'UnsupportedErrorOptions', // An error is made where another is thrown, and throws none of its own.
   'RooflineOptions', // All are required, and counted traffic may be given whole.
 ])
 
