@@ -151,7 +151,7 @@ describe.each(calls)('%s', (name, call) => {
     ['null', null, 'must be a tensor'],
     ['undefined', undefined, 'must be a tensor'],
     ['an array', [1, 2], 'must be a tensor'],
-    ['of an unknown dtype', { ...x, dtype: 'bfloat16' }, 'float16 or float64, got bfloat16'],
+    ['of an unknown dtype', { ...x, dtype: 'float8' }, 'bfloat16 or float64, got float8'],
     [
       'with storage of another type',
       { ...x, storage: Float64Array.from(x.storage) },

@@ -158,7 +158,7 @@ describe('memoryTraffic', () => {
     )
     expect(asking({ pass: 'both' })).toThrow('memoryTraffic: pass must be forward or backward')
     expect(asking({ dtype: 'float64' })).toThrow(
-      'memoryTraffic: dtype must be float32, float16 or bfloat16',
+      'memoryTraffic: dtype must be float32 or float16 or bfloat16',
     )
     expect(asking({ loopOrder: 'none' })).toThrow('memoryTraffic: loopOrder must be')
     expect(asking({ headDim: 0 })).toThrow('memoryTraffic: headDim must be a positive integer')
