@@ -100,7 +100,6 @@ function mainBody(config: DecodeConfig): string {
   const keyVectors = laneVectors(headDim, lanes)
   const outputVectors = laneVectors(valueDim, lanes)
   const headVectors = Math.ceil(headDim / 4)
-  const ragged = keyVectors * lanes > headVectors
   const loops = chunkLoop(config)
   const placed = placeText(config.places, chunkKeys(tile))
   const outputs = Array.from({ length: rows }, (_, r) =>
@@ -108,10 +107,11 @@ function mainBody(config: DecodeConfig): string {
   ).flat()
   const loadQuery = (r: number, v: number): string => {
     const vector = vectorText(config.key, keyVectors, v, lanes)
-    const load = `loadQuery(queryBase${r}, ${ragged ? `min(${vector}, ${headVectors - 1}u)` : vector})`
-    // Dims that do not exist are multiplied by 0.
-    return `let query${r}_${v} = ${ragged ? `select(vec4<f32>(0.0), ${load}, ${vector} < ${headVectors}u)` : load};`
+    return `let query${r}_${v} = loadQuery(queryBase${r}, ${pastDims(config, v) ? `min(${vector}, ${headVectors - 1}u)` : vector});`
   }
+  const ownsDims = Array.from({ length: keyVectors }, (_, v) => v)
+    .filter((v) => pastDims(config, v))
+    .map((v) => `let owns${v} = ${vectorText(config.key, keyVectors, v, lanes)} < ${headVectors}u;`)
   return `${tile.shuffles ? 'let thread = subgroup * subgroupSize + invocation;\n' : ''}let lane = thread % lanes;
 let slot = thread / lanes;
 let batch = params.batchBase + workgroup.z;
@@ -128,12 +128,12 @@ let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyH
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
-${unroll(
-  rows,
-  (r) => `let row${r} = min(firstRow + ${r}u, groupRows - 1u);
+${ownsDims.map((text) => `${text}\n`).join('')}${unroll(
+    rows,
+    (r) => `let row${r} = min(firstRow + ${r}u, groupRows - 1u);
 let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row${r} / params.queryLength) * params.queryHead + (row${r} % params.queryLength) * params.queryRow;
 ${unroll(keyVectors, (v) => loadQuery(r, v))}`,
-)}
+  )}
 ${quantizedPlaces('key', config.key, headDim, lanes)}${quantizedPlaces('value', config.value, valueDim, lanes)}${hiddenScore}
 ${laneSums(config).before}
 ${withCare(
@@ -147,6 +147,15 @@ ${laneSums(config).after}`,
   outputs,
   [`scalars[${config.memory.care}]`, 'f32'],
 )}`
+}
+
+/** Whether threads are left over for a key's vectors of this number: they have none of their own. */
+function pastDims({ tile: { lanes }, headDim }: DecodeConfig, vector: number): boolean {
+  const count = laneVectors(headDim, lanes)
+  const headVectors = Math.ceil(headDim / 4)
+  // Vectors are shared out in pairs where there are pairs.
+  if (count % 2 !== 0) return (vector + 1) * lanes > headVectors
+  return ((vector >> 1) + 1) * lanes * 2 > headVectors
 }
 
 /** What is done with a chunk, in parts, of which the sums come with care or without. */
@@ -202,7 +211,12 @@ ${placed.rows(keysAhead, word, number)}`
 ${unroll(keysAhead, (u) =>
   unroll(rows, (r) => {
     const products = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
-    const terms = scaled(products, keys[u]!.scales, (g) => `kScale${u}_${g}`)
+    const sums = scaled(products, keys[u]!.scales, (g) => `kScale${u}_${g}`)
+    // Threads that are left over read the last dims once more: 0 times an infinity there would be NaN.
+    const terms = sums.map((term, g) => {
+      const v = (g * products.length) / sums.length
+      return pastDims(config, v) ? `select(0.0, ${term}, owns${v})` : term
+    })
     return `let product${u * rows + r} = ${terms.join(' + ')};`
   }),
 )}`
