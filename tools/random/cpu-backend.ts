@@ -12,7 +12,7 @@ export function computeOnCpu(
   problem: CallProblem,
   { query, key, value }: ProblemTensors,
   options: AttentionOptions,
-): Computed {
+): Omit<Computed, 'parts'> {
   if (problem.rope) throw new RangeError('random: the CPU does not turn queries and keys')
   const { output, logSumExp } = flashAttention(query, key, value, options)
   return {

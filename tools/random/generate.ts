@@ -3,9 +3,9 @@
 import type { AttentionShape } from '../../packages/core/src/index.ts'
 import { chooser, mixSeeds } from './chooser.ts'
 import type { Chooser } from './chooser.ts'
-import { drawMask, isBounded } from './masks.ts'
+import { buildMask, drawMask, isBounded } from './masks.ts'
 import { misfitNames } from './misfits.ts'
-import { drawModifier } from './modifiers.ts'
+import { drawModifier, hidesRows } from './modifiers.ts'
 import { rowCount } from './problem.ts'
 import type { CallProblem, Layout, Problem, RopeData } from './problem.ts'
 
@@ -151,7 +151,7 @@ function drawShape(choose: Chooser, theme: Theme): AttentionShape {
 
 function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
   const { kind, headDim: _, valueDim: __, lengthSeed: ___, ...others } = theme
-  const { bounded, drops, sinks, tile, ...shared } = others
+  const { bounded, drops, sinks, tile, mask, ...shared } = others
   const shape = drawShape(choose, theme)
   const { batch, heads, queryLength, keyLength } = shape
   const sequences = kind === 'packed' ? drawSequences(choose, queryLength, keyLength) : undefined
@@ -170,6 +170,9 @@ function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
       : Array.from({ length: count }, () => choose.integer(-10, keyLength)),
   )
   const work = 2 * (shape.headDim + shape.valueDim) * rowCount(shape) * keyLength
+  // Nor are such calls cut into passes by the orders that a mask proposes.
+  const mayNotMerge = theme.modifiers.some(hidesRows)
+  const ordered = mask && buildMask(mask, { ...shape, batch: count }, seed).orders?.length
   const spoiler = () => choose.of(['NaN', 'Infinity', '-Infinity'] as const)
   const visible = choose.sometimes(0.08, () => ({
     tensor: choose.of(['query', 'key', 'value'] as const),
@@ -188,6 +191,7 @@ function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
     seed,
     shape,
     ...shared,
+    ...(mask && !(mayNotMerge && ordered) && { mask }),
     amplitude: choose.of([1, 2, 2, 6]),
     ...(scale !== undefined && { scale }),
     // Padding moves the default offset, and with it the queries away from the keys.
@@ -198,7 +202,7 @@ function drawCall(choose: Chooser, theme: Theme, seed: number): CallProblem {
     ...(sinks && { sinks: Array.from({ length: heads }, () => 4 * choose.fraction() - 2) }),
     ...(tile !== undefined && { tile }),
     ...(decodeTile && { decodeTile }),
-    ...(workBudget !== undefined && { workBudget }),
+    ...(workBudget !== undefined && !mayNotMerge && { workBudget }),
     ...(hidden && { hidden }),
     ...(visible && { visible }),
   }

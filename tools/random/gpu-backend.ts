@@ -16,6 +16,8 @@ import type { ProblemTensors } from './tensors.ts'
 export interface Computed {
   readonly results: Readonly<Record<string, ArrayLike<number>>>
   readonly tables: ReadonlyMap<Table, ArrayLike<number>>
+  /** Dispatches that merged in the output as it is stored, at most; the parts of decoding are float32. */
+  readonly parts: number
 }
 
 function planOptions(
@@ -98,7 +100,11 @@ export async function computeOnGpu(
       if (dSinks) results['dSinks'] = await numbers(dSinks)
       for (const [table, view] of dTables) tables.set(table, await numbers(view))
     }
-    return { results, tables }
+    const { variant, dispatches, tile } = plan.explain()
+    // Where the work is too much for a dispatch, keys are cut first.
+    const most = Math.ceil(shape.keyLength / tile.keys)
+    const parts = variant === 'decode' ? 1 : Math.min(dispatches, most)
+    return { results, tables, parts }
   } finally {
     flash.release(...made)
     plan.destroy()

@@ -119,6 +119,15 @@ export function drawModifier(choose: Chooser, packed: boolean): ModifierData {
   return { modifier, numbers: kinds[modifier]!.draw(choose) }
 }
 
+/**
+ * Whether a modifier may hide every key of a row by the lowest float32. Such calls are not cut: dispatches merge
+ * by log-sum-exp, which cannot hold log(n) beside -3.4e38, so that each would weigh the same whatever
+ * number of keys it saw (docs/guide/conventions.md says so).
+ */
+export function hidesRows(data: ModifierData): boolean {
+  return 'modifier' in data && data.modifier === 'bias of the lowest float32'
+}
+
 /** Whether a modifier uses the parameters. */
 export function usesParameters(data: ModifierData): boolean {
   return 'modifier' in data && data.modifier === 'temperature'

@@ -31,8 +31,8 @@ export async function runProblem(
 async function runCall(flash: FlashAttention, problem: CallProblem): Promise<string[]> {
   const options = problemOptions(problem)
   const tensors = problemTensors(problem, options)
-  const expected = expectationOf(problem, tensors, options)
-  const { results, tables } = await computeOnGpu(flash, problem, tensors, options)
+  const { results, tables, parts } = await computeOnGpu(flash, problem, tensors, options)
+  const expected = expectationOf(problem, tensors, options, parts)
   const { dtype } = problem
   return [
     ...Object.entries(expected.results).flatMap(([name, list]) =>

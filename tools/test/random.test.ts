@@ -1,14 +1,17 @@
 // The random problems themselves: the same for a seed, of every kind, judged by numbers that can fail, and
 // made small when they do. On the CPU; packages/webgpu-flash/test-gpu/random.test.ts runs them on GPUs.
 import { describe, expect, test } from 'vitest'
+import { tensorFrom } from '../../packages/core/src/index.ts'
 import { expectationOf, problemOptions } from '../random/expectation.ts'
 import { computeOnCpu } from '../random/cpu-backend.ts'
 import { drawProblem } from '../random/generate.ts'
 import { findings } from '../random/judge.ts'
+import { hidesRows } from '../random/modifiers.ts'
 import { patternKinds } from '../random/mask-patterns.ts'
 import { partsOf } from '../random/masks.ts'
 import { misfitNames } from '../random/misfits.ts'
 import type { CallProblem, MaskData, Problem } from '../random/problem.ts'
+import { furthest, plainlyStored, probabilityError } from '../random/rounding-luck.ts'
 import { reproduction } from '../random/script.ts'
 import { shrink } from '../random/shrink.ts'
 import { problemTensors, seenBy } from '../random/tensors.ts'
@@ -59,6 +62,19 @@ describe('problems', () => {
     expect(new Set(misfits)).toEqual(new Set(misfitNames))
     expect(calls.some(({ lengths }) => lengths === 'call')).toBe(true)
     expect(calls.some(({ training, shape }) => training && shape.queryLength <= 16)).toBe(true)
+  })
+
+  test('cut no call whose rows may see the lowest scores alone, which do not merge', () => {
+    const calls = drawn(4000, 1).filter(isCall)
+    const lowest = calls.filter(({ modifiers }) => modifiers.some(hidesRows))
+    expect(lowest.length).toBeGreaterThan(20)
+    for (const call of lowest) {
+      const orders = problemOptions(call).mask?.orders ?? []
+      expect({ call, budget: call.workBudget, orders }).toMatchObject({
+        budget: undefined,
+        orders: [],
+      })
+    }
   })
 
   test('hide what they say is hidden, and nothing else', () => {
@@ -133,6 +149,30 @@ describe('findings', () => {
     expect(findings('x', [1 + 2 ** -11], exact, 'float16')).toEqual([])
     expect(findings('x', [1 + 2 ** -9], exact, 'float16')).toHaveLength(1)
     expect(findings('x', [1 + 2 ** -11], exact, 'float32')).toHaveLength(1)
+  })
+})
+
+describe('where the plain program is lucky', () => {
+  const list = (exact: number[], plain: number[]) => ({ exact, plain, floor: 1e-5, stored: true })
+
+  test('probabilities may be off by twice what log-sum-exp is, except where it holds nothing else', () => {
+    expect(probabilityError(list([84, 2], [84.5, 2.25]))).toBe(1)
+    expect(probabilityError(list([-3.4e38, -Infinity, 2], [-3.3e38, -Infinity, 2]))).toBe(0)
+  })
+
+  test('deltas are off by what storing an output costs, to both sides', () => {
+    const gradient = tensorFrom([3, 4, 1, 0], [1, 1, 2, 2], 'float64')
+    const [above, below] = plainlyStored(list([1, 1, 2, 2], [1, 1, 2.5, 2]), gradient, 2)
+    // Half a unit of 1 is 2^-11, and the root of 3 * 3 + 4 * 4 is 5.
+    expect([...above!]).toEqual([7 + 5 * 2 ** -11, 2 - 0.5])
+    expect([...below!]).toEqual([7 - 5 * 2 ** -11, 2 + 0.5])
+    const many = new Array<number>(65).fill(1)
+    expect(plainlyStored(list(many, many), gradient, 1)).toEqual([])
+  })
+
+  test('the furthest from the truth counts', () => {
+    const lists = [Float64Array.of(1, 2, Number.NaN), Float64Array.of(1.5, 2, 9)]
+    expect(furthest(Float64Array.of(1, 2, 3), lists)).toEqual(Float64Array.of(1.5, 2, Number.NaN))
   })
 })
 

@@ -1,7 +1,7 @@
 // The suite is itself tested: its yardstick is another implementation than the specification, its
 // patterns are the published ones, and it catches what a wrong backend does.
 import { describe, expect, test } from 'vitest'
-import { cast, permute, standardAttention, toFloat64Array } from '../../src/index.ts'
+import { cast, permute, standardAttention, tensorFrom, toFloat64Array } from '../../src/index.ts'
 import type { AttentionOptions, AttentionResult } from '../../src/index.ts'
 import {
   backwardCases,
@@ -17,6 +17,7 @@ import {
   sinkCases,
 } from '../conformance/index.ts'
 import type { Attend, AttendBackward, ConformanceCase } from '../conformance/index.ts'
+import { randomNumbers } from '../conformance/fill.ts'
 import { t5Bucket } from '../conformance/patterns.ts'
 import { standardGradients } from '../conformance/index.ts'
 import positions from '../golden/positions.json' with { type: 'json' }
@@ -186,3 +187,41 @@ function swapped({ output, logSumExp }: AttentionResult): AttentionResult {
 function rounded({ output, logSumExp }: AttentionResult): AttentionResult {
   return { output: cast(cast(output, 'float16'), output.dtype), logSumExp }
 }
+
+describe('the yardstick in parts', () => {
+  const shape = {
+    batch: 1,
+    heads: 1,
+    kvHeads: 1,
+    queryLength: 4,
+    keyLength: 96,
+    headDim: 8,
+    valueDim: 16,
+  }
+  const make = (length: number, seed: number, dtype: 'float32' | 'float16') =>
+    tensorFrom(
+      randomNumbers(seed, length * (seed === 3 ? 16 : 8)),
+      [1, 1, length, seed === 3 ? 16 : 8],
+      dtype,
+    )
+  const attend = (dtype: 'float32' | 'float16', parts: number) => {
+    const inputs = { query: make(4, 1, dtype), key: make(96, 2, dtype), value: make(96, 3, dtype) }
+    const options = { sinks: [0.5] }
+    const { query, key, value } = inputs
+    const exact = standardAttention(
+      cast(query, 'float64'),
+      cast(key, 'float64'),
+      cast(value, 'float64'),
+      options,
+    )
+    const { output } = plainAttention(dtype, shape, inputs, options, 1, parts)
+    const wanted = toFloat64Array(exact.output)
+    return Math.max(...output.map((entry, place) => Math.abs(entry - wanted[place]!)))
+  }
+
+  test('computes the same, and is off by a rounding of the output a part', () => {
+    expect(attend('float32', 12)).toBeLessThan(1e-6)
+    expect(attend('float16', 12)).toBeGreaterThan(attend('float16', 1))
+    expect(attend('float16', 12)).toBeLessThan(12 * attend('float16', 1))
+  })
+})

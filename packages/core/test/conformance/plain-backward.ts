@@ -14,13 +14,18 @@ export interface PlainGradients {
   readonly dSinks: Float64Array
 }
 
-/** The gradients with intermediate matrices rounded to `precision`. */
+/**
+ * The gradients with intermediate matrices rounded to `precision`.
+ *
+ * @param deltas - `rowsum(dO * O)` of each row, in place of what the plain output comes to.
+ */
 export function plainBackward(
   precision: keyof typeof rounding,
   shape: AttentionShape,
   inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
   dOutput: Tensor,
   options: AttentionOptions,
+  deltas?: ArrayLike<number>,
 ): PlainGradients {
   const { heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainBackward', shape, options)
@@ -42,7 +47,7 @@ export function plainBackward(
     const h = Math.floor(row / queryLength) % heads
     const b = Math.floor(row / (queryLength * heads))
     const kvRow = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * keyLength
-    const delta = dot(dO, row * valueDim, output, row * valueDim, valueDim)
+    const delta = deltas?.[row] ?? dot(dO, row * valueDim, output, row * valueDim, valueDim)
     const sink = resolved.sinks?.[h] ?? -Infinity
     if (sink > -Infinity) dSinks[h]! -= Math.exp(sink - logSumExp[row]!) * delta
     rules.atQuery(b, h, i)

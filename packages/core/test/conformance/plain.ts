@@ -31,6 +31,8 @@ export const rounding = {
  * Attention with S and P rounded to `precision`.
  *
  * @param narrow - Terms of a sum that are added in `precision` before float32 takes over. Default: 1.
+ * @param parts - Parts the keys are cut into. The output is stored in `precision` after each, merged with
+ *   what it held before, as by a program of several dispatches that keeps nothing else. Default: 1.
  */
 export function plainAttention(
   precision: keyof typeof rounding,
@@ -38,6 +40,7 @@ export function plainAttention(
   inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
   options: AttentionOptions,
   narrow = 1,
+  parts = 1,
 ): PlainResult {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainAttention', shape, options)
@@ -99,13 +102,29 @@ export function plainAttention(
       0,
     )
     logSumExp[row] = Math.fround(maximum + Math.log(sum))
+    const share = (score: number): number => Math.exp(score - maximum) / sum
+    /** Where the key after each part is, and how much of the row's sum lies before it. */
+    let before = share(sink)
+    const cuts = Array.from({ length: parts }, (_, part) => {
+      const [first, end] = [part, part + 1].map((cut) => Math.round((cut * keyLength) / parts))
+      before += scores.slice(first, end).reduce((all, score) => all + share(score), 0)
+      return { first: first!, count: end! - first!, before }
+    })
     for (let d = 0; d < valueDim; d++) {
-      const value = total(keyLength, (key) => {
-        if (scores[key] === -Infinity) return undefined
-        const probability = round((weights[key]! * Math.exp(scores[key]! - maximum)) / sum)
-        return probability * v[(kvRow + key) * valueDim + d]!
-      })
-      output[row * valueDim + d] = round(value)
+      let [stored, held] = [0, share(sink)]
+      for (const cut of cuts) {
+        const value = total(cut.count, (index) => {
+          const key = cut.first + index
+          if (scores[key] === -Infinity) return undefined
+          const probability = round((weights[key]! * Math.exp(scores[key]! - maximum)) / sum)
+          return probability * v[(kvRow + key) * valueDim + d]!
+        })
+        if (parts === 1) stored = round(value)
+        else if (cut.before !== 0 || value !== 0)
+          stored = round((stored * held + value) / cut.before)
+        held = cut.before
+      }
+      output[row * valueDim + d] = stored
     }
   }
   return { output, logSumExp }

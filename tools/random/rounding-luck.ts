@@ -1,0 +1,69 @@
+// Where one run of the plain program is lucky: over a few rows its roundings may cancel, or be the same in
+// both passes, so that its error says little of what its precision costs. What it costs is worked out here.
+import { toFloat64Array } from '../../packages/core/src/index.ts'
+import type { Tensor } from '../../packages/core/src/index.ts'
+import type { Expected } from './expectation.ts'
+
+/** Rows of which one run may be lucky; the largest error over more of them is a fair measure. */
+const fewRows = 64
+
+/** Of a log-sum-exp beyond which float32 holds no log(n) beside it, and errors tell nothing. */
+const mostLogSumExp = 2 ** 14
+
+/**
+ * What probabilities of float32 may be off by, relatively, in the backward pass: twice what a plain program's
+ * log-sum-exp is off by. They are exp(score - logSumExp), so an error of either is one of theirs. The plain
+ * program adds up scores in the same order in both passes, and the two errors cancel; no other has to.
+ */
+export function probabilityError({ exact, plain }: Expected): number {
+  let largest = 0
+  for (let row = 0; row < exact.length; row++) {
+    const error = Math.abs(plain[row]! - exact[row]!)
+    if (Math.abs(exact[row]!) < mostLogSumExp && error > largest) largest = error
+  }
+  return 2 * largest
+}
+
+/**
+ * Deltas, `rowsum(dO * O)`, that are off by what storing the output in a low precision costs: half a unit in
+ * the last place of each entry, or what the plain output is off by, added up as errors without a common sign
+ * are, by their squares. Two lists, of opposite errors; none for many rows. A row that has one key gets dS = 0
+ * from the true delta, so that this error is all there is of dS.
+ */
+export function plainlyStored(
+  { exact, plain }: Expected,
+  dOutput: Tensor,
+  valueDim: number,
+): readonly Float64Array[] {
+  const rows = exact.length / valueDim
+  if (rows > fewRows) return []
+  const gradient = toFloat64Array(dOutput)
+  return [1, -1].map((sign) =>
+    Float64Array.from({ length: rows }, (_, row) => {
+      let [delta, squares] = [0, 0]
+      for (let place = row * valueDim; place < (row + 1) * valueDim; place++) {
+        const entry = exact[place]!
+        const error = Math.max(halfUnit(entry), Math.abs(plain[place]! - entry))
+        delta += gradient[place]! * entry
+        squares += (gradient[place]! * error) ** 2
+      }
+      // Rows take turns, as errors of rows have no common sign either.
+      return delta + (row % 2 === 0 ? sign : -sign) * Math.sqrt(squares)
+    }),
+  )
+}
+
+/** Half a unit in the last place of a float16. */
+const halfUnit = (entry: number): number =>
+  entry === 0 ? 0 : 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(entry)))) - 11)
+
+/** Of lists, entry by entry what is furthest from the truth; where any is no number, the first. */
+export function furthest(exact: Float64Array, lists: readonly Float64Array[]): Float64Array {
+  return exact.map((wanted, place) =>
+    lists
+      .map((list) => list[place]!)
+      .reduce((one, other) =>
+        Math.abs(other - wanted) > Math.abs(one - wanted) && Number.isFinite(other) ? other : one,
+      ),
+  )
+}
