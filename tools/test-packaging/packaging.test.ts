@@ -150,7 +150,7 @@ describe.each([
     expect(complaints(['types'])).toEqual([])
   })
 
-  test.skipIf(!examples)('the README examples compile', () => {
+  test.each(examples ? ['the README examples'] : [])('%s compile', () => {
     expect(snippets.length === 0 ? [] : complaints(['typed'])).toEqual([])
   })
 })

@@ -73,7 +73,7 @@ export function checkSizes(
     )
   }
   if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${String(dtype)}`)
+    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${dtype}`)
   }
 }
 
