@@ -10,7 +10,8 @@ import type { AttentionResult } from './result.ts'
  * and commutative up to rounding, and a part (or a row of a part) that saw no key changes nothing.
  *
  * @param parts - Results for the same queries over disjoint keys; output `[B, H, L, Dv]`, logSumExp
- *   `[B, H, L]`. What counts once a row, such as an attention sink, belongs in one part only.
+ *   `[B, H, L]`. A logSumExp near `finfo.min` holds no log(n): parts of rows that see such scores alone weigh
+ *   the same, whatever the number of their keys. What counts once a row, such as an attention sink, belongs in one part only.
  * @returns Output and logSumExp in the dtypes of the first part.
  * @throws RangeError for no parts, or parts of different shapes.
  *

@@ -1,6 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mergeAttention, slice, standardAttention, zeros } from '../../src/index.ts'
+import {
+  biasFromTensor,
+  mergeAttention,
+  slice,
+  standardAttention,
+  tensorFrom,
+  zeros,
+} from '../../src/index.ts'
 import type { AttentionResult, Tensor } from '../../src/index.ts'
 import { fill, largestError, mergeCases, mergeProblems } from '../conformance/index.ts'
 
@@ -93,5 +100,21 @@ describe('mergeAttention', () => {
     expect(() => mergeAttention([{ ...part, logSumExp: zeros([1, 2, 4]) }])).toThrow(
       'mergeAttention: logSumExp must have shape [1, 2, 3], got [1, 2, 4]',
     )
+  })
+
+  // The limit that docs/guide/conventions.md states: even float64 holds no log(3) beside -3.4e38.
+  test('weighs parts of the lowest scores alike, whatever the number of their keys', () => {
+    const lowest = biasFromTensor(Float32Array.of(-3.4028234663852886e38), [1, 1, 1, 1])
+    const query = tensorFrom([1], [1, 1, 1, 1], 'float64')
+    const over = (values: readonly number[], bias: boolean) => {
+      const value = tensorFrom(values, [1, 1, values.length, 1], 'float64')
+      const key = zeros([1, 1, values.length, 1], 'float64')
+      return standardAttention(query, key, value, bias ? { scoreModifiers: [lowest] } : {})
+    }
+    const merged = (bias: boolean) =>
+      mergeAttention([over([8], bias), over([0, 0, 0], bias)]).output.storage[0]
+    expect(over([8, 0, 0, 0], true).output.storage[0]).toBe(2)
+    expect(merged(false)).toBeCloseTo(2, 12)
+    expect(merged(true)).toBe(4)
   })
 })

@@ -46,7 +46,10 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly training?: boolean | undefined
   /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
   readonly backwardTiles?: BackwardTiles | undefined
-  /** Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. */
+  /**
+   * Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. Calls of more are
+   * cut, along the keys where few rows are left to spread: the output, in its dtype, is then merged from dispatches.
+   */
   readonly workBudget?: number | undefined
 }
 
