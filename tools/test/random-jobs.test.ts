@@ -57,7 +57,7 @@ describe('problems dealt to processes', () => {
 
 test('programs without a test runner have all of the cases', async () => {
   const file = './packages/core/test/conformance/breadth.ts'
-  const program = `import('${file}').then(({ onlyCore }) => process.stdout.write(String(onlyCore)))`
+  const program = `import('${file}').then(({ onlyCore }) => process.stdout.write(String(onlyCore())))`
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], {
     cwd: repository,
   })

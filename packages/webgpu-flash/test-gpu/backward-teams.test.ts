@@ -73,7 +73,7 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
   })
   afterAll(() => flash.destroy())
 
-  test.each(onlyCore ? problems.slice(0, 1) : problems)('%s', async (_, problem) => {
+  test.each(onlyCore() ? problems.slice(0, 1) : problems)('%s', async (_, problem) => {
     const plan = flash.plan({ ...problem, training: true })
     const { key, query } = plan.explain().backward!
     expect([key.tile, query.tile]).toMatchObject([{ teams: 2 }, { teams: 2 }])

@@ -172,7 +172,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
   const library = (): Promise<FlashAttention> => (made ??= create())
   afterAll(async () => (await made)?.destroy())
 
-  it.each(onlyCore ? coreCases : cases)(
+  it.each(onlyCore() ? coreCases : cases)(
     '$name',
     async ({ mask: pattern, queries, keys = queries, batch = 1, options, ...expected }) => {
       const flash = await library()
