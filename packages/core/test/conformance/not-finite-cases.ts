@@ -159,6 +159,25 @@ function visible(): ConformanceCase[] {
       {},
       { ...half, ...spoil(['query'], Infinity, one, 3) },
     ),
+    ...dropped(),
+  ]
+}
+
+/** Values that are infinite where dropout drops some of the pairs that see them: 0 times them is NaN. */
+function dropped(): ConformanceCase[] {
+  const dropout = { rate: 0.5, seed: 9 }
+  const make = (name: string, sizes: Sizes, options: AttentionOptions, bad: number) =>
+    conformanceCase(
+      `visible ${bad} in a value, dropout, float16, ${name}`,
+      sizes,
+      { ...options, dropout },
+      { dtype: 'float16', ...spoil(['value'], bad, [20, 21], 5) },
+    )
+  const sizes = { batch: 1, heads: 1, queryLength: 17, keyLength: 25, headDim: 16 }
+  return [
+    make('padding', sizes, {}, Infinity),
+    make('softcap', sizes, { scoreModifiers: [softcap(3)] }, -Infinity),
+    make('an offset', { ...sizes, keyLength: 40 }, { mask: causal, queryOffset: 15 }, Infinity),
   ]
 }
 

@@ -71,6 +71,10 @@ export function cleanValues(
 export function addStrangeValues(config: ForwardMatrixConfig): string {
   const { tile, rules, headDim } = config
   const { change } = rules
+  // What dropout drops has a weight of 0, times which either infinity is NaN.
+  const kept = config.dropout
+    ? `let kept = dropoutWeights(batch * params.heads + head, vec4<u32>(${rules.countsWithin ? 'queryRow' : 'u32(queryOffset + i32(queryRow))'}), vec4<u32>(key)).x;\n`
+    : ''
   const rows = tile.rowBlocks * tile.matrix.rows
   const visible = rules.hasMask
     ? ' && visible(i32(batch), i32(head), queryOffset + i32(queryRow), i32(queryRow), i32(key))'
@@ -92,7 +96,7 @@ if (bitcast<u32>(score) == bitcast<u32>(params.negativeInfinity)) { continue; }
     for (var v = part; v < valueVectors; v += ${tile.lanesPerRow}u) {
       let strange = strangePart(loadValue(valueBase + key * params.valueRow, v));
       if (any(bitcast<vec4<u32>>(strange) != vec4<u32>(0u))) {
-${indent(score, 8)}        storeOutput(outputBase, v, loadOutput(outputBase, v) + strange);
+${indent(`${score}${kept}`, 8)}        storeOutput(outputBase, v, loadOutput(outputBase, v) + strange${kept === '' ? '' : ' * kept'});
       }
     }
   }
