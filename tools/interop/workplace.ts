@@ -49,6 +49,8 @@ export async function prepareWorkplace(): Promise<string> {
     rmSync(copy, { recursive: true, force: true })
     cpSync(join(repository, part), copy, { recursive: true })
   }
+  // What another checkout left there names its paths; builds of pages would follow it.
+  rmSync(join(folder, 'tsconfig.json'), { force: true })
   writeModels(folder)
   return folder
 }
