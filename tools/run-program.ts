@@ -3,14 +3,24 @@ import { spawnSync } from 'node:child_process'
 
 /** What the program printed to its standard output; throws where its exit status is not 0. */
 export function runProgram(command: string, parameters: readonly string[], cwd: string): string {
-  const { status, signal, error, stdout, stderr } = spawnSync(command, parameters, {
+  const run = () => spawn(command, parameters, cwd)
+  const first = run()
+  // Once in some hundred times a process that used a software adapter is killed in native code as its threads
+  // end. Programs get a second chance after that, and only after that; and it is said.
+  const killed = first.signal === 'SIGABRT' || first.signal === 'SIGSEGV'
+  if (killed) process.stderr.write(`${command} was ended by ${first.signal}; it runs once more\n`)
+  const { status, signal, error, stdout, stderr } = killed ? run() : first
+  if (status === 0) return stdout
+  const reason = error?.message ?? `exit status ${status ?? signal}`
+  const invocation = [command, ...parameters].join(' ')
+  throw new Error(`${invocation}: ${reason}, in ${cwd}\n${stdout ?? ''}${stderr ?? ''}`)
+}
+
+function spawn(command: string, parameters: readonly string[], cwd: string) {
+  return spawnSync(command, parameters, {
     cwd,
     encoding: 'utf8',
     shell: process.platform === 'win32',
     timeout: 600_000,
   })
-  if (status === 0) return stdout
-  const reason = error?.message ?? `exit status ${status ?? signal}`
-  const invocation = [command, ...parameters].join(' ')
-  throw new Error(`${invocation}: ${reason}, in ${cwd}\n${stdout ?? ''}${stderr ?? ''}`)
 }
