@@ -7,6 +7,7 @@ import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme-without-fonts'
 import { h } from 'vue'
 import { ExpressionFigure } from '@attn/components/expression'
+import { BiasCurves, RotaryDials, ScoreFit } from '@attn/components/position'
 import { LayoutFigure } from '@attn/components/tensor'
 import AttentionProfiles from './components/AttentionProfiles.vue'
 import BenchmarkMethod from './components/BenchmarkMethod.vue'
@@ -36,6 +37,9 @@ const theme: Theme = {
     app.component('BenchmarkTakeaways', BenchmarkTakeaways)
     app.component('ExpressionFigure', ExpressionFigure)
     app.component('LayoutFigure', LayoutFigure)
+    app.component('BiasCurves', BiasCurves)
+    app.component('RotaryDials', RotaryDials)
+    app.component('ScoreFit', ScoreFit)
     app.component('ExtrapolationResults', ExtrapolationResults)
     app.component('HomeFigures', HomeFigures)
     app.component('KernelCoverage', KernelCoverage)
