@@ -9,7 +9,6 @@ import type {
 } from '../../../packages/bench/src/report/peers-report.ts'
 import type { RunReport } from '../../../packages/bench/src/report/run-report.ts'
 import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
-import type { Outcome } from '../../../packages/bench/src/suites/outcome.ts'
 
 type Bar = Bars['bars'][number]
 
@@ -58,29 +57,16 @@ function rateOf(
   headDim: number,
   flags: Flags,
 ): number | undefined {
-  const outcome = outcomeOf(runs, dtype, headDim, flags, 'flash')
-  return outcome?.status === 'measured' ? outcome.teraflops : undefined
-}
-
-function outcomeOf(
-  runs: readonly RunReport[],
-  dtype: string,
-  headDim: number,
-  flags: Flags,
-  method: 'standard' | 'flash',
-): Outcome | undefined {
-  const outcomes = runs
+  const rates = runs
     .filter(
       ({ problem }) => problem.dtype === dtype && problem.headDim === headDim && !problem.causal,
     )
     .flatMap(({ configurations }) => configurations)
     .filter(({ device }) => device.flags?.name === flags)
     .flatMap(({ results }) => results.filter((result) => result.length === length))
-    .map(({ outcomes: { [method]: outcome } }) => outcome)
+    .flatMap(({ outcomes: { flash } }) => (flash.status === 'measured' ? [flash.teraflops] : []))
   // Of several runs the fastest: a GPU that idled before computes at a part of its clock.
-  const speedOf = (outcome: Outcome): number =>
-    outcome.status === 'measured' ? outcome.teraflops : 0
-  return outcomes.toSorted((left, right) => speedOf(right) - speedOf(left))[0]
+  return rates.length === 0 ? undefined : Math.max(...rates)
 }
 
 function speedSentence(reports: TakenReports): string[] {

@@ -31,6 +31,7 @@ import { rowByRow, strangeFunction } from './row-by-row.ts'
 import { stageOwnRows, visitedStaging } from './staging.ts'
 import { storeSums } from './store-sums.ts'
 import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
+import { matrixTypes } from '../../tile/matrix-types.ts'
 
 /** The WGSL of the kernel of dK and dV, or of dQ. Entry point: `main`. */
 export function gradientMatrixKernel(config: GradientMatrixConfig): string {
@@ -73,10 +74,7 @@ ${indent(mainBody(config), 2)}
 }
 
 function constants({ tile, memory }: GradientMatrixConfig): string {
-  const { rows, columns, depth } = tile.matrix
-  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
-alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
-alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+  return `${matrixTypes(tile.matrix)}
 const tileRows = ${tile.rows}u;
 const tileColumns = ${tile.columns}u;
 const scoreStride = ${memory.scoreStride}u;

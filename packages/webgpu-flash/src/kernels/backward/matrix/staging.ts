@@ -2,9 +2,10 @@
 // tokens lie in workgroup memory, two tiles of them in turn: while one is worked on the next is stored,
 // and the one after it is on its way in registers.
 import type { Access } from '../../../codegen/access.ts'
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { unroll } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
+import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
 
@@ -93,31 +94,14 @@ function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedS
   }
 }
 
-/** Log-sum-exp, for powers of two, and D, scaled as dS is, of the queries that are visited. */
-function stagedStatistics({ tile }: GradientMatrixConfig): VisitedStaging {
-  const vectors = tile.columns / 4
-  const some = (text: string): string => `if (thread < ${vectors}u) {\n${indent(text, 2)}\n}`
-  const gather = (component: string): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((k) => `row${k}.${component}`).join(', ')})`
-  return {
-    registers: `var logSumExpNext = vec4<f32>();\nvar deltaNext = vec4<f32>();`,
-    fetch: (from) =>
-      some(`${unroll(4, (k) => `let row${k} = softmaxRow(batch, head, ${from} * tileColumns + 4u * thread + ${k}u);`)}
-logSumExpNext = ${gather('x')} * log2e - weightBits;
-deltaNext = ${gather('y')} * gradientScale;`),
-    store: (place) =>
-      some(`statistics[${place}][thread] = logSumExpNext;
-statistics[${place}][thread + ${vectors}u] = deltaNext;`),
-    strange: undefined,
-  }
-}
-
 /** Text of the moves. */
 export function visitedStaging(config: GradientMatrixConfig): VisitedStaging {
   const { visited } = castRoles(config)
   const parts = [
     ...visited.map((operand) => stagedOperand(config, operand)),
-    ...(config.rowTokens === 'keys' ? [stagedStatistics(config)] : []),
+    ...(config.rowTokens === 'keys'
+      ? [{ ...visitedStatistics(config.tile.columns), strange: undefined }]
+      : []),
   ]
   const joined = (text: (part: VisitedStaging) => string): string => parts.map(text).join('\n')
   return {

@@ -36,6 +36,7 @@ import {
 import { castSplitRoles, halvesFunction, pairWork } from './roles.ts'
 import type { SplitMatrixConfig, SplitRole } from './roles.ts'
 import { stageOwnRows, visitedRows } from './staging.ts'
+import { matrixTypes } from '../../tile/matrix-types.ts'
 
 /** Log2 of what P is multiplied by: dropout makes it up to 100 times larger. */
 export const splitWeightBits = (dropout: boolean): number => (dropout ? weightBits : 14)
@@ -97,10 +98,7 @@ ${indent(mainBody(config), 2)}
 }
 
 function constants({ tile, memory, dropout }: SplitMatrixConfig): string {
-  const { rows, columns, depth } = tile.matrix
-  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
-alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
-alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+  return `${matrixTypes(tile.matrix)}
 const tileRows = ${tile.rows}u;
 const tileColumns = ${tile.columns}u;
 const scoreStride = ${memory.scoreStride}u;

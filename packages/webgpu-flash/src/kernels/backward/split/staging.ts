@@ -1,8 +1,9 @@
 // How halves reach the matrices: own rows stay in matrices, high and low, visited ones lie in workgroup
 // memory, a tile or two in turn, the next one on its way in registers.
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { unroll } from '../../../codegen/snippets.ts'
 import { splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
+import { visitedStatistics } from '../visited-statistics.ts'
 import { castSplitRoles, halvesText } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
 
@@ -81,30 +82,12 @@ ${to} + 1u - swapped] = bitcast<vec4<f16>>(select(${register}.zw, ${register}.xy
   }
 }
 
-/** Log-sum-exp, for powers of two, and D, scaled as dS is, of the queries that are visited. */
-function visitedStatistics({ tile }: SplitMatrixConfig): VisitedRows {
-  const vectors = tile.columns / 4
-  const some = (text: string): string => `if (thread < ${vectors}u) {\n${indent(text, 2)}\n}`
-  const gather = (component: string): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((k) => `row${k}.${component}`).join(', ')})`
-  return {
-    registers: `var logSumExpNext = vec4<f32>();\nvar deltaNext = vec4<f32>();`,
-    fetch: (from) =>
-      some(`${unroll(4, (k) => `let row${k} = softmaxRow(batch, head, ${from} * tileColumns + 4u * thread + ${k}u);`)}
-logSumExpNext = ${gather('x')} * log2e - weightBits;
-deltaNext = ${gather('y')} * gradientScale;`),
-    store: (at) =>
-      some(`statistics[${at}][thread] = logSumExpNext;
-statistics[${at}][thread + ${vectors}u] = deltaNext;`),
-  }
-}
-
 /** Text of the moves. */
 export function visitedRows(config: SplitMatrixConfig): VisitedRows {
   const parts = [
     visitedTensor(config, 0),
     visitedTensor(config, 1),
-    ...(config.rowTokens === 'keys' ? [visitedStatistics(config)] : []),
+    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns)] : []),
   ]
   const joined = (text: (part: VisitedRows) => string): string => parts.map(text).join('\n')
   return {

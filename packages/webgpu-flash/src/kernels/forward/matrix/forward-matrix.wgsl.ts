@@ -29,6 +29,7 @@ import { tilePipeline } from './tile-pipeline.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
+import { matrixTypes } from '../../tile/matrix-types.ts'
 
 /** All that decides the text of the kernel. */
 export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memory'> {
@@ -87,10 +88,7 @@ ${indent(mainBody(config), 2)}
 }
 
 function constants({ tile, memory, valueDim }: ForwardMatrixConfig): string {
-  const { rows, columns, depth } = tile.matrix
-  return `alias Left = subgroup_matrix_left<${tile.operands}, ${depth}, ${rows}>;
-alias Right = subgroup_matrix_right<${tile.operands}, ${columns}, ${depth}>;
-alias Result = subgroup_matrix_result<${tile.sums}, ${columns}, ${rows}>;
+  return `${matrixTypes(tile.matrix, tile.operands, tile.sums)}
 const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
 const valueVectors = ${valueDim / 4}u;

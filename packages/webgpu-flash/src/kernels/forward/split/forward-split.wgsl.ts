@@ -30,6 +30,7 @@ import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { splitProbabilities } from './probabilities.ts'
 import { outputProducts, scoreProducts } from './products.ts'
 import { eachTotal, finishTotals, moveOutput, moveReferences } from './totals.ts'
+import { matrixTypes } from '../../tile/matrix-types.ts'
 
 /** Fields of the uniform block beside those of all forward kernels: where planes' exponents lie, in rows' units. */
 export const exponentFields = ['queryExponents', 'keyExponents', 'valueExponents'] as const
@@ -81,10 +82,7 @@ ${indent(mainBody(config), 2)}
 }
 
 function constants({ tile, memory, valueDim }: ForwardMatrixConfig): string {
-  const { rows, columns, depth } = tile.matrix
-  return `alias Left = subgroup_matrix_left<f16, ${depth}, ${rows}>;
-alias Right = subgroup_matrix_right<f16, ${columns}, ${depth}>;
-alias Result = subgroup_matrix_result<f32, ${columns}, ${rows}>;
+  return `${matrixTypes(tile.matrix)}
 const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
 const valueVectors = ${valueDim / 4}u;
