@@ -20,7 +20,7 @@ const project = (wq: jax.Array, wk: jax.Array, wv: jax.Array): jax.Array[] =>
 const loss = (attended: jax.Array): jax.Array => np.square(attended).sum()
 
 // attn: a view of their arrays [L, H * D], and a plan with gradients.
-const flash = await createFlashAttention({ device: jax.getWebGPUDevice() })
+const flash = await createFlashAttention({ device: jax.getWebGPUDevice(), training: true })
 const view = async (array: jax.Array): Promise<GpuTensor> =>
   gpuTensor(await array.ref.gpuBuffer(), [1, length, heads * dim], { heads })
 const plan = flash.plan({

@@ -296,9 +296,9 @@ for (const flags of values.unchecked ? [browserEquivalent, unchecked] : [browser
     const makeFlash = async (): Promise<FlashAttention> => {
       const found = await gpu.requestAdapter({ powerPreference: 'high-performance' })
       if (!found) throw new UnsupportedError('conformance: WebGPU found no adapter')
-      return createFlashAttention(
-        limits === 'those of the adapter' ? { gpu } : { device: await found.requestDevice() },
-      )
+      const place =
+        limits === 'those of the adapter' ? { gpu } : { device: await found.requestDevice() }
+      return createFlashAttention({ ...place, training: true })
     }
     const flash = await makeFlash()
     adapter ??= flash.capabilities.adapter

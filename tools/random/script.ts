@@ -19,7 +19,7 @@ import type { Problem } from './tools/random/problem.ts'
 Object.assign(globalThis, globals)
 const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'])
 const problem: Problem = ${data}
-const flash = await createFlashAttention({ gpu })
+const flash = await createFlashAttention({ gpu, training: true })
 console.log(await runProblem(flash, problem))
 flash.destroy()
 `

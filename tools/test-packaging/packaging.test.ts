@@ -10,6 +10,7 @@ import { createPackedProject, type PackedProject } from '../packed-project.ts'
 import { runProgram } from '../run-program.ts'
 import { acquireGpu } from '../testing/acquire-gpu.ts'
 import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
+import { bundleInOneFile, bundlers } from './chunks.ts'
 import { bundleExamples, type Bundle } from './page.ts'
 import { bundleWithWebpack } from './webpack.ts'
 
@@ -174,6 +175,39 @@ if (globalThis.process) await start()
     const bundled = await bundleWithWebpack(project.folder, 'webpack-entry.js', 'node20')
     expect(bundled.complaints).toEqual([])
     expect(() => runInProject(process.execPath, [bundled.file])).not.toThrow()
+  })
+})
+
+describe('what gradients need', () => {
+  const code = `import { zeros } from '@attn/core'
+import { createFlashAttention } from '@attn/webgpu-flash'
+export async function step() {
+  const flash = await createFlashAttention()
+  const x = zeros([1, 1, 4, 4])
+  const forward = await flash.attention(x, x, x)
+  const { dQuery } = await flash.attentionBackward(x, x, x, forward, x)
+  flash.destroy()
+  return dQuery
+}
+`
+  // Labels of compute passes, which no minifier shortens.
+  const [ofForward, ofBackward] = ['attn forward', 'attn backward']
+
+  test.each(Object.keys(bundlers))('is not among what %s has pages load first', async (name) => {
+    project.write('chunks-entry.js', `${code}globalThis.step = step\n`)
+    const { first, later } = await bundlers[name]!(project.folder, 'chunks-entry.js')
+    expect(first.includes(ofForward)).toBe(true)
+    expect(first.includes(ofBackward)).toBe(false)
+    expect(later.includes(ofBackward)).toBe(true)
+  })
+
+  test.skipIf(!gpu)('is in a bundle of one file', async () => {
+    project.write(
+      'one-file-entry.js',
+      `${code}if ((await step()).shape[2] !== 4) process.exit(3)\n`,
+    )
+    const file = await bundleInOneFile(project.folder, 'one-file-entry.js')
+    expect(() => runInProject(process.execPath, [file])).not.toThrow()
   })
 })
 

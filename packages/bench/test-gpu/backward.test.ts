@@ -16,7 +16,7 @@ const few = { samples: 1, sampleMilliseconds: 1, warmUps: 2 }
 describe.skipIf(!gpu)('backward passes', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 

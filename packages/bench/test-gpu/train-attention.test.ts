@@ -64,7 +64,7 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     { positions: 'kerple', mask: 'causal' },
   ] as const)('is what the CPU computes, with its gradients: %o', async (change) => {
     const changed = { ...configuration, ...change }
-    const flash = await createFlashAttention({ device: getWebGPUDevice() })
+    const flash = await createFlashAttention({ device: getWebGPUDevice(), training: true })
     const attention = createGpuAttention(changed, flash)
     const own = await run(attention)
     await flash.finished()

@@ -85,7 +85,7 @@ test('formatTuning shows choice, fastest and gain, and names what did not run', 
           measured: [measured(large, 1.25), measured(small, 1)],
           skipped: [{ tile: 'subgroup-matrix', reason: 'the driver refuses' }],
         },
-        backward: { query: own, key: own },
+        backward: { kernels: '0', query: own, key: own },
       },
     ],
   }

@@ -37,7 +37,7 @@ const biasOptions: OptionNames<GpuBiasOptions> = { trainable: true, name: true }
  * ```ts
  * import { biasFromGpuTensor, createFlashAttention } from '@attn/webgpu-flash'
  *
- * const flash = await createFlashAttention()
+ * const flash = await createFlashAttention({ training: true })
  * const pairs = flash.empty([1, 4, 20, 20]) // what a network computed
  * const bias = biasFromGpuTensor(pairs, { trainable: true })
  * const plan = flash.plan({ heads: 4, queryLength: 20, headDim: 16, scoreModifiers: [bias], training: true })

@@ -121,7 +121,7 @@ describe.skipIf(!gpu)('backward kernels on subgroup matrices', { timeout: 180_00
   let flash: FlashAttention
   let tile: GradientMatrixTile | undefined
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
     tile = smallTile(flash.capabilities)
   })
   afterAll(() => flash.destroy())

@@ -121,7 +121,7 @@ describe.skipIf(!gpu)(
     let flash: FlashAttention
     let tile: SplitMatrixTile | undefined
     beforeAll(async () => {
-      flash = await createFlashAttention({ gpu: gpu! })
+      flash = await createFlashAttention({ gpu: gpu!, training: true })
       tile = smallTile(flash.capabilities)
     })
     afterAll(() => flash.destroy())

@@ -81,7 +81,7 @@ describe.skipIf(!gpu)('a backward pass cut into dispatches', () => {
   test.each(problems)('%s', async (_, problem, limits) => {
     for (const name of Object.keys(lowered)) delete lowered[name]
     Object.assign(lowered, limits)
-    const flash = await createFlashAttention({ device: limited.device })
+    const flash = await createFlashAttention({ device: limited.device, training: true })
     const before = limited.count('createBindGroup')
     const gradients = await runBackward(flash, problem)
     expect(limited.count('createBindGroup') - before).toBeGreaterThan(4)
@@ -93,7 +93,7 @@ describe.skipIf(!gpu)('a backward pass cut into dispatches', () => {
 describe.skipIf(!gpu)('a backward pass run twice', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 

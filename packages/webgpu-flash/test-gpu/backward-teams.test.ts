@@ -69,7 +69,7 @@ const problems: readonly (readonly [string, BackwardProblem])[] = [
 describe.skipIf(!gpu)('backward kernels of two teams', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 

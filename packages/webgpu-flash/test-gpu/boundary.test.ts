@@ -78,8 +78,26 @@ describe.skipIf(!gpu)('the library on a device', () => {
     plan.destroy()
   })
 
+  test('what gradients need is there when it was asked for, and for calls that load it', async () => {
+    const held = flash.memory.allocatedBytes
+    const refusal =
+      'flash.plan: training: true needs a library made by createFlashAttention({ training: true })'
+    expect(() => flash.plan({ ...sizes, training: true })).toThrow(refusal)
+    const forward = await flash.attention(x, x, x)
+    const { dQuery } = await flash.attentionBackward(x, x, x, forward, x)
+    expect(dQuery.shape).toEqual(x.shape)
+    // Whether some call has loaded it changes nothing: programs fail where they are wrong, not now and then.
+    expect(() => flash.plan({ ...sizes, training: true })).toThrow(refusal)
+    expect(flash.memory.allocatedBytes).toBe(held)
+    const trains = await createFlashAttention({ device: flash.device, training: true })
+    trains.plan({ ...sizes, training: true }).destroy()
+    expect(() => flash.plan(sizes).createGradients()).toThrow(
+      'plan.createGradients: the plan must be made with training: true',
+    )
+  })
+
   test('a destroyed plan makes no outputs, a lost device compiles nothing', async () => {
-    const own = await createFlashAttention({ gpu: gpu! })
+    const own = await createFlashAttention({ gpu: gpu!, training: true })
     const destroyed = own.plan(sizes)
     destroyed.destroy()
     expect(() => destroyed.createOutputs()).toThrow(

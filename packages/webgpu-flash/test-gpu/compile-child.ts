@@ -4,7 +4,7 @@ import { mask, maskFromTensor } from '@attn/core'
 import { createFlashAttention } from '../src/index.ts'
 import type { PlanOptions } from '../src/index.ts'
 
-const flash = await createFlashAttention()
+const flash = await createFlashAttention({ training: true })
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const padding = maskFromTensor(new Uint8Array(6).fill(1), [1, 1, 1, 6])
 const calls: readonly PlanOptions[] = [

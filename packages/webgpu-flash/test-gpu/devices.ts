@@ -13,10 +13,11 @@ export type DeviceKind = readonly [name: string, create: () => Promise<FlashAtte
  * second doubles the time. In a browser the first alone: there it is the browser that is on trial.
  */
 export function deviceKinds(gpu: GPU | undefined): readonly DeviceKind[] {
-  const withAdapterLimits = (): Promise<FlashAttention> => createFlashAttention({ gpu: gpu! })
+  const withAdapterLimits = (): Promise<FlashAttention> =>
+    createFlashAttention({ gpu: gpu!, training: true })
   const withDefaultLimits = async (): Promise<FlashAttention> => {
     const adapter = await gpu!.requestAdapter()
-    return createFlashAttention({ device: await adapter!.requestDevice() })
+    return createFlashAttention({ device: await adapter!.requestDevice(), training: true })
   }
   const kinds = {
     offers: ['webgpu with all its adapter offers', withAdapterLimits],

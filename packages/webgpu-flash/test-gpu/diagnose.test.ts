@@ -29,8 +29,9 @@ describe.skipIf(!gpu)('diagnose', () => {
     expect(remedies.some((text) => text.includes('A CPU imitates'))).toBe(software)
 
     // A device that computes nonsense is told from one that does not.
+    const training = await createFlashAttention({ device: flash.device, training: true })
     const wrong = await diagnose({
-      ...flash,
+      ...training,
       attention: (async (query: Tensor, key: Tensor, value: Tensor, options?: CallOptions) => {
         const { output, logSumExp } = await flash.attention(query, key, value, options)
         output.storage[3] = NaN

@@ -94,7 +94,7 @@ const modifiers: readonly (readonly [string, readonly ScoreModifier[]])[] = [
 describe.skipIf(!gpu)('gradients of a table', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 

@@ -21,7 +21,7 @@ const short = { budgetMilliseconds: 60, warmUpMilliseconds: 5, candidates: 2 }
 describe.skipIf(!gpu)('flash.tune', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 
@@ -56,7 +56,7 @@ describe.skipIf(!gpu)('flash.tune', () => {
     const { forward } = shipped.entries[0]!
     const other = forward.measured[1]!.tile
     Object.assign(forward, { best: other, speedUp: 1.5 })
-    const tuned = await createFlashAttention({ gpu: gpu!, tuning: shipped })
+    const tuned = await createFlashAttention({ gpu: gpu!, tuning: shipped, training: true })
     const plan = tuned.plan(shapes)
     expect(plan.explain().tile).toEqual(other)
     expect(plan.explain().reason).toBe("tuned on this device: 1.50x over the model's choice")

@@ -6,5 +6,5 @@ import type { FoundGpu } from './find-device.ts'
 
 /** Makes the library; the device stays the finder's. */
 export function flashOn({ device, adapterInfo }: FoundGpu): Promise<FlashAttention> {
-  return createFlashAttention({ device, adapterInfo })
+  return createFlashAttention({ device, adapterInfo, training: true })
 }

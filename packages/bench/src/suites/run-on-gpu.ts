@@ -32,7 +32,7 @@ export async function runOnGpu(
   limits: RunLimits,
   onStep: StepListener,
 ): Promise<LengthResult[]> {
-  const flash = await createFlashAttention({ device, adapterInfo })
+  const flash = await createFlashAttention({ device, adapterInfo, training: true })
   const results: LengthResult[] = []
   try {
     for (const length of problem.lengths) {

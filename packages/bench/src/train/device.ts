@@ -53,7 +53,7 @@ export async function openTrainingDevice(kind: DeviceKind | 'auto'): Promise<Tra
   return {
     report: { ...report, backend: `jax-js on ${report.backend}` },
     createAttention: async (configuration) =>
-      createGpuAttention(configuration, await createFlashAttention({ device })),
+      createGpuAttention(configuration, await createFlashAttention({ device, training: true })),
     release: () => device.destroy(),
   }
 }

@@ -3,8 +3,6 @@
 import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import { elementBytes } from '../gpu-tensor.ts'
-import type { BackwardPlan } from './backward/backward-plan.ts'
-import { explainBackward } from './backward/explain-backward.ts'
 import type { BackwardExplanation } from './backward/explain-backward.ts'
 import type { DecodingPlan } from './decode/decode-dispatches.ts'
 import { explainDecode } from './decode/explain-decode.ts'
@@ -151,10 +149,10 @@ function explainLongRows(passes: readonly ForwardPlan[]): PlanExplanation['longR
 export function explainPlan(
   plan: ForwardPlan,
   capabilities: Capabilities,
-  backwardPlan?: BackwardPlan,
+  backwardExplanation?: BackwardExplanation,
 ): PlanExplanation {
   const rope = explainRope(plan, capabilities)
-  const backward = backwardPlan ? { backward: explainBackward(backwardPlan) } : {}
+  const backward = backwardExplanation ? { backward: backwardExplanation } : {}
   const { shape } = plan
   if (plan.decode) {
     const { memoryBytes, ...decoded } = explainDecode(plan as DecodingPlan, capabilities)
@@ -168,7 +166,7 @@ export function explainPlan(
       ...(rope ? { rope } : {}),
     }
   }
-  if (plan.split) return explainSplit(plan, plan.split, capabilities, backwardPlan)
+  if (plan.split) return explainSplit(plan, plan.split, capabilities, backwardExplanation)
   const passes = passesOf(plan)
   const first = passes[0]!
   const { tile } = first
@@ -236,10 +234,10 @@ function explainSplit(
   plan: ForwardPlan,
   split: SplitProducts,
   capabilities: Capabilities,
-  backwardPlan: BackwardPlan | undefined,
+  backwardExplanation: BackwardExplanation | undefined,
 ): PlanExplanation {
   const { split: _, ...plain } = plan
-  const byHalves = explainPlan(split.plan, capabilities, backwardPlan)
+  const byHalves = explainPlan(split.plan, capabilities, backwardExplanation)
   const otherwise = explainPlan(plain, capabilities)
   const { blockMap, parts } = otherwise.memoryBytes
   return {

@@ -42,7 +42,7 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly tile?: ForwardTile | 'subgroup-matrix' | undefined
   /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
   readonly decodeTile?: Optional<DecodeTile> | undefined
-  /** Whether to plan the backward pass too. Default: false. */
+  /** Whether to plan the backward pass too, of a library made with `training: true`. Default: false. */
   readonly training?: boolean | undefined
   /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
   readonly backwardTiles?: BackwardTiles | undefined

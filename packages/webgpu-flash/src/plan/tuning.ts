@@ -29,8 +29,14 @@ export interface TunedTile<Tile> {
 /** The tiles of one kind of calls; undefined for kernels that were not measured. */
 export interface TunedTiles {
   readonly forward?: TunedTile<ForwardKernelTile>
-  readonly query?: TunedTile<BackwardKernelTile>
-  readonly key?: TunedTile<BackwardKernelTile>
+  readonly backward?: TunedGradients
+}
+
+/** The tiles of both backward kernels, and the name of the kernels that were measured. */
+export interface TunedGradients {
+  readonly kernels: string
+  readonly query: TunedTile<BackwardKernelTile>
+  readonly key: TunedTile<BackwardKernelTile>
 }
 
 /** What is known of a call: tiles, or why what was imported does not apply. */

@@ -4,7 +4,6 @@ import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
-import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
@@ -23,8 +22,9 @@ import type {
   ForwardTensorName,
 } from './forward/forward-tensors.ts'
 import { compileForward, compileKernel, forgetPipeline, forwardLayout } from './pipelines.ts'
-import { bindPlanBackward } from './backward/plan-backward.ts'
 import type { PlanBackward } from './backward/plan-backward.ts'
+import { withoutBackward } from './backward/training-on-demand.ts'
+import type { PlannedBackward } from './backward/training-on-demand.ts'
 import { createPlanTables } from './tables/table-filler.ts'
 import { bindPasses, bindSplit } from './forward/bound-pass.ts'
 import { splitStepKernels } from './forward/split-steps.ts'
@@ -90,7 +90,7 @@ const storageUsage = 0x80
 export function bindPlan(
   host: PlanHost,
   plan: ForwardPlan,
-  backwardPlan?: BackwardPlan,
+  backward?: PlannedBackward,
 ): AttentionPlan {
   const { device, buffers, errors, capabilities } = host
   const { shape, dtype, attention } = plan
@@ -137,7 +137,7 @@ export function bindPlan(
     errors.checkAlive(caller)
     if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
   }
-  const training = bindPlanBackward(host, backwardPlan, rope, checkUsable)
+  const training = backward?.bind(host, rope, checkUsable) ?? withoutBackward()
   const weights = bindWeights(host, plan, rope, tables, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
@@ -225,7 +225,7 @@ export function bindPlan(
     },
     weights: (inputs) => weights.weights(inputs),
     encodeWeights: (...call) => weights.encodeWeights(...call),
-    explain: () => explainPlan(plan, capabilities, backwardPlan),
+    explain: () => explainPlan(plan, capabilities, backward?.explain()),
     get code() {
       return contiguousTexts().join('\n')
     },

@@ -39,6 +39,11 @@ export interface CreateFlashAttentionOptions {
   readonly powerPreference?: 'low-power' | 'high-performance' | undefined
   /** What `tune` found out about devices, of which this may be one; see `useTuning`. */
   readonly tuning?: TuningRecord | readonly TuningRecord[] | undefined
+  /**
+   * Loads what gradients need before the library is there, so that plans can be made with `training: true`.
+   * `attentionBackward` loads it by itself; who only runs models never does. Default: false.
+   */
+  readonly training?: boolean | undefined
 }
 
 /**
@@ -59,7 +64,8 @@ export interface FlashAttention {
    * Compiles nothing yet.
    *
    * @throws RangeError or TypeError for options that do not fit, each with the rule and what came;
-   *   UnsupportedError for what this device cannot do, with the limit.
+   *   UnsupportedError for what this device cannot do, with the limit. TypeError for `training: true` of a
+   *   library that was made without.
    */
   plan(options: PlanOptions): AttentionPlan
   /**

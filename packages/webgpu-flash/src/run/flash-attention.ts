@@ -9,13 +9,13 @@ import { watchErrors } from '../device/errors.ts'
 import { requestDevice } from '../device/request-device.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import { planBackward } from '../plan/backward/backward-plan.ts'
 import { planForward } from '../plan/plan.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { Tuning } from '../plan/tuning.ts'
 import { unprovenMatrices } from '../plan/usable-matrices.ts'
 import { createImportedTuning } from '../tune/imported-tuning.ts'
-import { attentionBackwardOf } from './backward/attention-backward.ts'
+import { loadedTraining, loadTraining } from './backward/training-on-demand.ts'
+import type { Training } from './backward/training-on-demand.ts'
 import { attentionOf } from './attention-once.ts'
 import { bindPlan } from './attention-plan.ts'
 import type { AttentionPlan } from './attention-plan.ts'
@@ -31,6 +31,7 @@ const libraryOptions: OptionNames<CreateFlashAttentionOptions> = {
   gpu: true,
   powerPreference: true,
   tuning: true,
+  training: true,
 }
 
 /**
@@ -67,7 +68,11 @@ export async function createFlashAttention(
   try {
     const claimed = readCapabilities(device, options.adapterInfo ?? found?.info)
     const capabilities = await withProofs(device, claimed)
-    return createLibrary(device, capabilities, options.tuning, () => found?.destroy())
+    return createLibrary(device, capabilities, {
+      tuning: options.tuning,
+      training: options.training ? await loadTraining() : undefined,
+      letGo: () => found?.destroy(),
+    })
   } catch (error) {
     found?.destroy()
     throw error
@@ -82,16 +87,20 @@ async function withProofs(device: GPUDevice, claimed: Capabilities): Promise<Cap
   return proveMatrices(claimed, (candidate) => createLibrary(device, candidate))
 }
 
-/**
- * The library on a device that can do this.
- *
- * @param letGo - Runs when the library is destroyed.
- */
+/** What a library may be made with. */
+interface LibraryParts {
+  readonly tuning?: CreateFlashAttentionOptions['tuning']
+  /** What gradients need, loaded; plans for training can be made with it alone. */
+  readonly training?: Training | undefined
+  /** Runs when the library is destroyed. */
+  readonly letGo?: () => void
+}
+
+/** The library on a device that can do this. */
 export function createLibrary(
   device: GPUDevice,
   capabilities: Capabilities,
-  records?: CreateFlashAttentionOptions['tuning'],
-  letGo = (): void => {},
+  { tuning: records, training: preloaded, letGo }: LibraryParts = {},
 ): FlashAttention {
   const buffers = createBufferPool(device)
   const errors = watchErrors(device)
@@ -99,16 +108,27 @@ export function createLibrary(
   const tuning = createImportedTuning(capabilities)
   if (records) tuning.add('createFlashAttention', records)
 
-  const planWith = (planOptions: PlanOptions, known?: Tuning): AttentionPlan => {
+  const planWith = (
+    planOptions: PlanOptions,
+    loaded: Training | undefined,
+    known?: Tuning,
+  ): AttentionPlan => {
     errors.checkAlive('flash.plan')
     const forward = planForward(planOptions, capabilities, known)
     const { training = false, backwardTiles = {} } = planOptions
-    const backward = training
-      ? planBackward('flash.plan', forward, backwardTiles, capabilities)
-      : undefined
+    const needed = training ? loadedTraining('flash.plan', loaded) : undefined
+    const backward = needed?.plan('flash.plan', forward, backwardTiles, capabilities)
     return buffers.undoOnThrow(() => bindPlan(host, forward, backward))
   }
-  const plan = (planOptions: PlanOptions): AttentionPlan => planWith(planOptions, tuning)
+  const plan = (planOptions: PlanOptions): AttentionPlan => planWith(planOptions, preloaded, tuning)
+  /** Calls that load what gradients need by themselves; plans do not depend on whether one was made. */
+  const withTraining = async () => {
+    const loaded = preloaded ?? (await loadTraining())
+    const planAny = (planOptions: PlanOptions): AttentionPlan =>
+      planWith(planOptions, loaded, tuning)
+    const call = { plan: planAny, upload, download, release }
+    return { loaded, plan: planAny, attentionBackward: loaded.attentionBackward(call) }
+  }
   const written = (caller: string, make: () => GpuTensor): GpuTensor =>
     errors.guard(caller, (call) => {
       const made = make()
@@ -163,17 +183,22 @@ export function createLibrary(
       errors.checkAlive('flash.tune')
       // Few sites tune where they run: bundlers may leave it out of what is loaded first.
       const { tune } = await import('../tune/tune.ts')
-      const model = { device, capabilities, plan: planWith, upload, empty, download, release }
+      const { loaded } = await withTraining()
+      const byModel = (options: PlanOptions): AttentionPlan => planWith(options, loaded)
+      const model = { device, capabilities, plan: byModel, upload, empty, download, release }
       return tune({ ...model, finished }, tuneOptions)
     },
     diagnose: async () => {
       errors.checkAlive('flash.diagnose')
       const { diagnose } = await import('../diagnose/diagnose.ts')
-      return diagnose(library)
+      return diagnose({ ...library, ...(await withTraining()) })
     },
     useTuning: (records) => tuning.add('flash.useTuning', records),
     attention: attentionOf({ plan, upload, download, release }),
-    attentionBackward: attentionBackwardOf({ plan, upload, download, release }),
+    attentionBackward: (async (...call: Parameters<FlashAttention['attentionBackward']>) => {
+      const { attentionBackward } = await withTraining()
+      return attentionBackward(...call)
+    }) as FlashAttention['attentionBackward'],
     rotate: (source, rotary, rotateOptions = {}) =>
       rotateTensor(host, 'flash.rotate', source, rotary, rotateOptions, 1),
     rotateBack: (gradient, rotary, rotateOptions = {}) =>
@@ -192,7 +217,7 @@ export function createLibrary(
     destroy: () => {
       errors.close()
       buffers.releaseAll()
-      letGo()
+      letGo?.()
     },
   }
   return library

@@ -72,7 +72,15 @@ function answer(
   })
   return {
     forward: tuned(first.forward),
-    ...(backward ? { query: tuned(backward.query), key: tuned(backward.key) } : {}),
+    ...(backward
+      ? {
+          backward: {
+            kernels: backward.kernels,
+            query: tuned(backward.query),
+            key: tuned(backward.key),
+          },
+        }
+      : {}),
   }
 }
 

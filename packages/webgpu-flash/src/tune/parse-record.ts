@@ -93,7 +93,9 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
         fields(call, at, { mask: optional(text) })
       },
       forward: kernel(forwardTile),
-      backward: optional((tiles, at) => fields(tiles, at, { query: gradient, key: gradient })),
+      backward: optional((tiles, at) =>
+        fields(tiles, at, { kernels: text, query: gradient, key: gradient }),
+      ),
     })
 
   fields(value, name, {

@@ -61,6 +61,8 @@ export interface TuningEntry {
    */
   readonly backward?:
     | {
+        /** Names the backward kernels that were measured; the tiles of others are ignored. */
+        readonly kernels: string
         /** The kernel of dQ. */
         readonly query: TunedKernel<BackwardKernelTile>
         /** The kernel of dK and dV. */
@@ -90,7 +92,7 @@ export interface TuningRecord {
   readonly schema: TuningSchema
   /** ISO 8601. */
   readonly created: string
-  /** Names the kernels that were measured; records of others are ignored. */
+  /** Names the forward kernels that were measured; records of others are ignored. */
   readonly kernels: string
   readonly device: TunedDevice
   readonly clock: TuningClock

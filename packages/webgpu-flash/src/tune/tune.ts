@@ -12,6 +12,7 @@ import type { BackwardKernelTile, ForwardKernelTile } from '../plan/tuning.ts'
 import { holdContest } from './contest.ts'
 import type { Contestant, ContestWork } from './contest.ts'
 import { tunedDevice } from './imported-tuning.ts'
+import { gradientKernelVersion } from './gradient-kernel-version.ts'
 import { kernelVersion } from './kernel-version.ts'
 import { randomTensor } from './random-tensor.ts'
 import { lengthBucket, tuningSchema } from './record.ts'
@@ -192,7 +193,11 @@ async function tuneShape(
           session.rounds,
           stepOf(`backward by ${rows}`, part),
         )
-      backward = { query: await contest('query', 1), key: await contest('key', 2) }
+      backward = {
+        kernels: gradientKernelVersion(),
+        query: await contest('query', 1),
+        key: await contest('key', 2),
+      }
     }
     return {
       dtype,

@@ -6,6 +6,7 @@ import type { DType } from '@attn/core'
 import { readCapabilities } from '../../src/device/capabilities.ts'
 import type { FlashAttention, GpuTensor } from '../../src/index.ts'
 import { unprovenMatrices } from '../../src/plan/usable-matrices.ts'
+import { training } from '../../src/run/backward/training.ts'
 import { createLibrary } from '../../src/run/flash-attention.ts'
 import { adapters } from './adapters.ts'
 import type { AdapterData } from './adapters.ts'
@@ -38,7 +39,7 @@ function replayOn(adapter: AdapterData): ReplayedPlan[] {
   const subgroupMatrices = claimed.subgroupMatrices.map((matrix) =>
     provenAt !== undefined && unproven.includes(matrix) ? { ...matrix, provenAt } : matrix,
   )
-  const flash = createLibrary(device, { ...claimed, subgroupMatrices })
+  const flash = createLibrary(device, { ...claimed, subgroupMatrices }, { training })
   return replayedCalls.map((call) => {
     const name = `${adapter.name} | ${call.name}`
     const variant = variantOf(flash, call)

@@ -1,6 +1,7 @@
 // A tuning record of a made-up adapter with the limits that every device has.
 import { defaultCapabilities, defaultLimits } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
+import { gradientKernelVersion } from '../../src/tune/gradient-kernel-version.ts'
 import { kernelVersion } from '../../src/tune/kernel-version.ts'
 import type { TuningEntry, TuningRecord } from '../../src/tune/record.ts'
 
@@ -40,6 +41,7 @@ export const entry: TuningEntry = {
     skipped: [],
   },
   backward: {
+    kernels: gradientKernelVersion(),
     query: { best: gradientTile, speedUp: 1.1, measured: [], skipped: [] },
     key: {
       best: gradientTile,

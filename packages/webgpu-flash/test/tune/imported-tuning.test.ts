@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../src/device/capabilities.ts'
 import { createFlashAttention } from '../../src/index.ts'
 import type { FlashAttention, PlanOptions, TuningRecord } from '../../src/index.ts'
-import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../src/plan/explain.ts'
 import { planForward } from '../../src/plan/plan.ts'
+import { training } from '../../src/run/backward/training.ts'
 import { createImportedTuning } from '../../src/tune/imported-tuning.ts'
 import { fakeDevice } from '../device/fake-device.ts'
 import { adapter, capabilities, entry, record, slowTile } from './a-record.ts'
@@ -23,8 +23,10 @@ function explained(
   const tuning = createImportedTuning(own)
   tuning.add('test', records)
   const forward = planForward({ ...options, ...change }, own, tuning)
-  const { training, backwardTiles = {} } = change
-  const backward = training ? planBackward('test', forward, backwardTiles, own) : undefined
+  const { backwardTiles = {} } = change
+  const backward = change.training
+    ? training.plan('test', forward, backwardTiles, own).explain()
+    : undefined
   return explainPlan(forward, own, backward)
 }
 
@@ -60,6 +62,18 @@ describe('a plan on a device that was tuned', () => {
     const { backward: _, ...forwardOnly } = entry
     const later = { ...record, entries: [forwardOnly] }
     expect(explained([record, later], { training: true }).backward!.query.tile.rows).toBe(32)
+  })
+
+  it('takes no tiles of other backward kernels, and says so', () => {
+    const foreign = { backward: { ...entry.backward!, kernels: '00000000' } }
+    const { tile, reason, backward } = explained(withEntry(foreign), { training: true })
+    expect(tile).toEqual(slowTile)
+    expect(reason).toContain('1.18x')
+    expect(backward!.key.tile.rows).not.toBe(32)
+    const why = 'not tuned: its record is of other versions of the backward kernels'
+    for (const rows of ['query', 'key'] as const) {
+      expect(backward![rows].reason).toContain(why)
+    }
   })
 
   it('takes the later of two records', () => {

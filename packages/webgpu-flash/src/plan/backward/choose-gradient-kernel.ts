@@ -61,7 +61,7 @@ export function chooseGradientKernel(
     }
     return choice
   }
-  const measured = forward.tuned[gradients]
+  const measured = forward.tuned.backward?.[gradients]
   const problem = matrixProblem(forward, modifiers, tables)
   if (given && 'matrix' in given) {
     const why = problem ?? matrixTileProblem(forward, gradients, given, capabilities)
@@ -137,7 +137,7 @@ function chooseTile(
     tileOrigin: origin,
   })
   if (given) return chosen(given, { kind: 'given' })
-  const measured = tuned[gradients]
+  const measured = tuned.backward?.[gradients]
   if (measured && typeof measured.tile === 'object') {
     const { tile, speedUp } = measured
     const applies =

@@ -46,26 +46,18 @@ export interface OwnedPlanBackward extends PlanBackward {
  */
 export function bindPlanBackward(
   host: PlanHost,
-  plan: BackwardPlan | undefined,
+  plan: BackwardPlan,
   rope: PlanRope | undefined,
   checkUsable: (caller: string) => void,
 ): OwnedPlanBackward {
   const { device, buffers, errors, capabilities } = host
-  const bound = plan && bindBackward(host, plan, rope)
-  const planned = (caller: string) => {
-    if (!plan || !bound) {
-      throw new TypeError(`${caller}: the plan must be made with training: true`)
-    }
-    return { plan, bound }
-  }
+  const bound = bindBackward(host, plan, rope)
   const check = (caller: string, tensors: BackwardInputs & Optional<BackwardOutputs>) => {
-    const known = planned(caller)
     checkUsable(caller)
-    const { forward } = known.plan
+    const { forward } = plan
     checkBackwardTensors(caller, forward, tensors, capabilities.shaderFloat16)
     checkParameters(caller, { ...forward.attention, parameters: tensors.parameters ?? {} })
-    known.bound.checkTables(caller, tensors.tables)
-    return known.bound
+    bound.checkTables(caller, tensors.tables)
   }
   /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
   const withOutputs = (
@@ -74,7 +66,7 @@ export function bindPlanBackward(
   ): BackwardOutputs => {
     const made: GpuTensor[] = []
     try {
-      const outputs = bound!.createOutputs(given, made)
+      const outputs = bound.createOutputs(given, made)
       fill(outputs, made)
       return outputs
     } catch (error) {
@@ -85,33 +77,30 @@ export function bindPlanBackward(
   return {
     backward: (inputs) => {
       const caller = 'plan.backward'
-      const kernels = check(caller, inputs)
+      check(caller, inputs)
       return errors.guard(caller, (call) =>
         withOutputs(inputs, (outputs) => {
           const encoder = device.createCommandEncoder({ label: 'attn backward' })
-          kernels.encode(caller, call, encoder, { ...inputs, ...outputs })
+          bound.encode(caller, call, encoder, { ...inputs, ...outputs })
           device.queue.submit([encoder.finish()])
         }),
       )
     },
     encodeBackward: (encoder, tensors, timestampWrites) => {
       const caller = 'plan.encodeBackward'
-      const kernels = check(caller, tensors)
-      errors.guard(caller, (call) =>
-        kernels.encode(caller, call, encoder, tensors, timestampWrites),
-      )
+      check(caller, tensors)
+      errors.guard(caller, (call) => bound.encode(caller, call, encoder, tensors, timestampWrites))
     },
     createGradients: () => {
-      planned('plan.createGradients')
       checkUsable('plan.createGradients')
       return errors.guard('plan.createGradients', (call) =>
         withOutputs({}, (_, made) => call.writes(...made.map(({ storage }) => storage))),
       )
     },
     get backwardCode() {
-      return bound ? bound.kernels().map(({ code }) => code) : []
+      return bound.kernels().map(({ code }) => code)
     },
-    compile: async () => bound?.compile(),
-    destroy: () => bound?.destroy(),
+    compile: async () => bound.compile(),
+    destroy: () => bound.destroy(),
   }
 }
