@@ -17,6 +17,140 @@ export interface ErrorPage {
 /** All of them. */
 export const errorPages: readonly ErrorPage[] = [
   {
+    code: 'ATTN_SHAPE',
+    type: 'RangeError',
+    title: 'Shapes or lengths do not fit one another',
+    cause:
+      'A tensor has another shape than the call or the plan needs, its strides leave its storage, or a list has another length than what it is for. The message names the tensor, the shape it must have and the one that came.',
+    remedies: [
+      'Axes are always `[batch, heads, length, dim]`. A tensor that lies in memory as `[batch, length, heads, dim]` is a view: `permute(x, [0, 2, 1, 3])`.',
+      '`heads` must be a multiple of `kvHeads`: key and value have `kvHeads` heads, query and output `heads`.',
+      "A plan is for one shape; where only the number of keys grows, plan with `lengths: 'call'`.",
+    ],
+    example: `import { flashAttention, permute, tensor } from '@attn/core'
+
+// [batch 1, length 7, heads 2, dim 4] as another library has it
+const x = tensor(new Float32Array(7 * 2 * 4), [1, 7, 2, 4])
+const heads = permute(x, [0, 2, 1, 3]) // a view, no copy
+const { output } = flashAttention(heads, heads, heads)`,
+  },
+  {
+    code: 'ATTN_VALUE',
+    type: 'RangeError',
+    title: 'A value is out of its range',
+    cause:
+      'A number is not in the range it has to lie in (a size of 0, a dropout rate of 1, a scale of NaN), a name is not one of those there are, or two options contradict each other. The message says the rule and what came.',
+    remedies: [
+      'The message begins with the function and the option, and ends with the value: look at where that value is computed.',
+      'Positions and lengths are whole numbers below 2^31.',
+      'Values of parameters are given with each call, in the range the mask or modifier states.',
+    ],
+    example: `import { slidingWindow } from '@attn/masks'
+
+const width = Number('128') // of a form: check it before, or catch the error
+const mask = Number.isInteger(width) && width >= 0 ? slidingWindow(width) : undefined`,
+  },
+  {
+    code: 'ATTN_CACHE_FULL',
+    type: 'RangeError',
+    title: 'The cache has no room for these tokens',
+    cause:
+      '`cache.append` was given more tokens than the capacity of a sequence has left, or there are no free pages. The cache is as it was before the call.',
+    remedies: [
+      '`cache.grow(capacity)` makes room in a cache of one piece; `cache.truncate` forgets tokens, and frees the pages of sequences that ended.',
+      'A ring (`flash.cache({ ring: { window, sinks } })`) keeps the newest tokens and never fills.',
+      'Ask `cache.length(sequence)` and `cache.capacity` before appending.',
+    ],
+    example: `try {
+  cache.append({ key, value })
+} catch (error) {
+  if (error.code !== 'ATTN_CACHE_FULL') throw error
+  cache.grow(2 * cache.capacity)
+  cache.append({ key, value })
+}`,
+  },
+  {
+    code: 'ATTN_TYPE',
+    type: 'TypeError',
+    title: 'A value is of another kind',
+    cause:
+      'Something is not what its place needs: `null` instead of a tensor, a plain array instead of a tensor, a CPU tensor where a GPU tensor has to be, a function instead of a mask. The message says what is needed, what makes one, and what came.',
+    remedies: [
+      '`tensor(values, shape)` of `@attn/core` makes a tensor of numbers; `flash.upload` puts it on the GPU, `gpuTensor(buffer, shape)` makes one over a buffer of yours.',
+      'Masks are made by `mask()` or by a pattern of `@attn/masks`, score modifiers by `scoreModifier()` or by `@attn/positions`.',
+      'All tensors of a call are on the GPU, or all are on the CPU.',
+    ],
+    example: `import { tensor } from '@attn/core'
+import { createFlashAttention } from '@attn/webgpu-flash'
+
+const flash = await createFlashAttention()
+const query = flash.upload(tensor(new Float32Array(8), [1, 1, 2, 4]))`,
+  },
+  {
+    code: 'ATTN_DTYPE',
+    type: 'TypeError',
+    title: 'The element types do not match',
+    cause:
+      'Query, key and value of a call must have one dtype, and that of the plan; its storage must be the array that holds it (float16 and bfloat16 lie in a `Uint16Array`).',
+    remedies: [
+      '`cast(tensor, dtype)` of `@attn/core` makes another dtype of a CPU tensor.',
+      "Give the dtype to the plan: `flash.plan({ dtype: 'float16' })`. Its default is float32.",
+      "A `Float16Array` is taken where float16 is; `bfloat16` has to be said: `tensor(bits, shape, { dtype: 'bfloat16' })`.",
+    ],
+    example: `import { cast, zeros } from '@attn/core'
+
+const key = cast(zeros([1, 2, 7, 4]), 'float16')
+key.dtype // => 'float16'`,
+  },
+  {
+    code: 'ATTN_OPTION',
+    type: 'TypeError',
+    title: 'There is no such option',
+    cause:
+      'An option was given that the function does not have: it is misspelled, belongs to another function, or is called otherwise here. JavaScript would ignore it, and the result would be another than you asked for.',
+    remedies: [
+      'The message names the nearest option there is, and what other libraries call differently: `causal: true` is `mask: causal()` here.',
+      'Options of value `undefined` are as good as not given, so `{ mask: condition ? causal() : undefined }` works.',
+    ],
+    example: `import { flashAttention, zeros } from '@attn/core'
+import { causal } from '@attn/masks'
+
+const x = zeros([1, 1, 4, 4])
+flashAttention(x, x, x, { mask: causal() }) // not { causal: true }`,
+  },
+  {
+    code: 'ATTN_TRAINING',
+    type: 'TypeError',
+    title: 'Gradients were not asked for',
+    cause:
+      'What gradients need is loaded when it is asked for, since most programs only run models. A plan with `training: true` needs a library that was made with it, and `plan.backward` needs a plan that was.',
+    remedies: [
+      '`createFlashAttention({ training: true })`, then `flash.plan({ training: true, ... })`.',
+      '`flash.attentionBackward` loads what it needs by itself.',
+    ],
+    example: `import { createFlashAttention } from '@attn/webgpu-flash'
+
+const flash = await createFlashAttention({ training: true })
+const plan = flash.plan({ heads: 8, queryLength: 1024, headDim: 64, training: true })`,
+  },
+  {
+    code: 'ATTN_DESTROYED',
+    type: 'TypeError',
+    title: 'It was destroyed',
+    cause:
+      'A plan or a cache was used after its `destroy()`. Its buffers are gone; tensors that it returned are not.',
+    remedies: [
+      'Destroy what belongs to a page or a layer where that ends, and make a new one where it begins.',
+      'After `flash.destroy()` everything throws a `DeviceLostError` instead.',
+    ],
+    example: `const plan = flash.plan(options)
+try {
+  results.push(plan.forward(inputs))
+} finally {
+  plan.destroy() // what was submitted is computed all the same
+}`,
+  },
+  {
     code: 'ATTN_NO_WEBGPU',
     type: 'UnsupportedError',
     title: 'There is no WebGPU here',

@@ -1,5 +1,6 @@
 // Options by name: one that is not known would be ignored in JavaScript, and the call would compute
 // something else than what was asked for. Every function that takes options asks here first.
+import { typeError } from './errors.ts'
 
 /** The names of options, each once: written as an object so that the compiler misses none. */
 export type OptionNames<Options> = Readonly<Record<keyof Required<Options>, true>>
@@ -31,14 +32,15 @@ export function checkOptions(
 ): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     const got = options === null ? 'null' : Array.isArray(options) ? 'an array' : typeof options
-    throw new TypeError(`${caller}: options must be an object, got ${got}`)
+    throw typeError(`${caller}: options must be an object, got ${got}`)
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(names, name) || (options as Record<string, unknown>)[name] === undefined) {
       continue
     }
-    throw new TypeError(
+    throw typeError(
       `${caller}: there is no option ${name}; ${remedy(name, Object.keys(names), elsewhere)}`,
+      'ATTN_OPTION',
     )
   }
 }

@@ -10,14 +10,19 @@ export { numbersOf } from './integer-list.ts'
 export type { IntegerList } from './integer-list.ts'
 export { withDefaults } from './optional.ts'
 export type { Optional } from './optional.ts'
-export { UnsupportedError } from './errors.ts'
+export { errorUrl, rangeError, shapeError, typeError, UnsupportedError } from './errors.ts'
 export {
   bfloat16Bits,
   bfloat16Value,
   fromBfloat16Array,
   toBfloat16Array,
 } from './tensor/bfloat16.ts'
-export type { UnsupportedCode, UnsupportedErrorOptions } from './errors.ts'
+export type {
+  ArgumentCode,
+  CodedError,
+  UnsupportedCode,
+  UnsupportedErrorOptions,
+} from './errors.ts'
 export { float16Bits, float16Value, fromFloat16Array, toFloat16Array } from './tensor/float16.ts'
 export {
   allocate,

@@ -1,6 +1,6 @@
 // A pattern is a mask that also says which named parts it is the union of. Attention only reads the
 // mask; pictures colour each pair by the part that allowed it, and statistics count by part.
-import { joinAll, joinProposals, mask } from '@attn/core'
+import { joinAll, joinProposals, mask, rangeError } from '@attn/core'
 import type { BooleanExpression, Coordinates, Mask, OrderProposal } from '@attn/core'
 
 /** A mask that knows its parts, such as the window, global and random parts of BigBird. */
@@ -62,7 +62,7 @@ export function ordersOf(masks: readonly Mask[]): readonly OrderProposal[] {
  */
 export function patternOf(name: string, components: readonly Mask[]): Pattern {
   if (components.length === 0) {
-    throw new RangeError(`patternOf: ${name} needs at least one part, got none`)
+    throw rangeError(`patternOf: ${name} needs at least one part, got none`)
   }
   const expressions = components.map(({ expression }) => expression)
   const union = mask(name, () => joinAll(expressions, 'or'))

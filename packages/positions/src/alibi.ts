@@ -1,6 +1,13 @@
 // ALiBi: a penalty on each score that grows linearly with distance, steeper in some heads than in
 // others; nothing is added to the embeddings (Press et al., arXiv 2108.12409).
-import { checkOptions, floatTable, scoreModifier } from '@attn/core'
+import {
+  checkOptions,
+  floatTable,
+  rangeError,
+  scoreModifier,
+  shapeError,
+  typeError,
+} from '@attn/core'
 import type { FloatTable, OptionNames, ScoreModifier } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
@@ -76,7 +83,7 @@ export function alibi(options: AlibiOptions): ScoreModifier {
   const { heads, direction = 'causal', slopes = defaultSlopes(heads, direction) } = options
   if (isSideSlopes(slopes)) {
     if (direction !== 'two-sided') {
-      throw new TypeError(
+      throw typeError(
         `alibi: slopes { past, future } need direction 'two-sided', got '${direction}'`,
       )
     }
@@ -96,7 +103,7 @@ export function alibi(options: AlibiOptions): ScoreModifier {
   }
   const hide = direction === 'two-sided'
   if (!hide && direction !== 'symmetric') {
-    throw new RangeError(
+    throw rangeError(
       `alibi: direction must be 'causal', 'symmetric' or 'two-sided', got '${String(direction)}'`,
     )
   }
@@ -121,7 +128,7 @@ function isSideSlopes(slopes: ArrayLike<number> | AlibiSideSlopes): slopes is Al
 
 function slopeTable(name: string, heads: number, slopes: ArrayLike<number>): FloatTable {
   if (slopes.length !== heads || !Array.from(slopes).every(Number.isFinite)) {
-    throw new RangeError(
+    throw shapeError(
       `alibi: need one finite slope for each of ${heads} heads, got ${slopes.length} slopes`,
     )
   }

@@ -1,4 +1,5 @@
 // The checks of sizes that every method begins with.
+import { rangeError } from '@attn/core'
 
 /**
  * A whole number of at least 1.
@@ -7,7 +8,7 @@
  */
 export function checkPositiveInteger(caller: string, name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
-    throw new RangeError(`${caller}: ${name} must be a positive integer, got ${value}`)
+    throw rangeError(`${caller}: ${name} must be a positive integer, got ${value}`)
   }
 }
 
@@ -18,7 +19,7 @@ export function checkPositiveInteger(caller: string, name: string, value: number
  */
 export function checkEven(caller: string, name: string, value: number): void {
   if (!Number.isInteger(value) || value < 2 || value % 2 !== 0) {
-    throw new RangeError(`${caller}: ${name} must be even and at least 2, got ${value}`)
+    throw rangeError(`${caller}: ${name} must be even and at least 2, got ${value}`)
   }
 }
 
@@ -29,6 +30,6 @@ export function checkEven(caller: string, name: string, value: number): void {
  */
 export function checkPositive(caller: string, name: string, value: number): void {
   if (!(value > 0 && Number.isFinite(value))) {
-    throw new RangeError(`${caller}: ${name} must be a positive number, got ${value}`)
+    throw rangeError(`${caller}: ${name} must be a positive number, got ${value}`)
   }
 }

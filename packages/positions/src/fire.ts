@@ -1,7 +1,7 @@
 // FIRE: a small network of the distance *relative to the query's position*, so that a longer
 // sequence does not leave the range training saw (Li et al., arXiv 2310.04418). The network is
 // unrolled into the expression: with 32 hidden units that is about 100 operations a pair.
-import { checkOptions, float, floatTable, scoreModifier } from '@attn/core'
+import { checkOptions, float, floatTable, rangeError, scoreModifier } from '@attn/core'
 import type { FloatExpression, FloatTable, OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositive, checkPositiveInteger } from './check-size.ts'
 
@@ -79,7 +79,7 @@ export function fire(options: FireOptions): Fire {
   checkPositiveInteger('fire', 'heads', heads)
   checkPositive('fire', 'threshold', threshold)
   if (width < 1 || width > widest) {
-    throw new RangeError(`fire: the network must have 1 to ${widest} hidden units, got ${width}`)
+    throw rangeError(`fire: the network must have 1 to ${widest} hidden units, got ${width}`)
   }
   const first = trainable('fireInputWeights', inputWeights, [width])
   const firstBias = trainable('fireInputBiases', options.inputBiases, [width])

@@ -1,7 +1,7 @@
 // KERPLE: biases from conditionally positive definite kernels of the distance, with two learned
 // numbers a head (Chi et al., arXiv 2205.09921). The logarithmic one extrapolates best; the power one
 // contains ALiBi (exponent 1).
-import { checkOptions, floatTable, scoreModifier } from '@attn/core'
+import { checkOptions, floatTable, rangeError, scoreModifier, shapeError } from '@attn/core'
 import type { FloatExpression, FloatTable, OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
@@ -97,7 +97,7 @@ export function kerplePower(options: KerplePowerOptions): Kerple {
   const scale = parameters('kerplePower', 'scale', heads, options.scale, 1)
   const exponent = parameters('kerplePower', 'exponent', heads, options.exponent, 2)
   if (exponent.table.values.some((value) => value > 2)) {
-    throw new RangeError('kerplePower: exponent must be at most 2 for every head')
+    throw rangeError('kerplePower: exponent must be at most 2 for every head')
   }
   const modifier = scoreModifier('kerplePower', (score, { head, query, key }) => {
     const distance = query.sub(key).abs()
@@ -122,7 +122,7 @@ function parameters(
   const values =
     given ?? Float32Array.from({ length: heads }, (_, head) => (upTo * (head + 0.5)) / heads)
   if (values.length !== heads || !Array.from(values).every((value) => value > 0)) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: ${name} must hold one positive number for each of ${heads} heads, got [${Array.from(values).join(', ')}]`,
     )
   }

@@ -1,7 +1,15 @@
 // Learned position embeddings: a trainable row for each position, added to the token embeddings
 // (Gehring et al., arXiv 1705.03122; GPT-2, GPT-3, BERT). There is no row past the training length,
 // which is the plainest way to fail at extrapolation.
-import { checkOptions, elementReader, elementWriter, numbersOf, zeros } from '@attn/core'
+import {
+  checkOptions,
+  elementReader,
+  elementWriter,
+  numbersOf,
+  rangeError,
+  shapeError,
+  zeros,
+} from '@attn/core'
 import type { IntegerList, OptionNames, Tensor } from '@attn/core'
 
 /** What to do with positions that the table has no row for. */
@@ -21,10 +29,10 @@ function rowsOf(
 ): number[] {
   return Array.from(numbersOf(positions), (position) => {
     if (!Number.isInteger(position) || position < 0) {
-      throw new RangeError(`${caller}: positions must be integers from 0 on, got ${position}`)
+      throw rangeError(`${caller}: positions must be integers from 0 on, got ${position}`)
     }
     if (position >= rows && options.outOfRange !== 'clamp') {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: the table has ${rows} rows, got position ${position}; a learned table ends at its training length (outOfRange: 'clamp' repeats the last row)`,
       )
     }
@@ -96,7 +104,7 @@ export function learnedPositionsBackward(
   checkOptions('learnedPositionsBackward', options, learnedOptions)
   const [count, dim] = matrixShape('learnedPositionsBackward', gradient)
   if (count !== positions.length) {
-    throw new RangeError(
+    throw shapeError(
       `learnedPositionsBackward: need one position for each of ${count} rows, got ${positions.length}`,
     )
   }
@@ -117,7 +125,7 @@ export function learnedPositionsBackward(
 function matrixShape(caller: string, view: Tensor): [rows: number, dim: number] {
   const { shape } = view
   if (shape.length !== 2) {
-    throw new RangeError(`${caller}: need shape [length, dim], got [${shape.join(', ')}]`)
+    throw shapeError(`${caller}: need shape [length, dim], got [${shape.join(', ')}]`)
   }
   return shape as [number, number]
 }

@@ -1,7 +1,7 @@
 // Sinusoidal position embeddings, added to the token embeddings before the first layer (Vaswani et
 // al., arXiv 1706.03762). They are defined at every position, but a model has never seen the sums
 // beyond its training length, and perplexity explodes some 20 tokens past it (arXiv 2108.12409).
-import { checkOptions, numbersOf, tensorFrom } from '@attn/core'
+import { checkOptions, numbersOf, rangeError, tensorFrom } from '@attn/core'
 import type { CpuDType, IntegerList, OptionNames, Tensor } from '@attn/core'
 import { checkEven, checkPositive, checkPositiveInteger } from './check-size.ts'
 
@@ -80,6 +80,6 @@ export function sinusoidal(options: SinusoidalOptions): Tensor {
 
 function checkOneOf(name: string, value: string, allowed: readonly string[]): void {
   if (!allowed.includes(value)) {
-    throw new RangeError(`sinusoidal: ${name} must be ${allowed.join(' or ')}, got ${value}`)
+    throw rangeError(`sinusoidal: ${name} must be ${allowed.join(' or ')}, got ${value}`)
   }
 }

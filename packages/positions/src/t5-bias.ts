@@ -1,7 +1,14 @@
 // T5's relative position bias: a learned number for every head and bucket of distances, added to
 // the attention scores (Raffel et al., arXiv 1910.10683; Mesh TensorFlow's transformer_layers.py).
 // It is not added to the values, whatever some lectures say; values carry no position in T5.
-import { checkOptions, floatTable, integerTable, scoreModifier } from '@attn/core'
+import {
+  checkOptions,
+  floatTable,
+  integerTable,
+  rangeError,
+  scoreModifier,
+  typeError,
+} from '@attn/core'
 import type { OptionNames, ScoreModifier, Table } from '@attn/core'
 import { checkPositiveInteger } from './check-size.ts'
 
@@ -44,18 +51,16 @@ export interface T5Bias extends ScoreModifier {
 function bucketsByDistance(caller: string, options: T5BucketOptions): Int32Array {
   const { buckets = 32, maxDistance = 128, bidirectional } = options
   if (typeof bidirectional !== 'boolean') {
-    throw new TypeError(
-      `${caller}: bidirectional must be true or false, got ${typeof bidirectional}`,
-    )
+    throw typeError(`${caller}: bidirectional must be true or false, got ${typeof bidirectional}`)
   }
   const sides = bidirectional ? 2 : 1
   if (!Number.isInteger(buckets) || buckets < 2 * sides) {
-    throw new RangeError(`${caller}: buckets must be an integer >= ${2 * sides}, got ${buckets}`)
+    throw rangeError(`${caller}: buckets must be an integer >= ${2 * sides}, got ${buckets}`)
   }
   const oneSide = Math.floor(buckets / sides)
   const exact = Math.floor(oneSide / 2)
   if (!Number.isInteger(maxDistance) || maxDistance <= exact) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: maxDistance must be an integer above ${exact} (the distances with a bucket of their own), got ${maxDistance}`,
     )
   }
@@ -98,7 +103,7 @@ const t5BucketOptions: OptionNames<T5BucketOptions> = {
 export function t5Bucket(relativePosition: number, options: T5BucketOptions): number {
   checkOptions('t5Bucket', options, t5BucketOptions)
   if (!Number.isInteger(relativePosition)) {
-    throw new RangeError(`t5Bucket: relativePosition must be an integer, got ${relativePosition}`)
+    throw rangeError(`t5Bucket: relativePosition must be an integer, got ${relativePosition}`)
   }
   const { buckets = 32, maxDistance = 128, bidirectional } = options
   const byDistance = bucketsByDistance('t5Bucket', options)
@@ -140,7 +145,7 @@ export function t5Bias(options: T5BiasOptions): T5Bias {
   checkPositiveInteger('t5Bias', 'heads', heads)
   const { table: values = new Float32Array(buckets * heads) } = options
   if (values.length !== buckets * heads) {
-    throw new RangeError(
+    throw rangeError(
       `t5Bias: table must hold buckets * heads = ${buckets * heads} numbers, got ${values.length}`,
     )
   }

@@ -1,5 +1,12 @@
 // The GPU side of the shared tensor interface: the same shape, strides and offset over a GPUBuffer.
-import { checkOptions, contiguousStrides, extent } from '@attn/core'
+import {
+  checkOptions,
+  contiguousStrides,
+  extent,
+  rangeError,
+  shapeError,
+  typeError,
+} from '@attn/core'
 import type { DType, OptionNames, TensorLike } from '@attn/core'
 
 /** A tensor in a GPUBuffer (usage STORAGE). Strides and offset count elements. */
@@ -78,33 +85,34 @@ export function gpuTensor(
   checkOptions('gpuTensor', options, gpuTensorOptions)
   const { dtype = 'float32', offset = 0, heads } = options
   if (!isDType(dtype)) {
-    throw new TypeError(
+    throw typeError(
       `gpuTensor: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+      'ATTN_DTYPE',
     )
   }
   if (!Array.isArray(shape)) {
-    throw new TypeError(`gpuTensor: shape must be a list of sizes, got ${String(shape)}`)
+    throw typeError(`gpuTensor: shape must be a list of sizes, got ${String(shape)}`)
   }
   if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
-    throw new RangeError(`gpuTensor: shape must be whole numbers, got [${shape.join(', ')}]`)
+    throw shapeError(`gpuTensor: shape must be whole numbers, got [${shape.join(', ')}]`)
   }
   const { strides = contiguousStrides(shape) } = options
   if (strides.length !== shape.length || ![...strides, offset].every(Number.isInteger)) {
-    throw new RangeError(
+    throw shapeError(
       `gpuTensor: need a whole stride for each of ${shape.length} axes and a whole offset, got strides [${strides.join(', ')}] and offset ${offset}`,
     )
   }
   const { storage, start, end } = boundPart(buffer)
   const bytes = elementBytes(dtype)
   if (start % bytes !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `gpuTensor: a buffer's offset must be a whole number of ${bytes}-byte elements, got ${start} bytes`,
     )
   }
   const view = { dtype, shape: [...shape], strides: [...strides], offset, storage }
   const [first, last] = extent(view)
   if (first < 0 || (last + 1) * bytes > end - start) {
-    throw new RangeError(
+    throw shapeError(
       `gpuTensor: elements ${first} to ${last} of ${dtype} leave the buffer of ${end - start} bytes`,
     )
   }
@@ -125,13 +133,13 @@ function boundPart(buffer: GPUBuffer | GPUBufferBinding): {
     size,
   } = binding ? (buffer as GPUBufferBinding) : { buffer: buffer as GPUBuffer }
   if (typeof storage?.size !== 'number') {
-    throw new TypeError(
+    throw typeError(
       `gpuTensor: buffer must be a GPUBuffer or { buffer, offset, size }, got ${storage === null ? 'null' : typeof storage}`,
     )
   }
   const end = size === undefined ? storage.size : start + size
   if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > storage.size) {
-    throw new RangeError(
+    throw rangeError(
       `gpuTensor: bytes ${start} to ${end} leave the buffer of ${storage.size} bytes`,
     )
   }
@@ -143,7 +151,7 @@ function splitHeads(view: GpuTensor, heads: number): GpuTensor {
   const [batch, length, width] = view.shape as [number, number, number]
   const dim = width / heads
   if (view.shape.length !== 3 || !Number.isInteger(heads) || heads < 1 || !Number.isInteger(dim)) {
-    throw new RangeError(
+    throw shapeError(
       `gpuTensor: heads are those of a shape [batch, length, heads * dim], got heads=${heads} and shape [${view.shape.join(', ')}]`,
     )
   }

@@ -1,6 +1,6 @@
 // Quantised keys and values in a GPUBuffer, such as llama.cpp keeps them: blocks of 32 neighbours along dim.
 // To kernels they are rows of 16-bit words, which blocks are made of whatever the layout.
-import { quantizedBytes } from '@attn/core'
+import { quantizedBytes, shapeError } from '@attn/core'
 import type { QuantizedType } from '@attn/core'
 import { gpuTensor } from './gpu-tensor.ts'
 import type { GpuTensor } from './gpu-tensor.ts'
@@ -61,7 +61,7 @@ export function quantizedTensor(
   } = {},
 ): GpuTensor {
   if (shape?.length !== 4) {
-    throw new RangeError(
+    throw shapeError(
       `quantizedTensor: need shape [batch, heads, length, dim], got [${shape?.join(', ')}]`,
     )
   }
@@ -69,7 +69,7 @@ export function quantizedTensor(
   const rowBytes = quantizedBytes(type, dim)
   const { strides = [heads * length * rowBytes, length * rowBytes, rowBytes], offset = 0 } = options
   if (strides.length !== 3 || [...strides, offset].some((value) => value % 2 !== 0)) {
-    throw new RangeError(
+    throw shapeError(
       `quantizedTensor: strides of batch, heads and rows, and the offset, must be even numbers of bytes, got strides [${strides.join(', ')}] and offset ${offset}`,
     )
   }

@@ -1,5 +1,6 @@
 // A figure: a title, one legend, and panels beside or below one another in one SVG document. A method has
 // one colour and one mark in all of them, and no text is wider than the figure.
+import { rangeError } from '@attn/core'
 import { toText } from './axes.ts'
 import { barPlot } from './bar-panel.ts'
 import { drawSample, linePlot } from './line-panel.ts'
@@ -35,7 +36,7 @@ const sampleWidth = 28
 export function drawFigure(figure: Figure): string {
   const { title, description, panels, methods = [] } = figure
   if (panels.length === 0 || panels.some(isEmpty)) {
-    throw new RangeError('drawFigure: every panel needs at least one value')
+    throw rangeError('drawFigure: every panel needs at least one value')
   }
   const { columns = Math.min(panels.length, 2) } = figure
   const { panelWidth = columns === 1 ? 640 : 460 } = figure

@@ -1,4 +1,5 @@
 // `attn lecture`: the options, what goes to the terminal while it runs, and what is left at the end.
+import { typeError } from '@attn/core'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { commandRunner } from '../lecture/run-command.ts'
@@ -76,7 +77,7 @@ function readReport(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new TypeError(`attn lecture: ${file} must be a JSON file of an attn command`, {
+    throw typeError(`attn lecture: ${file} must be a JSON file of an attn command`, 'ATTN_TYPE', {
       cause: error,
     })
   }

@@ -1,7 +1,7 @@
 // `attn io`: memory traffic of standard and flash attention over lengths, dims and sizes of fast memory, the
 // bounds of FlashAttention's theorem 2 with constants fitted to the counts, and where the curves cross
 // (arXiv 2205.14135, section 3.2). Counted, not measured, so that it needs no device.
-import { memoryTraffic } from '@attn/core'
+import { memoryTraffic, rangeError } from '@attn/core'
 import type { LoopOrder, MemoryTrafficOptions } from '@attn/core'
 
 /** What to count. */
@@ -145,7 +145,7 @@ function crossing(length: number, headDim: number, less: (memory: number) => boo
     const memory = Math.round((step / 20) * headDim ** 2)
     if (memory >= 4 * headDim && less(memory)) return step / 20
   }
-  throw new RangeError(
+  throw rangeError(
     `attn io: no M of at most 64 D^2 crosses at length ${length} and head dim ${headDim}; use longer sequences`,
   )
 }

@@ -1,5 +1,6 @@
 // What the laboratory trains and how, as plain data: everything that decides a model to the bit, beside the
 // text. It goes into results and files as it is.
+import { rangeError, shapeError } from '@attn/core'
 import type { PositionMethodName } from './positions/methods.ts'
 import { positionMethodNames } from './positions/methods.ts'
 import { checkPattern } from '../train/masks.ts'
@@ -49,25 +50,25 @@ export function checkLabConfiguration(caller: string, configuration: LabConfigur
   const { layers, heads, width, length, batch, steps } = configuration
   for (const [name, size] of Object.entries({ layers, heads, width, length, batch, steps })) {
     if (!Number.isSafeInteger(size) || size < 1) {
-      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
     }
   }
   if (width % (8 * heads) !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: width must be a multiple of 8 for each head, got width=${width} heads=${heads}`,
     )
   }
   const { positions, learningRate, seed, pattern } = configuration
   if (pattern) checkPattern(caller, pattern)
   if (!positionMethodNames.includes(positions)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: positions must be one of ${positionMethodNames.join(', ')}, got ${positions}`,
     )
   }
   if (!(learningRate > 0 && learningRate < Infinity)) {
-    throw new RangeError(`${caller}: learningRate must be positive, got ${learningRate}`)
+    throw rangeError(`${caller}: learningRate must be positive, got ${learningRate}`)
   }
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw new RangeError(`${caller}: seed must be a whole number of 32 bits, got ${seed}`)
+    throw rangeError(`${caller}: seed must be a whole number of 32 bits, got ${seed}`)
   }
 }

@@ -1,5 +1,6 @@
 // Evaluation at any length: the perplexity of a trained model on windows of text, the loss by the place in
 // the window, and of the last token of windows that slide by one, which all have the whole context.
+import { rangeError } from '@attn/core'
 import type { Mask } from '@attn/core'
 import { layerMasks } from '../train/masks.ts'
 import { weightSpecifications } from '../train/weights.ts'
@@ -56,7 +57,7 @@ export async function readWindows(
   const { length, stride = length } = reading
   const windows = Math.floor((tokens.length - length - 1) / stride) + 1
   if (windows < 1) {
-    throw new RangeError(
+    throw rangeError(
       `readWindows: the text must hold more than ${length} tokens, got ${tokens.length}`,
     )
   }
@@ -97,7 +98,7 @@ export async function slidingPerplexity(
 ): Promise<number> {
   const { length } = reading
   if (targets.first < length || targets.first + targets.count > tokens.length) {
-    throw new RangeError(
+    throw rangeError(
       `slidingPerplexity: targets must lie in ${length} .. ${tokens.length}, got ${targets.first} .. ${targets.first + targets.count}`,
     )
   }

@@ -1,6 +1,6 @@
 // Models that learn side by side, a step each in turn, so that a page can draw how their curves part: what a
 // visitor sees of `extrapolate` in a minute. It gives way often, so that it may also run in a page's own thread.
-import { withDefaults } from '@attn/core'
+import { rangeError, withDefaults } from '@attn/core'
 import type { Optional } from '@attn/core'
 import { checkLabConfiguration, defaultLabConfiguration } from './configuration.ts'
 import type { LabConfiguration } from './configuration.ts'
@@ -173,7 +173,7 @@ async function readAll(
 
 /** Settings with their defaults, all of them checked. */
 function checkSettings({ text, models, configuration, ...settings }: SideBySideSettings) {
-  if (models.length === 0) throw new RangeError('trainSideBySide: models must not be empty')
+  if (models.length === 0) throw rangeError('trainSideBySide: models must not be empty')
   const configurations = models.map((own) => {
     const whole: LabConfiguration = withDefaults(defaultLabConfiguration, configuration, own)
     checkLabConfiguration('trainSideBySide', whole)
@@ -183,21 +183,21 @@ function checkSettings({ text, models, configuration, ...settings }: SideBySideS
   const lengths = settings.lengths ?? [1, 2, 4, 10].map((multiple) => multiple * shared)
   const whole = (value: number): boolean => Number.isSafeInteger(value) && value >= 1
   if (lengths.length === 0 || !lengths.every(whole)) {
-    throw new RangeError(
+    throw rangeError(
       `trainSideBySide: lengths must be positive integers, got [${lengths.join(', ')}]`,
     )
   }
   const longest = Math.max(...lengths)
   const tokens = settings.tokens ?? Math.max(2560, 2 * longest)
   if (!whole(tokens) || tokens < longest || text.heldOut.length <= tokens) {
-    throw new RangeError(
+    throw rangeError(
       `trainSideBySide: tokens must be at least the longest window of ${longest} and below the ` +
         `${text.heldOut.length} held-out ones, got ${tokens}`,
     )
   }
   const { readEvery } = settings
   if (readEvery !== undefined && !whole(readEvery)) {
-    throw new RangeError(`trainSideBySide: readEvery must be a positive integer, got ${readEvery}`)
+    throw rangeError(`trainSideBySide: readEvery must be a positive integer, got ${readEvery}`)
   }
   return {
     configurations,

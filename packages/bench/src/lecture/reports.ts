@@ -1,6 +1,7 @@
 // The pieces that the lecture is composed of: reports of other commands. One that was given (a file of that
 // command) is taken as it is; any other command is run when its report is first asked for, at sizes that suit the
 // device, and in a process of its own, so that a driver that fails takes no other piece with it.
+import { typeError } from '@attn/core'
 import type { DeviceKind } from '../device/find-device.ts'
 import type { HierarchyReport } from '../hierarchy/report.ts'
 import { countTrafficCurves } from '../io/traffic-report.ts'
@@ -73,7 +74,7 @@ export function createReports(options: ReportsOptions): Reports {
   for (const report of options.given) {
     const schema = schemaOf(report)
     if (!schemas.includes(schema as ReportSchema)) {
-      throw new TypeError(
+      throw typeError(
         `attn lecture: a file must hold a report of ${schemas.join(', ')}, got ${String(schema)}`,
       )
     }

@@ -1,4 +1,5 @@
 // `attn lecture`: goes through the claims in the order of the lecture, and gathers the evidence of each.
+import { rangeError } from '@attn/core'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceReport } from '../device/find-device.ts'
@@ -102,7 +103,7 @@ function numbersOf(only: LectureOptions['only']): ReadonlySet<number> {
     const number = Number(word)
     if (claims.some((claim) => claim.number === number)) return [number]
     const names = topics.map(({ name }) => name).join(', ')
-    throw new RangeError(
+    throw rangeError(
       `attn lecture: only must name ${names} or claims from 1 to ${claims.length}, got ${word}`,
     )
   })

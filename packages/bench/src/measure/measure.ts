@@ -1,5 +1,6 @@
 // Repeats something on a stopwatch until the answer is worth printing: warm-up until the clock
 // rates have settled, then samples that are each long against the clock's resolution.
+import { rangeError } from '@attn/core'
 import { summarize } from './statistics.ts'
 import type { Summary } from './statistics.ts'
 
@@ -121,7 +122,7 @@ function check(options: Readonly<Record<keyof MeasureOptions, number>>): void {
     const whole = name === 'samples' || name === 'warmUps'
     if (!(value > 0) || !Number.isFinite(value) || (whole && !Number.isInteger(value))) {
       const rule = whole ? 'a positive integer' : 'a positive number'
-      throw new RangeError(`measure: ${name} must be ${rule}, got ${value}`)
+      throw rangeError(`measure: ${name} must be ${rule}, got ${value}`)
     }
   }
 }

@@ -1,5 +1,6 @@
 // What many timings of one thing come down to. Medians, not means: a timing is disturbed in one
 // direction only (something else ran), so the mean of a few is that of the disturbances.
+import { rangeError } from '@attn/core'
 
 /** A list of numbers in a few: all in the unit of the samples. */
 export interface Summary {
@@ -22,9 +23,9 @@ export interface Summary {
  * ```
  */
 export function median(samples: readonly number[]): number {
-  if (samples.length === 0) throw new RangeError('median: needs at least one sample, got none')
+  if (samples.length === 0) throw rangeError('median: needs at least one sample, got none')
   if (!samples.every(Number.isFinite)) {
-    throw new RangeError(`median: samples must be finite, got [${samples.join(', ')}]`)
+    throw rangeError(`median: samples must be finite, got [${samples.join(', ')}]`)
   }
   const ordered = samples.toSorted((left, right) => left - right)
   const middle = ordered.length >> 1

@@ -1,7 +1,7 @@
 // `attn partition`: FlashAttention-2's "twice as fast by a better partition of work" as an experiment (arXiv
 // 2307.08691, section 3.2). The same tiles three ways over numbers of heads and lengths, so that it shows
 // what does it: how many workgroups there are for the processors of the device.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, UnsupportedError } from '@attn/core'
 import type { FlashAttention } from '@attn/webgpu-flash'
 import { browserEquivalent } from '../device/dawn-flags.ts'
 import { withErrorScopes } from '../device/error-scope.ts'
@@ -61,9 +61,9 @@ export async function runPartition(options: PartitionOptions): Promise<Partition
     const { lengths = real ? [512, 2048, 8192, 16384] : [128, 256] } = options
     checkSizes('attn partition', { batch: 1, heads: 1, headDim, dtype: 'float32', lengths })
     if (headDim > 64) {
-      throw new RangeError(`attn partition: headDim must be at most 64, got ${headDim}`)
+      throw rangeError(`attn partition: headDim must be at most 64, got ${headDim}`)
     }
-    if (heads.length === 0) throw new RangeError('attn partition: needs a number of heads')
+    if (heads.length === 0) throw rangeError('attn partition: needs a number of heads')
     options.onDevice?.(found.report)
     const flash = await flashOn(found)
     const quick = real

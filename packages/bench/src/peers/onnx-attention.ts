@@ -2,7 +2,7 @@
 // wanted or heads share keys GroupQueryAttention, which is causal and knows windows. Keys and values are constants, the
 // query is a constant plus an input of one number, and only a corner of the result comes back: so a
 // run transfers next to nothing, and nothing can be computed ahead.
-import { toFloat16Array } from '@attn/core'
+import { rangeError, shapeError, toFloat16Array } from '@attn/core'
 import { swapHeads } from './peer.ts'
 import type { PeerInputs, PeerShape } from './peer.ts'
 import { writeOnnx } from './onnx-writer.ts'
@@ -28,12 +28,12 @@ export function onnxAttention(
 ): Uint8Array<ArrayBuffer> {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, dtype, mask, window } = shape
   if (mask !== 'full' && queryLength !== keyLength) {
-    throw new RangeError('onnxAttention: a masked problem needs as many queries as keys')
+    throw shapeError('onnxAttention: a masked problem needs as many queries as keys')
   }
   const hidden = heads * headDim
   const grouped = mask === 'full' && kvHeads !== heads
   if (grouped && queryLength !== 1) {
-    throw new RangeError('onnxAttention: heads that share keys are causal in ONNX Runtime')
+    throw rangeError('onnxAttention: heads that share keys are causal in ONNX Runtime')
   }
   const bytesOf = (data: Float32Array<ArrayBuffer>): Uint8Array =>
     new Uint8Array((dtype === 'float32' ? data : toFloat16Array(data)).buffer)

@@ -1,5 +1,6 @@
 // ONNX models as bytes, without a protobuf library: of the format's messages only the fields that a
 // graph of a few nodes with constant tensors needs. Field numbers: onnx.proto3 of onnx/onnx.
+import { rangeError } from '@attn/core'
 
 /** Element types by their number in `TensorProto.DataType`. */
 export const onnxTypes = { float32: 1, int32: 6, int64: 7, float16: 10 } as const
@@ -128,7 +129,7 @@ export function writeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
   )
   const message = [...integer(1, 9), ...text(2, 'attn'), ...nested(7, graph), ...operatorSets]
   const size = sizeOf(message)
-  if (size >= 2 ** 31) throw new RangeError(`writeOnnx: a model holds below 2 GiB, got ${size}`)
+  if (size >= 2 ** 31) throw rangeError(`writeOnnx: a model holds below 2 GiB, got ${size}`)
   const bytes = new Uint8Array(size)
   let at = 0
   for (const piece of message) {

@@ -1,5 +1,6 @@
 // The peers by name, and what has to be installed for each. Versions are pinned: a ratio is a
 // statement about both sides.
+import { rangeError } from '@attn/core'
 import { attnPeer } from './attn.ts'
 import { jaxPeer } from './jax-js.ts'
 import { onnxruntimeNodePeer, onnxruntimeWebPeer } from './onnxruntime.ts'
@@ -60,7 +61,7 @@ export function peerEntry(name: string): PeerEntry {
   const found = peerEntries.find((each) => each.name === name)
   if (!found) {
     const names = peerEntries.map((each) => each.name).join(', ')
-    throw new RangeError(`peerEntry: peer must be one of ${names}, got ${name}`)
+    throw rangeError(`peerEntry: peer must be one of ${names}, got ${name}`)
   }
   return found
 }

@@ -1,5 +1,6 @@
 // The figures of a report that another of its kind can be held against: milliseconds of a configuration
 // in words. Each kind of file that a command writes has a reader here.
+import { typeError } from '@attn/core'
 import type { TuningRecord } from '@attn/webgpu-flash'
 import type { DeviceReport } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
@@ -166,17 +167,17 @@ export function parseComparable(text: string, name: string): ComparableReport {
   try {
     report = JSON.parse(text)
   } catch (error) {
-    throw new TypeError(`attn compare: ${name} must be JSON`, { cause: error })
+    throw typeError(`attn compare: ${name} must be JSON`, 'ATTN_TYPE', { cause: error })
   }
   const schema = String((report as { schema?: unknown } | null)?.schema)
   const read = Object.hasOwn(readers, schema) ? readers[schema] : undefined
   if (!read) {
     const known = Object.keys(readers).join(', ')
-    throw new TypeError(`attn compare: ${name} must have schema ${known}, got ${schema}`)
+    throw typeError(`attn compare: ${name} must have schema ${known}, got ${schema}`)
   }
   try {
     return { schema, ...read(report) }
   } catch (error) {
-    throw new TypeError(`attn compare: ${name} lacks parts of ${schema}`, { cause: error })
+    throw typeError(`attn compare: ${name} lacks parts of ${schema}`, 'ATTN_TYPE', { cause: error })
   }
 }

@@ -1,5 +1,6 @@
 // Two reports of the same kind, before and after: rows of the same configuration side by side. Only
 // our own implementations can fail a comparison; a peer that got slower is somebody else's matter.
+import { rangeError, typeError } from '@attn/core'
 import { median } from '../measure/statistics.ts'
 import type { ComparableReport } from './comparable.ts'
 import { threeDigits } from './format.ts'
@@ -40,10 +41,10 @@ export function compareReports(
   tolerance: number,
 ): Comparison {
   if (!(tolerance >= 0)) {
-    throw new RangeError(`attn compare: tolerance must be at least 0, got ${tolerance}`)
+    throw rangeError(`attn compare: tolerance must be at least 0, got ${tolerance}`)
   }
   if (before.schema !== after.schema) {
-    throw new TypeError(
+    throw typeError(
       `attn compare: the files must be of the same kind, got ${before.schema} and ${after.schema}`,
     )
   }
@@ -59,7 +60,7 @@ export function compareReports(
     ]
   })
   if (!rows.some(({ ours }) => ours)) {
-    throw new RangeError('attn compare: the files have no configuration of attn in common')
+    throw rangeError('attn compare: the files have no configuration of attn in common')
   }
   const paired = new Set(rows.map(({ configuration }) => configuration))
   const unpaired = [...before.rows, ...after.rows]

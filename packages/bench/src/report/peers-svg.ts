@@ -1,5 +1,6 @@
 // The speeds of a peers run as a figure: for every problem a panel of bars, one per implementation, on
 // a logarithmic axis, for some are a hundred times slower than others.
+import { rangeError } from '@attn/core'
 import { drawFigure } from '../chart/figure.ts'
 import { formatPeerShape } from '../suites/peer-shapes.ts'
 import { threeDigits } from './format.ts'
@@ -20,7 +21,7 @@ export function drawPeersChart({ device, rows }: PeersReport): string {
     row.outcome.status === 'measured' ? [{ row, teraflops: row.outcome.teraflops }] : [],
   )
   if (bars.length === 0) {
-    throw new RangeError('drawPeersChart: needs at least one measured time, got none')
+    throw rangeError('drawPeersChart: needs at least one measured time, got none')
   }
   const shapes = [...new Set(bars.map(({ row }) => formatPeerShape(row.shape)))]
   return drawFigure({

@@ -1,5 +1,6 @@
 // The report of `attn positions` as a picture of what each method adds, which is what is compared: the
 // times themselves would be lines on top of one another. One length is drawn as bars.
+import { rangeError } from '@attn/core'
 import { drawFigure } from '../chart/figure.ts'
 import type { Panel } from '../chart/panel.ts'
 import { positionMethods, positionNames } from '../positions/problem.ts'
@@ -16,7 +17,7 @@ export function drawPositions({ results, problem, device }: PositionsReport): st
     (method) => method !== 'none' && results[0]?.outcomes[method],
   )
   if (methods.length === 0) {
-    throw new RangeError('drawPositions: needs at least one position method, got none')
+    throw rangeError('drawPositions: needs at least one position method, got none')
   }
   type Method = (typeof methods)[number]
   const { dtype, heads, headDim } = problem

@@ -1,5 +1,6 @@
 // The JSON file of `attn run`: everything that went into its table and every sample beside it. The
 // README describes the fields; `schema` changes whenever one of them changes its meaning.
+import { typeError } from '@attn/core'
 import type { DeviceReport } from '../device/find-device.ts'
 import type { FirstCall } from '../suites/first-call.ts'
 import type { LengthResult } from '../suites/outcome.ts'
@@ -80,20 +81,18 @@ export function parseRunReport(text: string): RunReport {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw new TypeError('parseRunReport: the text must be JSON', { cause: error })
+    throw typeError('parseRunReport: the text must be JSON', 'ATTN_TYPE', { cause: error })
   }
   const report = value as Partial<RunReport> | null
   if (report?.schema !== 'attn-run/1') {
-    throw new TypeError(`parseRunReport: schema must be attn-run/1, got ${String(report?.schema)}`)
+    throw typeError(`parseRunReport: schema must be attn-run/1, got ${String(report?.schema)}`)
   }
   const { created, environment, problem, configurations } = report
   const missing = Object.entries({ created, environment, problem, configurations })
     .filter(([, part]) => part === undefined)
     .map(([name]) => name)
   if (missing.length > 0 || !Array.isArray(configurations)) {
-    throw new TypeError(
-      `parseRunReport: the report lacks ${missing.join(', ') || 'configurations'}`,
-    )
+    throw typeError(`parseRunReport: the report lacks ${missing.join(', ') || 'configurations'}`)
   }
   return report as RunReport
 }

@@ -1,5 +1,6 @@
 // The times of `attn run` as a chart: length against milliseconds, solid as a browser runs it, dashed
 // without Dawn's safety checks where that was measured. A run of one length is drawn as bars.
+import { rangeError } from '@attn/core'
 import { drawFigure } from '../chart/figure.ts'
 import type { Panel } from '../chart/panel.ts'
 import { methods } from '../suites/problem.ts'
@@ -33,7 +34,7 @@ export function drawChart({ configurations, problem }: RunReport): string {
     )
     .filter(({ points }) => points.length > 0)
   if (lines.length === 0) {
-    throw new RangeError('drawChart: needs at least one measured time, got none')
+    throw rangeError('drawChart: needs at least one measured time, got none')
   }
   const { dtype, batch, heads, headDim } = problem
   const lengths = new Set(lines.flatMap(({ points }) => points.map(([length]) => length)))

@@ -1,4 +1,5 @@
 // Text tables with grouped headings, numbers flush right.
+import { rangeError } from '@attn/core'
 
 /** One column. */
 export interface Column {
@@ -30,9 +31,7 @@ export function formatTable(
 ): string {
   for (const row of rows) {
     if (row.length !== columns.length) {
-      throw new RangeError(
-        `formatTable: a row must have ${columns.length} cells, got ${row.length}`,
-      )
+      throw rangeError(`formatTable: a row must have ${columns.length} cells, got ${row.length}`)
     }
   }
   const widths = columns.map(({ title }, index) =>

@@ -1,6 +1,6 @@
 // The patterns that `attn sparse` measures, for any length: parameters as the papers have them at
 // 65,536 tokens, and elsewhere the balanced stride, the square root of the length.
-import { blockMapStatistics, createBlockMap } from '@attn/core'
+import { blockMapStatistics, createBlockMap, rangeError } from '@attn/core'
 import type { Mask } from '@attn/core'
 import { balancedStride, bigBird, causal, fixed, slidingWindow, strided } from '@attn/masks'
 
@@ -84,7 +84,7 @@ function sumOver(length: number, keysOf: (query: number) => number): number {
 /** BigBird sees whole blocks of 64 by 64 tokens; only the last may be short. */
 function pairsOfBlocks(mask: Mask, length: number): number {
   if (length % 64 !== 0)
-    throw new RangeError(`attn sparse: lengths must be multiples of 64, got ${length}`)
+    throw rangeError(`attn sparse: lengths must be multiples of 64, got ${length}`)
   const shape = { batch: 1, heads: 1, queryLength: length, keyLength: length }
   const map = createBlockMap(mask, shape, { queryBlockSize: 64, keyBlockSize: 64 })
   return blockMapStatistics(map).full * 64 * 64

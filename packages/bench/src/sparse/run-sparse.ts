@@ -1,6 +1,6 @@
 // `attn sparse`: goes through the lengths, shortest first, so that each tells how long causal attention
 // will take at the next.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, UnsupportedError } from '@attn/core'
 import { GpuOutOfMemoryError } from '@attn/webgpu-flash'
 import { browserEquivalent, unchecked } from '../device/dawn-flags.ts'
 import { GpuWorkError } from '../device/error-scope.ts'
@@ -35,11 +35,11 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
   const { lengths, heads, headDim, device: kind = 'auto' } = options
   for (const length of lengths) {
     if (!Number.isInteger(length) || length < 64 || length % 64 !== 0) {
-      throw new RangeError(`attn sparse: lengths must be multiples of 64, got ${length}`)
+      throw rangeError(`attn sparse: lengths must be multiples of 64, got ${length}`)
     }
   }
   if (headDim % 4 !== 0 || headDim > 256) {
-    throw new RangeError(
+    throw rangeError(
       `attn sparse: headDim must be a multiple of four and at most 256, got ${headDim}`,
     )
   }

@@ -1,5 +1,6 @@
 // The report of `attn sparse` as two charts: milliseconds over length, FlexAttention's dashed, and how
 // many times its share of the work a pattern takes. One length is drawn as bars.
+import { rangeError } from '@attn/core'
 import { drawFigure } from '../chart/figure.ts'
 import type { Panel, Series } from '../chart/panel.ts'
 import { formatLength, threeDigits } from '../report/format.ts'
@@ -21,7 +22,7 @@ const names: Readonly<Record<PatternName | 'causal', string>> = {
  * @throws RangeError when nothing was measured.
  */
 export function drawSparse({ device, problem, results, flex }: SparseReport): string {
-  if (results.length === 0) throw new RangeError('drawSparse: needs at least one length, got none')
+  if (results.length === 0) throw rangeError('drawSparse: needs at least one length, got none')
   const seriesOf = (name: PatternName, value: 'time' | 'timePerWork'): Series => ({
     label: names[name],
     points: results.flatMap(({ length, results: patterns }) =>

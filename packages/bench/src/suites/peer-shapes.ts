@@ -1,5 +1,6 @@
 // The problems of `attn peers`: every combination of what was asked for, and decoding, in which one
 // query meets all keys of a cache.
+import { rangeError, shapeError } from '@attn/core'
 import type { DType } from '@attn/core'
 import type { DeviceKind } from '../device/find-device.ts'
 import type { PeerMask, PeerShape } from '../peers/peer.ts'
@@ -59,18 +60,16 @@ export function peerShapes(problem: PeerProblem): PeerShape[] {
   for (const [name, values] of Object.entries(sizes)) {
     for (const value of [values].flat()) {
       if (!Number.isInteger(value) || value < 1) {
-        throw new RangeError(`attn peers: ${name} must be positive integers, got ${value}`)
+        throw rangeError(`attn peers: ${name} must be positive integers, got ${value}`)
       }
     }
   }
   if (heads % kvHeads !== 0) {
-    throw new RangeError(
-      `attn peers: kvHeads must divide heads, got heads=${heads} kvHeads=${kvHeads}`,
-    )
+    throw shapeError(`attn peers: kvHeads must divide heads, got heads=${heads} kvHeads=${kvHeads}`)
   }
   for (const headDim of headDims) {
     if (headDim % 4 !== 0 || headDim > 256) {
-      throw new RangeError(
+      throw rangeError(
         `attn peers: headDims must be multiples of four and at most 256, got ${headDim}`,
       )
     }

@@ -1,4 +1,5 @@
 // What `attn run` computes: self-attention of one shape over several lengths, three ways.
+import { rangeError, shapeError, typeError } from '@attn/core'
 import type { DType, Mask } from '@attn/core'
 import { causal, slidingWindow } from '@attn/masks'
 import type { DeviceKind } from '../device/find-device.ts'
@@ -57,23 +58,23 @@ export function checkSizes(
   more: Readonly<Record<string, number>> = {},
 ): void {
   const { batch, heads, headDim, dtype, lengths } = problem
-  if (lengths.length === 0) throw new RangeError(`${caller}: needs at least one length, got none`)
+  if (lengths.length === 0) throw rangeError(`${caller}: needs at least one length, got none`)
   const sizes = [
     ...Object.entries({ batch, heads, headDim, ...more }),
     ...lengths.map((length) => ['length', length] as const),
   ]
   for (const [name, size] of sizes) {
     if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
     }
   }
   if (headDim % 4 !== 0 || headDim > 256) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: headDim must be a multiple of four and at most 256, got ${headDim}`,
     )
   }
   if (dtype !== 'float32' && dtype !== 'float16') {
-    throw new TypeError(`${caller}: dtype must be float32 or float16, got ${dtype}`)
+    throw typeError(`${caller}: dtype must be float32 or float16, got ${dtype}`, 'ATTN_DTYPE')
   }
 }
 

@@ -1,7 +1,7 @@
 // `attn train`: a small decoder learns a text with this library's attention, forward and backward, in
 // the loop; all else is jax-js's. To compare, the same model is trained with jax-js's dense attention,
 // and once more from weights one rounding away: how far these two drift apart is the noise.
-import { withDefaults } from '@attn/core'
+import { rangeError, withDefaults } from '@attn/core'
 import type { Optional } from '@attn/core'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
@@ -59,7 +59,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     const vocabulary = corpus.vocabulary.length
     const start = checkpoint?.state ?? initialState(configuration, vocabulary)
     if (!Number.isSafeInteger(steps) || steps <= start.step) {
-      throw new RangeError(`attn train: steps must exceed the ${start.step} made, got ${steps}`)
+      throw rangeError(`attn train: steps must exceed the ${start.step} made, got ${steps}`)
     }
     options.onDevice?.(device.report, configuration)
 
@@ -149,14 +149,14 @@ function resolveConfiguration(
   checkConfiguration(merged)
   if (!checkpoint) return merged
   if (checkpoint.textDigest !== corpus.digest) {
-    throw new RangeError(
+    throw rangeError(
       `attn train: the checkpoint was made with another text than ${corpus.name}; name it with --text`,
     )
   }
   for (const [name, value] of Object.entries(configuration)) {
     const before = checkpoint.configuration[name as keyof TrainingConfiguration]
     if (value !== undefined && value !== before) {
-      throw new RangeError(
+      throw rangeError(
         `attn train: a resumed run keeps its ${name} of ${before}, got ${String(value)}`,
       )
     }

@@ -1,6 +1,7 @@
 // A training run in a file, from which it goes on: one line of JSON that says what follows, then all
 // numbers as little-endian float32. Batches, dropout and the rate depend on the step alone, so that
 // nothing else has to be kept.
+import { typeError } from '@attn/core'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { checkConfiguration } from './configuration.ts'
 import type { TrainingConfiguration } from './configuration.ts'
@@ -61,7 +62,7 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const total = counts.reduce((sum, count) => sum + count, 0)
   const present = (bytes.length - end - 1) / 4
   if (present !== parts.length * total) {
-    throw new TypeError(
+    throw typeError(
       `decodeCheckpoint: expected ${parts.length * total} numbers after the first line, got ${present}`,
     )
   }
@@ -79,10 +80,10 @@ function parseHeader(line: string): Header {
   try {
     header = JSON.parse(line) as Partial<Header> | null
   } catch (error) {
-    throw new TypeError('decodeCheckpoint: the first line must be JSON', { cause: error })
+    throw typeError('decodeCheckpoint: the first line must be JSON', 'ATTN_TYPE', { cause: error })
   }
   if (header?.schema !== 'attn-train-checkpoint/1') {
-    throw new TypeError(
+    throw typeError(
       `decodeCheckpoint: schema must be attn-train-checkpoint/1, got ${String(header?.schema)}`,
     )
   }
@@ -91,7 +92,7 @@ function parseHeader(line: string): Header {
     .filter(([, part]) => part === undefined)
     .map(([name]) => name)
   if (missing.length > 0) {
-    throw new TypeError(`decodeCheckpoint: the first line lacks ${missing.join(', ')}`)
+    throw typeError(`decodeCheckpoint: the first line lacks ${missing.join(', ')}`)
   }
   return header as Header
 }

@@ -1,5 +1,6 @@
 // What `attn train` trains and how: everything that decides the loss curve, as plain data. It goes
 // into the checkpoint and into the report as it is.
+import { rangeError, shapeError } from '@attn/core'
 import type { DeviceKind } from '../device/find-device.ts'
 import { positionMethodNames } from '../lab/positions/methods.ts'
 import type { PositionMethodName } from '../lab/positions/methods.ts'
@@ -62,28 +63,28 @@ export function checkConfiguration(configuration: TrainingConfiguration): void {
   const { layers, heads, width, context, batch, seed } = configuration
   for (const [name, size] of Object.entries({ layers, heads, width, context, batch })) {
     if (!Number.isSafeInteger(size) || size < 1) {
-      throw new RangeError(`attn train: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`attn train: ${name} must be a positive integer, got ${size}`)
     }
   }
   if (width % heads !== 0 || width % 2 !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `attn train: width must be even and a multiple of heads, got width=${width} heads=${heads}`,
     )
   }
   checkPattern('attn train', configuration)
   const { positions, dropout, learningRate } = configuration
   if (!positionMethodNames.includes(positions)) {
-    throw new RangeError(
+    throw rangeError(
       `attn train: positions must be one of ${positionMethodNames.join(', ')}, got ${positions}`,
     )
   }
   if (!(dropout >= 0 && dropout < 1)) {
-    throw new RangeError(`attn train: dropout must lie in 0 <= rate < 1, got ${dropout}`)
+    throw rangeError(`attn train: dropout must lie in 0 <= rate < 1, got ${dropout}`)
   }
   if (!(learningRate > 0 && learningRate < Infinity)) {
-    throw new RangeError(`attn train: learningRate must be positive, got ${learningRate}`)
+    throw rangeError(`attn train: learningRate must be positive, got ${learningRate}`)
   }
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw new RangeError(`attn train: seed must be a whole number of 32 bits, got ${seed}`)
+    throw rangeError(`attn train: seed must be a whole number of 32 bits, got ${seed}`)
   }
 }

@@ -1,5 +1,6 @@
 // The masks of training runs by name, for any length: what the lecture calls sparse patterns. All of them
 // hide later tokens. A factorized pattern has two heads, which a network can take in three ways.
+import { rangeError } from '@attn/core'
 import type { Mask } from '@attn/core'
 import {
   and,
@@ -134,13 +135,13 @@ export function checkPattern(
   { mask, extent = 1, integration = 'multihead' }: PatternSettings,
 ): void {
   if (!maskNames.includes(mask)) {
-    throw new RangeError(`${caller}: mask must be one of ${maskNames.join(', ')}, got ${mask}`)
+    throw rangeError(`${caller}: mask must be one of ${maskNames.join(', ')}, got ${mask}`)
   }
   if (!Number.isSafeInteger(extent) || extent < 1) {
-    throw new RangeError(`${caller}: extent must be a positive integer, got ${extent}`)
+    throw rangeError(`${caller}: extent must be a positive integer, got ${extent}`)
   }
   if (!integrations.includes(integration)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: integration must be one of ${integrations.join(', ')}, got ${integration}`,
     )
   }

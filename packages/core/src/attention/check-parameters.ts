@@ -1,4 +1,5 @@
 // Whether a call gives the parameters that its expressions read, and nothing else.
+import { rangeError } from '../errors.ts'
 import { dependencies } from '../expression/dependencies.ts'
 import { compile } from '../expression/evaluate.ts'
 import type { ResolvedAttention } from './options.ts'
@@ -29,7 +30,7 @@ export function checkParameters(caller: string, resolved: ResolvedAttention): vo
   }
   for (const name of Object.keys(resolved.parameters)) {
     if (!known.has(name)) {
-      throw new RangeError(`${caller}: no mask or score modifier uses the parameter ${name}`)
+      throw rangeError(`${caller}: no mask or score modifier uses the parameter ${name}`)
     }
   }
 }

@@ -3,6 +3,7 @@
 // pass, and every backend, see the same mask without storing it.
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
+import { rangeError } from '../errors.ts'
 import type { SequenceCoordinates } from './pack-expressions.ts'
 import { philox4x32 } from './philox.ts'
 
@@ -44,11 +45,11 @@ export function resolveDropout(
   checkOptions(`${caller}: dropout`, dropout, dropoutOptions, { p: 'rate' })
   const { rate, seed } = dropout
   if (!(rate >= 0 && rate < 1)) {
-    throw new RangeError(`${caller}: dropout.rate must lie in 0 <= rate < 1, got ${rate}`)
+    throw rangeError(`${caller}: dropout.rate must lie in 0 <= rate < 1, got ${rate}`)
   }
   const whole = typeof seed === 'bigint' || Number.isSafeInteger(seed)
   if (!whole || seed < 0 || seed >= 2n ** 64n) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: dropout.seed must be a whole number from 0 to 2^64 - 1 (a bigint beyond 2^53 - 1), got ${seed}`,
     )
   }

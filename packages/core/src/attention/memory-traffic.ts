@@ -1,6 +1,7 @@
 // How much an attention call moves through memory, counted without computing it: FlashAttention's IO
 // analysis (arXiv 2205.14135, section 3.2) for any sizes, tiles and block map. The loops are those that
 // the algorithms run (schedule.ts), so the counts are those of their traces to the element.
+import { rangeError } from '../errors.ts'
 import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
@@ -264,13 +265,13 @@ function tileOf(
     }
   }
   if (queryBlockSize !== undefined || keyBlockSize !== undefined || blockMap !== undefined) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: onChipElements decides the tile, so leave it out or queryBlockSize, keyBlockSize and blockMap`,
     )
   }
   const dim = Math.max(headDim, valueDim)
   if (!Number.isInteger(size) || size < 4 * dim) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: onChipElements must be an integer that holds a row of four tiles, 4 * ${dim}, got ${size}`,
     )
   }
@@ -283,6 +284,6 @@ function tileOf(
 
 function oneOf(name: string, value: unknown, choices: readonly string[]): void {
   if (!choices.includes(value as string)) {
-    throw new RangeError(`${caller}: ${name} must be ${choices.join(' or ')}, got ${String(value)}`)
+    throw rangeError(`${caller}: ${name} must be ${choices.join(' or ')}, got ${String(value)}`)
   }
 }

@@ -1,6 +1,7 @@
 // Attention over disjoint sets of keys, computed apart and put together again: each part's output
 // weighs exp(its logSumExp). FlashAttention-2 (arXiv 2307.08691, section 3.2) and Flash-Decoding use
 // it to split keys among workers; block-sparse passes in different token orders use it too.
+import { rangeError, shapeError } from '../errors.ts'
 import { cast, toFloat64Array } from '../tensor/layout.ts'
 import { tensor } from '../tensor/tensor.ts'
 import type { AttentionResult } from './result.ts'
@@ -29,7 +30,7 @@ import type { AttentionResult } from './result.ts'
  */
 export function mergeAttention(parts: readonly AttentionResult[]): AttentionResult {
   const first = parts[0]
-  if (!first) throw new RangeError('mergeAttention: need at least one part, got none')
+  if (!first) throw rangeError('mergeAttention: need at least one part, got none')
   checkShapes(parts)
   const [batch, heads, queryLength, valueDim] = first.output.shape as [
     number,
@@ -70,18 +71,18 @@ function text(shape: readonly number[]): string {
 function checkShapes(parts: readonly AttentionResult[]): void {
   const expected = parts[0]!.output.shape
   if (expected.length !== 4) {
-    throw new RangeError(
+    throw shapeError(
       `mergeAttention: output must have shape [batch, heads, length, dim], got ${text(expected)}`,
     )
   }
   for (const { output, logSumExp } of parts) {
     if (text(output.shape) !== text(expected)) {
-      throw new RangeError(
+      throw shapeError(
         `mergeAttention: all outputs must have one shape, got ${text(expected)} and ${text(output.shape)}`,
       )
     }
     if (text(logSumExp.shape) !== text(expected.slice(0, 3))) {
-      throw new RangeError(
+      throw shapeError(
         `mergeAttention: logSumExp must have shape ${text(expected.slice(0, 3))}, got ${text(logSumExp.shape)}`,
       )
     }

@@ -1,6 +1,7 @@
 // The one set of options every attention function takes, and the shapes and defaults they resolve
 // to. All checks of the public boundary are here, so that every backend refuses the same things
 // with the same words.
+import { rangeError, shapeError, typeError } from '../errors.ts'
 import type { IntegerList } from '../integer-list.ts'
 import type { Environment } from '../expression/evaluate.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
@@ -115,7 +116,7 @@ export function attentionShape(
   const tensors = { query, key, value }
   for (const [name, { shape }] of Object.entries(tensors)) {
     if (shape?.length !== 4) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: ${name} must have shape [batch, heads, length, dim], got [${shape?.join(', ')}]`,
       )
     }
@@ -124,7 +125,7 @@ export function attentionShape(
   const [, kvHeads, keyLength, valueDim] = value.shape as [number, number, number, number]
   const equal = (what: string, expected: number, got: number): void => {
     if (expected !== got)
-      throw new RangeError(`${caller}: ${what} must match, got ${expected} and ${got}`)
+      throw shapeError(`${caller}: ${what} must match, got ${expected} and ${got}`)
   }
   equal('query and key batch', batch, key.shape[0]!)
   equal('query and value batch', batch, value.shape[0]!)
@@ -148,7 +149,7 @@ export function checkTensorShape(
   view: TensorLike<unknown, string>,
 ): void {
   if (view.shape.join() !== expected.join()) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: ${name} must have shape [${expected.join(', ')}], got [${view.shape.join(', ')}]`,
     )
   }
@@ -169,11 +170,11 @@ export function checkTensorShape(
 export function checkAttentionShape(caller: string, shape: AttentionShape): void {
   for (const [name, size] of Object.entries(shape)) {
     if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
     }
   }
   if (shape.heads % shape.kvHeads !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: kvHeads must divide heads, got heads=${shape.heads} kvHeads=${shape.kvHeads}`,
     )
   }
@@ -218,18 +219,18 @@ export function resolveForAnyTables(
     parameters = {},
   } = options
   if (!Number.isFinite(scale))
-    throw new RangeError(`${caller}: scale must be a finite number, got ${scale}`)
+    throw rangeError(`${caller}: scale must be a finite number, got ${scale}`)
   if (mask !== undefined && mask?.kind !== 'mask') {
-    throw new TypeError(
+    throw typeError(
       `${caller}: mask must be made by mask() or a pattern, got ${mask === null ? 'null' : typeof mask}`,
     )
   }
   if (!Array.isArray(scoreModifiers)) {
-    throw new TypeError(`${caller}: scoreModifiers must be an array, got ${typeof scoreModifiers}`)
+    throw typeError(`${caller}: scoreModifiers must be an array, got ${typeof scoreModifiers}`)
   }
   for (const modifier of scoreModifiers as readonly ScoreModifier[]) {
     if (modifier?.kind !== 'scoreModifier') {
-      throw new TypeError(
+      throw typeError(
         `${caller}: scoreModifiers must be made by scoreModifier(), got ${typeof modifier}`,
       )
     }
@@ -246,7 +247,7 @@ export function resolveForAnyTables(
   keyLengths.forEach((length, sequence) => {
     const most = keysOf(sequence)
     if (length < 0 || length > most) {
-      throw new RangeError(`${caller}: keyLengths must lie in 0..${most}, got ${length}`)
+      throw rangeError(`${caller}: keyLengths must lie in 0..${most}, got ${length}`)
     }
   })
   const queryOffsets = perSequence(
@@ -259,7 +260,7 @@ export function resolveForAnyTables(
   queryOffsets.forEach((offset, sequence) => {
     const queries = lengthOf(packed?.queries, sequence, shape.queryLength)
     if (offset + queries > 2 ** 31) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: queries must stand at positions below 2^31, got queryOffset=${offset} with ${queries} queries`,
       )
     }

@@ -1,5 +1,6 @@
 // Sequences of different lengths end to end in one tensor, as in FlashAttention's varlen functions
 // (cu_seqlens): where each begins, and where its tokens stand. Nothing is padded.
+import { rangeError, shapeError, typeError } from '../errors.ts'
 import { numbersOf } from '../integer-list.ts'
 import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
@@ -54,7 +55,7 @@ export function cumulativeLengths(
 ): { readonly queries: Int32Array; readonly keys: Int32Array } {
   checkOptions(`${caller}: sequences`, sequences, packedSequences)
   if (batch !== 1) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: packed sequences lie in one batch entry, so batch must be 1, got ${batch}`,
     )
   }
@@ -68,7 +69,7 @@ export function cumulativeLengths(
   )
   const keys = cumulative(caller, 'cumulativeKeyLengths', cumulativeKeyLengths, 'key', keyLength)
   if (keys.length !== queries.length) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: cumulativeKeyLengths must be for as many sequences as cumulativeQueryLengths, got ${keys.length - 1} and ${queries.length - 1}`,
     )
   }
@@ -84,12 +85,10 @@ function cumulative(
 ): Int32Array {
   const given = numbersOf(list)
   if (typeof given !== 'object' || given === null || typeof given.length !== 'number') {
-    throw new TypeError(
-      `${caller}: sequences.${name} must be a list of numbers, got ${typeof given}`,
-    )
+    throw typeError(`${caller}: sequences.${name} must be a list of numbers, got ${typeof given}`)
   }
   if (given.length < 2 || given[0] !== 0) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: sequences.${name} must begin with 0 and name the end of at least one sequence, got [${Array.from(given).slice(0, 2).join(', ')}]`,
     )
   }
@@ -97,14 +96,14 @@ function cumulative(
   for (let index = 1; index < given.length; index++) {
     const value = given[index]!
     if (!Number.isInteger(value) || value < values[index - 1]!) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: sequences.${name} must be integers that never decrease, got ${value} after ${values[index - 1]}`,
       )
     }
     values[index] = value
   }
   if (given[given.length - 1] !== length) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: sequences.${name} must end with the ${axis} length ${length}, got ${given[given.length - 1]}`,
     )
   }

@@ -1,4 +1,5 @@
 // Numbers that are given for each sequence, one for all of them, or not at all.
+import { rangeError, shapeError, typeError } from '../errors.ts'
 import { numbersOf } from '../integer-list.ts'
 import type { IntegerList } from '../integer-list.ts'
 
@@ -11,9 +12,9 @@ export function perSequence(
   fallback: (sequence: number) => number,
 ): Int32Array {
   const values = new Int32Array(count)
-  if (given === null) throw new TypeError(`${caller}: ${name} must be numbers, got null`)
+  if (given === null) throw typeError(`${caller}: ${name} must be numbers, got null`)
   if (typeof given === 'object' && given.length !== count) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: ${name} needs one number for each of ${count} sequences, got ${given.length}`,
     )
   }
@@ -25,8 +26,7 @@ export function perSequence(
         : typeof given === 'number'
           ? given
           : list![sequence]!
-    if ((value | 0) !== value)
-      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
+    if ((value | 0) !== value) throw rangeError(`${caller}: ${name} must be integers, got ${value}`)
     values[sequence] = value
   }
   return values

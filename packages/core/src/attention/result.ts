@@ -1,4 +1,5 @@
 // What attention returns, on every backend.
+import { typeError } from '../errors.ts'
 import type { CpuDType, Tensor } from '../tensor/tensor.ts'
 
 /** The result of attention on the CPU. */
@@ -34,7 +35,7 @@ export interface ResultRequest {
  */
 export function wantsRowMaximum(caller: string, { rowMaximum = false }: ResultRequest): boolean {
   if (typeof rowMaximum === 'boolean') return rowMaximum
-  throw new TypeError(`${caller}: rowMaximum must be true or false, got ${String(rowMaximum)}`)
+  throw typeError(`${caller}: rowMaximum must be true or false, got ${String(rowMaximum)}`)
 }
 
 /** The dtype of logSumExp: float64 where all inputs are, else float32 (float16 would be too coarse). */
@@ -58,7 +59,7 @@ export function logSumExpType(...inputs: readonly Tensor[]): CpuDType {
  */
 export function checkForwardResult(caller: string, forward: AttentionResult): void {
   if (!forward?.output || !forward.logSumExp) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: forward must be what the forward pass returned, { output, logSumExp }; the arguments are (query, key, value, forward, dOutput, options)`,
     )
   }

@@ -1,6 +1,7 @@
 // The roofline model (Williams, Waterman and Patterson, CACM 2009): a computation takes at least as
 // long as its bytes need at the memory's bandwidth, and at least as long as its operations need at the
 // processor's rate. Which of the two is longer says what to make better.
+import { rangeError } from '../errors.ts'
 
 /** A computation, and the device that is to run it. */
 export interface RooflineOptions {
@@ -50,10 +51,10 @@ export interface Roofline {
 export function roofline(options: RooflineOptions): Roofline {
   const { bytes, operations, bandwidth, rate } = options
   for (const [name, value] of Object.entries({ bytes, operations })) {
-    if (!(value >= 0)) throw new RangeError(`roofline: ${name} must be 0 or more, got ${value}`)
+    if (!(value >= 0)) throw rangeError(`roofline: ${name} must be 0 or more, got ${value}`)
   }
   for (const [name, value] of Object.entries({ bandwidth, rate })) {
-    if (!(value > 0)) throw new RangeError(`roofline: ${name} must be positive, got ${value}`)
+    if (!(value > 0)) throw rangeError(`roofline: ${name} must be positive, got ${value}`)
   }
   const memorySeconds = bytes / bandwidth
   const computeSeconds = operations / rate

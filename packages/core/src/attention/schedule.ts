@@ -4,6 +4,7 @@
 // 2307.08691, algorithm 1) keeps a tile of queries and streams the keys; FlashAttention (arXiv
 // 2205.14135, algorithm 1) keeps a tile of keys and streams the queries, so it must load and store the
 // partial outputs each time.
+import { rangeError } from '../errors.ts'
 import type { Tiling } from './tiling.ts'
 
 /** Which loop is outside. */
@@ -16,7 +17,7 @@ export type LoopOrder = 'queries-outside' | 'keys-outside'
  */
 export function checkLoopOrder(caller: string, loopOrder: LoopOrder): void {
   if (loopOrder !== 'queries-outside' && loopOrder !== 'keys-outside') {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: loopOrder must be queries-outside or keys-outside, got ${String(loopOrder)}`,
     )
   }

@@ -1,6 +1,7 @@
 // Attention sinks: a logit a head that joins the softmax without a value, so that a head can attend
 // to nothing. Learned in gpt-oss (arXiv 2508.10925); a fixed 0 is "off by one" softmax. Equal to one
 // more key whose value is 0, without the key.
+import { rangeError, shapeError, typeError } from '../errors.ts'
 import { toFloat64Array } from '../tensor/layout.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -19,20 +20,18 @@ export function resolveSinks(
 ): Float64Array | undefined {
   if (sinks === undefined) return undefined
   if (typeof sinks !== 'object' || sinks === null) {
-    throw new TypeError(
-      `${caller}: sinks must be a list of numbers or a tensor, got ${String(sinks)}`,
-    )
+    throw typeError(`${caller}: sinks must be a list of numbers or a tensor, got ${String(sinks)}`)
   }
   const shape = 'storage' in sinks ? sinks.shape : [sinks.length]
   if (shape.length !== 1 || shape[0] !== heads) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: sinks must be one number for each of ${heads} query heads, got shape [${shape.join(', ')}]`,
     )
   }
   const values = 'storage' in sinks ? toFloat64Array(sinks) : Float64Array.from(sinks)
   const wrong = values.find((value) => !(value < Infinity))
   if (wrong !== undefined) {
-    throw new RangeError(`${caller}: sinks must be numbers or -Infinity, got ${wrong}`)
+    throw rangeError(`${caller}: sinks must be numbers or -Infinity, got ${wrong}`)
   }
   return values
 }

@@ -1,6 +1,7 @@
 // Whether tables fit a call. Look-ups clamp their indices, so a table of 8 heads would lend its last head to
 // the other four of 12 without a word. An index that is a coordinate itself has to find an entry of its
 // own; who wants the last one repeated says so: `table.at(key.min(size - 1))`.
+import { shapeError } from '../errors.ts'
 import { nodesOf } from '../expression/graph.ts'
 import type { Mask, ScoreModifier } from '../expression/mask.ts'
 import type { Coordinate, ExpressionNode } from '../expression/node.ts'
@@ -104,8 +105,7 @@ export function checkTables(
         // Keys that do not count, and rows beyond shorter sequences, need no entries and may have some.
         const counted = axis === 3 && size >= extent.keys && size < shape[3]
         const fits = size === 1 || whole || counted || (packed && axis > 1 && size > shape[axis]!)
-        if (!fits)
-          throw new RangeError(`${has}, but the call ${call}; an axis must be 1 or the same`)
+        if (!fits) throw shapeError(`${has}, but the call ${call}; an axis must be 1 or the same`)
         continue
       }
       const range = rangeOf(coordinate, extent)
@@ -113,7 +113,7 @@ export function checkTables(
       const [low, high] = range
       const exact = coordinate === 'batch' || coordinate === 'head'
       if (low < 0 || high >= size || (exact && high !== size - 1)) {
-        throw new RangeError(
+        throw shapeError(
           `${has}, and is looked up by ${coordinate} ${low}..${high} on axis ${axis} in a call of ${call}; repeat entries on purpose with ${coordinate}.max(0).min(${size - 1})`,
         )
       }

@@ -1,6 +1,7 @@
 // How the score matrix is cut into tiles, and which of them there are to visit: all of them, or
 // those of a block map (block-sparse FlashAttention, arXiv 2205.14135 algorithm 5).
 import type { OptionNames } from '../check-options.ts'
+import { shapeError, typeError } from '../errors.ts'
 import { blockMapRow, checkBlockSizes } from '../sparsity/block-map.ts'
 import type { BlockMap, BlockSizes } from '../sparsity/block-map.ts'
 import type { AttentionShape, ResolvedAttention } from './options.ts'
@@ -89,7 +90,7 @@ export function resolveTiling(
 ): Tiling {
   const { blockMap: map } = options
   if (map !== undefined && map.kind !== 'blockMap') {
-    throw new TypeError(`${caller}: blockMap must be made by createBlockMap(), got ${typeof map}`)
+    throw typeError(`${caller}: blockMap must be made by createBlockMap(), got ${typeof map}`)
   }
   const { queryBlockSize = map?.queryBlockSize ?? 64, keyBlockSize = map?.keyBlockSize ?? 64 } =
     options
@@ -184,7 +185,7 @@ function checkBlockMap(
   const { queryLength, keyLength } = shape
   const fits = (name: string, expected: number, got: number): void => {
     if (expected !== got) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: the block map was made for ${name}=${got}, but the call has ${name}=${expected}`,
       )
     }

@@ -1,4 +1,5 @@
 // Which attention weights are asked for, and what is made of them: the same words on every backend.
+import { rangeError, typeError } from '../errors.ts'
 import type { AttentionShape } from './options.ts'
 
 /** What is made of weights while they are computed. */
@@ -55,7 +56,7 @@ export function resolveWeights(
   const whole = Number.isInteger(start) && Number.isInteger(end) && queries.length === 2
   if (!whole || start! < 0 || end! > queryLength || start! >= end!) {
     const got = Array.isArray(queries) ? `[${queries.join(', ')}]` : String(queries)
-    throw new RangeError(
+    throw rangeError(
       `${caller}: queries must be [start, end] with 0 <= start < end <= ${queryLength}, got ${got}`,
     )
   }
@@ -63,12 +64,12 @@ export function resolveWeights(
   const exists = (head: number): boolean => Number.isInteger(head) && head >= 0 && head < allHeads
   if (!Array.isArray(chosen) || chosen.length === 0 || !chosen.every(exists)) {
     const got = Array.isArray(chosen) ? `[${chosen.join(', ')}]` : String(chosen)
-    throw new RangeError(
+    throw rangeError(
       `${caller}: heads must be a list of query heads in 0..${allHeads - 1}, got ${got}`,
     )
   }
   if (!reductions.includes(reduce)) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: reduce must be ${reductions.slice(0, -1).join(', ')} or ${reductions.at(-1)}, got ${reduce as string}`,
     )
   }

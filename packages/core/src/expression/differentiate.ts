@@ -8,6 +8,7 @@
 // - `abs` at 0: 0. `min` and `max` of equal numbers: the derivative of the left one.
 // - `pow` of base 0: the derivative by its exponent is 0.
 // - `sqrt` and `log` at 0 have derivative Infinity, as IEEE arithmetic has it.
+import { typeError } from '../errors.ts'
 import { booleanExpression, float, floatExpression, integerExpression } from './expression.ts'
 import type { BooleanExpression, FloatExpression, IntegerExpression } from './expression.ts'
 import { difference, isConstant, product, quotient, sum } from './fold.ts'
@@ -45,7 +46,7 @@ export function differentiate(
   }
   if (by?.node?.kind !== 'parameter') {
     const got = typeof by === 'object' ? `a ${by.node.kind}` : by
-    throw new TypeError(`differentiate: need 'score' or a float parameter, got ${got}`)
+    throw typeError(`differentiate: need 'score' or a float parameter, got ${got}`)
   }
   const { name } = by.node.parameter
   return derivative(

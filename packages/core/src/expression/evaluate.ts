@@ -1,5 +1,6 @@
 // Reading 1 of the tree: its value. The tree is turned into closures once, because attention asks
 // L x S times; `new Function` would be faster still, but content security policies forbid it.
+import { rangeError, typeError } from '../errors.ts'
 import { compileGraph } from './compile-graph.ts'
 import type {
   ArithmeticOperation,
@@ -86,11 +87,11 @@ export function parameterValue(
 ): number {
   const value = environment.parameters?.[parameter.name]
   if (value === undefined) {
-    throw new RangeError(`parameters: ${parameter.name} is missing`)
+    throw rangeError(`parameters: ${parameter.name} is missing`)
   }
   const whole = parameter.type === 'float' || Number.isInteger(value)
   if (!(value >= parameter.minimum && value <= parameter.maximum) || !whole) {
-    throw new RangeError(
+    throw rangeError(
       `parameters: ${parameter.name} must be ${parameter.type === 'integer' ? 'an integer' : 'a number'} from ${parameter.minimum} to ${parameter.maximum}, got ${value}`,
     )
   }
@@ -205,7 +206,7 @@ function lookup(
   const { name, shape, values, elsewhere } = table
   if (elsewhere !== undefined) {
     return () => {
-      throw new TypeError(`${name} lies in ${elsewhere}, where this algorithm cannot read it`)
+      throw typeError(`${name} lies in ${elsewhere}, where this algorithm cannot read it`)
     }
   }
   return (point) => {

@@ -1,5 +1,6 @@
 // The fluent builder. JavaScript has no operator overloading, so `key <= query` is
 // `key.le(query)`; each method checks types and returns a new frozen tree.
+import { rangeError, typeError } from '../errors.ts'
 import type {
   BooleanExpression,
   BooleanLike,
@@ -40,7 +41,7 @@ const freeze = <T extends ExpressionNode>(node: T): T => Object.freeze(node)
 export function integer(value: IntegerLike): IntegerExpression {
   if (typeof value !== 'number') return asInteger(value)
   if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
-    throw new RangeError(`integer: need a whole number that fits 32 bits, got ${value}`)
+    throw rangeError(`integer: need a whole number that fits 32 bits, got ${value}`)
   }
   return integerExpression(freeze({ kind: 'constant', type: 'integer', value }))
 }
@@ -56,7 +57,7 @@ export function integer(value: IntegerLike): IntegerExpression {
  */
 export function float(value: FloatLike): FloatExpression {
   if (typeof value === 'number') {
-    if (Number.isNaN(value)) throw new RangeError('float: need a number, got NaN')
+    if (Number.isNaN(value)) throw rangeError('float: need a number, got NaN')
     return floatExpression(freeze({ kind: 'constant', type: 'float', value }))
   }
   const { node } = value
@@ -93,14 +94,14 @@ function asFloat(value: { readonly node: ExpressionNode }): FloatExpression {
 function kindError(wanted: string, value: unknown): TypeError {
   const node = (value as { node?: ExpressionNode } | null)?.node
   const got = node ? `a ${node.type} expression` : typeof value
-  return new TypeError(
+  return typeError(
     `expression: need ${wanted === 'integer' ? 'an' : 'a'} ${wanted} expression, got ${got}`,
   )
 }
 
 function checkDivisor(divisor: ExpressionNode): void {
   if (divisor.kind === 'constant' && divisor.value <= 0) {
-    throw new RangeError(`expression: a divisor must be positive, got ${divisor.value}`)
+    throw rangeError(`expression: a divisor must be positive, got ${divisor.value}`)
   }
 }
 

@@ -1,5 +1,6 @@
 // Unions and conjunctions of many masks: joined as a balanced tree, which stays shallow however many there
 // are, and taken apart again.
+import { rangeError } from '../errors.ts'
 import type { BooleanExpression } from './expression.ts'
 import type { ExpressionNode } from './node.ts'
 
@@ -24,7 +25,7 @@ export function joinAll(
   operation: 'and' | 'or',
 ): BooleanExpression {
   const [first] = expressions
-  if (!first) throw new RangeError('joinAll: need at least one expression, got none')
+  if (!first) throw rangeError('joinAll: need at least one expression, got none')
   if (expressions.length === 1) return first
   const middle = Math.ceil(expressions.length / 2)
   return joinAll(expressions.slice(0, middle), operation)[operation](

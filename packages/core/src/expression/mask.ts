@@ -1,5 +1,6 @@
 // Masks and score modifiers: the two things attention takes expressions for. The vocabulary is
 // FlexAttention's mask_mod and score_mod (PyTorch), here with a tree instead of traced code.
+import { rangeError, shapeError, typeError } from '../errors.ts'
 import { coordinate, floatExpression } from './expression.ts'
 import type { BooleanExpression, FloatExpression, IntegerExpression } from './expression.ts'
 import type { ExpressionNode, Table } from './node.ts'
@@ -85,7 +86,7 @@ export function mask(name: string, build: (coordinates: Coordinates) => BooleanE
   checkName('mask', name)
   const expression = build(coordinates)
   if (expression?.node?.type !== 'boolean') {
-    throw new TypeError(`mask: ${name} must return a boolean expression`)
+    throw typeError(`mask: ${name} must return a boolean expression`)
   }
   return Object.freeze({ kind: 'mask', name, expression })
 }
@@ -112,7 +113,7 @@ export function scoreModifier(
   checkName('scoreModifier', name)
   const expression = build(floatExpression(scoreNode), coordinates)
   if (expression?.node?.type !== 'float') {
-    throw new TypeError(`scoreModifier: ${name} must return a float expression`)
+    throw typeError(`scoreModifier: ${name} must return a float expression`)
   }
   return Object.freeze({ kind: 'scoreModifier', name, expression })
 }
@@ -132,7 +133,7 @@ export function scoreModifier(
  */
 export function softcap(cap: number): ScoreModifier {
   if (!(cap > 0 && Number.isFinite(cap))) {
-    throw new RangeError(`softcap: cap must be a positive number, got ${cap}`)
+    throw rangeError(`softcap: cap must be a positive number, got ${cap}`)
   }
   return scoreModifier('softcap', (score) => score.div(cap).tanh().mul(cap))
 }
@@ -143,7 +144,7 @@ export type BroadcastShape = readonly [batch: number, heads: number, queries: nu
 function broadcastIndices(shape: BroadcastShape): IntegerExpression[] {
   // A table clamps indices to its axes, so an axis of size 1 repeats without further work.
   if (shape.length !== 4) {
-    throw new RangeError(`shape must have four axes [batch, heads, queries, keys], got [${shape}]`)
+    throw shapeError(`shape must have four axes [batch, heads, queries, keys], got [${shape}]`)
   }
   const { batch, head, queryIndex, key } = coordinates
   return [batch, head, queryIndex, key]

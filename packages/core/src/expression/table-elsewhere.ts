@@ -1,6 +1,7 @@
 // A bias whose numbers are not in CPU memory, such as what a network has just computed on a GPU: an
 // expression needs no more of it than its shape. Nothing can be planned from such numbers, and no
 // algorithm on the CPU can read them.
+import { shapeError } from '../errors.ts'
 import { coordinate, floatExpression } from './expression.ts'
 import { checkName, tableLookup } from './table.ts'
 import { scoreModifier } from './mask.ts'
@@ -37,7 +38,7 @@ export function biasElsewhere(
 ): TableBias {
   checkName('biasElsewhere', name)
   if (shape.length !== 4 || shape.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw new RangeError(
+    throw shapeError(
       `biasElsewhere: shape must be [batch, heads, queries, keys], each at least 1, got [${shape.join(', ')}]`,
     )
   }

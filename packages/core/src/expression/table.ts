@@ -1,5 +1,6 @@
 // Values that expressions look up: tables, sorted relations and per-call parameters. A table can be
 // a few integers (buckets), trainable numbers (T5's bias), or a whole mask another framework made.
+import { rangeError, shapeError } from '../errors.ts'
 import { numbersOf } from '../integer-list.ts'
 import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
@@ -36,7 +37,7 @@ const namePattern = /^[A-Za-z][A-Za-z0-9]*$/
 /** Names reach shader text and messages, so only letters and digits are let in. */
 export function checkName(caller: string, name: string): void {
   if (typeof name !== 'string' || !namePattern.test(name) || name.length > 64) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: a name must be at most 64 letters and digits and begin with a letter, got ${JSON.stringify(name)}`,
     )
   }
@@ -50,7 +51,7 @@ function checkTable(caller: string, name: string, length: number, shape: readonl
     shape.some((size) => !Number.isInteger(size) || size < 1) ||
     count !== length
   ) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: shape [${shape.join(', ')}] does not fit ${length} values; every axis needs at least 1`,
     )
   }
@@ -59,7 +60,7 @@ function checkTable(caller: string, name: string, length: number, shape: readonl
 /** The node of a look-up; indices are clamped where it is read. */
 export function tableLookup(table: Table, indices: readonly IntegerLike[]): ExpressionNode {
   if (indices.length !== table.shape.length) {
-    throw new RangeError(
+    throw shapeError(
       `${table.name}.at: need ${table.shape.length} indices for shape [${table.shape.join(', ')}], got ${indices.length}`,
     )
   }
@@ -93,7 +94,7 @@ export function integerTable(
   const stored = values instanceof Int32Array ? values.slice() : Int32Array.from(values)
   for (let i = 0; i < stored.length; i++) {
     if (stored[i] !== values[i]) {
-      throw new RangeError(`integerTable: need 32-bit integers, got ${values[i]} at ${i}`)
+      throw rangeError(`integerTable: need 32-bit integers, got ${values[i]} at ${i}`)
     }
   }
   const table: Table = {
@@ -201,12 +202,12 @@ export interface RelationExpression {
 export function relation(name: string, lists: readonly IntegerList[]): RelationExpression {
   checkName('relation', name)
   const rows = lists.map(numbersOf)
-  if (rows.length === 0) throw new RangeError('relation: need at least one row')
+  if (rows.length === 0) throw rangeError('relation: need at least one row')
   const sorted = rows.map((row) => Int32Array.from(new Set(Array.from(row))).sort())
   rows.forEach((row, index) => {
     for (let i = 0; i < row.length; i++) {
       if ((row[i]! | 0) !== row[i]) {
-        throw new RangeError(`relation: need 32-bit integers, got ${row[i]} in row ${index}`)
+        throw rangeError(`relation: need 32-bit integers, got ${row[i]} in row ${index}`)
       }
     }
   })
@@ -250,7 +251,7 @@ function makeParameter(
   checkOptions(`${type}Parameter`, range, parameterRange, { min: 'minimum', max: 'maximum' })
   const { minimum = -reach, maximum = reach } = range
   if (!(minimum <= maximum)) {
-    throw new RangeError(
+    throw rangeError(
       `${type}Parameter: minimum must not exceed maximum, got ${minimum} and ${maximum}`,
     )
   }

@@ -1,4 +1,5 @@
 // A block map as a small picture in text, for debugging and for documentation.
+import { rangeError } from '../errors.ts'
 import { blockMapRow } from './block-map.ts'
 import type { BlockMap } from './block-map.ts'
 
@@ -21,13 +22,13 @@ import type { BlockMap } from './block-map.ts'
 export function blockMapToText(map: BlockMap, batch = 0, head = 0): string {
   const limit = 512
   if (map.keyBlocks > limit || map.queryBlocks > limit) {
-    throw new RangeError(
+    throw rangeError(
       `blockMapToText: can draw at most ${limit} x ${limit} tiles, got ${map.queryBlocks} x ${map.keyBlocks}`,
     )
   }
   const has = (index: number, size: number): boolean => size === 1 || (index >= 0 && index < size)
   if (!has(batch, map.batch) || !has(head, map.heads)) {
-    throw new RangeError(
+    throw rangeError(
       `blockMapToText: the map has ${map.batch} sequences and ${map.heads} heads, got batch=${batch} head=${head}`,
     )
   }

@@ -1,6 +1,7 @@
 // Which tiles of the score matrix hold anything: data only, made by `createBlockMap`, read by every
 // block-sparse kernel. Runs of tiles, not tiles, because a list of single tiles would need 134
 // million entries for a causal mask over 2^20 tokens.
+import { rangeError } from '../errors.ts'
 
 /** The size of a tile, in tokens. */
 export interface BlockSizes {
@@ -83,7 +84,7 @@ export function checkBlockSizes(caller: string, sizes: BlockSizes): void {
   const { queryBlockSize, keyBlockSize } = sizes
   for (const [name, size] of Object.entries({ queryBlockSize, keyBlockSize })) {
     if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`${caller}: ${name} must be a positive integer, got ${size}`)
     }
   }
 }

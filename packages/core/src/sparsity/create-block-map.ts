@@ -1,6 +1,7 @@
 // Plans a block map without a look at every pair, as FlexAttention (arXiv 2412.05496) needs. Bounds
 // decide most rectangles of tiles whole, so that only the tiles on the edge of the pattern are work;
 // and where the mask repeats along the diagonal, only its first rows and columns are.
+import { rangeError, shapeError } from '../errors.ts'
 import type { IntegerList } from '../integer-list.ts'
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
@@ -180,7 +181,7 @@ function checkOrders(
 ): void {
   const check = (name: string, order: TokenOrder | undefined, length: number): void => {
     if (order && order.length !== length) {
-      throw new RangeError(
+      throw shapeError(
         `createBlockMap: ${name} must be for ${length} tokens, got one for ${order.length}`,
       )
     }
@@ -188,7 +189,7 @@ function checkOrders(
   check('queryOrder', queryOrder, queryLength)
   check('keyOrder', keyOrder, keyLength)
   if (queryOrder && queryOrder.leftOut.length > 0) {
-    throw new RangeError('createBlockMap: queryOrder must hold every query, got one that does not')
+    throw rangeError('createBlockMap: queryOrder must hold every query, got one that does not')
   }
 }
 

@@ -1,6 +1,7 @@
 // Which token stands in which slot. Patterns such as every l-th key (Sparse Transformer, arXiv
 // 1904.10509) have no empty tiles in natural order and save no time; in an order that brings their
 // tokens together they are made of whole tiles. Masks go on seeing original positions.
+import { rangeError } from '../errors.ts'
 import { compileBounds } from '../expression/bounds.ts'
 import { evaluate } from '../expression/evaluate.ts'
 import { coordinate } from '../expression/expression.ts'
@@ -44,7 +45,7 @@ function tokenOrder(
 function checkWhole(caller: string, values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) {
     if (!Number.isInteger(value) || value < 1 || value >= 2 ** 31) {
-      throw new RangeError(`${caller}: ${name} must be a positive integer, got ${value}`)
+      throw rangeError(`${caller}: ${name} must be a positive integer, got ${value}`)
     }
   }
 }
@@ -88,7 +89,7 @@ export function residueOrder(length: number, stride: number, tile = 1): TokenOrd
   const slots = tokens < tile ? 2 ** Math.ceil(Math.log2(tokens)) : Math.ceil(tokens / tile) * tile
   const classes = Math.min(stride, length)
   if (slots * stride >= 2 ** 31 || slots * classes >= 2 ** 31) {
-    throw new RangeError(`residueOrder: positions must fit 32 bits, got length=${length}`)
+    throw rangeError(`residueOrder: positions must fit 32 bits, got length=${length}`)
   }
   return tokenOrder(`residues mod ${stride}`, length, slots * classes, (slot) =>
     slot.mod(slots).mul(stride).add(slot.floorDiv(slots)),
@@ -116,7 +117,7 @@ export function periodicOrder(
 ): TokenOrder {
   checkWhole('periodicOrder', { length, period, count })
   if (!Number.isInteger(first) || first < 0 || first + count > period) {
-    throw new RangeError(
+    throw rangeError(
       `periodicOrder: places must lie in 0 .. ${period - 1}, got ${first} .. ${first + count - 1}`,
     )
   }

@@ -1,5 +1,6 @@
 // Whether a tensor is one: whether what it says of itself holds of its storage. Plain data comes from
 // anywhere, and a part that contradicts another would be read as numbers that nobody wrote.
+import { shapeError, typeError } from '../errors.ts'
 import { elementCount, extent } from './tensor.ts'
 import type { CpuDType, Tensor } from './tensor.ts'
 
@@ -29,28 +30,30 @@ export function checkTensors(caller: string, tensors: Readonly<Record<string, Te
   for (const [name, view] of Object.entries(tensors)) {
     if (typeof view !== 'object' || view === null || !ArrayBuffer.isView(view.storage)) {
       const got = typeof view === 'object' && view ? 'one without a typed array' : String(view)
-      throw new TypeError(
+      throw typeError(
         `${caller}: ${name} must be a tensor, which tensor(values, shape) makes, got ${got}`,
       )
     }
     const { dtype, shape, storage } = view
     if (!Object.hasOwn(storageOf, dtype)) {
-      throw new TypeError(
+      throw typeError(
         `${caller}: ${name} must be float32, float16, bfloat16 or float64, got ${dtype as string}`,
+        'ATTN_DTYPE',
       )
     }
     // By its name: an array from another window is none of this one's classes.
     const kind = storage[Symbol.toStringTag]
     if (kind !== storageOf[dtype]) {
-      throw new TypeError(
+      throw typeError(
         `${caller}: ${name} is ${dtype}, so its storage must be a ${storageOf[dtype]}, got a ${kind}${(kind as string) === 'Float16Array' ? '; tensor(values, shape) takes one' : ''}`,
+        'ATTN_DTYPE',
       )
     }
     checkView(`${caller}: ${name}`, view)
     const [first, last] = extent(view)
     if (elementCount(shape) > 0 && (first < 0 || last >= storage.length)) {
       const detached = storage.buffer.byteLength === 0 ? ' (was its buffer transferred?)' : ''
-      throw new RangeError(
+      throw shapeError(
         `${caller}: ${name} spans elements ${first} to ${last}, but its storage holds ${storage.length}${detached}`,
       )
     }
@@ -72,15 +75,15 @@ export function checkTensors(caller: string, tensors: Readonly<Record<string, Te
 export function checkView(what: string, view: Pick<Tensor, 'shape' | 'strides' | 'offset'>): void {
   const { shape, strides, offset } = view
   if (!Array.isArray(shape) || !Array.isArray(strides)) {
-    throw new TypeError(`${what} must have lists of numbers as shape and strides`)
+    throw typeError(`${what} must have lists of numbers as shape and strides`)
   }
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-    throw new RangeError(
+    throw shapeError(
       `${what} must have whole numbers of at least 0 as shape, got [${shape.join(', ')}]`,
     )
   }
   if (strides.length !== shape.length || ![...strides, offset].every(Number.isSafeInteger)) {
-    throw new RangeError(
+    throw shapeError(
       `${what} needs one whole stride for each axis of [${shape.join(', ')}] and a whole offset, got strides [${strides.join(', ')}] and offset ${offset}`,
     )
   }

@@ -1,5 +1,6 @@
 // Views: the same storage under another shape. Nothing here copies, apart from the functions that
 // say so (`toContiguous`, `cast`, `toFloat64Array`).
+import { shapeError } from '../errors.ts'
 import {
   allocate,
   contiguousStrides,
@@ -34,7 +35,7 @@ export function permute<T extends TensorLike<unknown, string>>(
     new Set(axes).size !== rank ||
     axes.some((axis) => !(axis in view.shape))
   ) {
-    throw new RangeError(
+    throw shapeError(
       `permute: axes must be a permutation of 0..${rank - 1}, got [${axes.join(', ')}]`,
     )
   }
@@ -70,7 +71,7 @@ export function slice<T extends TensorLike<unknown, string>>(
     !Number.isInteger(end) ||
     !(0 <= start && start <= end && end <= size)
   ) {
-    throw new RangeError(
+    throw shapeError(
       `slice: need 0 <= start <= end <= ${size} on axis ${axis}, got ${start}..${end}`,
     )
   }
@@ -100,7 +101,7 @@ export function expand<T extends TensorLike<unknown, string>>(
     shape.length === view.shape.length &&
     view.shape.every((size, axis) => size === 1 || size === shape[axis])
   if (!fits) {
-    throw new RangeError(
+    throw shapeError(
       `expand: cannot repeat [${view.shape.join(', ')}] to [${shape.join(', ')}]: an axis must be 1 or equal`,
     )
   }

@@ -1,6 +1,7 @@
 // Rows in blocks of 32 neighbours, each with a scale of its own: ggml's q8_0 (8 bits an element, 34 bytes a
 // block) and q4_0 (4 bits, 18 bytes), byte for byte, so that what llama.cpp stores can be read, and the
 // other way round. A block begins with its scale as float16, of which each element is a whole multiple.
+import { shapeError, typeError } from '../errors.ts'
 import { float16Bits, float16Value } from './float16.ts'
 import { elementCount, elementReader, tensor } from './tensor.ts'
 import type { Tensor } from './tensor.ts'
@@ -26,7 +27,7 @@ export const quantizedBlock = 32
  */
 export function quantizedBytes(type: QuantizedType, elements: number): number {
   if (!Number.isInteger(elements) || elements < 0 || elements % quantizedBlock !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `quantizedBytes: rows are made of blocks of ${quantizedBlock}, got ${elements} elements`,
     )
   }
@@ -36,7 +37,7 @@ export function quantizedBytes(type: QuantizedType, elements: number): number {
 function blockBytes(type: QuantizedType): number {
   if (type === 'q8_0') return 34
   if (type === 'q4_0') return 18
-  throw new TypeError(`quantizedBytes: type must be q8_0 or q4_0, got ${String(type)}`)
+  throw typeError(`quantizedBytes: type must be q8_0 or q4_0, got ${String(type)}`)
 }
 
 /**
@@ -123,7 +124,7 @@ export function dequantize(
   quantizedBytes(type, shape.at(-1) ?? 0)
   const expected = (elementCount(shape) / quantizedBlock) * blockBytes(type)
   if (bytes.length !== expected) {
-    throw new RangeError(
+    throw shapeError(
       `dequantize: shape [${shape.join(', ')}] takes ${expected} bytes of ${type}, got ${bytes.length}`,
     )
   }

@@ -3,6 +3,7 @@
 // [batch, length, heads, dim] buffer is a view of the same storage and never a copy.
 import { checkOptions } from '../check-options.ts'
 import type { OptionNames } from '../check-options.ts'
+import { shapeError, typeError } from '../errors.ts'
 import { bfloat16Bits, bfloat16Value } from './bfloat16.ts'
 import { float16Bits, float16Value } from './float16.ts'
 
@@ -90,7 +91,7 @@ function dtypeOf(storage: CpuStorage, asked: CpuDType | undefined): CpuDType {
   const found = naturalType(storage)
   if (asked === undefined || asked === found) return found
   if (asked === 'bfloat16' && found === 'float16') return asked
-  throw new TypeError(
+  throw typeError(
     `tensor: a ${storage[Symbol.toStringTag]} cannot hold ${asked as string}; it is ${found}${found === 'float16' ? ' or bfloat16' : ''}`,
   )
 }
@@ -99,7 +100,7 @@ function naturalType(storage: CpuStorage): CpuDType {
   if (storage instanceof Float32Array) return 'float32'
   if (storage instanceof Float64Array) return 'float64'
   if (storage instanceof Uint16Array) return 'float16'
-  throw new TypeError(
+  throw typeError(
     'tensor: storage must be a Float32Array, Float64Array, Float16Array or Uint16Array (float16 bits)',
   )
 }
@@ -122,7 +123,7 @@ export function allocate(dtype: CpuDType, count: number): CpuStorage {
 function checkShape(caller: string, shape: readonly number[]): void {
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: shape must hold non-negative integers, got [${shape.join(', ')}]`,
       )
     }
@@ -173,14 +174,14 @@ export function tensor(
   const strides = layout.strides ?? contiguousStrides(shape)
   const offset = layout.offset ?? 0
   if (strides.length !== shape.length || !strides.every(Number.isInteger)) {
-    throw new RangeError(
+    throw shapeError(
       `tensor: strides must be one integer an axis, got [${strides.join(', ')}] for shape [${shape.join(', ')}]`,
     )
   }
   const result: Tensor = { dtype, shape: [...shape], strides: [...strides], offset, storage }
   const [first, last] = extent(result)
   if (!Number.isInteger(offset) || first < 0 || last >= storage.length) {
-    throw new RangeError(
+    throw shapeError(
       `tensor: the view spans elements ${first} to ${last}, but the storage holds ${storage.length}`,
     )
   }
@@ -239,7 +240,7 @@ export function tensorFrom(
 ): Tensor {
   checkShape('tensorFrom', shape)
   if (values.length !== elementCount(shape)) {
-    throw new RangeError(
+    throw shapeError(
       `tensorFrom: shape [${shape.join(', ')}] needs ${elementCount(shape)} values, got ${values.length}`,
     )
   }

@@ -1,7 +1,7 @@
 // What a dense layer's attention weights look like: how much of them a sparse pattern could have
 // known beforehand. Sparse Transformers (arXiv 1904.10509, figure 2) found layers that are local, layers that
 // split into rows and columns of the image, and layers that depend on the data.
-import { checkOptions, toFloat64Array } from '@attn/core'
+import { checkOptions, rangeError, shapeError, toFloat64Array } from '@attn/core'
 import type { OptionNames, Tensor } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { defaultBand, placeOf, spanOf, splitWeights } from './weight-places.ts'
@@ -116,12 +116,12 @@ export function sparsityProfile(
   const { band = defaultBand(length, width) } = options
   checkInteger('sparsityProfile', 'band', band, 0)
   if (!(globalFactor > 0)) {
-    throw new RangeError(`sparsityProfile: globalFactor must be positive, got ${globalFactor}`)
+    throw rangeError(`sparsityProfile: globalFactor must be positive, got ${globalFactor}`)
   }
   const values = toFloat64Array(probabilities)
   const wrong = values.find((weight) => !(weight >= 0 && Number.isFinite(weight)))
   if (wrong !== undefined) {
-    throw new RangeError(`sparsityProfile: weights must be finite and at least 0, got ${wrong}`)
+    throw rangeError(`sparsityProfile: weights must be finite and at least 0, got ${wrong}`)
   }
   const size = length * length
   const profiles = Array.from({ length: heads }, (_, head) =>
@@ -148,7 +148,7 @@ export function sparsityProfile(
 function checkedShape({ shape }: Tensor): readonly [number, number, number] {
   const [batch, heads, queries, keys] = shape
   if (shape.length !== 4 || queries !== keys || shape.includes(0)) {
-    throw new RangeError(
+    throw shapeError(
       `sparsityProfile: probabilities must have shape [batch, heads, length, length], got [${shape.join(', ')}]`,
     )
   }

@@ -1,6 +1,6 @@
 // What a mask costs: how many pairs it leaves, how evenly, and how much of the work of a kernel that
 // computes whole tiles is spent on them. FLOPs are counted as in FlashAttention-2 (arXiv 2307.08691).
-import { blockMapRow, checkOptions, createBlockMap } from '@attn/core'
+import { blockMapRow, checkOptions, createBlockMap, rangeError } from '@attn/core'
 import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pairTest, planeOf } from './plane.ts'
@@ -157,14 +157,14 @@ export function complexityExponent(
   checkOptions('complexityExponent', options, complexityOptions)
   const { lengths = [256, 512, 1024, 2048], head = 0 } = options
   if (new Set(lengths).size < 2) {
-    throw new RangeError(
+    throw rangeError(
       `complexityExponent: need at least two different lengths, got [${lengths.join(', ')}]`,
     )
   }
   const points = lengths.map((length) => {
     const { pairs } = maskStatistics(maskFor(length), length, { head })
     if (pairs === 0) {
-      throw new RangeError(`complexityExponent: the mask leaves no pair at length ${length}`)
+      throw rangeError(`complexityExponent: the mask leaves no pair at length ${length}`)
     }
     return { x: Math.log(length), y: Math.log(pairs) }
   })

@@ -1,6 +1,6 @@
 // A mask from the blocks a caller chooses: a layout of DeepSpeed, the output of a router or an
 // importance estimate.
-import { checkOptions } from '@attn/core'
+import { checkOptions, typeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
@@ -69,7 +69,7 @@ export function maskFromBlocks(options: MaskFromBlocksOptions, visible: BlockPre
     checkInteger('maskFromBlocks', size, value, 1)
   }
   if (typeof visible !== 'function') {
-    throw new TypeError(`maskFromBlocks: visible must be a function, got ${typeof visible}`)
+    throw typeError(`maskFromBlocks: visible must be a function, got ${typeof visible}`)
   }
   const offsets = new Int32Array(heads * queryBlocks + 1)
   const members: number[] = []

@@ -1,5 +1,5 @@
 // A mask from a table of pairs, for what no expression says.
-import { booleanTable } from '@attn/core'
+import { booleanTable, rangeError, shapeError } from '@attn/core'
 import { pattern } from '../pattern.ts'
 import type { Pattern } from '../pattern.ts'
 
@@ -26,11 +26,11 @@ export function maskFromMatrix(
 ): Pattern {
   const queries = matrix.length
   const keys = matrix[0]?.length ?? 0
-  if (keys === 0) throw new RangeError('maskFromMatrix: need at least one row and one column')
+  if (keys === 0) throw rangeError('maskFromMatrix: need at least one row and one column')
   const values = new Uint8Array(queries * keys)
   matrix.forEach((row, query) => {
     if (row.length !== keys) {
-      throw new RangeError(
+      throw shapeError(
         `maskFromMatrix: every row needs the same length, got ${keys} and ${row.length} in row ${query}`,
       )
     }

@@ -1,6 +1,6 @@
 // BigBird as its graph is first defined, token by token: g global tokens, a window of w, r random keys
 // a query (arXiv 2007.14062, section 2). The block form, `bigBird`, is what runs fast.
-import { checkOptions, mask } from '@attn/core'
+import { checkOptions, mask, rangeError } from '@attn/core'
 import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
@@ -55,7 +55,7 @@ export function bigBirdTokens(options: BigBirdTokensOptions): Pattern {
   for (const [name, value] of Object.entries({ globalTokens, window, randomKeys, seed })) {
     checkInteger('bigBirdTokens', name, value, 0)
   }
-  if (window % 2 !== 0) throw new RangeError(`bigBirdTokens: window must be even, got ${window}`)
+  if (window % 2 !== 0) throw rangeError(`bigBirdTokens: window must be even, got ${window}`)
   const side = window / 2
   const parts: Mask[] = []
   if (globalTokens > 0) {

@@ -1,6 +1,6 @@
 // BigBird: window, global and random blocks, which keep the reach of full attention at linear cost.
 // "Big Bird: Transformers for Longer Sequences" (arXiv 2007.14062, section 2 and appendix D).
-import { checkOptions, mask } from '@attn/core'
+import { checkOptions, mask, rangeError, typeError } from '@attn/core'
 import type { BooleanExpression, IntegerExpression, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
@@ -134,7 +134,7 @@ function checked(options: BigBirdOptions) {
   const { length, construction = 'itc', globalTokens } = options
   const { blockSize = 64, windowBlocks = 3, seed = 0, heads = 1 } = options
   if (construction !== 'itc' && construction !== 'etc') {
-    throw new TypeError(`bigBird: construction must be 'itc' or 'etc', got ${String(construction)}`)
+    throw typeError(`bigBird: construction must be 'itc' or 'etc', got ${String(construction)}`)
   }
   const isEtc = construction === 'etc'
   const { randomBlocks = isEtc ? 0 : 3 } = options
@@ -144,15 +144,15 @@ function checked(options: BigBirdOptions) {
   checkInteger('bigBird', 'randomBlocks', randomBlocks, 0)
   checkInteger('bigBird', 'seed', seed, 0)
   if (windowBlocks % 2 === 0) {
-    throw new RangeError(`bigBird: windowBlocks must be odd, got ${windowBlocks}`)
+    throw rangeError(`bigBird: windowBlocks must be odd, got ${windowBlocks}`)
   }
   if (isEtc) checkInteger('bigBird', 'globalTokens', globalTokens ?? Number.NaN, 1)
   else if (globalTokens !== undefined) {
-    throw new RangeError("bigBird: globalTokens needs construction: 'etc', got 'itc'")
+    throw rangeError("bigBird: globalTokens needs construction: 'etc', got 'itc'")
   }
   const extra = globalTokens ?? 0
   if (extra >= length) {
-    throw new RangeError(`bigBird: globalTokens must be fewer than length ${length}, got ${extra}`)
+    throw rangeError(`bigBird: globalTokens must be fewer than length ${length}, got ${extra}`)
   }
   return { length, blockSize, windowBlocks, randomBlocks, extra, seed, heads, isEtc }
 }

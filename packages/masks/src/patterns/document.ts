@@ -1,6 +1,6 @@
 // Packing: several documents share one sequence and do not see one another. FlashAttention's varlen
 // functions, xformers' BlockDiagonalMask and FlexAttention's document masks do the same.
-import { coordinate, integerTable, numbersOf } from '@attn/core'
+import { coordinate, integerTable, numbersOf, rangeError, shapeError } from '@attn/core'
 import type { IntegerList } from '@attn/core'
 import { checkIntegers } from '../check.ts'
 import { pattern } from '../pattern.ts'
@@ -35,11 +35,11 @@ export type DocumentLayout = { readonly lengths: PerSequence } | { readonly ids:
 export function sameDocument(layout: DocumentLayout): Pattern {
   const sequences = 'lengths' in layout ? idsFromLengths(layout.lengths) : idsOf(layout.ids)
   const [first] = sequences
-  if (!first || first.length === 0) throw new RangeError('sameDocument: need at least one position')
+  if (!first || first.length === 0) throw rangeError('sameDocument: need at least one position')
   const length = first.length
   const other = sequences.findIndex((ids) => ids.length !== length)
   if (other >= 0) {
-    throw new RangeError(
+    throw shapeError(
       `sameDocument: every sequence needs the same length, got ${length} and ${sequences[other]!.length}`,
     )
   }

@@ -1,6 +1,6 @@
 // Fixed factorized attention: within blocks of l keys, and to the last c keys of every block, which
 // sum it up. For data without a period, such as text. Sparse Transformer (arXiv 1904.10509, 4.3).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { factorization } from '../factorize/factorization.ts'
@@ -62,12 +62,12 @@ export function fixed(stride: number, options: FixedOptions = {}): Factorization
     checkInteger('fixed', name, value, 1)
   }
   if (summary * subBlocks > stride) {
-    throw new RangeError(
+    throw rangeError(
       `fixed: summary * subBlocks must not exceed the stride ${stride}, got ${summary} * ${subBlocks}`,
     )
   }
   if (stride ** heads >= 2 ** 31) {
-    throw new RangeError(`fixed: stride ** heads must fit 32 bits, got ${stride} ** ${heads}`)
+    throw rangeError(`fixed: stride ** heads must fit 32 bits, got ${stride} ** ${heads}`)
   }
   const isSummary = (
     key: IntegerExpression,

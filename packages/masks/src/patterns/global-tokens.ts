@@ -1,6 +1,6 @@
 // Tokens that every query sees and that see every key: ETC (arXiv 2004.08483), Longformer (arXiv
 // 2004.05150), BigBird (arXiv 2007.14062). Two of them connect any two tokens in two steps.
-import { checkOptions, mask, numbersOf } from '@attn/core'
+import { checkOptions, mask, numbersOf, rangeError } from '@attn/core'
 import type { IntegerList, Mask, OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
@@ -44,7 +44,7 @@ export function globalTokens(
   if (asKeys) parts.push(mask('globalKeys', ({ key }) => isGlobal(key)))
   if (asQueries) parts.push(mask('globalQueries', ({ query }) => isGlobal(query)))
   if (parts.length === 0) {
-    throw new RangeError('globalTokens: need asKeys or asQueries, got neither')
+    throw rangeError('globalTokens: need asKeys or asQueries, got neither')
   }
   return patternOf('globalTokens', parts)
 }
@@ -54,7 +54,7 @@ function positionsOf(tokens: number | IntegerList): ArrayLike<number> {
     checkInteger('globalTokens', 'tokens', tokens, 1)
     return Array.from({ length: tokens }, (_, position) => position)
   }
-  if (tokens.length === 0) throw new RangeError('globalTokens: need at least one token, got none')
+  if (tokens.length === 0) throw rangeError('globalTokens: need at least one token, got none')
   const positions = numbersOf(tokens)
   checkIntegers('globalTokens', 'tokens', positions, 0)
   return positions

@@ -1,6 +1,6 @@
 // A window, possibly dilated, and a few global tokens. "Longformer: The Long-Document Transformer"
 // (arXiv 2004.05150, figure 2d).
-import { checkOptions, mask } from '@attn/core'
+import { checkOptions, mask, rangeError } from '@attn/core'
 import type { IntegerList, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { or } from '../combine/logic.ts'
@@ -49,7 +49,7 @@ export function longformer(options: LongformerOptions): Pattern {
   checkOptions('longformer', options, longformerOptions)
   const { window, dilation = 1, globalTokens: tokens = [0] } = options
   checkInteger('longformer', 'window', window, 0)
-  if (window % 2 !== 0) throw new RangeError(`longformer: window must be even, got ${window}`)
+  if (window % 2 !== 0) throw rangeError(`longformer: window must be even, got ${window}`)
   const side = window / 2
   const windows = (typeof dilation === 'number' ? [dilation] : dilation).map((distance) =>
     dilatedWindow({ left: side, right: side, dilation: distance }),

@@ -1,6 +1,6 @@
 // Attention to the pixels around a pixel of an image. Image Transformer (arXiv 1802.05751);
 // Neighborhood Attention Transformer (arXiv 2204.07143).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, typeError } from '@attn/core'
 import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pattern } from '../pattern.ts'
@@ -49,16 +49,16 @@ export function neighbourhood(options: NeighbourhoodOptions): Pattern {
   checkInteger('neighbourhood', 'height', height, 1)
   checkInteger('neighbourhood', 'width', width, 1)
   if (edges !== 'shift' && edges !== 'crop') {
-    throw new TypeError(`neighbourhood: edges must be 'shift' or 'crop', got ${String(edges)}`)
+    throw typeError(`neighbourhood: edges must be 'shift' or 'crop', got ${String(edges)}`)
   }
   for (const [side, size] of [
     [rows, height],
     [columns, width],
   ] as const) {
     checkInteger('neighbourhood', 'kernel', side, 1)
-    if (side % 2 === 0) throw new RangeError(`neighbourhood: kernel must be odd, got ${side}`)
+    if (side % 2 === 0) throw rangeError(`neighbourhood: kernel must be odd, got ${side}`)
     if (edges === 'shift' && side > size) {
-      throw new RangeError(`neighbourhood: kernel must fit the image, got ${side} for ${size}`)
+      throw rangeError(`neighbourhood: kernel must fit the image, got ${side} for ${size}`)
     }
   }
   const near = (

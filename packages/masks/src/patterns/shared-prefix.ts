@@ -1,6 +1,6 @@
 // Many continuations of one prompt in one sequence, the prompt stored once: shared-prefix batches
 // (Hydragen, arXiv 2402.05099) and preference pairs.
-import { checkOptions, integerTable, mask, numbersOf } from '@attn/core'
+import { checkOptions, integerTable, mask, numbersOf, rangeError } from '@attn/core'
 import type { IntegerList, OptionNames } from '@attn/core'
 import { checkInteger, checkIntegers } from '../check.ts'
 import { patternOf } from '../pattern.ts'
@@ -42,7 +42,7 @@ export function sharedPrefix(options: SharedPrefixOptions): Pattern {
   const sizes = Array.from(lengths)
   const total = sizes.reduce((sum, size) => sum + size, prefixLength)
   if (total === prefixLength) {
-    throw new RangeError('sharedPrefix: need at least one token after the prefix, got none')
+    throw rangeError('sharedPrefix: need at least one token after the prefix, got none')
   }
   // First position of the branch of each token. The prefix's is 0, and it sees only itself.
   const starts = new Int32Array(total)

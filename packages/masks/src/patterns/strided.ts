@@ -1,6 +1,6 @@
 // Strided factorized attention: a window of the last l keys, then every l-th key before. For data
 // with a period, such as images l pixels wide. Sparse Transformer (arXiv 1904.10509, section 4.3).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { factorization } from '../factorize/factorization.ts'
@@ -49,7 +49,7 @@ export function strided(stride: number, options: StridedOptions = {}): Factoriza
   checkInteger('strided', 'stride', stride, 1)
   checkInteger('strided', 'heads', heads, 1)
   if (stride ** heads >= 2 ** 31) {
-    throw new RangeError(`strided: stride ** heads must fit 32 bits, got ${stride} ** ${heads}`)
+    throw rangeError(`strided: stride ** heads must fit 32 bits, got ${stride} ** ${heads}`)
   }
   const head = (index: number): Pattern => {
     const step = stride ** index

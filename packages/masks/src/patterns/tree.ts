@@ -1,6 +1,6 @@
 // Tree attention: drafted continuations that share their beginnings, checked in one pass. SpecInfer
 // (arXiv 2305.09781), Medusa (arXiv 2401.10774).
-import { checkOptions, integerTable, mask, numbersOf } from '@attn/core'
+import { checkOptions, integerTable, mask, numbersOf, rangeError } from '@attn/core'
 import type { IntegerList, IntegerTable, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { patternOf } from '../pattern.ts'
@@ -77,12 +77,12 @@ function treeOfQueries(enter: IntegerTable, leave: IntegerTable): Pattern {
 /** When a depth-first walk enters each node, and how many it has entered when it leaves it. */
 function depthFirstWalk(parents: ArrayLike<number>): { enter: Int32Array; leave: Int32Array } {
   const count = parents.length
-  if (count === 0) throw new RangeError('tree: need at least one node, got none')
+  if (count === 0) throw rangeError('tree: need at least one node, got none')
   const sizes = new Int32Array(count).fill(1)
   for (let node = count - 1; node >= 0; node--) {
     const parent = parents[node]!
     if (!Number.isInteger(parent) || parent < -1 || parent >= node) {
-      throw new RangeError(
+      throw rangeError(
         `tree: a parent must come before its child or be -1, got ${parent} at ${node}`,
       )
     }

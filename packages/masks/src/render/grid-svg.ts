@@ -1,6 +1,6 @@
 // What one pixel of an image attends to, the two-dimensional view of the Sparse Transformer's figure
 // 3 (arXiv 1904.10509), as an SVG picture.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { Mask, OptionNames } from '@attn/core'
 import { componentsOf } from '../pattern.ts'
 import { colorsOf, hiddenCell, ink, label, legend, paleInk, picture, short } from './svg.ts'
@@ -44,7 +44,7 @@ export function gridSvg(mask: Mask, options: GridSvgOptions): string {
   checkOptions('gridSvg', options, gridSvgOptions)
   const { title = mask.name, size = 320 } = options
   if (!(size > 0 && Number.isFinite(size))) {
-    throw new RangeError(`gridSvg: size must be a positive number, got ${size}`)
+    throw rangeError(`gridSvg: size must be a positive number, got ${size}`)
   }
   const { width, height, query, parts } = gridParts('gridSvg', mask, options)
   const scale = size / Math.max(width, height)

@@ -1,6 +1,6 @@
 // The score matrix as an SVG picture: a row for each query, a column for each key, coloured by the
 // part of the pattern that allows the pair.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { Mask, OptionNames } from '@attn/core'
 import { planeOf } from '../analyze/plane.ts'
 import type { PlaneOptions } from '../analyze/plane.ts'
@@ -58,7 +58,7 @@ export function matrixSvg(mask: Mask, length: number, options: MatrixSvgOptions 
   checkOptions('matrixSvg', options, matrixSvgOptions)
   const { title = mask.name, size = 512 } = options
   if (!(size > 0 && Number.isFinite(size))) {
-    throw new RangeError(`matrixSvg: size must be a positive number, got ${size}`)
+    throw rangeError(`matrixSvg: size must be a positive number, got ${size}`)
   }
   const plane = planeOf('matrixSvg', length, options)
   const cells = cellsOf(mask, plane, mostCells)

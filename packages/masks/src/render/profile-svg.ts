@@ -1,6 +1,6 @@
 // The picture of a sparsity profile: the weights of one head, coloured by the place that explains
 // them, above a bar of the shares. After figure 2 of Sparse Transformers (arXiv 1904.10509).
-import { checkOptions, toFloat64Array } from '@attn/core'
+import { checkOptions, rangeError, toFloat64Array } from '@attn/core'
 import type { OptionNames, Tensor } from '@attn/core'
 import { sparsityProfile, weightPlaces } from '../analyze/sparsity-profile.ts'
 import type { SparsityProfileOptions, WeightPlace } from '../analyze/sparsity-profile.ts'
@@ -77,7 +77,7 @@ export function profileSvg(probabilities: Tensor, options: ProfileSvgOptions = {
   checkInteger('profileSvg', 'batch', batch, 0)
   const [batches, heads] = probabilities.shape as [number, number]
   if (head >= heads || batch >= batches) {
-    throw new RangeError(
+    throw rangeError(
       `profileSvg: there are ${batches} sequences and ${heads} heads, got batch=${batch} head=${head}`,
     )
   }

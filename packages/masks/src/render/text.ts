@@ -1,5 +1,5 @@
 // Pictures in plain text, for terminals, logs and documentation.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { planeOf } from '../analyze/plane.ts'
@@ -91,7 +91,7 @@ export function gridParts(
   const { query = middle } = options
   checkInteger(caller, 'query', query, 0)
   if (query >= width * height) {
-    throw new RangeError(`${caller}: query must be one of ${width * height} pixels, got ${query}`)
+    throw rangeError(`${caller}: query must be one of ${width * height} pixels, got ${query}`)
   }
   const plane = planeOf(caller, width * height, options)
   const partOf = partTest(mask, plane)

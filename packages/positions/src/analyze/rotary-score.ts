@@ -1,6 +1,7 @@
 // The score of a rotated query and key as a function of their distance s: a sum of d/2 waves,
 // a(s) = sum_j cosines_j cos(s theta_j) + sines_j sin(s theta_j) (arXiv 2306.15595, section 2.2).
 // Everything about extrapolation follows from this one formula.
+import { shapeError } from '@attn/core'
 import type { RotaryEmbedding } from '@attn/core'
 import { checkRotary, pairElements } from '../rope/turn-pairs.ts'
 
@@ -36,7 +37,7 @@ export function scoreWaves(
   checkRotary('scoreWaves', rotary)
   const { rotaryDim, layout, attentionFactor } = rotary
   if (query.length < rotaryDim || key.length < rotaryDim) {
-    throw new RangeError(
+    throw shapeError(
       `scoreWaves: query and key need at least rotaryDim = ${rotaryDim} elements, got ${query.length} and ${key.length}`,
     )
   }
@@ -73,7 +74,7 @@ export function scoreAtDistances(
   const { cosines, sines } = waves
   const pairs = inverseFrequencies.length
   if (cosines.length !== pairs || sines.length !== pairs) {
-    throw new RangeError(
+    throw shapeError(
       `scoreAtDistances: need ${pairs} cosines and sines, got ${cosines.length} and ${sines.length}`,
     )
   }

@@ -2,7 +2,7 @@
 // least-squares fit over 0 .. L - 1 (arXiv 2306.15595, section 2.2 and appendix C). The waves are so
 // nearly dependent there (condition number about 1e17 at d = 128, L = 2048) that the answer outside
 // is decided by rounding unless a ridge decides it: the paper's "8000" cannot be reproduced.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, shapeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkPositiveInteger } from '../check-size.ts'
 import type { ScoreWaves } from './rotary-score.ts'
@@ -53,7 +53,7 @@ export function scoreFit(options: ScoreFitOptions): ScoreFit {
   checkPositiveInteger('scoreFit', 'length', length)
   const pairs = inverseFrequencies.length
   if (length < 2 * pairs) {
-    throw new RangeError(
+    throw rangeError(
       `scoreFit: need at least ${2 * pairs} distances for ${pairs} pairs, got length ${length}`,
     )
   }
@@ -68,9 +68,9 @@ export function scoreFit(options: ScoreFitOptions): ScoreFit {
     singularValues: values,
     fit: (scores, ridge) => {
       if (scores.length !== length) {
-        throw new RangeError(`scoreFit: need ${length} scores, got ${scores.length}`)
+        throw shapeError(`scoreFit: need ${length} scores, got ${scores.length}`)
       }
-      if (!(ridge >= 0)) throw new RangeError(`scoreFit: ridge must be at least 0, got ${ridge}`)
+      if (!(ridge >= 0)) throw rangeError(`scoreFit: ridge must be at least 0, got ${ridge}`)
       const amplitudes = new Float64Array(2 * pairs)
       project(scores).forEach((projection, index) => {
         const value = values[index]!

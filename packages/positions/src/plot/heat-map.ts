@@ -1,5 +1,5 @@
 // Matrices as coloured cells: small multiples with one colour bar for all of them.
-import { checkOptions } from '@attn/core'
+import { checkOptions, shapeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { element, label, picture, pixels } from './svg.ts'
 import type { PlotTheme } from './svg.ts'
@@ -89,7 +89,7 @@ export function heatMap(options: HeatMapOptions): string {
   const { title, description, panels, theme = 'auto', panelWidth = 170, panelsPerRow = 4 } = options
   for (const { values, rows, columns } of panels) {
     if (values.length !== rows * columns) {
-      throw new RangeError(
+      throw shapeError(
         `heatMap: a panel of ${rows} rows and ${columns} columns needs ${rows * columns} values, got ${values.length}`,
       )
     }

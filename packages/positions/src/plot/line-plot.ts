@@ -1,5 +1,5 @@
 // Curves: one picture of one or more panels side by side, with axes, a legend and marked places.
-import { checkOptions } from '@attn/core'
+import { checkOptions, shapeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { element, label, picture, pixels, seriesColors } from './svg.ts'
 import type { PlotTheme } from './svg.ts'
@@ -87,7 +87,7 @@ export function linePlot(options: LinePlotOptions): string {
   const { panelWidth = panels.length > 1 ? 300 : 460 } = options
   for (const { x, y } of panels.flatMap(({ series }) => series)) {
     if (x.length !== y.length) {
-      throw new RangeError(`linePlot: a series has ${x.length} x and ${y.length} y`)
+      throw shapeError(`linePlot: a series has ${x.length} x and ${y.length} y`)
     }
   }
   const legendRows = Math.max(...panels.map(({ series }) => listedOf(series).length))

@@ -2,6 +2,7 @@
 // turns r it made inside the training length. Fast pairs saw every angle and may extrapolate; slow
 // ones did not, and are interpolated; in between a ramp, linear in r. Llama 3.1 (arXiv 2407.21783)
 // uses the same rule with alpha = 1 and beta = 4.
+import { rangeError } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 
 /** Frequencies blended between interpolated (r <= alpha) and original (r >= beta). */
@@ -14,7 +15,7 @@ export function byPartsFrequencies(
   beta: number,
 ): Float64Array<ArrayBuffer> {
   if (!(alpha <= beta)) {
-    throw new RangeError(
+    throw rangeError(
       `ropeFrequencies: the slow bound must not lie above the fast bound, got ${alpha} and ${beta}`,
     )
   }

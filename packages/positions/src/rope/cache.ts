@@ -2,6 +2,7 @@
 // was rotated when the sequence was short has the wrong angle once it is longer (arXiv 2309.00071,
 // section 3.3). Either cache keys unrotated and rotate all of them at each step, or turn the cached
 // ones by the difference.
+import { shapeError } from '@attn/core'
 import type { RotaryEmbedding } from '@attn/core'
 import type { RopeFrequencies } from './frequencies.ts'
 import { checkRotary } from './turn-pairs.ts'
@@ -31,7 +32,7 @@ export function rotationBetween(from: RotaryEmbedding, to: RotaryEmbedding): Rop
   checkRotary('rotationBetween', from)
   checkRotary('rotationBetween', to)
   if (from.layout !== to.layout || from.rotaryDim !== to.rotaryDim) {
-    throw new RangeError(
+    throw shapeError(
       `rotationBetween: layout and rotaryDim must match, got ${from.layout} ${from.rotaryDim} and ${to.layout} ${to.rotaryDim}`,
     )
   }

@@ -1,6 +1,6 @@
 // What decides a rotary embedding, as plain data: the geometry of the heads and how the frequencies
 // are changed to reach past the training length. `ropeFrequencies` turns it into numbers.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames, RotaryLayout } from '@attn/core'
 
 /** What every kind of rotary embedding has. */
@@ -190,7 +190,7 @@ export function resolveRopeShape(caller: string, config: RopeConfig): ResolvedRo
   if (Object.hasOwn(ropeOptions, type)) checkOptions(caller, config, ropeOptions[type], elsewhere)
   const { headDim, base = 10000, rotaryDim = headDim, layout = 'half' } = config
   const fail = (rule: string, got: unknown): never => {
-    throw new RangeError(`${caller}: ${rule}, got ${String(got)}`)
+    throw rangeError(`${caller}: ${rule}, got ${String(got)}`)
   }
   if (!Number.isInteger(headDim) || headDim < 2) fail('headDim must be an integer >= 2', headDim)
   if (!Number.isInteger(rotaryDim) || rotaryDim % 2 !== 0 || rotaryDim < 2 || rotaryDim > headDim) {

@@ -1,6 +1,6 @@
 // From a configuration to numbers: how far each pair turns per position, and the factor on cosine
 // and sine. Everything here is float64; round when you upload, not before.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames, RotaryEmbedding } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 import { byPartsFrequencies } from './by-parts.ts'
@@ -94,7 +94,7 @@ export function ropeFrequencies(
     case 'proportional':
       return embedding(proportionalFrequencies(base, rotaryDim, config.fraction, config.factor))
     default:
-      throw new RangeError(
+      throw rangeError(
         `ropeFrequencies: unknown type ${JSON.stringify((config as { type: unknown }).type)}`,
       )
   }
@@ -107,7 +107,7 @@ function proportionalFrequencies(
   factor = 1,
 ): Float64Array<ArrayBuffer> {
   if (!(fraction >= 0 && fraction <= 1)) {
-    throw new RangeError(`ropeFrequencies: fraction must lie in 0..1, got ${fraction}`)
+    throw rangeError(`ropeFrequencies: fraction must lie in 0..1, got ${fraction}`)
   }
   const turning = Math.floor((fraction * rotaryDim) / 2)
   return linearFrequencies(base, rotaryDim, factor).map((frequency, pair) =>

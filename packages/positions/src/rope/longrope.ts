@@ -1,6 +1,7 @@
 // LongRoPE (Ding et al., arXiv 2402.13753): every pair has a factor of its own, found by search. A
 // checkpoint (Phi-3) brings one list for sequences up to the training length and one for longer.
 // The paper also leaves the first few positions unscaled; no checkpoint does, and neither does this.
+import { shapeError } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 import type { LongRope } from './config.ts'
 
@@ -18,7 +19,7 @@ export function longRopeFrequencies(
   for (const name of ['shortFactor', 'longFactor'] as const) {
     const factors = config[name]
     if (factors?.length !== rotaryDim / 2 || !Array.from(factors).every((factor) => factor > 0)) {
-      throw new RangeError(
+      throw shapeError(
         `ropeFrequencies: ${name} must hold rotaryDim / 2 = ${rotaryDim / 2} positive numbers, got ${factors?.length}`,
       )
     }

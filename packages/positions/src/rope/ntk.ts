@@ -1,5 +1,6 @@
 // NTK-aware scaling (bloc97; arXiv 2309.00071, sections 3.1 and 3.3): raise the base so that the
 // slowest pair is interpolated in full and the fastest not at all.
+import { rangeError } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 
 /**
@@ -14,7 +15,7 @@ export function ntkFrequencies(
   factor: number,
 ): Float64Array<ArrayBuffer> {
   if (rotaryDim < 4) {
-    throw new RangeError(`ropeFrequencies: NTK scaling needs rotaryDim >= 4, got ${rotaryDim}`)
+    throw rangeError(`ropeFrequencies: NTK scaling needs rotaryDim >= 4, got ${rotaryDim}`)
   }
   return baseFrequencies(base * factor ** (rotaryDim / (rotaryDim - 2)), rotaryDim)
 }

@@ -1,5 +1,5 @@
 // Which position each row of a query or key tensor stands at.
-import { numbersOf } from '@attn/core'
+import { numbersOf, rangeError } from '@attn/core'
 import type { IntegerList } from '@attn/core'
 
 /**
@@ -25,21 +25,19 @@ export function positionReader(
   const positions = typeof given === 'number' ? given : numbersOf(given)
   if (typeof positions === 'number') {
     if (!Number.isFinite(positions)) {
-      throw new RangeError(`${caller}: positions must be finite, got ${positions}`)
+      throw rangeError(`${caller}: positions must be finite, got ${positions}`)
     }
     return (_, row) => positions + row
   }
   const count = positions.length
   if (count !== length && count !== batch * length) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: positions must be an offset, or length = ${length} or batch * length = ${batch * length} numbers, got ${count}`,
     )
   }
   for (let index = 0; index < count; index++) {
     if (!Number.isFinite(positions[index])) {
-      throw new RangeError(
-        `${caller}: positions must be finite, got ${positions[index]} at ${index}`,
-      )
+      throw rangeError(`${caller}: positions must be finite, got ${positions[index]} at ${index}`)
     }
   }
   return count === length

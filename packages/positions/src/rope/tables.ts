@@ -1,6 +1,6 @@
 // Cosine and sine tables, for frameworks that apply the rotation themselves (ONNX Runtime's
 // RotaryEmbedding, transformers.js, FlashAttention's rotary_cos and rotary_sin).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { IntegerList, OptionNames, RotaryEmbedding } from '@attn/core'
 import { positionReader } from './positions.ts'
 import { checkRotary, pairElements } from './turn-pairs.ts'
@@ -49,7 +49,7 @@ export function rotaryTables(
   checkRotary('rotaryTables', rotary)
   const length = typeof positions === 'number' ? positions : positions.length
   if (!Number.isInteger(length) || length < 0) {
-    throw new RangeError(`rotaryTables: the number of positions must be an integer, got ${length}`)
+    throw rangeError(`rotaryTables: the number of positions must be an integer, got ${length}`)
   }
   const positionAt = positionReader(
     'rotaryTables',

@@ -1,6 +1,13 @@
 // The loop that every rotary method shares: each pair of elements of a head vector is turned in its
 // plane and scaled, at the angle its row's position asks for.
-import { contiguousStrides, elementReader, elementWriter, zeros } from '@attn/core'
+import {
+  contiguousStrides,
+  elementReader,
+  elementWriter,
+  rangeError,
+  shapeError,
+  zeros,
+} from '@attn/core'
 import type { RotaryEmbedding, RotaryLayout, Tensor } from '@attn/core'
 import { positionReader } from './positions.ts'
 import type { Positions } from './positions.ts'
@@ -22,22 +29,20 @@ export function pairElements(
 export function checkRotary(caller: string, rotary: RotaryEmbedding): void {
   const { inverseFrequencies, attentionFactor, layout, rotaryDim } = rotary
   if (!Number.isInteger(rotaryDim) || rotaryDim < 0 || rotaryDim % 2 !== 0) {
-    throw new RangeError(`${caller}: rotaryDim must be even, got ${rotaryDim}`)
+    throw rangeError(`${caller}: rotaryDim must be even, got ${rotaryDim}`)
   }
   if (inverseFrequencies?.length !== rotaryDim / 2) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: need rotaryDim / 2 = ${rotaryDim / 2} inverseFrequencies, got ${inverseFrequencies?.length}`,
     )
   }
   if (layout !== 'half' && layout !== 'interleaved') {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layout must be 'half' or 'interleaved', got ${JSON.stringify(layout)}`,
     )
   }
   if (!Number.isFinite(attentionFactor)) {
-    throw new RangeError(
-      `${caller}: attentionFactor must be a finite number, got ${attentionFactor}`,
-    )
+    throw rangeError(`${caller}: attentionFactor must be a finite number, got ${attentionFactor}`)
   }
 }
 
@@ -56,14 +61,14 @@ export function turnPairs(
 ): Tensor {
   checkRotary(caller, rotary)
   if (view.shape.length !== 4) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: need shape [batch, heads, length, dim], got [${view.shape.join(', ')}]`,
     )
   }
   const [batch, heads, length, dim] = view.shape as [number, number, number, number]
   const { inverseFrequencies, attentionFactor, layout, rotaryDim } = rotary
   if (rotaryDim > dim) {
-    throw new RangeError(`${caller}: rotaryDim must be at most the head's ${dim}, got ${rotaryDim}`)
+    throw rangeError(`${caller}: rotaryDim must be at most the head's ${dim}, got ${rotaryDim}`)
   }
   const positionAt = positionReader(caller, positions, batch, length)
 

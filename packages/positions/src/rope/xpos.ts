@@ -1,7 +1,7 @@
 // xPos: rotary embedding whose pairs also fade with distance, the fast ones soonest (Sun et al.,
 // arXiv 2212.10554). Queries are multiplied by s^t and keys by s^-t, so that a score gets
 // s^(m - n): at most 1 for keys that are not ahead of the query.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames, RotaryEmbedding, Tensor } from '@attn/core'
 import { checkPositive } from '../check-size.ts'
 import { positionReader } from './positions.ts'
@@ -90,7 +90,7 @@ function turn(
 ): Tensor {
   const { side, positions = 0, scaleBase = 512, center = 0 } = options
   if (side !== 'query' && side !== 'key') {
-    throw new RangeError(`${caller}: side must be 'query' or 'key', got ${JSON.stringify(side)}`)
+    throw rangeError(`${caller}: side must be 'query' or 'key', got ${JSON.stringify(side)}`)
   }
   checkPositive(caller, 'scaleBase', scaleBase)
   const [batch, , length] = view.shape as [number, number, number, number]
@@ -106,7 +106,7 @@ function turn(
   for (let row = 0; row < batch * length; row++) {
     const position = positionAt(Math.floor(row / length), row % length)
     if (Math.abs(position - center) > farthest) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: ${view.dtype} holds the factors up to ${Math.floor(farthest)} positions from center ${center}, got position ${position}; move center or raise scaleBase`,
       )
     }

@@ -2,6 +2,7 @@
 // ramp runs linearly in the *index* of the pair, between two indices rounded outwards, and not in
 // the number of turns. At d = 128, L = 2048, s = 10 the two differ by up to 156 %. Checkpoints were
 // trained with the code, and so do Hugging Face, vLLM and this file; the paper's rule is `by-parts`.
+import { rangeError } from '@attn/core'
 import { baseFrequencies } from './base-frequencies.ts'
 import type { YarnRope } from './config.ts'
 
@@ -30,7 +31,7 @@ export function yarnRamp(config: YarnRope): { low: number; high: number } {
   const { headDim, rotaryDim = headDim, base = 10000, trainedLength } = config
   const { betaFast = 32, betaSlow = 1, truncate = true } = config
   if (!(betaSlow > 0 && betaSlow <= betaFast)) {
-    throw new RangeError(
+    throw rangeError(
       `ropeFrequencies: betaSlow must lie in 0..betaFast, got ${betaSlow} and ${betaFast}`,
     )
   }

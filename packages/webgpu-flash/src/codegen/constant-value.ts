@@ -1,6 +1,6 @@
 // Parts of an expression that are constant. WGSL computes those when it compiles, and refuses the
 // shader where one overflows or divides by zero; here they become the literal that the CPU gets.
-import { bottomUp, evaluate } from '@attn/core'
+import { bottomUp, evaluate, rangeError } from '@attn/core'
 import type { ExpressionNode } from '@attn/core'
 
 /** Whether a node depends on nothing: no coordinate, parameter or table. */
@@ -23,7 +23,7 @@ export function constantValue(node: ExpressionNode): number | undefined {
   if (!isConstant(node)) return undefined
   const value = evaluate({ node }, {})
   if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw new RangeError(
+    throw rangeError(
       'flash.plan: a constant in an expression must be a number, got one such as 0 / 0 or log(-1)',
     )
   }

@@ -1,7 +1,7 @@
 // Where tables, relations and per-call parameters of an expression lie on the GPU. All tables share
 // one storage buffer `data` (devices guarantee only eight storage buffers a shader), whose places
 // and shapes travel in the uniform block, so that a longer table needs no new pipeline.
-import { dependencies, elementCount } from '@attn/core'
+import { dependencies, elementCount, typeError } from '@attn/core'
 import type { ExpressionNode, Parameter, Relation, SequenceCoordinates, Table } from '@attn/core'
 import type { HelperName } from './helpers.ts'
 
@@ -137,7 +137,7 @@ function uniqueParameters(parameters: readonly Parameter[]): Parameter[] {
   for (const parameter of parameters) {
     const other = byName.get(parameter.name)
     if (other && other.type !== parameter.type) {
-      throw new TypeError(`flash.plan: parameter ${parameter.name} is used as integer and as float`)
+      throw typeError(`flash.plan: parameter ${parameter.name} is used as integer and as float`)
     }
     byName.set(parameter.name, parameter)
   }

@@ -1,7 +1,7 @@
 // Reading 4 of the expression tree: WGSL text. One function per expression; shared subtrees become
 // one `let` each, so the text a reviewer sees has every value once and by order of use. So do parts of
 // what is nested deep, since shader compilers refuse some hundred levels.
-import { nodesOf, operands, usesOf } from '@attn/core'
+import { nodesOf, operands, typeError, usesOf } from '@attn/core'
 import type {
   ArithmeticOperation,
   ComparisonOperation,
@@ -42,7 +42,7 @@ function coordinateText(name: Coordinate): string {
   if (name === 'queryLength' || name === 'keyLength' || name === 'heads')
     return `i32(params.${name})`
   if (name === 'score' || coordinateArguments.includes(name)) return name
-  throw new TypeError(`webgpu-flash: ${name} has no meaning in a mask or score modifier`)
+  throw typeError(`webgpu-flash: ${name} has no meaning in a mask or score modifier`)
 }
 
 /**

@@ -1,5 +1,6 @@
 // The device that a caller hands over: other libraries give it as a promise (onnxruntime-web), or inside
 // of something that has one (TensorFlow.js, TypeGPU).
+import { typeError } from '@attn/core'
 
 /**
  * Waits for a device and checks that it is one.
@@ -13,7 +14,7 @@ export async function callersDevice(
   const found: unknown = await given
   if (isDevice(found)) return found
   const promised = given !== found ? 'a promise of ' : ''
-  throw new TypeError(
+  throw typeError(
     `${caller}: device must be a GPUDevice or a promise of one, got ${promised}${describe(found)}`,
   )
 }

@@ -1,32 +1,42 @@
 // Typed errors for what a GPU can do to a call, and the collector that ties WebGPU's asynchronous
 // errors to the call that caused them, and to the buffers that the call should have filled.
+import { errorUrl } from '@attn/core'
+import type { CodedError } from '@attn/core'
 
 /** The device went away: driver reset, page in the background, `destroy`. Make a new library. */
-export class DeviceLostError extends Error {
+export class DeviceLostError extends Error implements CodedError {
   override readonly name: string = 'DeviceLostError'
-  /** What to look up in the documentation. */
+  /** What a program tells errors apart by. */
   readonly code = 'ATTN_DEVICE_LOST'
+  /** The page about it in the documentation. */
+  readonly url: string = errorUrl('ATTN_DEVICE_LOST')
 }
 
 /** The GPU had no memory left for a call. Release tensors, or split the work. */
-export class GpuOutOfMemoryError extends Error {
+export class GpuOutOfMemoryError extends Error implements CodedError {
   override readonly name: string = 'GpuOutOfMemoryError'
-  /** What to look up in the documentation. */
+  /** What a program tells errors apart by. */
   readonly code = 'ATTN_OUT_OF_MEMORY'
+  /** The page about it in the documentation. */
+  readonly url: string = errorUrl('ATTN_OUT_OF_MEMORY')
 }
 
 /** WebGPU refused a command. With tensors made by this library it is a bug worth reporting. */
-export class GpuValidationError extends Error {
+export class GpuValidationError extends Error implements CodedError {
   override readonly name: string = 'GpuValidationError'
-  /** What to look up in the documentation. */
+  /** What a program tells errors apart by. */
   readonly code = 'ATTN_VALIDATION'
+  /** The page about it in the documentation. */
+  readonly url: string = errorUrl('ATTN_VALIDATION')
 }
 
 /** The driver failed at something that is valid, such as compiling a large shader. */
-export class GpuInternalError extends Error {
+export class GpuInternalError extends Error implements CodedError {
   override readonly name: string = 'GpuInternalError'
-  /** What to look up in the documentation. */
+  /** What a program tells errors apart by. */
   readonly code = 'ATTN_INTERNAL'
+  /** The page about it in the documentation. */
+  readonly url: string = errorUrl('ATTN_INTERNAL')
 }
 
 /** What a guarded call tells about itself. */

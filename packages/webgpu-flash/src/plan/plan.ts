@@ -5,7 +5,9 @@ import {
   checkAttentionOptions,
   checkAttentionShape,
   floatExpression,
+  rangeError,
   resolveOptions,
+  typeError,
 } from '@attn/core'
 import type { AttentionShape, BlockMap, DType, ResolvedAttention, TokenOrders } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
@@ -115,13 +117,14 @@ export function planForward(
   checkAttentionShape('flash.plan', shape)
   checkWidths('flash.plan', shape, options.training)
   if (!isDType(dtype)) {
-    throw new TypeError(
+    throw typeError(
       `flash.plan: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+      'ATTN_DTYPE',
     )
   }
   const { workBudget = defaultWorkBudget } = options
   if (!(workBudget > 0)) {
-    throw new RangeError(`flash.plan: workBudget must be a positive number, got ${workBudget}`)
+    throw rangeError(`flash.plan: workBudget must be a positive number, got ${workBudget}`)
   }
   const lengthsPerCall = checkLengthsOption(options)
   const attention = resolveOptions('flash.plan', shape, options)

@@ -1,5 +1,5 @@
 // A plan bound to a device: encodes the dispatches of a forward pass for the tensors it is given.
-import { checkParameters } from '@attn/core'
+import { checkParameters, typeError } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import type { BufferPool } from '../device/buffers.ts'
 import type { Capabilities } from '../device/capabilities.ts'
@@ -135,21 +135,19 @@ export function bindPlan(
   const withOutputs = createOutputMaker(plan, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
-    if (destroyed) throw new TypeError(`${caller}: the plan was destroyed`)
+    if (destroyed) throw typeError(`${caller}: the plan was destroyed`, 'ATTN_DESTROYED')
   }
   const training = backward?.bind(host, rope, checkUsable) ?? withoutBackward()
   const weights = bindWeights(host, plan, rope, tables, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
     if (rowMaximum && tensors.places) {
-      throw new TypeError(
+      throw typeError(
         `${caller}: rowMaximum is by the positions of keys, which do not lie at the rows of theirs in a ring or in pages`,
       )
     }
     if (rowMaximum && tensors.quantized?.key) {
-      throw new TypeError(
-        `${caller}: rowMaximum needs keys as they are, got ${tensors.quantized.key}`,
-      )
+      throw typeError(`${caller}: rowMaximum needs keys as they are, got ${tensors.quantized.key}`)
     }
     const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)

@@ -1,5 +1,11 @@
 // One call with CPU tensors: checks them, plans, uploads, and frees everything whatever happens.
-import { attentionShape, checkParameters, checkTensors, resolveOptions } from '@attn/core'
+import {
+  attentionShape,
+  checkParameters,
+  checkTensors,
+  resolveOptions,
+  typeError,
+} from '@attn/core'
 import type { CpuDType, DType, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
@@ -47,8 +53,9 @@ export async function cpuCall<Result>(
   const dtype = onGpu(query.dtype)
   for (const [name, { dtype: other }] of Object.entries<Tensor>({ key, value, ...others })) {
     if (onGpu(other) !== dtype) {
-      throw new TypeError(
+      throw typeError(
         `${caller}: query and ${name} dtypes must match, got ${query.dtype} and ${other}`,
+        'ATTN_DTYPE',
       )
     }
   }

@@ -1,5 +1,5 @@
 // Makes the library on a device: plans, runs them, and keeps the account of memory and errors.
-import { checkOptions, contiguousStrides, elementCount } from '@attn/core'
+import { checkOptions, contiguousStrides, elementCount, shapeError, typeError } from '@attn/core'
 import type { OptionNames, Tensor } from '@attn/core'
 import { createBufferPool } from '../device/buffers.ts'
 import { callersDevice } from '../device/caller-device.ts'
@@ -141,19 +141,17 @@ export function createLibrary(
   const release = (...tensors: readonly GpuTensor[]): void => {
     for (const view of tensors) {
       if (!view?.storage)
-        throw new TypeError(
-          `flash.release: need tensors, got ${view === null ? 'null' : typeof view}`,
-        )
+        throw typeError(`flash.release: need tensors, got ${view === null ? 'null' : typeof view}`)
       buffers.release(view.storage)
     }
   }
 
   const empty: FlashAttention['empty'] = (shape, dtype = 'float32') => {
     if (!Array.isArray(shape)) {
-      throw new TypeError(`flash.empty: shape must be a list of sizes, got ${String(shape)}`)
+      throw typeError(`flash.empty: shape must be a list of sizes, got ${String(shape)}`)
     }
     if (shape.some((size) => !Number.isInteger(size) || size < 0)) {
-      throw new RangeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
+      throw shapeError(`flash.empty: shape must be whole numbers, got [${shape.join(', ')}]`)
     }
     const count = elementCount(shape)
     return written('flash.empty', () => ({

@@ -1,5 +1,5 @@
 // One call with GPU tensors: plans, compiles without blocking, submits. Nothing is copied or read back.
-import { attentionShape } from '@attn/core'
+import { attentionShape, typeError } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
@@ -19,7 +19,7 @@ export function areOnGpu(caller: string, tensors: CallTensors): boolean {
   if (onGpu.length === 0) return false
   const other = names.find((name) => !onGpu.includes(name))
   if (other) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: ${onGpu[0]} is on the GPU and ${other} is not; flash.upload puts it there, and gpuTensor makes a tensor of a GPUBuffer`,
     )
   }

@@ -8,6 +8,7 @@ import {
   isContiguous,
   tensor,
   toContiguous,
+  typeError,
 } from '@attn/core'
 import type { Tensor } from '@attn/core'
 import type { BufferPool } from '../device/buffers.ts'
@@ -40,7 +41,7 @@ export async function downloadTensor(
 ): Promise<Tensor> {
   const caller = 'flash.download'
   if (typeof source?.storage?.size !== 'number') {
-    throw new TypeError(
+    throw typeError(
       `${caller}: source must be a tensor in a GPUBuffer, got ${source === null ? 'null' : typeof source}`,
     )
   }

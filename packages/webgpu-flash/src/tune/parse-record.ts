@@ -1,5 +1,6 @@
 // Reads a tuning record that came from outside: a file, a response, another version of this package.
 // Its numbers would become shader text, so nothing is taken on trust.
+import { typeError } from '@attn/core'
 import { isDType } from '../gpu-tensor.ts'
 import { backwardTileSizes, forwardTileSizes, tuningSchema } from './record.ts'
 import type { TuningRecord } from './record.ts'
@@ -19,7 +20,7 @@ const largest = 2 ** 31
 export function checkRecord(caller: string, value: unknown, name: string): TuningRecord {
   const wrong = (field: string, rule: string, got: unknown): never => {
     const text = typeof got === 'object' && got !== null ? 'an object' : JSON.stringify(got)
-    throw new TypeError(`${caller}: ${field} must be ${rule}, got ${text}`)
+    throw typeError(`${caller}: ${field} must be ${rule}, got ${text}`)
   }
   const object = (value: unknown, field: string): Fields =>
     typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,5 +1,6 @@
 // How long work on the GPU takes: by its own timestamps where the device has them, else by the clock on
 // the wall around submission and completion.
+import { GpuInternalError } from '../device/errors.ts'
 import type { TuningClock } from './record.ts'
 
 /** Records one run of the work as one compute pass. */
@@ -60,7 +61,8 @@ function byTimestamps(device: GPUDevice): DeviceStopwatch {
       for (let tries = 1; ; tries++) {
         const elapsed = await attempt(encode, runs)
         if (elapsed >= 0) return elapsed
-        if (tries === mostAttempts) throw new Error('flash.tune: timestamps run backwards')
+        if (tries === mostAttempts)
+          throw new GpuInternalError('flash.tune: timestamps run backwards')
       }
     },
     destroy: () => {

@@ -1,6 +1,6 @@
 // `flash.tune`: measures the candidate tiles of some shapes on the device, and returns what a site would
 // ship. The estimate of plan/tile-cost.ts is of one device; what it says of others is measured here.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { AttentionShape, OptionNames } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { GradientRows } from '../plan/backward/backward-tiles.ts'
@@ -115,7 +115,7 @@ function check(numbers: Readonly<Record<string, number>>): void {
     const fine = name === 'candidates' ? Number.isInteger(value) && value >= 1 : value >= 0
     if (!fine || !Number.isFinite(value)) {
       const rule = name === 'candidates' ? 'a positive integer' : 'a number, at least 0'
-      throw new RangeError(`flash.tune: ${name} must be ${rule}, got ${value}`)
+      throw rangeError(`flash.tune: ${name} must be ${rule}, got ${value}`)
     }
   }
 }

@@ -2,7 +2,7 @@
 // (reverse mode: Linnainmaa, 1970). Each node is computed once, however often it is used and however many
 // tables there are, which is what training a bias such as FIRE's needs; @attn/core differentiates
 // table entry by table entry, and is what this is tested against.
-import { operands } from '@attn/core'
+import { operands, typeError } from '@attn/core'
 import type { ExpressionNode, Table } from '@attn/core'
 import type { Pairs } from './pairs.ts'
 import { backwardOf, forwardOf } from './operations.ts'
@@ -88,7 +88,7 @@ function constantValues(
   const count = pairs.query.length
   if (node.kind === 'constant') return new Float64Array(count).fill(node.value)
   if (node.kind === 'parameter') {
-    throw new TypeError(`arrayEvaluator: parameters have no value here, got ${node.parameter.name}`)
+    throw typeError(`arrayEvaluator: parameters have no value here, got ${node.parameter.name}`)
   }
   if (node.kind !== 'coordinate') return undefined
   switch (node.name) {

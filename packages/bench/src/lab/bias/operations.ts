@@ -1,5 +1,6 @@
 // Each operation of expressions on arrays of numbers, and its way back. Where a function has no
 // derivative, that of @attn/core's `differentiate` is taken.
+import { typeError } from '@attn/core'
 import type { ExpressionNode, Table } from '@attn/core'
 import type { Slot } from './array-evaluator.ts'
 
@@ -105,7 +106,7 @@ export function forwardOf({ node, operands, values }: Slot): void {
       }
       return
     case 'contains':
-      throw new TypeError('arrayEvaluator: a score modifier with a relation is not known here')
+      throw typeError('arrayEvaluator: a score modifier with a relation is not known here')
     case 'constant':
     case 'coordinate':
     case 'parameter':

@@ -1,4 +1,5 @@
 // Batches are drawn by counter, so that a run can be taken up anywhere.
+import { rangeError } from '@attn/core'
 import { hash } from '../../inputs/normal.ts'
 
 /** Tokens and, for each of them, the one that follows; `[batch, context]`, row-major. */
@@ -26,7 +27,7 @@ export function drawBatch(
   const { batch, context, seed, step, stride = 1 } = options
   const places = Math.ceil((tokens.length - context) / stride)
   if (places < 1) {
-    throw new RangeError(
+    throw rangeError(
       `attn train: the text must be longer than the context of ${context}, got ${tokens.length}`,
     )
   }

@@ -1,5 +1,6 @@
 // Handwritten digits as sequences of pixels, row by row: what an image model learns to continue. Each
 // sequence begins with a token of its own.
+import { rangeError } from '@attn/core'
 import type { LabText } from './text.ts'
 
 /** Pixels in a row, and rows. */
@@ -22,7 +23,7 @@ export async function labDigits(
 ): Promise<LabText> {
   const wrong = digits.find(({ length }) => length !== digitPixels)
   if (wrong || digits.length < 10) {
-    throw new RangeError(
+    throw rangeError(
       `labDigits: need at least 10 digits of ${digitPixels} pixels, got ${digits.length}${wrong ? ` and one of ${wrong.length}` : ''}`,
     )
   }

@@ -1,4 +1,5 @@
 // The characters of a text as tokens.
+import { rangeError } from '@attn/core'
 
 /** The characters of a text in the order of their codes; a token is a place in it. */
 export type Vocabulary = readonly string[]
@@ -18,7 +19,7 @@ export function encode(text: string, vocabulary: Vocabulary): Uint16Array {
   return Uint16Array.from(text as Iterable<string>, (character: string) => {
     const place = places.get(character)
     if (place === undefined) {
-      throw new RangeError(`encode: the vocabulary has no ${JSON.stringify(character)}`)
+      throw rangeError(`encode: the vocabulary has no ${JSON.stringify(character)}`)
     }
     return place
   })

@@ -1,7 +1,7 @@
 // Which position methods reach past the length they were trained at: trains each of them with each seed,
 // on the same batches, and reads held-out text at longer and longer lengths. After ALiBi (arXiv
 // 2108.12409, figure 1); what repairs RoPE after Position Interpolation (2306.15595) and YaRN (2309.00071).
-import { withDefaults } from '@attn/core'
+import { rangeError, withDefaults } from '@attn/core'
 import type { Optional } from '@attn/core'
 import type { Environment } from '../../report/run-report.ts'
 import type { LabText } from '../data/text.ts'
@@ -70,7 +70,7 @@ export async function extrapolate(options: ExtrapolateOptions): Promise<Extrapol
   checkPlan(plan)
   const tokens = heldOutTokens(plan)
   if (text.heldOut.length <= tokens) {
-    throw new RangeError(
+    throw rangeError(
       `extrapolate: the held-out tenth of the text must exceed ${tokens} characters, got ${text.heldOut.length}`,
     )
   }

@@ -1,4 +1,5 @@
 // What `extrapolate` compares, and the presets.
+import { rangeError } from '@attn/core'
 import { checkLabConfiguration, defaultLabConfiguration } from '../configuration.ts'
 import type { LabConfiguration } from '../configuration.ts'
 import { paperMethods, positionMethodNames } from '../positions/methods.ts'
@@ -79,7 +80,7 @@ export function heldOutTokens(plan: ExtrapolationPlan): number {
 export function checkPlan(plan: ExtrapolationPlan): void {
   const { methods, seeds, multiples: list } = plan
   const fail = (rule: string, got: unknown): never => {
-    throw new RangeError(`extrapolate: ${rule}, got ${String(got)}`)
+    throw rangeError(`extrapolate: ${rule}, got ${String(got)}`)
   }
   for (const [name, values] of Object.entries({ methods, seeds, multiples: list })) {
     if (values.length === 0) fail(`${name} must not be empty`, '[]')

@@ -1,6 +1,6 @@
 // Arrays of numbers in a file: one line of JSON that says what follows, then the numbers, little-endian, as
 // float32 or float16.
-import { float16Bits, float16Value } from '@attn/core'
+import { float16Bits, float16Value, typeError } from '@attn/core'
 
 /** How numbers are kept. */
 export type ArrayPrecision = 'float32' | 'float16'
@@ -52,7 +52,7 @@ export function decodeArrays(bytes: Uint8Array): {
   const size = precision === 'float32' ? 4 : 2
   const total = counts.reduce((sum, count) => sum + count, 0)
   if (bytes.length - end - 1 !== size * total) {
-    throw new TypeError(
+    throw typeError(
       `decodeArrays: expected ${size * total} bytes after the first line, got ${bytes.length - end - 1}`,
     )
   }
@@ -74,10 +74,10 @@ function parseHeader(line: string): ArraysHeader {
   try {
     header = JSON.parse(line) as Partial<ArraysHeader> | null
   } catch (error) {
-    throw new TypeError('decodeArrays: the first line must be JSON', { cause: error })
+    throw typeError('decodeArrays: the first line must be JSON', 'ATTN_TYPE', { cause: error })
   }
   if (header?.schema !== 'attn-lab/1' || !header.counts || !header.precision) {
-    throw new TypeError(
+    throw typeError(
       `decodeArrays: schema must be attn-lab/1 with precision and counts, got ${String(header?.schema)}`,
     )
   }

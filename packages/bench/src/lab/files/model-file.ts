@@ -1,4 +1,5 @@
 // A trained model in a file, small enough for a page to load: float16 is precise enough to evaluate with.
+import { typeError } from '@attn/core'
 import { checkLabConfiguration } from '../configuration.ts'
 import type { LabConfiguration } from '../configuration.ts'
 import type { TrainedModel } from '../evaluation.ts'
@@ -38,7 +39,7 @@ export function decodeModel(bytes: Uint8Array): StoredModel {
     characters?: string[]
   }
   if (!configuration || !text || !Array.isArray(characters)) {
-    throw new TypeError('decodeModel: the file holds no model')
+    throw typeError('decodeModel: the file holds no model')
   }
   checkLabConfiguration('decodeModel', configuration)
   return { configuration, text, characters, vocabulary: characters.length, weights: arrays }

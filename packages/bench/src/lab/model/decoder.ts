@@ -1,6 +1,7 @@
 // A decoder with normalization before each part (RMSNorm) and without biases, the one of `attn train`,
 // forward and backward in the kernels of wasm/. The chain rule is written out: each layer has what it did
 // on a tape of its own, and goes back over it.
+import { rangeError, shapeError } from '@attn/core'
 import type { Arena } from '../kernels/kernels.ts'
 import { createArena } from '../kernels/kernels.ts'
 import { weightSpecifications } from '../../train/weights.ts'
@@ -73,7 +74,7 @@ export interface Decoder {
 export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
   const { layers, heads, width, vocabulary, batch, length, training } = options
   if (width % (8 * heads) !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `createDecoder: width must be a multiple of 8 numbers for each head, got width=${width} heads=${heads}`,
     )
   }
@@ -124,7 +125,7 @@ export async function createDecoder(options: DecoderOptions): Promise<Decoder> {
 
   const forward = (input: Int32Array, target: Int32Array): void => {
     if (input.length !== tokens || target.length !== tokens) {
-      throw new RangeError(
+      throw rangeError(
         `Decoder: needs ${tokens} tokens and targets, got ${input.length} and ${target.length}`,
       )
     }

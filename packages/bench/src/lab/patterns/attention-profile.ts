@@ -1,7 +1,7 @@
 // What a trained dense model looks at: the attention weights of its heads on a few sequences, sorted by
 // `sparsityProfile` of @attn/masks into local, row, column and global. After figure 2 of Sparse Transformer
 // (arXiv 1904.10509).
-import { tensor } from '@attn/core'
+import { rangeError, tensor } from '@attn/core'
 import type { Tensor } from '@attn/core'
 import { profileSvg, sparsityProfile } from '@attn/masks'
 import type { SparsityProfile } from '@attn/masks'
@@ -40,7 +40,7 @@ export async function attentionProfile(
   const { tokens, stride = length, sequences = 2, width, size = 512 } = options
   const count = Math.min(sequences, Math.floor((tokens.length - length - 1) / stride) + 1)
   if (count < 1) {
-    throw new RangeError(`attentionProfile: needs more than ${length} tokens, got ${tokens.length}`)
+    throw rangeError(`attentionProfile: needs more than ${length} tokens, got ${tokens.length}`)
   }
   const inputs = new Int32Array(count * length)
   const targets = new Int32Array(count * length)

@@ -1,5 +1,6 @@
 // Which sparse pattern suits which data: the same small decoder, on the same batches, with dense, strided and
 // fixed attention, in bits a token. After Sparse Transformer (arXiv 1904.10509, sections 5 and 6).
+import { rangeError } from '@attn/core'
 import type { Environment } from '../../report/run-report.ts'
 import { checkPattern } from '../../train/masks.ts'
 import type { Integration, PatternSettings } from '../../train/masks.ts'
@@ -115,7 +116,7 @@ export async function comparePatterns(options: ComparePatternsOptions): Promise<
   const { text, plan } = options
   const { configuration, patterns, seeds } = plan
   if (patterns.length === 0 || seeds.length === 0) {
-    throw new RangeError('comparePatterns: patterns and seeds must not be empty')
+    throw rangeError('comparePatterns: patterns and seeds must not be empty')
   }
   for (const pattern of patterns) checkPattern('comparePatterns', pattern)
   for (const seed of seeds) checkLabConfiguration('comparePatterns', { ...configuration, seed })
@@ -123,7 +124,7 @@ export async function comparePatterns(options: ComparePatternsOptions): Promise<
   const piece = text.piece ?? length
   const tokens = Math.max(1, Math.ceil(plan.tokens / piece)) * piece - (piece - length)
   if (text.heldOut.length <= tokens) {
-    throw new RangeError(
+    throw rangeError(
       `comparePatterns: the held-out part must exceed ${tokens} tokens, got ${text.heldOut.length}`,
     )
   }

@@ -1,4 +1,5 @@
 // The page's side of the laboratory in a worker: questions to it, answered as promises.
+import { rangeError, typeError } from '@attn/core'
 import type { ReadingOptions, TrainedModel, WindowLosses } from '../evaluation.ts'
 import { JobInterrupted } from '../jobs/job.ts'
 import type { SideBySideOptions, SideBySideResult } from '../side-by-side.ts'
@@ -116,9 +117,9 @@ function errorOf({ name, message }: Extract<LabReply, { kind: 'failed' }>): Erro
     case 'JobInterrupted':
       return new JobInterrupted()
     case 'RangeError':
-      return new RangeError(message)
+      return rangeError(message)
     case 'TypeError':
-      return new TypeError(message)
+      return typeError(message)
     case 'Error':
       return new Error(message)
   }

@@ -1,7 +1,7 @@
 // Where standard attention keeps its scores, and what refuses: pure arithmetic on sizes and limits.
 // S and P share one allocation of B*H*L*S elements (the softmax works in place); where that exceeds
 // what one binding may span it becomes several buffers of whole heads.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, shapeError, UnsupportedError } from '@attn/core'
 import type { DType } from '@attn/core'
 import { bytesOf } from './storage.wgsl.ts'
 
@@ -67,12 +67,12 @@ export function layOutScores(shape: StandardShape, limits: StandardLimits): Scor
   const sizes = { batch, heads, queryLength, keyLength, headDim, valueDim }
   for (const [name, size] of Object.entries(sizes)) {
     if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`standardAttention: ${name} must be a positive integer, got ${size}`)
+      throw rangeError(`standardAttention: ${name} must be a positive integer, got ${size}`)
     }
   }
   for (const [name, size] of Object.entries({ headDim, valueDim })) {
     if (size % 4 !== 0) {
-      throw new RangeError(`standardAttention: ${name} must be a multiple of four, got ${size}`)
+      throw shapeError(`standardAttention: ${name} must be a multiple of four, got ${size}`)
     }
   }
   const allHeads = batch * heads

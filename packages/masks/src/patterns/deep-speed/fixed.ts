@@ -1,6 +1,6 @@
 // DeepSpeed's block form of fixed attention: windows of blocks side by side, of each of which the
 // last blocks are global. After Sparse Transformers (arXiv 1904.10509).
-import { checkOptions, integer } from '@attn/core'
+import { checkOptions, integer, rangeError, shapeError } from '@attn/core'
 import type { BooleanExpression, IntegerExpression, OptionNames } from '@attn/core'
 import { checkInteger } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
@@ -67,22 +67,22 @@ export function deepSpeedFixed(options: DeepSpeedFixedOptions): Pattern {
   checkInteger(caller, 'num_global_blocks', count, 1)
   checkInteger(caller, 'num_different_global_patterns', patterns, 1)
   if (local % count !== 0) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: num_global_blocks must divide num_local_blocks ${local}, got ${count}`,
     )
   }
   if (horizontal && layout.unidirectional) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: horizontal_global_attention needs bidirectional attention, got unidirectional`,
     )
   }
   if (patterns > 1 && !options.different_layout_per_head) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: num_different_global_patterns needs different_layout_per_head, got ${patterns}`,
     )
   }
   if (patterns > local / count) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: num_different_global_patterns must not exceed ${local} / ${count}, got ${patterns}`,
     )
   }

@@ -1,7 +1,7 @@
 // What DeepSpeed's sparse attention configurations have in common (github.com/deepspeedai/DeepSpeed,
 // deepspeed/ops/sparse_attention). Parameters keep DeepSpeed's own names, so that a configuration
 // can be pasted.
-import { mask } from '@attn/core'
+import { mask, rangeError, shapeError, typeError } from '@attn/core'
 import type { BooleanExpression, Coordinates, IntegerExpression, Mask } from '@attn/core'
 import { checkInteger, checkIntegers } from '../../check.ts'
 import { patternOf } from '../../pattern.ts'
@@ -53,10 +53,10 @@ export function layoutOf(
     checkInteger(caller, name, value, 1)
   }
   if (seq_len % block !== 0) {
-    throw new RangeError(`${caller}: seq_len must be a multiple of block ${block}, got ${seq_len}`)
+    throw shapeError(`${caller}: seq_len must be a multiple of block ${block}, got ${seq_len}`)
   }
   if (attention !== 'unidirectional' && attention !== 'bidirectional') {
-    throw new TypeError(
+    throw typeError(
       `${caller}: attention must be 'unidirectional' or 'bidirectional', got ${String(attention)}`,
     )
   }
@@ -98,7 +98,7 @@ export function blockPattern(layout: Layout, parts: Readonly<Record<string, Bloc
 export function slidingBlocks({ caller, blocks }: Layout, windowBlocks: number): BlockPart {
   checkInteger(caller, 'num_sliding_window_blocks', windowBlocks, 1)
   if (windowBlocks > blocks) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: num_sliding_window_blocks must not exceed the ${blocks} blocks, got ${windowBlocks}`,
     )
   }
@@ -115,14 +115,14 @@ export function globalBlocksOf(
   const ends = global_block_end_indices ?? global_block_indices.map((start) => start + 1)
   checkIntegers(caller, 'global_block_end_indices', ends, 1)
   if (ends.length !== global_block_indices.length) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: global_block_end_indices needs as many entries as global_block_indices, got ${ends.length} and ${global_block_indices.length}`,
     )
   }
   return global_block_indices.flatMap((start, index) => {
     const end = ends[index]!
     if (end <= start) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: global_block_end_indices must lie after their starts, got ${start} and ${end}`,
       )
     }
@@ -158,7 +158,7 @@ export function randomParts(
   checkInteger(caller, 'num_random_blocks', count, 0)
   checkInteger(caller, 'seed', seed, 0)
   if (count > blocks) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: num_random_blocks must not exceed the ${blocks} blocks, got ${count}`,
     )
   }

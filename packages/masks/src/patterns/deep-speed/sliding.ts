@@ -1,6 +1,6 @@
 // DeepSpeed's three layouts around a sliding window of blocks: alone, with global blocks (after
 // Longformer, arXiv 2004.05150), and with random ones besides (after BigBird, arXiv 2007.14062).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkInteger } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
@@ -150,7 +150,7 @@ export function deepSpeedBigBird(options: DeepSpeedBigBirdOptions): Pattern {
   const layout = layoutOf(caller, options, attention)
   checkInteger(caller, 'num_global_blocks', num_global_blocks, 0)
   if (num_global_blocks > layout.blocks) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: num_global_blocks must not exceed the ${layout.blocks} blocks, got ${num_global_blocks}`,
     )
   }

@@ -1,5 +1,5 @@
 // DeepSpeed's layout of windows of different lengths, chosen global blocks and random blocks.
-import { checkOptions, integerTable } from '@attn/core'
+import { checkOptions, integerTable, rangeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkIntegers } from '../../check.ts'
 import type { Pattern } from '../../pattern.ts'
@@ -66,10 +66,10 @@ export function deepSpeedVariable(options: DeepSpeedVariableOptions): Pattern {
   const layout = layoutOf(caller, options, attention)
   checkIntegers(caller, 'local_window_blocks', local_window_blocks, 1)
   if (local_window_blocks.length === 0) {
-    throw new RangeError(`${caller}: local_window_blocks needs at least one number, got none`)
+    throw rangeError(`${caller}: local_window_blocks needs at least one number, got none`)
   }
   if (horizontal_global_attention && layout.unidirectional) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: horizontal_global_attention needs bidirectional attention, got unidirectional`,
     )
   }

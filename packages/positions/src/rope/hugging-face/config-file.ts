@@ -1,7 +1,7 @@
 // Reading a Hugging Face config.json: `rope_parameters` (transformers 5) and the older `rope_scaling`
 // and `rope_theta`, with what each model's class adds to its file. A setting that is not understood
 // changes the result, so it is an error: nothing here is a guess.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError } from '@attn/core'
 import type { OptionNames, RotaryLayout } from '@attn/core'
 import { readNumber, readRecord } from '../json.ts'
 import type { JsonRecord } from '../json.ts'
@@ -98,14 +98,14 @@ function textModel(file: JsonRecord): JsonRecord {
 function modelOf(file: JsonRecord): ModelRope {
   const type = String(file['model_type'])
   const refused = refusedModels.get(type)
-  if (refused) throw new RangeError(`${caller}: model_type ${type} ${refused}`)
+  if (refused) throw rangeError(`${caller}: model_type ${type} ${refused}`)
   const model = Object.hasOwn(rotaryModels, type) ? rotaryModels[type]! : undefined
   if (!model) {
     const settings = ['rope_theta', 'rope_parameters', 'rope_scaling', 'rotary_emb_base']
     if (settings.some((name) => stated(file, name))) {
       return { scalesScores: stated(file, 'qk_rope_head_dim') }
     }
-    throw new RangeError(
+    throw rangeError(
       `${caller}: model_type ${type} is not known here, and the file states none of ${settings.join(', ')}; where the model has rotary embeddings, add what its class takes as default`,
     )
   }
@@ -113,7 +113,7 @@ function modelOf(file: JsonRecord): ModelRope {
     const { key, value, otherwise } = model.only
     const got = file[key] ?? otherwise
     if (got !== value) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: model_type ${type} has rotary embeddings only where ${key} is ${JSON.stringify(value)}, got ${JSON.stringify(got)}`,
       )
     }
@@ -152,7 +152,7 @@ function checkSettings(file: JsonRecord): void {
   for (const [name, value] of Object.entries(file)) {
     if (!/rope|rotary/i.test(name) || known.has(name)) continue
     if (value === null || value === false || harmless.get(name) === value) continue
-    throw new RangeError(
+    throw rangeError(
       `${caller}: the setting ${name} is not understood, got ${JSON.stringify(value)}; leave it out only where it changes nothing`,
     )
   }

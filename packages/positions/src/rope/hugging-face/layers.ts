@@ -1,6 +1,7 @@
 // Which layer of a model is meant, and what its rotary settings are: bases that differ between full and
 // sliding attention (Gemma 3, ModernBERT), settings by layer type (transformers 5), and layers that do
 // not turn at all (NoPE, arXiv 2305.19466, in Llama 4, SmolLM3, Cohere 2, EXAONE 4).
+import { rangeError } from '@attn/core'
 import { readNumber, readRecord } from '../json.ts'
 import type { JsonRecord } from '../json.ts'
 import { caller, stated } from './file.ts'
@@ -51,7 +52,7 @@ export function chooseLayer(
   const type = layerType(file, model, kinds, options)
   const required = (): string => {
     if (type !== undefined) return type
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layers differ, so layerType must be one of ${[...kinds].join(', ')}, got undefined`,
     )
   }
@@ -64,7 +65,7 @@ export function chooseLayer(
   if (nested.length > 0) {
     const own = nested.find(([name]) => name === required())
     if (!own) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: layerType must be one of ${nested.map(([name]) => name).join(', ')}, got ${type}`,
       )
     }
@@ -113,19 +114,19 @@ function layerType(
   { layerType: named, layerIndex }: HuggingFaceRopeOptions,
 ): string | undefined {
   if (named !== undefined && !kinds.has(named)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layerType must be one of ${[...kinds].join(', ')}, got ${JSON.stringify(named)}`,
     )
   }
   const indexed = layerIndex === undefined ? undefined : typeOfIndex(file, model, layerIndex)
   if (named !== undefined && indexed !== undefined && named !== indexed) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layer ${layerIndex} is of type ${indexed}, but layerType is ${named}`,
     )
   }
   const type = named ?? indexed
   if (type !== undefined && withoutScores.test(type)) {
-    throw new RangeError(`${caller}: layers of type ${type} have no scores and no rotary embedding`)
+    throw rangeError(`${caller}: layers of type ${type} have no scores and no rotary embedding`)
   }
   return type
 }
@@ -134,7 +135,7 @@ function typeOfIndex(file: JsonRecord, model: ModelRope, index: number): string 
   const listed = layerTypes(file)
   const count = listed?.length ?? file['num_hidden_layers'] ?? Infinity
   if (!Number.isInteger(index) || index < 0 || index >= Number(count)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layerIndex must be an integer in 0..${Number(count) - 1}, got ${index}`,
     )
   }
@@ -162,7 +163,7 @@ function isUnrotated(
   }
   if (model.unrotated !== 'listed') {
     if (stated(file, 'no_rope_layers')) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: no_rope_layers is not understood of model_type ${String(file['model_type'])}`,
       )
     }
@@ -172,7 +173,7 @@ function isUnrotated(
   const marks = Array.isArray(listed) && listed.length > 0 ? listed.map(Number) : undefined
   if (marks?.every((mark) => mark !== 0)) return false
   if (layerIndex === undefined) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: some layers do not turn (no_rope_layers), so layerIndex must say which is meant, got undefined`,
     )
   }
@@ -181,7 +182,7 @@ function isUnrotated(
     return (layerIndex + 1) % readNumber(caller, 'no_rope_layer_interval', interval) === 0
   }
   if (layerIndex >= marks.length) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: layerIndex must be an integer in 0..${marks.length - 1}, got ${layerIndex}`,
     )
   }

@@ -1,5 +1,6 @@
 // From the scaling settings of a config.json to a configuration of ours. Each kind reads the settings
 // it knows; any other is an error, since a setting that is not understood changes the result.
+import { rangeError } from '@attn/core'
 import { readNumber, readNumbers } from '../json.ts'
 import type { JsonRecord } from '../json.ts'
 import type { RopeConfig, RopeShape } from '../config.ts'
@@ -60,10 +61,10 @@ export function ropeType(parameters: JsonRecord): unknown {
 function checkNames(type: string, model: ModelRope, parameters: JsonRecord): void {
   for (const [name, value] of Object.entries(parameters)) {
     if (value === null || value === undefined) continue
-    if (explained[name]) throw new RangeError(`${caller}: ${explained[name]}`)
+    if (explained[name]) throw rangeError(`${caller}: ${explained[name]}`)
     if (neutral.includes(name) || kinds[type]!.includes(name)) continue
     if (model.ignores?.includes(name)) continue
-    throw new RangeError(
+    throw rangeError(
       `${caller}: the setting ${name} of rope_type ${type} is not understood, got ${JSON.stringify(value)}`,
     )
   }
@@ -82,9 +83,8 @@ export function scaledRope(
 ): RopeConfig {
   const type = ropeType(parameters)
   if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
-    if (parameters['mrope_section'])
-      throw new RangeError(`${caller}: ${explained['mrope_section']}`)
-    throw new RangeError(
+    if (parameters['mrope_section']) throw rangeError(`${caller}: ${explained['mrope_section']}`)
+    throw rangeError(
       `${caller}: rope_type must be default, linear, dynamic, yarn, llama3, longrope or proportional, got ${JSON.stringify(type)}`,
     )
   }
@@ -121,7 +121,7 @@ export function scaledRope(
         return { type: 'ntk', ...shape, factor: number('alpha') }
       }
       if (parameters['alpha']) {
-        throw new RangeError(`${caller}: the setting alpha is understood of Hunyuan models only`)
+        throw rangeError(`${caller}: the setting alpha is understood of Hunyuan models only`)
       }
       return { type, ...shape, factor: number('factor'), trainedLength: maximum() }
     case 'yarn':

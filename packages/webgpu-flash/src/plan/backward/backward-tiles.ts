@@ -1,6 +1,7 @@
 // How the backward kernels' tiles fit a device. Both kernels have one shape: a workgroup owns rows of
 // the gradient it sums (queries for dQ, keys for dK and dV) and visits columns of the other tokens,
 // making two score products and one or two weighted sums with each.
+import { rangeError } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../../kernels/tile/source.ts'
 import { teamMemory } from './team-memory.ts'
@@ -228,5 +229,5 @@ export function checkBackwardTile(
   gradients: GradientRows = 'key',
 ): void {
   const problem = backwardTileProblem(tile, { headDim, valueDim }, limits, gradients)
-  if (problem !== undefined) throw new RangeError(`${caller}: ${problem}`)
+  if (problem !== undefined) throw rangeError(`${caller}: ${problem}`)
 }

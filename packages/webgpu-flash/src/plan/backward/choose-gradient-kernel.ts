@@ -1,5 +1,6 @@
 // Which kernel computes a gradient, with which tile: the caller's choice, else what was measured on this
 // device, else subgroup matrices where they are, else plain WGSL.
+import { rangeError } from '@attn/core'
 import type { ScoreModifier } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'
@@ -57,7 +58,7 @@ export function chooseGradientKernel(
     const choice = chooseTile(gradients, forward, own, limits, teams, why)
     checkBackwardTile(caller, choice.tile, headDim, valueDim, limits, gradients)
     if (tables && choice.tile.teams === 2) {
-      throw new RangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
+      throw rangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
     }
     return choice
   }
@@ -65,7 +66,7 @@ export function chooseGradientKernel(
   const problem = matrixProblem(forward, modifiers, tables)
   if (given && 'matrix' in given) {
     const why = problem ?? matrixTileProblem(forward, gradients, given, capabilities)
-    if (why !== undefined) throw new RangeError(`${caller}: ${why}`)
+    if (why !== undefined) throw rangeError(`${caller}: ${why}`)
     return chosenMatrix(forward, gradients, given, { kind: 'given' }, tiled)
   }
   const plannedTile = forward.dtype === 'float16' ? plannedMatrixTile : plannedSplitTile

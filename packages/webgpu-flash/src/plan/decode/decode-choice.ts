@@ -1,5 +1,5 @@
 // When a call goes to the decode kernel: few queries, or lengths that come with each call.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, typeError, UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { mostDecodedQueries, planDecode } from './decode-plan.ts'
 import type { DecodePlan, DecodeProblem } from './decode-plan.ts'
@@ -20,15 +20,15 @@ export interface DecodeDecision {
  */
 export function checkLengthsOption({ lengths = 'plan', ...options }: PlanOptions): boolean {
   if (lengths !== 'plan' && lengths !== 'call') {
-    throw new TypeError(`flash.plan: lengths must be plan or call, got ${String(lengths)}`)
+    throw typeError(`flash.plan: lengths must be plan or call, got ${String(lengths)}`)
   }
   if (lengths === 'plan') return false
   for (const name of ['keyLengths', 'queryOffset', 'sequences', 'tile'] as const) {
     if (options[name] !== undefined) {
-      throw new RangeError(`flash.plan: ${name} cannot be given here with lengths 'call'`)
+      throw rangeError(`flash.plan: ${name} cannot be given here with lengths 'call'`)
     }
   }
-  if (options.training) throw new RangeError(`flash.plan: training needs lengths 'plan', got call`)
+  if (options.training) throw rangeError(`flash.plan: training needs lengths 'plan', got call`)
   return true
 }
 

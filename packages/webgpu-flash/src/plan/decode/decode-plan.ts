@@ -1,7 +1,7 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tile, into how many
 // parts keys are cut, and which chunks of keys a call's rows see at all.
 import { elementBytes } from '../../gpu-tensor.ts'
-import { blockMapRow, withDefaults } from '@attn/core'
+import { blockMapRow, rangeError, withDefaults } from '@attn/core'
 import type {
   AttentionShape,
   BlockMap,
@@ -108,18 +108,18 @@ function checkTile(tile: DecodeTile, { bytes }: DecodeMemory, { limits, subgroup
     (size) => size >= 1 && Number.isInteger(Math.log2(size)),
   )
   if (!whole || lanes > threads || (rows * keysAhead) % 4 !== 0) {
-    throw new RangeError('flash.plan: the sizes of the tile do not divide; see DecodeTile')
+    throw rangeError('flash.plan: the sizes of the tile do not divide; see DecodeTile')
   }
   if (
     bytes > limits.maxComputeWorkgroupStorageSize ||
     threads > limits.maxComputeInvocationsPerWorkgroup
   ) {
-    throw new RangeError(
+    throw rangeError(
       `flash.plan: the tile needs ${bytes} bytes of workgroup memory and ${threads} threads, the device has maxComputeWorkgroupStorageSize=${limits.maxComputeWorkgroupStorageSize} and maxComputeInvocationsPerWorkgroup=${limits.maxComputeInvocationsPerWorkgroup}`,
     )
   }
   if (shuffles && !(subgroups && subgroups.minimum >= lanes)) {
-    throw new RangeError(
+    throw rangeError(
       `flash.plan: the tile shuffles among ${lanes} lanes, the device has subgroups of ${subgroups?.minimum ?? 0}`,
     )
   }

@@ -1,6 +1,6 @@
 // The kernel and tile of a forward pass: the caller's, else the one measured on this device, else the
 // model's choice.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, UnsupportedError } from '@attn/core'
 import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { chooseMatrixTile, whyNoMatrixTile } from './matrix-tile.ts'
@@ -122,5 +122,5 @@ function tileProblem(
 
 function checkTile(tile: ForwardTile, valueDim: number, capabilities: Capabilities): void {
   const problem = tileProblem(tile, valueDim, capabilities)
-  if (problem !== undefined) throw new RangeError(`flash.plan: ${problem}`)
+  if (problem !== undefined) throw rangeError(`flash.plan: ${problem}`)
 }

@@ -1,5 +1,6 @@
 // How the forward kernel's tiles fit a device: candidate tiles, the workgroup memory each needs,
 // and the choice among them. Memory is counted in vectors of four float32 (16 bytes).
+import { rangeError } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../../kernels/tile/source.ts'
 import { rankTiles } from '../tile-cost.ts'
@@ -181,7 +182,7 @@ function tileWork(tile: ForwardTile, headDim: number, valueDim: number): TileWor
 export function chooseTile(shape: AttentionShape, limits: WorkgroupLimits): ForwardTile {
   const [best] = rankedTiles(shape, limits)
   if (best) return best
-  throw new RangeError(`flash.plan: no tile fits the device for valueDim=${shape.valueDim}`)
+  throw rangeError(`flash.plan: no tile fits the device for valueDim=${shape.valueDim}`)
 }
 
 /** The least multiple of `step` that is not below `value`. */

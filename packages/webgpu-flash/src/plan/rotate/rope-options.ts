@@ -2,7 +2,7 @@
 // stand.
 import { packedRow } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, typeError } from '@attn/core'
 import type {
   AttentionOptions,
   AttentionShape,
@@ -109,16 +109,16 @@ export function resolveRope(
 ): ResolvedRope | undefined {
   if (rope === undefined) return undefined
   if (typeof rope !== 'object' || rope === null) {
-    throw new TypeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
+    throw typeError(`${caller}: rope must be a rotary embedding, got ${typeof rope}`)
   }
   const sides: RopeSides = 'inverseFrequencies' in rope ? { query: rope, key: rope } : rope
   checkOptions(`${caller}: rope`, sides, ropeSides)
   const { gap = 'kept' } = sides
   if (gap !== 'kept' && gap !== 'closed') {
-    throw new TypeError(`${caller}: rope.gap must be kept or closed, got ${String(gap)}`)
+    throw typeError(`${caller}: rope.gap must be kept or closed, got ${String(gap)}`)
   }
   if (gap === 'closed' && !(lengthsPerCall && sides.query && sides.key)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: rope.gap closed needs lengths 'call', and both query and key turned by the plan`,
     )
   }
@@ -126,13 +126,13 @@ export function resolveRope(
     (name) => sides[name] !== undefined,
   )
   if (lengthsPerCall && given) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: with lengths 'call' rope turns by the positions of each call, got ${given}`,
     )
   }
   const { query, key, queryPositions, keyPositions = sequences?.keyPositions ?? 0 } = sides
   if (!query && !key) {
-    throw new RangeError(`${caller}: rope needs an embedding for query, key or both, got neither`)
+    throw rangeError(`${caller}: rope needs an embedding for query, key or both, got neither`)
   }
   const side = (
     name: 'query' | 'key',

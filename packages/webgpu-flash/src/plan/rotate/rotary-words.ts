@@ -1,6 +1,6 @@
 // A rotary embedding and the positions of rows in the numbers a kernel multiplies: turns and positions
 // with 32 and 64 bits after the point, in which angles are exact however long the sequence is.
-import { numbersOf } from '@attn/core'
+import { numbersOf, rangeError, typeError } from '@attn/core'
 import type { IntegerList, RotaryEmbedding } from '@attn/core'
 
 /**
@@ -33,21 +33,21 @@ const most = 2 ** 31
 export function checkRotary(caller: string, rotary: RotaryEmbedding, headDim: number): void {
   const { inverseFrequencies, attentionFactor, layout, rotaryDim } = rotary ?? {}
   if (!Number.isInteger(rotaryDim) || rotaryDim < 0 || rotaryDim % 2 !== 0 || rotaryDim > headDim) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: rotaryDim must be even and at most headDim=${headDim}, got ${rotaryDim}`,
     )
   }
   if (inverseFrequencies?.length !== rotaryDim / 2) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: need rotaryDim / 2 = ${rotaryDim / 2} inverseFrequencies, got ${inverseFrequencies?.length}`,
     )
   }
   if (layout !== 'half' && layout !== 'interleaved') {
-    throw new TypeError(`${caller}: layout must be half or interleaved, got ${String(layout)}`)
+    throw typeError(`${caller}: layout must be half or interleaved, got ${String(layout)}`)
   }
   for (const value of [attentionFactor, ...Array.from(inverseFrequencies)]) {
     if (!Number.isFinite(value) || Math.abs(value) >= most) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: attentionFactor and inverseFrequencies must be finite numbers below 2^31, got ${value}`,
       )
     }
@@ -88,7 +88,7 @@ export function positionWords(
   if (typeof positions === 'number') return offsetWords(caller, [positions], length)
   const { length: count } = positions
   if (count !== length && count !== batch * length) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: positions must be an offset, or length = ${length} or batch * length = ${batch * length} numbers, got ${count}`,
     )
   }
@@ -119,7 +119,7 @@ function fixedPoint(
   for (let index = 0; index < positions.length; index++) {
     const position = positions[index]!
     if (!(position > -most && position + reach <= most)) {
-      throw new RangeError(`${caller}: positions must be numbers within 2^31, got ${position}`)
+      throw rangeError(`${caller}: positions must be numbers within 2^31, got ${position}`)
     }
     const whole = Math.floor(position)
     words[2 * index] = whole

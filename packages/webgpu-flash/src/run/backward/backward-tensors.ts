@@ -1,5 +1,5 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
-import { checkOptions, contiguousStrides } from '@attn/core'
+import { checkOptions, contiguousStrides, rangeError, shapeError } from '@attn/core'
 import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
 import { isPackedInWords } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
@@ -126,9 +126,7 @@ export function checkBackwardTensors(
   const { heads, queryLength } = plan.shape
   const { strides } = tensors.logSumExp
   if (strides.join() !== [heads * queryLength, queryLength, 1].join()) {
-    throw new RangeError(
-      `${caller}: logSumExp must be contiguous, got strides [${strides.join(', ')}]`,
-    )
+    throw shapeError(`${caller}: logSumExp must be contiguous, got strides [${strides.join(', ')}]`)
   }
   for (const [table, gradient] of tensors.dTables ?? []) {
     checkTensor(`${caller}: gradient of table ${table.name}`, gradient, table.shape, 'float32')
@@ -143,7 +141,7 @@ export function checkBackwardTensors(
       (candidate) => candidate !== name && tensors[candidate]?.storage === view.storage,
     )
     if (other) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: ${name} must have a buffer of its own, but shares that of ${other}`,
       )
     }

@@ -1,4 +1,5 @@
 // What a library and its plans know of gradients before what they need is loaded.
+import { typeError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { BackwardExplanation } from '../../plan/backward/explain-backward.ts'
 import type { BackwardTiles } from '../../plan/backward/gradient-passes.ts'
@@ -56,15 +57,16 @@ export async function loadTraining(): Promise<Training> {
  */
 export function loadedTraining(caller: string, training: Training | undefined): Training {
   if (training) return training
-  throw new TypeError(
+  throw typeError(
     `${caller}: training: true needs a library made by createFlashAttention({ training: true }), which loads what gradients need before; flash.attentionBackward loads it by itself`,
+    'ATTN_TRAINING',
   )
 }
 
 /** The backward half of a plan that was made without. */
 export function withoutBackward(): OwnedPlanBackward {
   const refuse = (name: string) => (): never => {
-    throw new TypeError(`plan.${name}: the plan must be made with training: true`)
+    throw typeError(`plan.${name}: the plan must be made with training: true`, 'ATTN_TRAINING')
   }
   return {
     backward: refuse('backward'),

@@ -1,5 +1,6 @@
 // Where the queries of a call over a cache stand. Queries come in the rows of the tokens that were just
 // appended, and prompts of unequal lengths are padded: their last rows are not their sequence's last tokens.
+import { rangeError } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import type { AppendedRows } from './append-words.ts'
 
@@ -32,7 +33,7 @@ export function appendedOffsets(
 ): readonly number[] | undefined {
   if (queryLength <= whole) return undefined
   if (queryLength === rows) return starts
-  throw new RangeError(
+  throw rangeError(
     `${caller}: the cache was last given ${rows} rows with padding, so it cannot tell where ${queryLength} queries stand; give queryOffset, the position of each sequence's first query`,
   )
 }

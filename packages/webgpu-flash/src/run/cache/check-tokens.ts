@@ -1,5 +1,5 @@
 // Tokens that are to be appended, checked before anything happens.
-import { checkOptions, numbersOf } from '@attn/core'
+import { checkOptions, numbersOf, rangeError, shapeError, typeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { checkTensor } from '../forward/forward-tensors.ts'
 import type { CacheSizes } from './cache-buffers.ts'
@@ -34,14 +34,14 @@ export function checkTokens(
   const rows = key?.shape?.[2] ?? 0
   checkTensor(`${caller}: key`, key, [batch, kvHeads, rows, dims.key], dtype)
   checkTensor(`${caller}: value`, value, [batch, kvHeads, rows, dims.value], dtype)
-  if (rows < 1) throw new RangeError(`${caller}: need at least one token, got ${rows}`)
+  if (rows < 1) throw rangeError(`${caller}: need at least one token, got ${rows}`)
   if (padding !== 'right' && padding !== 'left') {
-    throw new TypeError(`${caller}: padding must be left or right, got ${String(padding)}`)
+    throw typeError(`${caller}: padding must be left or right, got ${String(padding)}`)
   }
   const all = perSequence(caller, 'counts', counts ?? rows, batch)
   for (const count of all) {
     if (count < 0 || count > rows) {
-      throw new RangeError(`${caller}: counts must lie in 0..${rows}, got ${count}`)
+      throw rangeError(`${caller}: counts must lie in 0..${rows}, got ${count}`)
     }
   }
   if (depths !== undefined) checkDepths(caller, depths, rows)
@@ -50,13 +50,13 @@ export function checkTokens(
 
 function checkDepths(caller: string, depths: ArrayLike<number>, rows: number): void {
   if (depths?.length !== rows) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: depths needs one number for each of ${rows} rows, got ${depths?.length}`,
     )
   }
   for (const depth of Array.from(depths)) {
     if (!Number.isInteger(depth) || depth < 0 || depth >= rows) {
-      throw new RangeError(`${caller}: depths must be integers in 0..${rows - 1}, got ${depth}`)
+      throw rangeError(`${caller}: depths must be integers in 0..${rows - 1}, got ${depth}`)
     }
   }
 }
@@ -75,18 +75,16 @@ export function checkShare(
 ): void {
   for (const sequence of [from, to]) {
     if (!(sequence in lengths)) {
-      throw new RangeError(
-        `${caller}: sequences must lie in 0..${lengths.length - 1}, got ${sequence}`,
-      )
+      throw rangeError(`${caller}: sequences must lie in 0..${lengths.length - 1}, got ${sequence}`)
     }
   }
   if (from === to || lengths[to] !== 0) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: sequence ${to} must hold nothing, and not be the one that is shared, got ${lengths[to]} tokens`,
     )
   }
   if (!Number.isInteger(length) || length! < 0 || length! > lengths[from]!) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: length must lie in 0..${lengths[from]}, what sequence ${from} holds, got ${length}`,
     )
   }

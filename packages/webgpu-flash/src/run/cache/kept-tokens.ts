@@ -1,5 +1,6 @@
 // Which of the tokens appended last stay, and where they move to: the accepted path of a draft tree
 // (SpecInfer, arXiv 2305.09781).
+import { rangeError, shapeError, typeError } from '@attn/core'
 import type { AppendedRows } from './append-words.ts'
 import type { CachePlaces } from './places.ts'
 import type { RowMove } from './row-mover.ts'
@@ -28,7 +29,7 @@ export function keptTokens(
   places: CachePlaces,
 ): KeptTokens {
   if (last === undefined) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: needs tokens that were appended last, but since the last append tokens were forgotten`,
     )
   }
@@ -38,17 +39,17 @@ export function keptTokens(
     const [start, count] = [last.starts[sequence]!, last.counts[sequence]!]
     list.forEach((index, at) => {
       if (!Number.isInteger(index) || index < 0 || index >= count) {
-        throw new RangeError(
+        throw rangeError(
           `${caller}: sequence ${sequence} was given ${count} tokens last, of which indices are 0..${count - 1}, got ${index}`,
         )
       }
       if (at > 0 && index <= list[at - 1]!) {
-        throw new RangeError(
+        throw rangeError(
           `${caller}: indices must ascend, as tokens of a path do, got ${index} after ${list[at - 1]}`,
         )
       }
       if (!places.holds(sequence, start + index)) {
-        throw new RangeError(`${caller}: the ring has no longer token ${index} of the last append`)
+        throw rangeError(`${caller}: the ring has no longer token ${index} of the last append`)
       }
     })
     lengths[sequence] = start + list.length
@@ -61,12 +62,12 @@ export function keptTokens(
 
 function listsOf(caller: string, indices: KeptIndices, batch: number): number[][] {
   if (typeof indices?.length !== 'number') {
-    throw new TypeError(`${caller}: needs a list of indices, got ${typeof indices}`)
+    throw typeError(`${caller}: needs a list of indices, got ${typeof indices}`)
   }
   const given = Array.from(indices as ArrayLike<number | ArrayLike<number>>)
   if (given.length > 0 && given.every((each) => typeof each === 'object')) {
     if (given.length !== batch) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: needs a list for each of ${batch} sequences, got ${given.length}`,
       )
     }

@@ -1,7 +1,7 @@
 // What a cache of keys and values is to its callers: appended in place, each sequence at its own length,
 // turned by positions on the way in. A plan with `lengths: 'call'` serves while it grows.
 import { isDType } from '../../gpu-tensor.ts'
-import { checkOptions, numbersOf } from '@attn/core'
+import { checkOptions, numbersOf, rangeError, shapeError, typeError } from '@attn/core'
 import type { DType, IntegerList, OptionNames, QuantizedType, RotaryEmbedding } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
@@ -204,12 +204,13 @@ export function checkCacheOptions(
   const { dtype, rope, headDim, ring, capacity } = options
   for (const name of ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity'] as const) {
     if (!Number.isInteger(options[name]) || options[name] < 1) {
-      throw new RangeError(`flash.cache: ${name} must be a positive integer, got ${options[name]}`)
+      throw rangeError(`flash.cache: ${name} must be a positive integer, got ${options[name]}`)
     }
   }
   if (!isDType(dtype)) {
-    throw new TypeError(
+    throw typeError(
       `flash.cache: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+      'ATTN_DTYPE',
     )
   }
   if (rope !== undefined) checkRotary('flash.cache: rope', rope, headDim)
@@ -217,11 +218,11 @@ export function checkCacheOptions(
   if (options.pages !== undefined) {
     checkPages(options.pages)
     if (ring !== undefined) {
-      throw new RangeError('flash.cache: a ring has rows of its own; give ring or pages')
+      throw rangeError('flash.cache: a ring has rows of its own; give ring or pages')
     }
   }
   if (options.model !== undefined && typeof options.model !== 'string') {
-    throw new TypeError(`flash.cache: model must be a text, got ${typeof options.model}`)
+    throw typeError(`flash.cache: model must be a text, got ${typeof options.model}`)
   }
   const { key, value } = quantizedParts(options.quantized)
   for (const [name, type] of [
@@ -229,7 +230,7 @@ export function checkCacheOptions(
     ['valueDim', value],
   ] as const) {
     if (type !== undefined && options[name] % 32 !== 0) {
-      throw new RangeError(
+      throw shapeError(
         `flash.cache: ${name} must be a multiple of 32 to be quantized, got ${options[name]}`,
       )
     }
@@ -247,9 +248,7 @@ export function quantizedParts(given: KeyValueCacheOptions['quantized']): Quanti
   checkOptions('flash.cache: quantized', parts, { key: true, value: true })
   for (const [name, type] of Object.entries(parts)) {
     if (type !== 'q8_0' && type !== 'q4_0') {
-      throw new TypeError(
-        `flash.cache: quantized.${name} must be q8_0 or q4_0, got ${String(type)}`,
-      )
+      throw typeError(`flash.cache: quantized.${name} must be q8_0 or q4_0, got ${String(type)}`)
     }
   }
   return parts
@@ -270,13 +269,13 @@ export function perSequence(
   const list =
     typeof given === 'number' ? Array.from({ length: batch }, () => given) : numbersOf(given)
   if (list.length !== batch) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: ${name} needs one number for each of ${batch} sequences, got ${list.length}`,
     )
   }
   return Int32Array.from(list, (value) => {
     if ((value | 0) !== value) {
-      throw new RangeError(`${caller}: ${name} must be integers, got ${value}`)
+      throw rangeError(`${caller}: ${name} must be integers, got ${value}`)
     }
     return value
   })

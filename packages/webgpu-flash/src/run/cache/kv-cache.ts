@@ -1,5 +1,6 @@
 // A cache of keys and values on a device. Appending is the rotation of new rows into those of the cache,
 // or their copy, each sequence from its own length on.
+import { rangeError, typeError } from '@attn/core'
 import type { RotaryEmbedding } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -84,7 +85,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
 
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
-    if (destroyed) throw new TypeError(`${caller}: the cache was destroyed`)
+    if (destroyed) throw typeError(`${caller}: the cache was destroyed`, 'ATTN_DESTROYED')
   }
   /** Which rows are to be appended where, once all is found to fit. */
   const rowsOf = (caller: string, tokens: CacheTokens): AppendedRows => {
@@ -147,7 +148,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     },
     length: (sequence = 0) => {
       if (!(sequence in lengths)) {
-        throw new RangeError(`cache.length: sequence must lie in 0..${batch - 1}, got ${sequence}`)
+        throw rangeError(`cache.length: sequence must lie in 0..${batch - 1}, got ${sequence}`)
       }
       return lengths[sequence]!
     },
@@ -201,7 +202,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
       const wanted = perSequence('cache.truncate', 'lengths', left, batch)
       wanted.forEach((length, sequence) => {
         if (length < 0 || length > lengths[sequence]!) {
-          throw new RangeError(
+          throw rangeError(
             `cache.truncate: sequence ${sequence} holds ${lengths[sequence]} tokens, got ${length}`,
           )
         }
@@ -213,12 +214,12 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
       checkUsable('cache.grow')
       const { capacity } = stored
       if (ring || pages) {
-        throw new TypeError(
+        throw typeError(
           `cache.grow: ${ring ? 'a ring keeps its size' : 'pages are as many as there were'}; make a cache with a larger capacity`,
         )
       }
       if (!Number.isInteger(wanted) || wanted < capacity) {
-        throw new RangeError(
+        throw rangeError(
           `cache.grow: capacity must be an integer of at least ${capacity}, got ${wanted}`,
         )
       }
@@ -233,7 +234,7 @@ export function createKeyValueCache(host: PlanHost, options: KeyValueCacheOption
     share: (from, to, length) => {
       checkUsable('cache.share')
       if (!paged) {
-        throw new TypeError('cache.share: needs pages, got a cache without; flash.cache({ pages })')
+        throw typeError('cache.share: needs pages, got a cache without; flash.cache({ pages })')
       }
       checkShare('cache.share', lengths, from, to, length)
       paged.share(from, to, length ?? lengths[from]!)

@@ -1,6 +1,6 @@
 // Pages: sequences of any lengths share one supply of memory, and sequences that begin alike share the pages of
 // their beginning until one of them writes to it (PagedAttention, arXiv 2309.06180).
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, typeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import type { PagePlaces } from '../../plan/decode/key-places.ts'
 import type { CachePlaces, PlacedAppend } from './places.ts'
@@ -32,15 +32,15 @@ const pageOptions: OptionNames<PageOptions> = { pageSize: true, count: true }
  */
 export function checkPages(pages: PageOptions): void {
   if (typeof pages !== 'object' || pages === null) {
-    throw new TypeError(`flash.cache: pages must be { pageSize, count }, got ${String(pages)}`)
+    throw typeError(`flash.cache: pages must be { pageSize, count }, got ${String(pages)}`)
   }
   checkOptions('flash.cache: pages', pages, pageOptions)
   const { pageSize = 64, count } = pages
   if (!Number.isInteger(pageSize) || pageSize < 1 || !Number.isInteger(Math.log2(pageSize))) {
-    throw new RangeError(`flash.cache: pages.pageSize must be a power of two, got ${pageSize}`)
+    throw rangeError(`flash.cache: pages.pageSize must be a power of two, got ${pageSize}`)
   }
   if (!Number.isInteger(count) || count < 1) {
-    throw new RangeError(`flash.cache: pages.count must be a positive integer, got ${count}`)
+    throw rangeError(`flash.cache: pages.count must be a positive integer, got ${count}`)
   }
 }
 
@@ -93,15 +93,17 @@ export function createPagePlaces(
     checkAppend: (caller, lengths, counts) => {
       counts.forEach((added, sequence) => {
         if (lengths[sequence]! + added > capacity) {
-          throw new RangeError(
+          throw rangeError(
             `${caller}: sequence ${sequence} holds ${lengths[sequence]} of ${capacity} tokens, got ${added} more`,
+            'ATTN_CACHE_FULL',
           )
         }
       })
       const wanted = needed(lengths, counts)
       if (wanted > free.length) {
-        throw new RangeError(
+        throw rangeError(
           `${caller}: needs ${wanted} pages of ${pageSize} tokens, of which ${free.length} are free; cache.truncate frees those of sequences that ended`,
+          'ATTN_CACHE_FULL',
         )
       }
     },
@@ -144,7 +146,7 @@ export function createPagePlaces(
     checkRestore: (caller, lengths) => {
       const wanted = lengths.reduce((sum, length) => sum + pagesOf(length), 0)
       if (wanted > count) {
-        throw new RangeError(`${caller}: needs ${wanted} pages of ${pageSize} tokens, got ${count}`)
+        throw rangeError(`${caller}: needs ${wanted} pages of ${pageSize} tokens, got ${count}`)
       }
     },
     restore: (lengths) => {

@@ -1,4 +1,5 @@
 // Which row of a cache's buffers a token lies in: the account that `append`, `truncate` and the rest keep.
+import { rangeError } from '@attn/core'
 import type { RowMove } from './row-mover.ts'
 import type { RowRun } from './saved-cache.ts'
 import type { KeyPlaces, PlacesText } from '../../plan/decode/key-places.ts'
@@ -57,8 +58,9 @@ export function createRowPlaces(capacity: () => number): CachePlaces {
     checkAppend: (caller, lengths, counts) =>
       counts.forEach((count, sequence) => {
         if (lengths[sequence]! + count > capacity()) {
-          throw new RangeError(
+          throw rangeError(
             `${caller}: the cache is full: sequence ${sequence} holds ${lengths[sequence]} of ${capacity()} tokens, got ${count} more; cache.grow or cache.truncate makes room`,
+            'ATTN_CACHE_FULL',
           )
         }
       }),

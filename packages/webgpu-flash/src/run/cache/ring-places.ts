@@ -1,5 +1,5 @@
 // A ring: the first tokens stay, the newest take the rows of the oldest, and memory stays what it is.
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, typeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import { ringRow } from '../../plan/decode/key-places.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
@@ -22,18 +22,18 @@ const ringOptions: OptionNames<RingOptions> = { window: true, sinks: true }
  */
 export function checkRing(ring: RingOptions, capacity: number): void {
   if (typeof ring !== 'object' || ring === null) {
-    throw new TypeError(`flash.cache: ring must be { window, sinks }, got ${String(ring)}`)
+    throw typeError(`flash.cache: ring must be { window, sinks }, got ${String(ring)}`)
   }
   checkOptions('flash.cache: ring', ring, ringOptions)
   const { window, sinks = 0 } = ring
   if (!Number.isInteger(window) || window < 1) {
-    throw new RangeError(`flash.cache: ring.window must be a positive integer, got ${window}`)
+    throw rangeError(`flash.cache: ring.window must be a positive integer, got ${window}`)
   }
   if (!Number.isInteger(sinks) || sinks < 0) {
-    throw new RangeError(`flash.cache: ring.sinks must be an integer of at least 0, got ${sinks}`)
+    throw rangeError(`flash.cache: ring.sinks must be an integer of at least 0, got ${sinks}`)
   }
   if (capacity < window + sinks) {
-    throw new RangeError(
+    throw rangeError(
       `flash.cache: capacity must hold ring.window + ring.sinks = ${window + sinks} tokens, got ${capacity}`,
     )
   }
@@ -55,8 +55,9 @@ export function createRingPlaces(
     checkAppend: (caller, lengths, counts) =>
       counts.forEach((count, sequence) => {
         if (lengths[sequence]! + count > 2 ** 31 - 1) {
-          throw new RangeError(
+          throw rangeError(
             `${caller}: positions must be below 2^31, but sequence ${sequence} holds ${lengths[sequence]} tokens, got ${count} more`,
+            'ATTN_CACHE_FULL',
           )
         }
       }),
@@ -71,7 +72,7 @@ export function createRingPlaces(
         const first = oldest(sequence)
         // A sequence as long as its sinks begins anew.
         if (length > sinks && first > sinks && length - window + 1 < first) {
-          throw new RangeError(
+          throw rangeError(
             `${caller}: the ring holds what sequence ${sequence} sees at lengths from ${first + window - 1} on, and at most ${sinks}, got ${length}; a larger capacity keeps more`,
           )
         }

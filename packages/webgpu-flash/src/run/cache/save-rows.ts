@@ -1,4 +1,5 @@
 // Saving and restoring on the device: the rows that hold anything, copied together.
+import { rangeError, shapeError, typeError } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { Held } from './cache-buffers.ts'
@@ -77,13 +78,14 @@ export function restoreRows(
 ): void {
   const caller = 'cache.restore'
   if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError(`${caller}: needs a Uint8Array, got ${typeof bytes}`)
+    throw typeError(`${caller}: needs a Uint8Array, got ${typeof bytes}`)
   }
   const { tokens, data } = readSaved(caller, bytes, layout)
   const rows = tokens.held.reduce((most, count) => Math.max(most, count), 0)
   if (rows > capacity) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: a sequence of ${rows} tokens was saved, this cache has room for ${capacity}`,
+      'ATTN_CACHE_FULL',
     )
   }
   const rowBytes = ({ shape, strides, dtype }: Held['key']): number =>
@@ -91,7 +93,7 @@ export function restoreRows(
   const expected =
     tokens.held.reduce((sum, count) => sum + count, 0) * (rowBytes(held.key) + rowBytes(held.value))
   if (data.length !== expected) {
-    throw new RangeError(`${caller}: needs ${expected} bytes of rows, got ${data.length}`)
+    throw shapeError(`${caller}: needs ${expected} bytes of rows, got ${data.length}`)
   }
   const saved = Int32Array.from(tokens.lengths)
   places.checkRestore(caller, saved)

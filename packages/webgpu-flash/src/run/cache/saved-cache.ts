@@ -1,6 +1,7 @@
 // A cache as bytes, for a file or a database: a header that says what it is of, and the rows that hold
 // anything, of keys and then of values, each by sequence and head. Rows go in the order of their tokens, so that
 // what was saved from one place can be restored to another; a ring's go as they lie.
+import { rangeError, typeError } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 
@@ -51,11 +52,11 @@ export function readSaved(
 ): { readonly tokens: SavedTokens; readonly data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < headBytes || view.getUint32(0, true) !== magic) {
-    throw new TypeError(`${caller}: these bytes are not a saved cache`)
+    throw typeError(`${caller}: these bytes are not a saved cache`)
   }
   const written = view.getUint32(4, true)
   if (written !== version) {
-    throw new RangeError(`${caller}: the bytes are of version ${written}, this reads ${version}`)
+    throw rangeError(`${caller}: the bytes are of version ${written}, this reads ${version}`)
   }
   const textBytes = view.getUint32(8, true)
   const header = JSON.parse(
@@ -64,7 +65,7 @@ export function readSaved(
   for (const name of new Set([...Object.keys(layout), ...Object.keys(header.layout)])) {
     const [saved, own] = [header.layout[name], layout[name]].map((value) => JSON.stringify(value))
     if (saved !== own) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: the saved cache has ${name} ${saved ?? 'unset'}, this one ${own ?? 'unset'}`,
       )
     }

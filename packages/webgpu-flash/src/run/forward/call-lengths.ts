@@ -1,5 +1,5 @@
 // The lengths of a call, where these come with it: how many keys count, and where its queries stand.
-import { resolveOptions, slice } from '@attn/core'
+import { rangeError, resolveOptions, slice } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
@@ -26,7 +26,7 @@ export function callLengths(
   if (!decode?.lengthsPerCall) {
     for (const [name, given] of Object.entries({ keyLengths, queryOffset, places })) {
       if (given !== undefined) {
-        throw new RangeError(
+        throw rangeError(
           `${caller}: ${name} belongs to the plan, got one for the call; plan with lengths: 'call'`,
         )
       }
@@ -34,15 +34,15 @@ export function callLengths(
     return undefined
   }
   if (keyLengths === undefined) {
-    throw new RangeError(`${caller}: a plan with lengths: 'call' needs keyLengths, got none`)
+    throw rangeError(`${caller}: a plan with lengths: 'call' needs keyLengths, got none`)
   }
   if (keysTurned && rope?.key) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: the cache turned its keys as they came, and the plan would turn them once more; plan with rope: { query }`,
     )
   }
   if (inputs.quantized?.key && rope?.key) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: quantised keys are not turned when they are read; flash.cache({ rope }) turns them before`,
     )
   }
@@ -71,7 +71,7 @@ function checkPlaces(
     keyLengths.forEach((length, sequence) => {
       const held = (places.tables[sequence]?.length ?? 0) * places.pageSize
       if (length > held) {
-        throw new RangeError(
+        throw rangeError(
           `${caller}: the pages of sequence ${sequence} hold ${held} tokens, got keyLengths ${length}`,
         )
       }
@@ -82,7 +82,7 @@ function checkPlaces(
     const needed = offset - places.window + 1
     const oldest = places.oldest[sequence]!
     if (oldest > places.sinks && needed < oldest) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: a query at position ${offset} sees keys from position ${Math.max(needed, places.sinks)} on, of which the ring has lost those before ${oldest}; append fewer tokens at a time, or make the cache with a larger capacity`,
       )
     }

@@ -1,6 +1,14 @@
 // The tensors of a forward pass: what a plan expects of them, and how they can be read.
 import { isPackedInWords } from '../../codegen/access.ts'
-import { checkOptions, checkView, extent, isWritable } from '@attn/core'
+import {
+  checkOptions,
+  checkView,
+  extent,
+  isWritable,
+  rangeError,
+  shapeError,
+  typeError,
+} from '@attn/core'
 import type { IntegerList, OptionNames, Optional, QuantizedType, Table } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
@@ -147,7 +155,7 @@ export function checkTensors(
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { quantized = {} } = tensors
   if (!decode && (quantized.key ?? quantized.value)) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: quantised keys and values are read by plans of up to 16 queries, and of any number with lengths: 'call', got one of ${queryLength} with fixed lengths`,
     )
   }
@@ -175,7 +183,7 @@ export function checkTensors(
   if (output && isPackedInWords(dtype, nativeFloat16)) checkPacked(caller, output)
   for (const [name, view] of Object.entries({ logSumExp, rowMaximum })) {
     if (view && view.strides.join() !== [heads * queryLength, queryLength, 1].join()) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: ${name} must be contiguous, got strides [${view.strides.join(', ')}]`,
       )
     }
@@ -186,7 +194,7 @@ export function checkTensors(
       (candidate) => candidate !== name && tensors[candidate]?.storage === written?.storage,
     )
     if (written && other) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: ${name} must have a buffer of its own, but shares that of ${other}`,
       )
     }
@@ -205,26 +213,27 @@ export function checkTensor(
   dtype: string,
 ): void {
   if (typeof view !== 'object' || view === null) {
-    throw new TypeError(`${what} must be a tensor in a GPUBuffer, got ${String(view)}`)
+    throw typeError(`${what} must be a tensor in a GPUBuffer, got ${String(view)}`)
   }
   if (view.shape?.join() !== shape.join()) {
-    throw new RangeError(
+    throw shapeError(
       `${what} must have shape [${shape.join(', ')}], got [${view.shape?.join(', ')}]`,
     )
   }
-  if (view.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${view.dtype}`)
+  if (view.dtype !== dtype)
+    throw typeError(`${what} must be ${dtype}, got ${view.dtype}`, 'ATTN_DTYPE')
   const { storage } = view
   if (typeof storage?.usage !== 'number') {
-    throw new TypeError(`${what} must be in a GPUBuffer; flash.upload makes one of a CPU tensor`)
+    throw typeError(`${what} must be in a GPUBuffer; flash.upload makes one of a CPU tensor`)
   }
   if ((storage.usage & storageUsage) === 0) {
-    throw new RangeError(`${what} needs a buffer with GPUBufferUsage.STORAGE`)
+    throw rangeError(`${what} needs a buffer with GPUBufferUsage.STORAGE`)
   }
   checkView(what, view)
   const [first, last] = extent(view)
   const end = Math.ceil(((last + 1) * elementBytes(view.dtype)) / 4) * 4
   if (first < 0 || end > storage.size) {
-    throw new RangeError(
+    throw shapeError(
       `${what} reaches from element ${first} to ${last}, beyond its buffer of ${storage.size} bytes`,
     )
   }
@@ -237,7 +246,7 @@ export function checkTensor(
  */
 export function checkWritable(what: string, view: GpuTensor): void {
   if (!isWritable(view)) {
-    throw new RangeError(
+    throw shapeError(
       `${what} must have a place of its own for each element, got shape [${view.shape.join(', ')}] with strides [${view.strides.join(', ')}]`,
     )
   }
@@ -251,7 +260,7 @@ export function checkWritable(what: string, view: GpuTensor): void {
 export function checkPacked(caller: string, { strides, offset }: GpuTensor): void {
   const outer = [...strides.slice(0, 3), offset]
   if (strides[3] !== 1 || outer.some((value) => value % 2 !== 0)) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: without shader-f16 a float16 output needs dim stride 1 and other strides and offset even, got strides [${strides.join(', ')}] and offset ${offset}; use plan.createOutputs()`,
     )
   }

@@ -1,6 +1,6 @@
 // The tensors of a merge, checked: parts of one shape, and somewhere to write the whole.
 import { isDType } from '../../gpu-tensor.ts'
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, shapeError, typeError } from '@attn/core'
 import type { OptionNames } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tensors.ts'
@@ -42,11 +42,11 @@ export function checkMerge(
 ): MergeShape {
   if (!Array.isArray(parts) || parts.length === 0) {
     const got = Array.isArray(parts) ? 'none' : `a value of type ${typeof parts}`
-    throw new RangeError(`${caller}: need a list of at least one part, got ${got}`)
+    throw rangeError(`${caller}: need a list of at least one part, got ${got}`)
   }
   const shape = (parts as readonly PartialAttention[])[0]!.output?.shape
   if (shape?.length !== 4) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: output of part 0 must have shape [batch, heads, length, dim], got [${shape?.join(', ')}]`,
     )
   }
@@ -61,7 +61,7 @@ export function checkMerge(
   }
   parts.forEach((part: PartialAttention, index) => {
     for (const name of ['output', 'logSumExp'] as const) {
-      if (!part?.[name]) throw new TypeError(`${caller}: part ${index} has no ${name}`)
+      if (!part?.[name]) throw typeError(`${caller}: part ${index} has no ${name}`)
     }
     check(`part ${index}`, part)
   })
@@ -77,7 +77,7 @@ export function checkMerge(
     const others = parts.slice(inPlace ? 1 : 0).flatMap((part) => [part.output, part.logSumExp])
     const twin = name === 'output' ? logSumExp : output
     if (written && [...others, twin].some((other) => other?.storage === written.storage)) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: ${name} of the result must have a buffer of its own, unless the result is part 0`,
       )
     }

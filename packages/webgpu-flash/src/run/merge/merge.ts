@@ -1,6 +1,6 @@
 // Partial results merged on the device: of a prefix that sequences share and what each has of its own, of
 // the branches of a tree, of the blocks of a ring.
-import { contiguousStrides } from '@attn/core'
+import { contiguousStrides, typeError } from '@attn/core'
 import { packedRow } from '../../codegen/access.ts'
 import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
@@ -137,7 +137,7 @@ export function createMerger(host: PlanHost): Merger {
     encodeMerge: (encoder, parts, into) => {
       errors.checkAlive('flash.encodeMerge')
       if (!into?.output || !into.logSumExp) {
-        throw new TypeError('flash.encodeMerge: need output and logSumExp to write, got none')
+        throw typeError('flash.encodeMerge: need output and logSumExp to write, got none')
       }
       const sizes = checkMerge('flash.encodeMerge', parts, into, native)
       errors.guard('flash.encodeMerge', (call) =>

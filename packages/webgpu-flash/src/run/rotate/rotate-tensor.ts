@@ -1,6 +1,6 @@
 // Rotation of one tensor by itself: keys on their way into a cache, gradients on their way back.
 import { isPackedInWords } from '../../codegen/access.ts'
-import { checkOptions } from '@attn/core'
+import { checkOptions, rangeError, shapeError, typeError } from '@attn/core'
 import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { BufferPool } from '../../device/buffers.ts'
 import { elementBytes, isDType } from '../../gpu-tensor.ts'
@@ -58,13 +58,14 @@ export function rotateTensor(
   const { positions = 0, output } = options
   const { shape, dtype } = input ?? {}
   if (shape?.length !== 4 || shape.includes(0)) {
-    throw new RangeError(
+    throw shapeError(
       `${caller}: need shape [batch, heads, length, dim] without zeros, got [${shape?.join(', ')}]`,
     )
   }
   if (!isDType(dtype)) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: dtype must be float32, float16 or bfloat16, got ${String(dtype)}`,
+      'ATTN_DTYPE',
     )
   }
   const [batch, , length, dim] = shape as [number, number, number, number]
@@ -101,7 +102,7 @@ function checkOutput(
   checkTensor(`${caller}: output`, output, input.shape, input.dtype)
   checkWritable(`${caller}: output`, output)
   if (output.storage === input.storage) {
-    throw new RangeError(
+    throw rangeError(
       `${caller}: output must be in another buffer than the tensor: WebGPU cannot read and write one at once`,
     )
   }

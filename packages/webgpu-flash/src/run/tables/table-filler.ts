@@ -1,5 +1,6 @@
 // The tables of a plan on its device: numbers from the CPU are uploaded once, those that lie in GPU buffers
 // are written behind them by each call.
+import { rangeError, typeError } from '@attn/core'
 import type { Table } from '@attn/core'
 import type { PackedData } from '../../codegen/data-layout.ts'
 import type { GuardedCall } from '../../device/errors.ts'
@@ -81,13 +82,13 @@ export function createPlanTables(
     buffer,
     check: (caller, given) => {
       if (given !== undefined && typeof given?.get !== 'function') {
-        throw new TypeError(
+        throw typeError(
           `${caller}: tables must be a Map from tables to tensors, got ${typeof given}`,
         )
       }
       for (const table of given?.keys() ?? []) {
         if (remote.some((each) => each.table === table)) continue
-        throw new RangeError(
+        throw rangeError(
           `${caller}: no score modifier of the plan reads ${table?.name} from a GPU buffer; give the table of a bias that biasFromGpuTensor made`,
         )
       }

@@ -1,7 +1,7 @@
 // Attention weights of a plan on its device, and the largest score of each row: what the forward pass
 // does not keep is computed again, and only what is asked for.
 import type { Optional } from '@attn/core'
-import { contiguousStrides, elementCount } from '@attn/core'
+import { contiguousStrides, elementCount, typeError } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
@@ -148,7 +148,7 @@ export function bindWeights(
     encodeWeights: (encoder, given) => {
       checkUsable('plan.encodeWeights')
       if (given?.weights === undefined) {
-        throw new TypeError('plan.encodeWeights: weights must be a tensor to write, got none')
+        throw typeError('plan.encodeWeights: weights must be a tensor to write, got none')
       }
       const asked = weightsCall('plan.encodeWeights', plan, given)
       tables.check('plan.encodeWeights', given.tables)

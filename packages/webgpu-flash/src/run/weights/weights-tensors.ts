@@ -1,5 +1,13 @@
 // What a call for attention weights is given, checked and with its defaults filled in.
-import { checkOptions, checkParameters, contiguousStrides, resolveWeights } from '@attn/core'
+import {
+  checkOptions,
+  checkParameters,
+  contiguousStrides,
+  rangeError,
+  resolveWeights,
+  shapeError,
+  typeError,
+} from '@attn/core'
 import type { Optional, OptionNames, ResolvedWeights, WeightsSelection } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -72,12 +80,12 @@ export function weightsCall(
 ): WeightsCall {
   checkOptions(caller, given, names)
   if (given.places) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: weights are by the positions of keys, which do not lie at the rows of theirs in ${given.places.kind === 'ring' ? 'a ring' : 'pages'}`,
     )
   }
   if (given.quantized?.key) {
-    throw new TypeError(
+    throw typeError(
       `${caller}: weights are of keys that are not quantised, got ${given.quantized.key}`,
     )
   }
@@ -100,12 +108,12 @@ export function weightsCall(
     checkTensor(`${caller}: weights`, weights, choice.shape, 'float32')
     checkWritable(`${caller}: weights`, weights)
     if (weights.strides.join() !== contiguousStrides(choice.shape).join()) {
-      throw new RangeError(
+      throw shapeError(
         `${caller}: weights must be contiguous, got strides [${weights.strides.join(', ')}]`,
       )
     }
     if ([query, key, logSumExp].some(({ storage }) => storage === weights.storage)) {
-      throw new RangeError(
+      throw rangeError(
         `${caller}: weights must have a buffer of its own, but shares that of an input`,
       )
     }
