@@ -24,7 +24,7 @@ function splitCases(headDim: number): ConformanceCase[] {
 
 /**
  * A trial for each; none where a device has no matrices, or compiles them for minutes as software does: there
- * test-gpu/backward-split.test.ts runs a few.
+ * test-gpu/backward-matrices.test.ts runs a few.
  */
 export function splitTrials(flash: FlashAttention) {
   const [matrix] = flash.capabilities.subgroupMatrices.filter(

@@ -93,7 +93,7 @@ var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
 var<workgroup> scores: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> gradients: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> weights: array<array<vec4<f16>, 160>, 8>;
-// Whether any thread has met a row that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
 // arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
 var<workgroup> foundStrange: vec4<u32>;
 
@@ -143,10 +143,14 @@ fn mapPlane(batch: u32, head: u32) -> u32 {
   return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
 }
 
-fn anyStrange(halves: vec4<f16>) -> bool {
-  let words = bitcast<vec2<u32>>(halves);
-  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
-  return any(exponents == vec4<u32>(0x7c00u));
+const hiddenBits = 0xff800000u; // a score of -Infinity
+
+fn anyStrange(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+fn allNaN(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
 
 @compute @workgroup_size(256)
@@ -160,6 +164,7 @@ fn main(
   let thread = subgroup * 32u + lane;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
+  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
@@ -217,8 +222,6 @@ fn main(
   var dKey0_1 = Result();
   var dKey0_2 = Result();
   var dKey0_3 = Result();
-  var strange = false;
-  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   for (; head < endHead; head++) {
     let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
     let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -266,9 +269,6 @@ fn main(
         let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
         logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
         deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
-      }
-      if (visits && !full) {
-        strange = strange || anyStrange(queryNext0) || anyStrange(dOutputNext0);
       }
       queryRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
       dOutputRows[0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
@@ -318,9 +318,6 @@ fn main(
     while (visits) {
       let otherPlace = 1u - place;
       workgroupBarrier();
-      if (visitsNext && !nextFull) {
-        strange = strange || anyStrange(queryNext0) || anyStrange(dOutputNext0);
-      }
       queryRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
       dOutputRows[otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
       if (thread < 4u) {
@@ -441,8 +438,247 @@ fn main(
       place = otherPlace;
     }
   }
-  if (strange) { foundStrange = vec4<u32>(1u); }
-  if (workgroupUniformLoad(&foundStrange).x != 0u) {
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+  var strange = false;
+  var again = false;
+  for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 0u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 4u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 8u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 12u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 0u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 4u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 8u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 12u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    if (strange) { foundStrange = vec4<u32>(1u); }
+    again = workgroupUniformLoad(&foundStrange).x != 0u;
+  }
+  if (again) {
+    storageBarrier(); // other threads write the same rows now
     for (var row = thread; row < tileRows; row += 256u) {
       let keyIndex = rowTile * tileRows + row;
       if (keyIndex > params.keyLength - 1u) { break; }
@@ -450,6 +686,7 @@ fn main(
       let valuePlace = valueBase + keyIndex * params.valueRow;
       var dValueSum = array<vec4<f32>, 16>();
       var dKeySum = array<vec4<f32>, 16>();
+      var done = false;
       for (head = firstHead; head < endHead; head++) {
         let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
         let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -461,6 +698,7 @@ fn main(
           let endTile = min(start + (packed >> 1u), params.columnTileEnd);
           for (var columnTile = max(start, params.columnTileBegin); columnTile < endTile; columnTile++) {
             let full = (packed & 1u) == 1u;
+            if (done) { break; }
             for (var queryRow = columnTile * tileColumns; queryRow < (columnTile + 1u) * tileColumns; queryRow++) {
               let queryIndex = i32(queryRow);
               let position = queryOffset + queryIndex;
@@ -470,6 +708,7 @@ fn main(
               var score = 0.0;
               for (var v = 0u; v < 16u; v++) { score += dot(loadKey(keyPlace, v), loadQuery(queryPlace, v)); }
               score *= scale;
+              if (bitcast<u32>(score) == hiddenBits) { continue; }
               var gradient = 0.0;
               for (var v = 0u; v < 16u; v++) { gradient += dot(loadValue(valuePlace, v), loadDOutput(dOutputPlace, v)); }
               let held = softmaxRow(batch, head, queryRow);
@@ -478,6 +717,9 @@ fn main(
               for (var v = 0u; v < 16u; v++) { dValueSum[v] += loadDOutput(dOutputPlace, v) * (probability); }
               for (var v = 0u; v < 16u; v++) { dKeySum[v] += loadQuery(queryPlace, v) * (gradient); }
             }
+            done = true;
+            for (var v = 0u; v < 16u && done; v++) { done = allNaN(dValueSum[v]); }
+            for (var v = 0u; v < 16u && done; v++) { done = allNaN(dKeySum[v]); }
           }
         }
       }
@@ -493,176 +735,6 @@ fn main(
         if (params.accumulate != 0u) { sum += loadDKey(base, v); }
         storeDKey(base, v, sum);
       }
-    }
-    return;
-  }
-  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  {
-    let vector = 12u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
-    }
-  }
-  {
-    let vector = 12u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
     }
   }
 }

@@ -93,6 +93,9 @@ var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
 var<workgroup> scores: array<array<vec4<f32>, 80>, 8>;
 var<workgroup> gradients: array<array<vec4<f32>, 80>, 8>;
 var<workgroup> weights: array<array<vec4<f16>, 160>, 8>;
+// Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
+var<workgroup> foundStrange: vec4<u32>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return vec4<f32>(query[base + vector]);
@@ -132,6 +135,16 @@ fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
   return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
 }
 
+const hiddenBits = 0xff800000u; // a score of -Infinity
+
+fn anyStrange(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+fn allNaN(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
+}
+
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -143,6 +156,7 @@ fn main(
   let thread = subgroup * 32u + lane;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
+  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
@@ -234,7 +248,6 @@ fn main(
   var dKey0_5 = Result();
   var dKey0_6 = Result();
   var dKey0_7 = Result();
-
   for (var head = firstHead; head < endHead; head++) {
     let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
     let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -620,342 +633,528 @@ fn main(
       }
     }
   }
-
   let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+  var strange = false;
+  var again = false;
+  for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 0u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 4u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 8u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 12u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 12u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_4, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 16u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_4, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 16u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 16u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 16u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_5, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 20u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_5, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 20u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 20u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 20u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_6, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 24u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_6, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 24u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 24u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 24u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_7, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 28u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_7, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 28u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 28u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (weightUnit);
-      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-      storeDValue(base, vector, sum);
+    {
+      let vector = 28u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          var sum = product * (weightUnit);
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 0u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 4u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 8u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 12u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 12u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_4, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 16u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_4, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 16u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 16u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 16u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_5, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 20u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_5, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 20u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 20u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 20u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_6, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 24u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_6, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 24u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 24u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    {
+      let vector = 24u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_7, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 28u + part;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_7, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 28u + part;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
     }
+    {
+      let vector = 28u + part + 2u;
+      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+    }
+    if (strange) { foundStrange = vec4<u32>(1u); }
+    again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
-  {
-    let vector = 28u + part + 2u;
-    if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-      let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-      storeDKey(base, vector, sum);
+  if (again) {
+    storageBarrier(); // other threads write the same rows now
+    for (var row = thread; row < tileRows; row += 256u) {
+      let keyIndex = rowTile * tileRows + row;
+      if (keyIndex > params.keyLength - 1u) { break; }
+      let keyPlace = keyBase + keyIndex * params.keyRow;
+      let valuePlace = valueBase + keyIndex * params.valueRow;
+      var dValueSum = array<vec4<f32>, 32>();
+      var dKeySum = array<vec4<f32>, 32>();
+      var done = false;
+      for (var head = firstHead; head < endHead; head++) {
+        let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+        let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+        for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+          let full = false;
+          if (done) { break; }
+          for (var queryRow = columnTile * tileColumns; queryRow < (columnTile + 1u) * tileColumns; queryRow++) {
+            let queryIndex = i32(queryRow);
+            let position = queryOffset + queryIndex;
+            if (!(keyIndex < keyCount && queryRow < params.queryLength)) { continue; }
+            let queryPlace = queryBase + queryRow * params.queryRow;
+            let dOutputPlace = dOutputBase + queryRow * params.dOutputRow;
+            var score = 0.0;
+            for (var v = 0u; v < 32u; v++) { score += dot(loadKey(keyPlace, v), loadQuery(queryPlace, v)); }
+            score *= scale;
+            if (bitcast<u32>(score) == hiddenBits) { continue; }
+            var gradient = 0.0;
+            for (var v = 0u; v < 32u; v++) { gradient += dot(loadValue(valuePlace, v), loadDOutput(dOutputPlace, v)); }
+            let held = softmaxRow(batch, head, queryRow);
+            let probability = exp2((score - held.x) * log2e);
+            gradient = select(probability * (gradient - held.y), 0.0, probability == 0.0);
+            for (var v = 0u; v < 32u; v++) { dValueSum[v] += loadDOutput(dOutputPlace, v) * (probability); }
+            for (var v = 0u; v < 32u; v++) { dKeySum[v] += loadQuery(queryPlace, v) * (gradient); }
+          }
+          done = true;
+          for (var v = 0u; v < 32u && done; v++) { done = allNaN(dValueSum[v]); }
+          for (var v = 0u; v < 32u && done; v++) { done = allNaN(dKeySum[v]); }
+        }
+      }
+      for (var v = 0u; v < 32u; v++) {
+        var sum = dValueSum[v];
+        let base = dValueBase + keyIndex * params.dValueRow;
+        if (params.accumulate != 0u) { sum += loadDValue(base, v); }
+        storeDValue(base, v, sum);
+      }
+      for (var v = 0u; v < 32u; v++) {
+        var sum = dKeySum[v] * scale;
+        let base = dKeyBase + keyIndex * params.dKeyRow;
+        if (params.accumulate != 0u) { sum += loadDKey(base, v); }
+        storeDKey(base, v, sum);
+      }
     }
   }
 }

@@ -89,7 +89,7 @@ var<workgroup> valueRows: array<array<vec4<f16>, 288>, 2>;
 var<workgroup> scores: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> gradients: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> weights: array<array<vec4<f16>, 96>, 8>;
-// Whether any thread has met a row that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
 // arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
 var<workgroup> foundStrange: vec4<u32>;
 
@@ -176,10 +176,14 @@ fn modifiedWithSlope(score: f32, batch: i32, head: i32, query: i32, queryIndex: 
   return vec2<f32>(result, slope);
 }
 
-fn anyStrange(halves: vec4<f16>) -> bool {
-  let words = bitcast<vec2<u32>>(halves);
-  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
-  return any(exponents == vec4<u32>(0x7c00u));
+const hiddenBits = 0xff800000u; // a score of -Infinity
+
+fn anyStrange(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+fn allNaN(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
 
 @compute @workgroup_size(256)
@@ -193,6 +197,7 @@ fn main(
   let thread = subgroup * 32u + lane;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
+  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   let head = params.headBegin + workgroup.y;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
@@ -267,8 +272,6 @@ fn main(
   var dQuery0_1 = Result();
   var dQuery0_2 = Result();
   var dQuery0_3 = Result();
-  var strange = false;
-  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   var columnTile = params.columnTileBegin;
   var nextTile = columnTile + 1u;
   var visits = columnTile < params.columnTileEnd;
@@ -280,9 +283,6 @@ fn main(
   if (visits) {
     keyNext0 = key[keyBase + min(columnTile * tileColumns + thread / 16u, lastKey) * params.keyRow + thread % 16u];
     valueNext0 = value[valueBase + min(columnTile * tileColumns + thread / 16u, lastKey) * params.valueRow + thread % 16u];
-    if (visits) {
-      strange = strange || anyStrange(keyNext0) || anyStrange(valueNext0);
-    }
     keyRows[0u][thread / 16u * 18u + thread % 16u] = keyNext0;
     valueRows[0u][thread / 16u * 18u + thread % 16u] = valueNext0;
   }
@@ -319,9 +319,6 @@ fn main(
   while (visits) {
     let otherPlace = 1u - place;
     workgroupBarrier();
-    if (visitsNext) {
-      strange = strange || anyStrange(keyNext0) || anyStrange(valueNext0);
-    }
     keyRows[otherPlace][thread / 16u * 18u + thread % 16u] = keyNext0;
     valueRows[otherPlace][thread / 16u * 18u + thread % 16u] = valueNext0;
     let laterTile = nextTile + 1u;
@@ -418,16 +415,140 @@ fn main(
     full = (columnTile + 1u) * tileColumns <= keyCount;
     place = otherPlace;
   }
-  if (strange) { foundStrange = vec4<u32>(1u); }
-  if (workgroupUniformLoad(&foundStrange).x != 0u) {
+  var strange = false;
+  var again = false;
+  for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 0u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 4u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 8u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    {
+      let vector = 12u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    if (strange) { foundStrange = vec4<u32>(1u); }
+    again = workgroupUniformLoad(&foundStrange).x != 0u;
+  }
+  if (again) {
+    storageBarrier(); // other threads write the same rows now
     for (var row = thread; row < tileRows; row += 256u) {
       let queryRow = rowTile * tileRows + row;
       if (queryRow > lastQuery) { break; }
       let queryPlace = queryBase + queryRow * params.queryRow;
       let dOutputPlace = dOutputBase + queryRow * params.dOutputRow;
       var dQuerySum = array<vec4<f32>, 16>();
+      var done = false;
       for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
         let full = false;
+        if (done) { break; }
         for (var keyIndex = columnTile * tileColumns; keyIndex < (columnTile + 1u) * tileColumns; keyIndex++) {
           let queryIndex = i32(queryRow);
           let position = queryOffset + queryIndex;
@@ -439,7 +560,7 @@ fn main(
           score *= scale;
           let both = modifiedWithSlope(score, i32(batch), i32(head), position, queryIndex, i32(keyIndex));
           score = both.x;
-          if (score <= -1.0e38) { continue; } // hidden by a modifier
+          if (bitcast<u32>(score) == hiddenBits || score <= -1.0e38) { continue; }
           var gradient = 0.0;
           for (var v = 0u; v < 16u; v++) { gradient += dot(loadDOutput(dOutputPlace, v), loadValue(valuePlace, v)); }
           let held = softmaxRow(batch, head, queryRow);
@@ -449,6 +570,8 @@ fn main(
           gradient = select(gradient * both.y, 0.0, gradient == 0.0);
           for (var v = 0u; v < 16u; v++) { dQuerySum[v] += loadKey(keyPlace, v) * (gradient); }
         }
+        done = true;
+        for (var v = 0u; v < 16u && done; v++) { done = allNaN(dQuerySum[v]); }
       }
       for (var v = 0u; v < 16u; v++) {
         var sum = dQuerySum[v] * scale;
@@ -456,91 +579,6 @@ fn main(
         if (params.accumulate != 0u) { sum += loadDQuery(base, v); }
         storeDQuery(base, v, sum);
       }
-    }
-    return;
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
-    }
-  }
-  {
-    let vector = 12u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
     }
   }
 }

@@ -85,6 +85,9 @@ var<workgroup> valueRows: array<array<vec4<f16>, 288>, 2>;
 var<workgroup> scores: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> gradients: array<array<vec4<f32>, 96>, 8>;
 var<workgroup> weights: array<array<vec4<f16>, 96>, 8>;
+// Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
+// arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
+var<workgroup> foundStrange: vec4<u32>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return vec4<f32>(query[base + vector]);
@@ -116,6 +119,16 @@ fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
   return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
 }
 
+const hiddenBits = 0xff800000u; // a score of -Infinity
+
+fn anyStrange(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+fn allNaN(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
+}
+
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -127,6 +140,7 @@ fn main(
   let thread = subgroup * 32u + lane;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
+  if (thread == 0u) { foundStrange = vec4<u32>(0u); }
   let head = params.headBegin + workgroup.y;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
@@ -201,7 +215,6 @@ fn main(
   var dQuery0_1 = Result();
   var dQuery0_2 = Result();
   var dQuery0_3 = Result();
-
   var columnTile = params.columnTileBegin;
   var nextTile = columnTile + 1u;
   var visits = columnTile < params.columnTileEnd;
@@ -327,89 +340,166 @@ fn main(
     full = (columnTile + 1u) * tileColumns <= keyCount;
     place = otherPlace;
   }
-
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 0u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+  var strange = false;
+  var again = false;
+  for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 0u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 0u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    {
+      let vector = 0u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 4u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 4u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 4u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    {
+      let vector = 4u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 8u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 8u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  {
-    let vector = 8u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    {
+      let vector = 8u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
-  workgroupBarrier();
-  {
-    let vector = 12u + part;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
+    workgroupBarrier();
+    {
+      let vector = 12u + part;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
     }
+    {
+      let vector = 12u + part + 2u;
+      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        strange = strange || anyStrange(product);
+        if (round == 1u) {
+          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          var sum = product * (scale * (weightUnit / gradientScale));
+          if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+          storeDQuery(base, vector, sum);
+        }
+      }
+    }
+    if (strange) { foundStrange = vec4<u32>(1u); }
+    again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
-  {
-    let vector = 12u + part + 2u;
-    if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-      let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
-      var sum = scores[subgroup][ownRow0 * scoreStride + part + 2u] * (scale * (weightUnit / gradientScale));
-      if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-      storeDQuery(base, vector, sum);
+  if (again) {
+    storageBarrier(); // other threads write the same rows now
+    for (var row = thread; row < tileRows; row += 256u) {
+      let queryRow = rowTile * tileRows + row;
+      if (queryRow > lastQuery) { break; }
+      let queryPlace = queryBase + queryRow * params.queryRow;
+      let dOutputPlace = dOutputBase + queryRow * params.dOutputRow;
+      var dQuerySum = array<vec4<f32>, 16>();
+      var done = false;
+      for (var columnTile = params.columnTileBegin; columnTile < params.columnTileEnd; columnTile++) {
+        let full = false;
+        if (done) { break; }
+        for (var keyIndex = columnTile * tileColumns; keyIndex < (columnTile + 1u) * tileColumns; keyIndex++) {
+          let queryIndex = i32(queryRow);
+          let position = queryOffset + queryIndex;
+          if (!(keyIndex < keyCount && queryRow < params.queryLength)) { continue; }
+          let keyPlace = keyBase + keyIndex * params.keyRow;
+          let valuePlace = valueBase + keyIndex * params.valueRow;
+          var score = 0.0;
+          for (var v = 0u; v < 16u; v++) { score += dot(loadQuery(queryPlace, v), loadKey(keyPlace, v)); }
+          score *= scale;
+          if (bitcast<u32>(score) == hiddenBits) { continue; }
+          var gradient = 0.0;
+          for (var v = 0u; v < 16u; v++) { gradient += dot(loadDOutput(dOutputPlace, v), loadValue(valuePlace, v)); }
+          let held = softmaxRow(batch, head, queryRow);
+          let probability = exp2((score - held.x) * log2e);
+          gradient = select(probability * (gradient - held.y), 0.0, probability == 0.0);
+          for (var v = 0u; v < 16u; v++) { dQuerySum[v] += loadKey(keyPlace, v) * (gradient); }
+        }
+        done = true;
+        for (var v = 0u; v < 16u && done; v++) { done = allNaN(dQuerySum[v]); }
+      }
+      for (var v = 0u; v < 16u; v++) {
+        var sum = dQuerySum[v] * scale;
+        let base = dQueryBase + queryRow * params.dQueryRow;
+        if (params.accumulate != 0u) { sum += loadDQuery(base, v); }
+        storeDQuery(base, v, sum);
+      }
     }
   }
 }

@@ -27,7 +27,7 @@ import { addSums, scoreProducts, startSums } from './products.ts'
 import { castRoles, lanesWork } from './roles.ts'
 import type { GradientMatrixConfig } from './roles.ts'
 import { weightConstants } from './scaling.ts'
-import { rowByRow, strangeFunction } from './row-by-row.ts'
+import { rowByRow, strangeFunctions } from './row-by-row.ts'
 import { stageOwnRows, visitedStaging } from './staging.ts'
 import { storeSums } from './store-sums.ts'
 import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
@@ -60,7 +60,7 @@ ${outputBindings(sums)}`,
     config.dropout ? dropoutFunctions(rules.countsWithin) : '',
     rules.code,
     config.blockMap ? mapPlaneFunction : '',
-    hidesPairs(config) ? strangeFunction : '',
+    strangeFunctions,
     `${computeStage(matrixThreads(tile), tile)}
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -103,10 +103,11 @@ ${visited.join('\n')}${statistics}
 // and of each subgroup S, dP, and the weights of the sums: P and dS.
 var<workgroup> scores: ${own('f32', memory.scores)};
 var<workgroup> gradients: ${own('f32', memory.scores)};
-var<workgroup> weights: ${own('f16', memory.weights)};${hidesPairs(config) ? `\n${flag}` : ''}`
+var<workgroup> weights: ${own('f16', memory.weights)};
+${flag}`
 }
 
-const flag = `// Whether any thread has met a row that is not finite. Like the others a multiple of 16 bytes: drivers lay
+const flag = `// Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
 // arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
 var<workgroup> foundStrange: vec4<u32>;`
 
@@ -123,6 +124,7 @@ function mainBody(config: GradientMatrixConfig): string {
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
 ${declareLaneRows(tile)}
+if (thread == 0u) { foundStrange = vec4<u32>(0u); }
 ${config.rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`
 }
 
@@ -151,15 +153,13 @@ let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileCo
 ${ownOrigin(config)}
 ${stageOwnRows(config)}
 ${startSums(config)}
-${startStrange(config)}
 for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
   ${ownBase('query', 'head')}
   ${ownBase('dOutput', 'head')}
 ${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
 }
-${unlessStrange(config)}
 let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${storeSums(config, 'firstKey', 'finalKey')}`
+${storeOrRedo(config, 'firstKey', 'finalKey')}`
 }
 
 /** A workgroup of queries. */
@@ -183,30 +183,25 @@ ${ownOrigin(config)}
 ${ownStatistics(lanesWork(config))}
 ${stageOwnRows(config)}
 ${startSums(config)}
-${startStrange(config)}
 ${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
-${unlessStrange(config)}
-${storeSums(config, 'firstQuery', 'lastQuery')}`
+${storeOrRedo(config, 'firstQuery', 'lastQuery')}`
 }
 
-/** Whether pairs of tiles that exist may be hidden: by the mask, or by what modifiers make of scores. */
-const hidesPairs = ({ blockMap, rules }: GradientMatrixConfig): boolean =>
-  blockMap || rules.hasModifiers
-
-/** Hidden rows may hold anything: whether a thread has met one that is not finite. */
-function startStrange(config: GradientMatrixConfig): string {
-  return hidesPairs(config)
-    ? 'var strange = false;\nif (thread == 0u) { foundStrange = vec4<u32>(0u); }'
-    : ''
+/**
+ * Writes the sums, or computes the rows anew where one of them is not finite. What others have written is
+ * there still in that case, since sums that are added to it are looked at before.
+ */
+function storeOrRedo(config: GradientMatrixConfig, first: string, last: string): string {
+  return `var strange = false;
+var again = false;
+for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
+${indent(storeSums(config, first, last), 2)}
+  if (strange) { foundStrange = vec4<u32>(1u); }
+  again = workgroupUniformLoad(&foundStrange).x != 0u;
 }
-
-/** Computes the rows anew where any thread has met such rows. */
-function unlessStrange(config: GradientMatrixConfig): string {
-  if (!hidesPairs(config)) return ''
-  return `if (strange) { foundStrange = vec4<u32>(1u); }
-if (workgroupUniformLoad(&foundStrange).x != 0u) {
+if (again) {
+  storageBarrier(); // other threads write the same rows now
 ${indent(rowByRow(config), 2)}
-  return;
 }`
 }
 
@@ -215,24 +210,17 @@ function walk(config: GradientMatrixConfig, full: string): string {
   const staging = visitedStaging(config)
   const where = (condition: string, text: string): string =>
     `if (${condition}) {\n${indent(text, 2)}\n}`
-  // In full tiles only modifiers can hide a pair.
-  const { hasModifiers } = config.rules
-  const ask = (visits: string, isFull: string): string => {
-    if (!hidesPairs(config)) return ''
-    const condition = hasModifiers ? visits : `${visits} && !${isFull}`
-    return `${where(condition, `strange = strange || ${staging.strange};`)}\n`
-  }
   return `${firstTiles(config, full)}
 ${staging.registers}
 workgroupBarrier();
-${where('visits', `${staging.fetch('columnTile')}\n${ask('visits', 'full')}${staging.store('0u')}`)}
+${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
 ${where('visitsNext', staging.fetch('nextTile'))}
 workgroupBarrier();
 ${scoreProducts(config, '0u')}
 ${tileLoop(
   config,
   (place, otherPlace) => `workgroupBarrier();
-${ask('visitsNext', 'nextFull')}${staging.store(otherPlace)}
+${staging.store(otherPlace)}
 ${laterTile(config)}
 ${where('visitsLater', staging.fetch('laterTile'))}
 ${pairWeights(lanesWork(config), place)}

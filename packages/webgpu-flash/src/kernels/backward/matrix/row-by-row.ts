@@ -1,6 +1,8 @@
-// What the kernels on subgroup matrices do where a tile that is not full has a value that is NaN or
-// infinite: a product of matrices would bring it to rows that may not see it, since 0 times NaN is NaN.
-// Then each thread computes its rows pair by pair, as the definition says. Slow, and short.
+// What the kernels on subgroup matrices do where a sum has come out as NaN or infinity. A product of matrices
+// brings what is not finite to rows that may not see it too, since 0 times NaN is NaN, and all of it ends in
+// the sums. Then each thread computes its rows pair by pair, as the definition says: without pairs that are
+// hidden, or whose score is -Infinity, whatever the rows hold. Slow, and short; rows of which nothing but NaN
+// is left are done.
 import { indent } from '../../../codegen/snippets.ts'
 import { matrixThreads } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { forEachColumnTile } from '../backward-frame.ts'
@@ -17,11 +19,15 @@ const load = ({ name }: Operand, vector: string): string =>
 const place = ({ name }: Operand, row: string): string =>
   `let ${name}Place = ${name}Base + ${row} * params.${name}Row;`
 
-/** WGSL of `anyStrange(halves)`: whether one of them is NaN or an infinity, by its bits. */
-export const strangeFunction = /* wgsl */ `fn anyStrange(halves: vec4<f16>) -> bool {
-  let words = bitcast<vec2<u32>>(halves);
-  let exponents = vec4<u32>(words, words >> vec2<u32>(16u)) & vec4<u32>(0x7c00u);
-  return any(exponents == vec4<u32>(0x7c00u));
+/** WGSL of `anyStrange`, whether a number is NaN or an infinity, and of `allNaN`; by bits, as compilers may assume neither. */
+export const strangeFunctions = /* wgsl */ `const hiddenBits = 0xff800000u; // a score of -Infinity
+
+fn anyStrange(values: vec4<f32>) -> bool {
+  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
+}
+
+fn allNaN(values: vec4<f32>) -> bool {
+  return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }`
 
 /** Computes and writes all rows of the workgroup. */
@@ -33,9 +39,12 @@ export function rowByRow(config: GradientMatrixConfig): string {
   const pairs = forEachColumnTile(
     config,
     'false',
-    `for (var ${visitedRow} = columnTile * tileColumns; ${visitedRow} < (columnTile + 1u) * tileColumns; ${visitedRow}++) {
+    `if (done) { break; }
+for (var ${visitedRow} = columnTile * tileColumns; ${visitedRow} < (columnTile + 1u) * tileColumns; ${visitedRow}++) {
 ${indent(pair(config), 2)}
-}`,
+}
+done = true;
+${sums.map(({ name, dims }) => `for (var v = 0u; v < ${dims / 4}u && done; v++) { done = allNaN(${name}Sum[v]); }`).join('\n')}`,
   )
   const heads = ofKeys
     ? `for (${blockMap ? '' : 'var '}head = firstHead; head < endHead; head++) {
@@ -48,6 +57,7 @@ ${indent(pairs, 2)}
   if (${ownRow} > ${ofKeys ? 'params.keyLength - 1u' : 'lastQuery'}) { break; }
 ${indent(own.map((operand) => place(operand, ownRow)).join('\n'), 2)}
 ${sums.map(({ name, dims }) => `  var ${name}Sum = array<vec4<f32>, ${dims / 4}>();`).join('\n')}
+  var done = false;
 ${indent(heads, 2)}
 ${indent(sums.map((sum) => storeRow(sum, ownRow)).join('\n'), 2)}
 }`
@@ -81,7 +91,8 @@ if (!(keyIndex < keyCount && queryRow < params.queryLength${visible})) { continu
 ${visited.map((operand) => place(operand, visitedRow)).join('\n')}
 ${product('score', 0)}
 score *= scale;
-${rules.hasModifiers ? `${modified}\nif (score <= -1.0e38) { continue; } // hidden by a modifier\n` : ''}${product('gradient', 1)}
+${rules.hasModifiers ? `${modified}\n` : ''}if (bitcast<u32>(score) == hiddenBits${rules.hasModifiers ? ' || score <= -1.0e38' : ''}) { continue; }
+${product('gradient', 1)}
 let held = softmaxRow(batch, head, queryRow);
 let probability = exp2((score - held.x) * log2e);
 ${kept}gradient = select(probability * (gradient${thinned} - held.y), 0.0, probability == 0.0);

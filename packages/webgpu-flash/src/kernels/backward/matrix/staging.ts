@@ -61,8 +61,6 @@ export interface VisitedStaging {
   fetch(tile: string): string
   /** Moves the registers to one of the two places in workgroup memory. */
   store(place: string): string
-  /** Condition that the registers hold something that is not finite; undefined for what cannot matter. */
-  readonly strange: string | undefined
 }
 
 function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedStaging {
@@ -90,7 +88,6 @@ function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedS
         (register, unit) =>
           `${name}Rows[${place}][${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
       ),
-    strange: registers.map((register) => `anyStrange(${register})`).join(' || '),
   }
 }
 
@@ -99,15 +96,12 @@ export function visitedStaging(config: GradientMatrixConfig): VisitedStaging {
   const { visited } = castRoles(config)
   const parts = [
     ...visited.map((operand) => stagedOperand(config, operand)),
-    ...(config.rowTokens === 'keys'
-      ? [{ ...visitedStatistics(config.tile.columns), strange: undefined }]
-      : []),
+    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns)] : []),
   ]
   const joined = (text: (part: VisitedStaging) => string): string => parts.map(text).join('\n')
   return {
     registers: joined(({ registers }) => registers),
     fetch: (tile) => joined((part) => part.fetch(tile)),
     store: (place) => joined((part) => part.store(place)),
-    strange: parts.flatMap(({ strange }) => strange ?? []).join(' || '),
   }
 }

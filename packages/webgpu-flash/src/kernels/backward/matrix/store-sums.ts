@@ -7,7 +7,10 @@ import { eachSumMatrix } from './products.ts'
 import { castRoles, laneGrid } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 
-/** Writes the gradients, or adds them to what earlier dispatches wrote, by way of the scores' memory. */
+/**
+ * Looks for sums that are not finite, which `strange` tells, and in round 1 writes the gradients, or adds them
+ * to what earlier dispatches wrote; by way of the scores' memory.
+ */
 export function storeSums(config: GradientMatrixConfig, first: string, last: string): string {
   return castRoles(config)
     .sums.map((sum) => storeSum(config, sum, first, last))
@@ -39,10 +42,14 @@ function storeSum(
         (j) => `{
   let vector = ${(pass * tile.columns) / 4}u + ${laneVector(tile, j)};
   if (${first} + ownRow${r} <= ${last} && vector < ${dims / 4}u) {
-    let base = ${name}Base + (${first} + ownRow${r}) * params.${name}Row;
-    var sum = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}] * (${factor});
-    if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
-    store${capital}(base, vector, sum);
+    let product = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}];
+    strange = strange || anyStrange(product);
+    if (round == 1u) {
+      let base = ${name}Base + (${first} + ownRow${r}) * params.${name}Row;
+      var sum = product * (${factor});
+      if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+      store${capital}(base, vector, sum);
+    }
   }
 }`,
       ),
