@@ -1,10 +1,11 @@
 // Pictures against the masks pair by pair.
-import { compile, type Mask } from '@attn/core'
+import { blockMapStatistics, compile, createBlockMap, type Mask } from '@attn/core'
 import { bigBird, fixed, strided } from '@attn/masks'
 import { describe, expect, test } from 'vitest'
 import { namedMask, namedMaskLength, namedMasks } from '../src/mask/named-masks.ts'
 import { pairRaster } from '../src/mask/pair-raster.ts'
 import { plannedLayers } from '../src/mask/pass-layers.ts'
+import { legibleLayer, tileLayer } from '../src/mask/tile-layer.ts'
 
 const square = (length: number) => ({
   batch: 1,
@@ -60,6 +61,33 @@ describe('the raster of pairs', () => {
   })
 })
 
+describe('tiles too small to see', () => {
+  test.each([
+    ['strided', strided(64).merged()],
+    ['BigBird', bigBird({ length: 1104, blockSize: 12, randomBlocks: 2, seed: 5 })],
+    ['all', undefined],
+  ])('%s: are drawn together as larger tiles are, and counted one by one', (_, mask) => {
+    const shape = square(1104)
+    const small = createBlockMap(mask, shape, { queryBlockSize: 2, keyBlockSize: 2 })
+    const large = createBlockMap(mask, shape, { queryBlockSize: 8, keyBlockSize: 8 })
+    const drawn = legibleLayer(small)
+    expect(drawn.drawnTile).toEqual({ queries: 8, keys: 8 })
+    const areas = (path: string): string[] =>
+      tilesOf(path).flatMap(([left, top, right, bottom]) =>
+        Array.from({ length: Math.ceil((right! - left!) / 8) }, (_tile, at) =>
+          [left! + 8 * at, top, bottom].join(' '),
+        ),
+      )
+    const direct = tileLayer(large)
+    expect(new Set(areas(drawn.partialPath + drawn.fullPath))).toEqual(
+      new Set(areas(direct.partialPath + direct.fullPath)),
+    )
+    expect(areas(drawn.fullPath)).toEqual(areas(direct.fullPath))
+    const { partial, full, skipped } = blockMapStatistics(small)
+    expect(drawn).toMatchObject({ partial, full, empty: skipped })
+  })
+})
+
 describe('the layers of passes', () => {
   test.each([
     ['strided', strided(16).merged()],
@@ -97,6 +125,23 @@ describe('the layers of passes', () => {
       expect(moved.has(pair)).toBe(true)
     }
     expect(moved.size).toBe(count)
+  })
+
+  test('of many pairs some are moved: visible ones, of all parts of the picture', () => {
+    const length = 4096
+    const mask = strided(64).merged()
+    const { passes } = plannedLayers(mask, square(length), { queries: 64, keys: 64 }, 0)
+    const visible = visibility(mask, length)
+    for (const { moves, complete, width } of passes) {
+      expect(complete).toBe(false)
+      expect(moves.length / 4).toBeGreaterThan(2000)
+      const columns = new Set<number>()
+      for (let at = 0; at < moves.length; at += 4) {
+        expect(visible(moves[at]!, moves[at + 1]!)).toBe(true)
+        columns.add(Math.floor((16 * moves[at + 3]!) / width))
+      }
+      expect(columns.size).toBe(16)
+    }
   })
 
   test('a mask without proposals has none', () => {

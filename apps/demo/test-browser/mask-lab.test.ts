@@ -1,7 +1,8 @@
 // The mask lab in a real browser: it draws while one types, runs on whatever GPU there is, checks itself,
 // and refuses bad sizes with a reason.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
+import { nextTick } from 'vue'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { closePage, openPage, query } from './open-page.ts'
 
@@ -58,6 +59,23 @@ test('draws a mask that the visitor writes, with its numbers, and says what is w
   await userEvent.fill(text(), 'k == q')
   await expect.element(picture(/8 of 64 tiles are computed/), patience).toBeVisible()
   await expect.poll(() => query().get('expression')).toBe('k == q')
+})
+
+test('a burst of keystrokes is drawn once, as it ends', async () => {
+  openPage('#/mask?mask=strided&stride=64&L=4096&H=1&Hkv=1')
+  await expect.element(picture(/tiles are computed/), patience).toBeVisible()
+  const posted = vi.spyOn(Worker.prototype, 'postMessage')
+  const field = text().element() as HTMLTextAreaElement
+  for (const last of 'k <= q && q - k < 128'.matchAll(/./g)) {
+    field.value = last.input.slice(0, last.index + 1)
+    field.dispatchEvent(new InputEvent('input'))
+    await nextTick()
+  }
+  // No task of the page came between, so no picture is done: the first is drawn, the last waits.
+  expect(posted).toHaveBeenCalledTimes(1)
+  await expect.element(page.getByText('3.08 %'), patience).toBeVisible()
+  expect(posted).toHaveBeenCalledTimes(2)
+  posted.mockRestore()
 })
 
 test('an address with a hostile expression does nothing but show an error', async () => {

@@ -1,11 +1,13 @@
 // What the planner runs where another order of the tokens leaves fewer tiles: for every pass its tiles, and
 // where its pairs stand before and after.
 import {
+  blockMapRow,
   compile,
   planSparsity,
-  tokensOf,
+  type BlockMap,
   type Mask,
   type SparsityPass,
+  type TileRun,
   type TokenOrder,
 } from '@attn/core'
 import type { PictureShape } from './pair-raster.ts'
@@ -16,7 +18,7 @@ export interface PassLayer extends TileLayer {
   /** Which order queries and keys stand in, in words. */
   readonly queryOrder: string
   readonly keyOrder: string
-  /** Visible pairs, all of them or evenly drawn from them: four numbers each, see `movesOf`. */
+  /** Visible pairs, all of them or some of evenly spread tiles: four numbers each, see `movesOf`. */
   readonly moves: Uint32Array<ArrayBuffer>
   /** Whether `moves` holds every pair of the pass. */
   readonly complete: boolean
@@ -33,7 +35,7 @@ export interface PlannedLayers {
 
 /** Points that move at once, at most. */
 const mostMoves = 12_000
-/** Pairs that are asked whether they are visible, at most: some hundredths of a second. */
+/** Pairs of which all are looked for; of more, some are drawn. */
 const mostAsked = 500_000
 
 /**
@@ -65,9 +67,8 @@ function passLayer(
   withMoves: boolean,
 ): PassLayer {
   const { queryOrder, keyOrder } = pass
-  const orders = { ...(queryOrder && { queryOrder }), ...(keyOrder && { keyOrder }) }
   return {
-    ...legibleLayer(pass.mask, shape, pass.blockMap, head, orders),
+    ...legibleLayer(pass.blockMap, head),
     queryOrder: queryOrder?.name ?? 'natural',
     keyOrder: keyOrder?.name ?? 'natural',
     ...(withMoves ? movesOf(pass, shape, head) : { moves: new Uint32Array(), complete: false }),
@@ -76,54 +77,107 @@ function passLayer(
 
 /**
  * For every pair the token of its query and of its key, and the slots that they stand in. Of more pairs than can be
- * told apart, those of evenly spread queries.
+ * told apart, some of evenly spread tiles.
  */
 function movesOf(
-  { mask, queryOrder, keyOrder }: SparsityPass,
+  pass: SparsityPass,
   { heads, queryLength, keyLength, queryOffset = keyLength - queryLength }: PictureShape,
   head: number,
 ): Pick<PassLayer, 'moves' | 'complete'> {
-  const querySlots = slotsOf(queryOrder, queryLength)
-  const keySlots = slotsOf(keyOrder, keyLength)
+  const { mask, queryOrder, keyOrder, blockMap } = pass
   const allows = compile(mask.expression)
-  // One point for all: it is asked about millions of times.
+  const [queryAt, keyAt] = [tokenAt(queryOrder), tokenAt(keyOrder)]
+  // One point for all: it is asked about many times.
   const point = { batch: 0, head, heads, queryLength, keyLength, query: 0, queryIndex: 0, key: 0 }
-  const offset = Number(queryOffset)
   const moves = new Uint32Array(4 * mostMoves)
   let count = 0
-  let queries = 0
-  // A step that is coprime to the length reaches every query once, and spreads the first of them evenly.
-  const step = coprime(Math.round(queryLength * 0.618), queryLength)
-  const turns = Math.min(queryLength, Math.floor(mostAsked / keyLength))
-  for (let turn = 0, row = 0; turn < turns; turn++, row = (row + step) % queryLength) {
-    const found: number[] = []
-    point.query = offset + row
+  /** Keeps a pair of slots if a query and a key that it sees stand there. */
+  const keep = (querySlot: number, keySlot: number): boolean => {
+    const row = queryAt(querySlot)
     point.queryIndex = row
-    for (point.key = 0; point.key < keyLength; point.key++) {
-      if (allows(point)) found.push(point.key)
-    }
-    if (count + found.length > mostMoves) break
-    for (const key of found) {
-      moves.set([row, key, querySlots(row), keySlots(key)], 4 * count)
-      count++
-    }
-    queries++
+    point.query = Number(queryOffset) + row
+    point.key = keyAt(keySlot)
+    if (row >= queryLength || point.key >= keyLength || !allows(point)) return false
+    moves.set([row, point.key, querySlot, keySlot], 4 * count)
+    count++
+    return true
   }
-  return { moves: moves.slice(0, 4 * count), complete: queries === queryLength }
+  const all = queryLength * keyLength <= mostAsked && keepAll(blockMap, head, keep)
+  if (!all) {
+    count = 0
+    keepSome(blockMap, head, keep)
+  }
+  return { moves: moves.slice(0, 4 * count), complete: all }
 }
 
-function slotsOf(order: TokenOrder | undefined, length: number): (token: number) => number {
-  if (!order) return (token) => token
-  const slots = new Uint32Array(length)
-  tokensOf(order).forEach((token, slot) => {
-    if (token >= 0) slots[token] = slot
-  })
-  return (token) => slots[token]!
+type Keep = (querySlot: number, keySlot: number) => boolean
+
+/** Every pair of every tile; false where they are too many. */
+function keepAll(map: BlockMap, head: number, keep: Keep): boolean {
+  let count = 0
+  for (const { top, bottom, left, right } of tilesOf(map, head, 1)) {
+    for (let query = top; query < bottom; query++) {
+      for (let key = left; key < right; key++) {
+        if (count >= mostMoves) return false
+        if (keep(query, key)) count++
+      }
+    }
+  }
+  return true
 }
 
-function coprime(start: number, length: number): number {
-  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b))
-  let step = Math.max(1, start)
-  while (divisor(step, length) !== 1) step++
-  return step
+/** A pair or some of every so many tiles: the first visible one from a place that moves on from tile to tile. */
+function keepSome(map: BlockMap, head: number, keep: Keep): void {
+  let tiles = 0
+  for (let row = 0; row < map.queryBlocks; row++) {
+    for (const { start, end } of rowOf(map, head, row)) tiles += end - start
+  }
+  const each = Math.max(1, Math.floor(mostMoves / Math.max(1, tiles)))
+  let turn = 0
+  for (const { top, bottom, left, right } of tilesOf(map, head, Math.ceil(tiles / mostMoves))) {
+    const [rows, columns] = [bottom - top, right - left]
+    for (let pair = 0; pair < each; pair++, turn++) {
+      const query = top + (Math.floor(rows * golden * turn) % rows)
+      const first = Math.floor(columns * golden ** 2 * turn)
+      for (let step = 0; step < columns; step++) {
+        if (keep(query, left + ((first + step) % columns))) break
+      }
+    }
+  }
+}
+
+/** Steps of this part of a side come near every place of it before they come twice. */
+const golden = 0.618_033_988_749_895
+
+/** Every so many of the tiles that are computed, in slots. */
+function* tilesOf(map: BlockMap, head: number, every: number) {
+  const { queryBlockSize, keyBlockSize, queryLength, keyLength } = map
+  let next = 0
+  let passed = 0
+  for (let row = 0; row < map.queryBlocks; row++) {
+    const top = row * queryBlockSize
+    const bottom = Math.min(top + queryBlockSize, queryLength)
+    for (const { start, end } of rowOf(map, head, row)) {
+      for (; next < passed + end - start; next += every) {
+        const left = (start + next - passed) * keyBlockSize
+        yield { top, bottom, left, right: Math.min(left + keyBlockSize, keyLength) }
+      }
+      passed += end - start
+    }
+  }
+}
+
+function rowOf(map: BlockMap, head: number, row: number): readonly TileRun[] {
+  return blockMapRow(map, 0, Math.min(head, map.heads - 1), row)
+}
+
+/** The token in a slot; one past the last of the sequence in a gap. */
+function tokenAt(order: TokenOrder | undefined): (slot: number) => number {
+  if (!order) return (slot) => slot
+  const token = compile(order.expression)
+  const place = { slot: 0 }
+  return (slot) => {
+    place.slot = slot
+    return token(place)
+  }
 }

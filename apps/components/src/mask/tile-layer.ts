@@ -1,13 +1,5 @@
 // The tiles of a block map as shapes to draw, and how many there are of each kind.
-import {
-  blockMapRow,
-  blockMapStatistics,
-  createBlockMap,
-  type BlockMap,
-  type Mask,
-  type TokenOrders,
-} from '@attn/core'
-import type { PictureShape } from './pair-raster.ts'
+import { blockMapRow, type BlockMap } from '@attn/core'
 
 /** Sides of a tile, in tokens. */
 export interface TileSize {
@@ -69,40 +61,68 @@ export function tileLayer(map: BlockMap, head = 0): TileLayer {
 }
 
 /** The tiles of one head of a mask of any length: all are counted, and drawn at a size that can be seen. */
-export function legibleLayer(
-  mask: Mask | undefined,
-  shape: PictureShape,
-  map: BlockMap,
-  head = 0,
-  orders: TokenOrders = {},
-): TileLayer {
+export function legibleLayer(map: BlockMap, head = 0): TileLayer {
   let factor = 1
   while (Math.max(map.queryBlocks, map.keyBlocks) / factor > mostDrawn) factor *= 2
-  if (factor === 1) return tileLayer(map, head)
-  const sizes = {
-    queryBlockSize: factor * map.queryBlockSize,
-    keyBlockSize: factor * map.keyBlockSize,
-  }
-  const drawn = tileLayer(createBlockMap(mask, shape, sizes, orders), head)
-  return {
-    ...drawn,
-    ...countTiles(map, head),
-    tile: { queries: map.queryBlockSize, keys: map.keyBlockSize },
-  }
+  return factor === 1
+    ? tileLayer(map, head)
+    : joinedLayer(map, Math.min(head, map.heads - 1), factor)
 }
 
-function countTiles(map: BlockMap, head: number): Pick<TileLayer, 'partial' | 'full' | 'empty'> {
-  if (map.heads === 1 && map.batch === 1) {
-    const { partial, full, total, visited } = blockMapStatistics(map)
-    return { partial, full, empty: total - visited }
-  }
+/**
+ * Tiles drawn together, `factor` along each side, from the map of the single ones: a mask of a million tokens is
+ * not looked at twice.
+ */
+function joinedLayer(map: BlockMap, head: number, factor: number): TileLayer {
+  const { queryBlockSize, keyBlockSize, queryBlocks, keyBlocks, queryLength, keyLength } = map
+  const drawnTile = { queries: factor * queryBlockSize, keys: factor * keyBlockSize }
+  const columns = Math.ceil(keyBlocks / factor)
+  const paths = { partial: '', full: '' }
   const counts = { partial: 0, full: 0 }
-  for (let row = 0; row < map.queryBlocks; row++) {
-    for (const { start, end, full } of blockMapRow(map, 0, head, row)) {
-      counts[full ? 'full' : 'partial'] += end - start
+  /** Tiles of each drawn one that are computed, and that are full. */
+  const visited = new Uint32Array(columns)
+  const full = new Uint32Array(columns)
+  for (let first = 0; first < queryBlocks; first += factor) {
+    const rows = Math.min(factor, queryBlocks - first)
+    visited.fill(0)
+    full.fill(0)
+    for (let row = first; row < first + rows; row++) {
+      for (const run of blockMapRow(map, 0, head, row)) {
+        counts[run.full ? 'full' : 'partial'] += run.end - run.start
+        for (let column = Math.floor(run.start / factor); column * factor < run.end; column++) {
+          const left = Math.max(run.start, column * factor)
+          const tiles = Math.min(run.end, (column + 1) * factor) - left
+          visited[column]! += tiles
+          if (run.full) full[column]! += tiles
+        }
+      }
+    }
+    const top = first * queryBlockSize
+    const bottom = Math.min(top + drawnTile.queries, queryLength)
+    const kindOf = (column: number): 'partial' | 'full' | undefined => {
+      if (column >= columns || visited[column] === 0) return undefined
+      const tiles = rows * Math.min(factor, keyBlocks - column * factor)
+      return full[column] === tiles ? 'full' : 'partial'
+    }
+    for (let start = 0, column = 0; column < columns; start = column) {
+      const kind = kindOf(start)
+      while (column < columns && kindOf(column) === kind) column++
+      if (!kind) continue
+      const left = start * drawnTile.keys
+      paths[kind] +=
+        `M${left} ${top}H${Math.min(column * drawnTile.keys, keyLength)}V${bottom}H${left}z`
     }
   }
-  return { ...counts, empty: map.queryBlocks * map.keyBlocks - counts.partial - counts.full }
+  return {
+    width: keyLength,
+    height: queryLength,
+    tile: { queries: queryBlockSize, keys: keyBlockSize },
+    drawnTile,
+    partialPath: paths.partial,
+    fullPath: paths.full,
+    ...counts,
+    empty: queryBlocks * keyBlocks - counts.partial - counts.full,
+  }
 }
 
 /** The lines between tiles; none where they would cover what they part. */

@@ -17,6 +17,8 @@ import { translation } from '../expression/translation.ts'
 import { checkBlockSizes } from './block-map.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
 import { leaveOutGaps } from './leave-out-gaps.ts'
+import { outOfLooks } from './look.ts'
+import type { LookBudget } from './look.ts'
 import { mapPlane } from './map-plane.ts'
 import type { PlaneSettings } from './map-plane.ts'
 import { joinRows } from './row-runs.ts'
@@ -100,6 +102,32 @@ export function createBlockMap(
   sizes: BlockSizes,
   orders: TokenOrders = {},
 ): BlockMap {
+  return mapOf(mask, shape, sizes, orders, undefined)
+}
+
+/** The same, or undefined where more looks would be needed than a budget has left. */
+export function mapWithin(
+  budget: LookBudget,
+  mask: Mask,
+  shape: BlockMapShape,
+  sizes: BlockSizes,
+  orders: TokenOrders,
+): BlockMap | undefined {
+  try {
+    return mapOf(mask, shape, sizes, orders, budget)
+  } catch (error) {
+    if (error === outOfLooks) return undefined
+    throw error
+  }
+}
+
+function mapOf(
+  mask: Mask | undefined,
+  shape: BlockMapShape,
+  sizes: BlockSizes,
+  orders: TokenOrders,
+  budget: LookBudget | undefined,
+): BlockMap {
   checkOptions('createBlockMap', shape, blockMapShape)
   checkOptions('createBlockMap', orders, tokenOrders)
   const { queryOrder, keyOrder } = orders
@@ -155,6 +183,7 @@ export function createBlockMap(
         packed: sequences && { sequences, mask: (mask?.expression ?? boolean(true)).node },
         known,
         members,
+        budget,
       })
       planes.push(leaveOutGaps(rows, plane, sizes, keyLengths[sequence]!))
     }

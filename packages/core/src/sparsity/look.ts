@@ -71,6 +71,23 @@ export function lookAt(expression: BoundsEvaluator, plane: ScorePlane): Look {
   }
 }
 
+/** How many more looks a map may take. */
+export interface LookBudget {
+  left: number
+}
+
+/** Thrown by a look past its budget, for whoever gave the budget to catch. */
+export const outOfLooks: Error = new Error('createBlockMap: the budget of looks is spent')
+
+/** The same looks, until the budget is spent. */
+export function lookWithin(look: Look, budget: LookBudget | undefined): Look {
+  if (!budget) return look
+  return (top, bottom, left, right) => {
+    if (--budget.left < 0) throw outOfLooks
+    return look(top, bottom, left, right)
+  }
+}
+
 /** A tile of which no pair is visible, some are, all are. */
 export const emptyTile = 0
 export const partialTile = 1

@@ -16,8 +16,8 @@ import { combineRows } from './combine-rows.ts'
 import { diagonalPeriod, followDiagonal } from './follow-diagonal.ts'
 import type { AxisStep, DiagonalPeriod } from './follow-diagonal.ts'
 import { followSequences } from './follow-sequences.ts'
-import { emptyTile, fullTile, lookAt, pairProbe, partialTile } from './look.ts'
-import type { Look, ScorePlane } from './look.ts'
+import { emptyTile, fullTile, lookAt, lookWithin, pairProbe, partialTile } from './look.ts'
+import type { Look, LookBudget, ScorePlane } from './look.ts'
 import { keysOfMembers, relationRows, valuesAlong } from './relation-rows.ts'
 import type { KeysOfMembers } from './relation-rows.ts'
 import type { RowRuns } from './row-runs.ts'
@@ -42,6 +42,8 @@ export interface PlaneSettings {
   readonly known: Map<ExpressionNode, RowRuns>
   /** Keys by the members that they ask relations for, kept in the same way. */
   readonly members: Map<ExpressionNode, KeysOfMembers>
+  /** Looks that may be taken; undefined for as many as it needs. */
+  readonly budget: LookBudget | undefined
 }
 
 /** As many tiles are looked at without a thought for the parts of a mask. */
@@ -64,7 +66,7 @@ export function mapPlane(mask: ExpressionNode, settings: PlaneSettings): RowRuns
   const everything = { top: 0, bottom: rows, left: 0, right: columns }
 
   const lookFor = (node: ExpressionNode): Look =>
-    lookAt(compileBounds({ node }, environment), plane)
+    lookWithin(lookAt(compileBounds({ node }, environment), plane), settings.budget)
 
   /** Keeps what is found for later planes. */
   const keeping =

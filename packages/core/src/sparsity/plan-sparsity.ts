@@ -3,7 +3,7 @@
 import type { Mask } from '../expression/mask.ts'
 import { blockMapStatistics } from './block-map-statistics.ts'
 import type { BlockMap, BlockSizes } from './block-map.ts'
-import { createBlockMap } from './create-block-map.ts'
+import { createBlockMap, mapWithin } from './create-block-map.ts'
 import type { BlockMapShape, TokenOrders } from './create-block-map.ts'
 import { leastCommonMultiple } from './follow-diagonal.ts'
 import type { OrderProposal } from './order-proposal.ts'
@@ -45,9 +45,16 @@ const orderedTile = 1.1
 const mergedRow = 2
 
 /**
+ * Looks that orders are tried with: those that suit a pattern take a few hundred for each row of tiles, others may
+ * scatter it so that nearly every pair would have to be asked about.
+ */
+const triedLooks = { least: 2 ** 19, eachRow: 2 ** 9 }
+
+/**
  * Plans the passes of a mask by counting the tiles of every way to compute it: the parts of a union
  * are looked at one by one, and those that one order suits share a pass. A mask without proposals
- * costs no more than its block map. Packed sequences stay in natural order.
+ * costs no more than its block map, and an order that would scatter the mask is given up before it costs much more
+ * than that. Packed sequences stay in natural order.
  *
  * @param mask - Which keys each query sees; its `orders` are what is tried.
  * @param proposals - Orders to try. Default: `mask.orders`.
@@ -84,6 +91,15 @@ export function planSparsity(
   const arrangements: readonly TokenOrders[] = shape.sequences
     ? []
     : proposals.flatMap((proposal) => ordersOf(proposal, shape, sizes))
+  let left = Math.max(triedLooks.least, triedLooks.eachRow * natural.blockMap.queryBlocks)
+  /** What a part costs in an order; half of the looks that are left may be spent on it. */
+  const triedCost = (part: Mask, orders: TokenOrders): number => {
+    const budget = { left: Math.ceil(left / 2) }
+    left -= budget.left
+    const blockMap = mapWithin(budget, part, shape, sizes, orders)
+    left += Math.max(0, budget.left)
+    return blockMap ? costOf([{ mask: part, ...orders, blockMap }], shape) : Infinity
+  }
   /** The parts of a mask by the orders that suit each best, those in natural order first. */
   const groupByOrders = (whole: Mask): (readonly [TokenOrders, readonly Mask[]])[] => {
     const groups = new Map<TokenOrders, Mask[]>([[naturalOrders, []]])
@@ -95,7 +111,7 @@ export function planSparsity(
       const worthwhile = least > 1.5 * fullTilesOf(inNaturalOrder, shape)
       for (const orders of worthwhile ? arrangements : []) {
         if (!holdsAllKeys(orders.keyOrder, part, shape)) continue
-        const cost = costOf([passOf(part, orders)], shape)
+        const cost = triedCost(part, orders)
         if (cost < least) [best, least] = [orders, cost]
       }
       groups.set(best, [...(groups.get(best) ?? []), part])

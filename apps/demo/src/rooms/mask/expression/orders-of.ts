@@ -11,17 +11,34 @@ type Values = (name: string) => number
 export function ordersOf(tree: Expression, values: Values): readonly OrderProposal[] {
   const found: OrderProposal[] = []
   const visit = (node: Expression): void => {
-    const [left, right] = partsOf(node)
-    if (node['operator'] === '%' && left && right) {
-      const stride = constant(right, values)
-      if (stride !== undefined && stride >= 2) found.push({ kind: 'residues', stride })
-    }
+    const stride = strideOf(node, values)
+    if (stride !== undefined && stride >= 2) found.push({ kind: 'residues', stride })
     const keys = summaryKeys(node, values)
     if (keys) found.push(keys)
     partsOf(node).forEach(visit)
   }
   visit(tree)
   return found
+}
+
+/** The stride by which a node tells queries and keys apart: `(q - k) % stride`, or `q % stride == k % stride`. */
+function strideOf(node: Expression, values: Values): number | undefined {
+  const [left, right] = partsOf(node)
+  if (!left || !right) return undefined
+  if (node['operator'] === '%') {
+    return isNamed(left, 'q') && isNamed(left, 'k') ? constant(right, values) : undefined
+  }
+  const strides = [left, right].map((side) =>
+    side['operator'] === '%' ? constant(partsOf(side)[1]!, values) : undefined,
+  )
+  return node['operator'] === '==' && strides[0] === strides[1] ? strides[0] : undefined
+}
+
+/** Whether a name stands anywhere below a node. */
+function isNamed(node: Expression, name: string): boolean {
+  return node.type === 'Identifier'
+    ? node['name'] === name
+    : partsOf(node).some((part) => isNamed(part, name))
 }
 
 /** `k % period >= first` and its likes. */

@@ -42,7 +42,7 @@ export function makePicture(request: PictureRequest): LabPicture {
   return {
     request,
     pairs: pairRaster(mask, shape, head, resolution),
-    tiles: legibleLayer(mask, shape, map, head),
+    tiles: legibleLayer(map, head),
     planned: plannedLayers(mask, shape, tile, head, request.moves),
     heads: map.heads,
   }

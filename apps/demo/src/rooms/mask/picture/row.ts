@@ -14,26 +14,42 @@ export interface PlaneSizes {
   readonly keyLength: number
 }
 
-/** Reads rows of a mask; undefined is one that hides nothing. */
+/** Keys that are asked one by one, where bounds leave it open. */
+const fewKeys = 64
+
+/**
+ * Reads rows of a mask; undefined is one that hides nothing. Halves of a row that its bounds decide are not asked key by
+ * key, so that a row of a million keys takes no longer than its edges.
+ */
 export function rowReader(mask: Mask | undefined, sizes: PlaneSizes): (query: number) => KeyRun[] {
   const { keyLength } = sizes
   if (!mask) return () => [{ start: 0, end: keyLength }]
   const allows = compile(mask.expression)
+  const decide = rectangleReader(mask, sizes)
   const point = { ...sizes, batch: 0, query: 0, queryIndex: 0, key: 0 }
   return (query) => {
-    const runs: KeyRun[] = []
-    let start = -1
+    const runs: { start: number; end: number }[] = []
+    const see = (start: number, end: number): void => {
+      const last = runs.at(-1)
+      if (last?.end === start) last.end = end
+      else runs.push({ start, end })
+    }
     point.query = query
     point.queryIndex = query
-    for (let key = 0; key <= keyLength; key++) {
-      point.key = key
-      const visible = key < keyLength && allows(point) !== 0
-      if (visible && start < 0) start = key
-      if (!visible && start >= 0) {
-        runs.push({ start, end: key })
-        start = -1
+    const read = (start: number, end: number): void => {
+      const verdict = decide({ start: query, end: query + 1 }, { start, end })
+      if (verdict === 'always') return see(start, end)
+      if (verdict === 'never') return
+      if (end - start > fewKeys) {
+        const middle = start + 2 ** Math.floor(Math.log2(end - start - 1))
+        read(start, middle)
+        return read(middle, end)
+      }
+      for (point.key = start; point.key < end; point.key++) {
+        if (allows(point) !== 0) see(point.key, point.key + 1)
       }
     }
+    read(0, keyLength)
     return runs
   }
 }
