@@ -1,5 +1,5 @@
-// Node: tensors of the CPU in and out. With the package `webgpu` beside attn the GPU is found, and
-// without it the same call runs on the CPU.
+// Node, Deno and Bun: tensors of the CPU in and out. Deno has WebGPU; in Node and Bun the package `webgpu` beside
+// attn finds the GPU. Where there is none, the same call runs on the CPU.
 import { flashAttention, tensor } from '@attn/core'
 import type { Tensor } from '@attn/core'
 import { causal } from '@attn/masks'

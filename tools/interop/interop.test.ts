@@ -35,6 +35,32 @@ describe.skipIf(!gpu)('in Node', () => {
   })
 })
 
+// Runtimes besides Node, each as its package brings it. The program is the same.
+const runtimes = {
+  deno: () => [
+    process.execPath,
+    join(folder, 'node_modules/deno/bin.cjs'),
+    'run',
+    '--allow-all',
+    '--node-modules-dir=manual',
+    '--conditions=attn:source',
+  ],
+  bun: () => {
+    const builds = readdirSync(join(folder, 'node_modules/@oven'))
+    const program = join(folder, 'node_modules/@oven', builds[0]!, 'bin/bun')
+    return [program, '--no-install', '--conditions=attn:source']
+  },
+}
+
+describe.skipIf(!gpu).each(Object.entries(runtimes))('in %s', (_, start) => {
+  test('node.ts', () => {
+    const [command, ...parameters] = start()
+    const printed = runProgram(command!, [...parameters, 'examples/node.ts'], folder)
+    expect(printed).toContain('on the GPU')
+    expect(difference(printed)).toBeLessThan(1e-4)
+  })
+})
+
 describe.skipIf(!gpu || !findChromium())('in a page', () => {
   test.each(pages)('%s', async (name) => {
     expect(difference(await textOfPage(join(folder, 'examples', name)))).toBeLessThan(1e-4)
@@ -66,7 +92,7 @@ test('compile', () => {
   expect(() => runProgram(process.execPath, [compiler, '-p', config], folder)).not.toThrow()
 })
 
-test.each([...programs, 'vite-page/main.ts', 'web-worker/worker.ts'])(
+test.each([...programs, 'transformers-js/main.ts', 'vite-page/main.ts', 'web-worker/worker.ts'])(
   '%s needs at most five lines of attn',
   (name) => {
     const text = readRepositoryFile(`examples/${name}`)

@@ -1,5 +1,6 @@
-// Two halves of a layer as ONNX files, for the example of onnxruntime-web: what an exporter would have written.
-import { writeFileSync } from 'node:fs'
+// Two halves of a layer as ONNX files, for the examples of onnxruntime-web and transformers.js: what an exporter
+// would have written.
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeOnnx } from '../../packages/bench/src/peers/onnx-writer.ts'
 import type { OnnxConstant, OnnxValue } from '../../packages/bench/src/peers/onnx-writer.ts'
@@ -33,6 +34,12 @@ export function writeModels(folder: string): void {
     constants: [weight('wo', 4.5)],
     operatorSets: { '': 17 },
   }
-  writeFileSync(join(folder, 'project.onnx'), writeOnnx(project))
-  writeFileSync(join(folder, 'mix.onnx'), writeOnnx(mix))
+  for (const [name, model] of Object.entries({ project, mix })) {
+    writeFileSync(join(folder, `${name}.onnx`), writeOnnx(model))
+    // As on the Hugging Face hub.
+    const published = join(folder, 'examples/transformers-js/public/models', name)
+    mkdirSync(join(published, 'onnx'), { recursive: true })
+    writeFileSync(join(published, 'config.json'), JSON.stringify({ model_type: 'bert' }))
+    writeFileSync(join(published, 'onnx/model.onnx'), writeOnnx(model))
+  }
 }

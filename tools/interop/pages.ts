@@ -1,4 +1,5 @@
 // Pages among the examples, built by Vite and opened in Chromium.
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chromium } from 'playwright'
 import { build, preview } from 'vite'
@@ -30,6 +31,11 @@ export async function textOfPage(folder: string): Promise<string> {
     const page = await browser.newPage()
     const errors: string[] = []
     page.on('pageerror', (error) => errors.push(error.message))
+    // onnxruntime-web loads its WebAssembly from there, of a version that transformers.js names.
+    await page.route('https://cdn.jsdelivr.net/npm/onnxruntime-web@*/dist/*', async (route) => {
+      const file = new URL(route.request().url()).pathname.split('/').at(-1)!
+      await route.fulfill({ path: join(runtimeOfTransformers(folder), 'dist', file) })
+    })
     await page.goto(server.resolvedUrls!.local[0]!)
     const output = page.locator('#output')
     await output
@@ -43,4 +49,11 @@ export async function textOfPage(folder: string): Promise<string> {
     await browser.close()
     await server.close()
   }
+}
+
+/** The folder of onnxruntime-web as transformers.js sees it. */
+function runtimeOfTransformers(folder: string): string {
+  const place = join(folder, '../../node_modules/@huggingface/transformers/package.json')
+  const file = createRequire(place).resolve('onnxruntime-web')
+  return file.slice(0, file.lastIndexOf('onnxruntime-web')) + 'onnxruntime-web'
 }

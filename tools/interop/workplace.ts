@@ -16,9 +16,12 @@ import { writeModels } from './onnx-models.ts'
 
 /** What the examples are run with, pinned: an example is a statement about both sides. */
 export const libraries: Readonly<Record<string, string>> = {
+  '@huggingface/transformers': '4.3.2',
   '@jax-js/jax': '0.1.25',
   '@tensorflow/tfjs-backend-webgpu': '4.22.0',
   '@tensorflow/tfjs-core': '4.22.0',
+  bun: '1.4.5',
+  deno: '2.9.6',
   'onnxruntime-web': '1.30.0',
   typegpu: '0.12.5',
 }

@@ -2,10 +2,22 @@
 import { existsSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { libraries } from '../interop/workplace.ts'
 import { readRepositoryFile, repository, workspacePackages } from '../workspace.ts'
 
 /** Where the repository is published. */
 const address = 'https://github.com/attn-ts/attn'
+
+test('runtimes that a README names are those that examples are run in', () => {
+  const readme = readRepositoryFile('packages/webgpu-flash/README.md')
+  const { devDependencies } = JSON.parse(readRepositoryFile('package.json')) as {
+    readonly devDependencies: Readonly<Record<string, string>>
+  }
+  const minor = devDependencies['node']!.split('.').slice(0, 2).join('.')
+  for (const cell of [`Node ${minor}`, `Deno ${libraries['deno']}`, `Bun ${libraries['bun']}`]) {
+    expect(readme).toMatch(new RegExp(`^\\| .*\\| ${cell.replaceAll('.', '\\.')}[ ,]`, 'm'))
+  }
+})
 
 test('the lockfile names no registry', () => {
   expect(readRepositoryFile('pnpm-lock.yaml')).not.toMatch(/https?:\/\//)
