@@ -237,12 +237,13 @@ describe('the report', () => {
 
     it('asks for the masks of the report and takes a line for each', async () => {
       const echo = `
-        const { heads, headDim, rounds, problems } = JSON.parse(process.argv[1])
-        console.log(JSON.stringify({ version: JSON.stringify([heads, headDim, rounds, problems]), device: 'd' }));`
+        const { heads, headDim, dtype, rounds, problems } = JSON.parse(process.argv[1])
+        console.log(JSON.stringify({ version: JSON.stringify([heads, headDim, dtype, rounds, problems]), device: 'd' }));`
       const flex = await run(`${echo}console.log('a warning');${print(strided)}`)
       expect(JSON.parse(flex.version)).toEqual([
         4,
         64,
+        'float32',
         3,
         [{ length: 4096, window: 1024, stride: 64, summary: 8, names: ['causal', 'strided'] }],
       ])

@@ -1,7 +1,7 @@
 // Sparse masks in passes, tokens in orders of their own, and long rows cut into parts: all of it must
 // give what the dense masked reference gives.
 import { afterAll, describe, expect, it } from 'vitest'
-import { mask, scoreModifier, standardAttention, tensor, toFloat64Array } from '@attn/core'
+import { cast, mask, scoreModifier, standardAttention, tensor, toFloat64Array } from '@attn/core'
 import type { AttentionOptions, Mask, OrderProposal, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import type { FlashAttention } from '../src/index.ts'
@@ -10,12 +10,12 @@ import { onlyCore, standardGradients } from '../../core/test/conformance/index.t
 
 const gpu = await acquireGpu()
 
-/** The largest difference of two tensors; Infinity for NaN. */
+/** The largest difference of two tensors; Infinity where one of them alone is NaN or infinite. */
 function difference(actual: Tensor, expected: Tensor): number {
   const [got, wanted] = [toFloat64Array(actual), toFloat64Array(expected)]
   let worst = 0
   wanted.forEach((number, index) => {
-    const distance = number === got[index] ? 0 : Math.abs(number - got[index]!)
+    const distance = Object.is(number, got[index]) ? 0 : Math.abs(number - got[index]!)
     worst = Math.max(worst, Number.isNaN(distance) ? Infinity : distance)
   })
   return worst
@@ -164,6 +164,16 @@ const cases: readonly Case[] = [
   },
 ]
 
+/** One case for each kernel on matrices: orders of both or of keys alone, rules of pairs, parts of rows. */
+const matrixCases = cases.filter(({ name }) =>
+  [
+    'strided, ragged',
+    'fixed',
+    'with padding, sinks, dropout and a score modifier',
+    'long rows with sinks, padding and dropout',
+  ].includes(name),
+)
+
 /** Orders, and long rows cut into parts under one: all kernels of this file. */
 const coreCases = cases.filter(({ name }) => ['strided', 'a few long rows'].includes(name))
 
@@ -203,6 +213,35 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
       const right = standardAttention(query, key, value, all)
       expect(difference(result.output, right.output)).toBeLessThan(1e-5)
       expect(difference(result.logSumExp, right.logSumExp)).toBeLessThan(1e-5)
+    },
+  )
+
+  it.each(onlyCore() ? matrixCases.slice(0, 1) : matrixCases)(
+    'on subgroup matrices, where there are any: $name',
+    async ({ mask: pattern, queries, keys = queries, batch = 1, options, passes, longRows }) => {
+      const flash = await library()
+      const [query, key, value] = inputs(batch, 2, queries, keys, 16).map((one) =>
+        cast(one, 'float16'),
+      ) as [Tensor, Tensor, Tensor, Tensor]
+      // A late key that rows outgrow their references by, and a value that is not for all rows to see.
+      const at = (token: number): number => token * 16 + 3
+      ;(key.storage as Uint16Array)[at(keys - 130)] = 0x5a00 // 192
+      ;(value.storage as Uint16Array)[at(37)] = 0x7c00 // Infinity
+      const all = { ...options, mask: pattern }
+      const sizes = { batch, heads: 2, queryLength: queries, keyLength: keys, headDim: 16 }
+      const plan = flash.plan({ ...all, ...sizes, dtype: 'float16' })
+      const explained = plan.explain()
+      plan.destroy()
+      if (explained.variant === 'subgroup-matrix') {
+        const { candidates = [], chosen } = explained.passes ?? {}
+        expect(candidates.find(({ name }) => name === chosen)?.passes).toBe(passes)
+        expect(explained.longRows.rows).toBe(longRows ?? 0)
+      }
+      const result = await flash.attention(query, key, value, all)
+      const right = standardAttention(query, key, value, all)
+      // Of halves near 1, which two passes may round twice.
+      expect(difference(result.output, right.output)).toBeLessThan(2e-3)
+      expect(difference(result.logSumExp, right.logSumExp)).toBeLessThan(2e-3)
     },
   )
 

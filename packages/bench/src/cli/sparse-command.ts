@@ -18,6 +18,7 @@ interface SparseArguments {
   readonly lengths: readonly number[]
   readonly heads: number
   readonly headDim: number
+  readonly dtype: 'float32' | 'float16'
   readonly window: number
   readonly stride?: number
   readonly patterns?: readonly PatternName[]
@@ -48,6 +49,11 @@ export function createSparseCommand(setExitCode: (code: number) => void): Comman
     ])
     .option('--heads <count>', 'heads', parseLength, 8)
     .option('--head-dim <size>', 'dims of a head, a multiple of 4', parseLength, 64)
+    .addOption(
+      new Option('--dtype <type>', 'element type')
+        .choices(['float32', 'float16'])
+        .default('float32'),
+    )
     .option('--window <keys>', 'keys that each query of the window sees', parseLength, 1024)
     .option('--stride <l>', 'l of strided and fixed (default: the root of the length)', parseLength)
     .option(
@@ -76,7 +82,7 @@ export function createSparseCommand(setExitCode: (code: number) => void): Comman
 }
 
 async function execute(options: SparseArguments): Promise<boolean> {
-  const { device, lengths, heads, headDim, window, stride, patterns, rounds } = options
+  const { device, lengths, heads, headDim, dtype, window, stride, patterns, rounds } = options
   const progress = createProgressBar(process.stderr)
   const parameters = { window, ...(stride === undefined ? {} : { stride }) }
   const measured = await runSparse({
@@ -85,6 +91,7 @@ async function execute(options: SparseArguments): Promise<boolean> {
     lengths,
     heads,
     headDim,
+    dtype,
     seconds: options.seconds,
     ...parameters,
     ...(patterns ? { patterns } : {}),

@@ -1,6 +1,6 @@
 """PyTorch's FlexAttention (arXiv 2412.05496) on the masks of `attn sparse`, a line of JSON each.
 
-python3 flex-attention.py '{"heads": 8, "headDim": 64, "seconds": 90, "rounds": 7, "problems":
+python3 flex-attention.py '{"heads": 8, "headDim": 64, "dtype": "float32", "seconds": 90, "rounds": 7, "problems":
   [{"length": 65536, "window": 1024, "stride": 256, "summary": 32, "names": ["causal", "strided"]}]}'
 
 The masks see the same pairs as those of @attn/masks: window, BigBird (blocks of 64, a window of 3, 3
@@ -168,12 +168,13 @@ def main():
     torch._dynamo.config.cache_size_limit = 64
     tell(version=torch.__version__, device=torch.cuda.get_device_name())
     torch.manual_seed(0)
+    dtype = getattr(torch, options["dtype"])
     compiled = torch.compile(flex.flex_attention, dynamic=False)
     for problem in options["problems"]:
         length = problem["length"]
         shape = (1, options["heads"], length, options["headDim"])
         names = masks(torch, length, problem["window"], problem["stride"], problem["summary"])
-        inputs = [torch.randn(shape, device="cuda") for _ in range(3)]
+        inputs = [torch.randn(shape, device="cuda", dtype=dtype) for _ in range(3)]
         for name in problem["names"]:
             if time.monotonic() > deadline:
                 tell(length=length, name=name, error="not begun in time")

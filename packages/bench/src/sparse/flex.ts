@@ -46,8 +46,8 @@ export async function measureFlex(
       ...patterns.map(({ name }) => name),
     ],
   }))
-  const { heads, headDim } = problem
-  const request = JSON.stringify({ heads, headDim, seconds, rounds, problems })
+  const { heads, headDim, dtype } = problem
+  const request = JSON.stringify({ heads, headDim, dtype, seconds, rounds, problems })
   const [program, ...before] = command
   const child = spawn(program, [...before, request], { stdio: ['ignore', 'pipe', 'pipe'] })
   let complaints = ''

@@ -1,4 +1,5 @@
 // What `attn sparse` finds out: plain data, as it is written to JSON.
+import type { DType } from '@attn/core'
 import type { DeviceReport } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
 import type { Verification } from '../verify/expectation.ts'
@@ -78,7 +79,7 @@ export interface SparseReport {
   readonly environment: Environment
   readonly device: DeviceReport
   readonly problem: {
-    readonly dtype: 'float32'
+    readonly dtype: DType
     readonly batch: 1
     readonly heads: number
     readonly headDim: number

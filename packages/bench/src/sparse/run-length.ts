@@ -1,10 +1,10 @@
 // One length of `attn sparse`: every pattern and causal flash attention on the same inputs, verified on
 // sampled rows in float64 and timed in turn.
-import type { Mask } from '@attn/core'
+import type { DType, Mask } from '@attn/core'
 import { gpuTensor } from '@attn/webgpu-flash'
 import type { AttentionPlan, FlashAttention } from '@attn/webgpu-flash'
 import { withErrorScopes } from '../device/error-scope.ts'
-import { fillNormal } from '../inputs/fill-normal.ts'
+import { bufferBytes, fillNormal } from '../inputs/fill-normal.ts'
 import { readRanges } from '../inputs/read-back.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import type { EncodeWork, GpuStopwatch } from '../measure/gpu-stopwatch.ts'
@@ -25,6 +25,8 @@ export interface LengthOptions extends PatternOptions {
   readonly heads: number
   /** A multiple of four. */
   readonly headDim: number
+  /** Default: `float32`. */
+  readonly dtype?: DType | undefined
   /** Which patterns. Default: all. */
   readonly patterns?: readonly PatternName[] | undefined
   /**
@@ -48,6 +50,7 @@ interface Problem {
   readonly heads: number
   readonly length: number
   readonly headDim: number
+  readonly dtype: DType
 }
 
 /**
@@ -61,9 +64,10 @@ export async function runLength(
   length: number,
   shorter: CausalAt | undefined,
 ): Promise<SparseLength> {
-  const { heads, headDim, seconds = 1, memoryBytes = 2 ** 31, patterns = patternNames } = options
+  const { heads, headDim, dtype = 'float32', seconds = 1, patterns = patternNames } = options
+  const { memoryBytes = 2 ** 31 } = options
   const { device } = flash
-  const problem = { heads, length, headDim }
+  const problem = { heads, length, headDim, dtype }
   const inputs = await createInputs(device, problem)
   const cleanUp: (() => void)[] = [
     () => Object.values(inputs).forEach((buffer: GPUBuffer) => buffer.destroy()),
@@ -98,7 +102,8 @@ export async function runLength(
       headDim,
       causal: true,
     }
-    const fits = !extrapolated && scoreBytes(shape) <= memoryBytes
+    // Standard attention is written for float32.
+    const fits = !extrapolated && dtype === 'float32' && scoreBytes(shape) <= memoryBytes
     const standard = fits
       ? await withErrorScopes(device, 'standard attention', () =>
           createStandardAttention(device, shape, inputs),
@@ -149,10 +154,10 @@ export async function runLength(
 
 async function createInputs(
   device: GPUDevice,
-  { heads, length, headDim }: Problem,
+  { heads, length, headDim, dtype }: Problem,
 ): Promise<Inputs> {
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage
-  const size = heads * length * headDim * 4
+  const size = bufferBytes(dtype, heads * length * headDim)
   const create = (label: string): GPUBuffer =>
     device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST })
   return withErrorScopes(device, 'inputs', async () => {
@@ -163,7 +168,7 @@ async function createInputs(
       output: create('output'),
     }
     for (const name of ['query', 'key', 'value'] as const) {
-      await fillNormal(device, inputs[name], 'float32', streams[name])
+      await fillNormal(device, inputs[name], dtype, streams[name])
     }
     return inputs
   })
@@ -178,21 +183,21 @@ interface Prepared {
 
 async function prepare(
   flash: FlashAttention,
-  { heads, length, headDim }: Problem,
+  { heads, length, headDim, dtype }: Problem,
   mask: Mask,
   inputs: Inputs,
 ): Promise<Prepared> {
   const started = performance.now()
-  const plan = flash.plan({ heads, queryLength: length, headDim, mask })
+  const plan = flash.plan({ heads, queryLength: length, headDim, dtype, mask })
   const planMilliseconds = performance.now() - started
   await plan.compile()
   const logSumExp = flash.empty([1, heads, length])
   const shape = [1, heads, length, headDim]
   const tensors = {
-    query: gpuTensor(inputs.query, shape),
-    key: gpuTensor(inputs.key, shape),
-    value: gpuTensor(inputs.value, shape),
-    output: gpuTensor(inputs.output, shape),
+    query: gpuTensor(inputs.query, shape, { dtype }),
+    key: gpuTensor(inputs.key, shape, { dtype }),
+    value: gpuTensor(inputs.value, shape, { dtype }),
+    output: gpuTensor(inputs.output, shape, { dtype }),
     logSumExp,
   }
   return {
@@ -214,7 +219,7 @@ async function verify(
   encode: EncodeWork,
 ) {
   const { device } = flash
-  const { heads, length, headDim } = problem
+  const { heads, length, headDim, dtype } = problem
   const rows = sampleRows(heads, length)
   const actual = await withErrorScopes(device, `${label}, length ${length}`, async () => {
     const encoder = device.createCommandEncoder()
@@ -226,7 +231,7 @@ async function verify(
       first: (head * length + row) * headDim,
       count: headDim,
     }))
-    return readRanges(device, output, 'float32', ranges)
+    return readRanges(device, output, dtype, ranges)
   })
   return verifySampledRows(rows, actual, { mask, ...problem })
 }

@@ -32,7 +32,7 @@ export interface SparseOptions extends LengthOptions {
  * @throws RangeError for lengths that are no multiples of 64; UnsupportedError without WebGPU.
  */
 export async function runSparse(options: SparseOptions): Promise<SparseReport> {
-  const { lengths, heads, headDim, device: kind = 'auto' } = options
+  const { lengths, heads, headDim, dtype = 'float32', device: kind = 'auto' } = options
   for (const length of lengths) {
     if (!Number.isInteger(length) || length < 64 || length % 64 !== 0) {
       throw rangeError(`attn sparse: lengths must be multiples of 64, got ${length}`)
@@ -74,7 +74,7 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
       created,
       environment: options.environment,
       device: found.report,
-      problem: { dtype: 'float32', batch: 1, heads, headDim, lengths },
+      problem: { dtype, batch: 1, heads, headDim, lengths },
       results,
       skipped,
     }

@@ -1,9 +1,10 @@
 // Rows of long sequences checked in float64 without reading inputs back: every number of the inputs is
 // known by its index, so that only the keys a row sees have to be computed.
-import { compile, standardAttention, tensor } from '@attn/core'
-import type { Mask } from '@attn/core'
+import { compile, float16Bits, float16Value, standardAttention, tensor } from '@attn/core'
+import type { DType, Mask } from '@attn/core'
 import { hash, normal } from '../inputs/normal.ts'
 import { plainRow } from '../verify/plain-row.ts'
+import { resolution } from '../verify/expectation.ts'
 import type { Verification } from '../verify/expectation.ts'
 
 /** One row of one head. */
@@ -30,7 +31,7 @@ export function sampleRows(heads: number, length: number): SampledRow[] {
 
 /**
  * Compares rows of a result with the reference in float64. Allowed is twice the error of a plain
- * implementation in float32, and one rounding of the largest number.
+ * implementation in the same precision, and one rounding of the largest number.
  *
  * @param actual - A row of the output, `[D]`, for each sampled row.
  */
@@ -42,9 +43,11 @@ export function verifySampledRows(
     readonly heads: number
     readonly length: number
     readonly headDim: number
+    /** Default: `float32`. */
+    readonly dtype?: DType
   },
 ): Verification {
-  const { mask, heads, length, headDim } = problem
+  const { mask, heads, length, headDim, dtype = 'float32' } = problem
   const visible = compile(mask.expression)
   const lengths = { batch: 0, heads, queryLength: length, keyLength: length }
   let [error, plainError, largest, compared] = [0, 0, 0, 0]
@@ -59,7 +62,11 @@ export function verifySampledRows(
       const values = new Float32Array(tokens.length * headDim)
       tokens.forEach((token, place) => {
         const first = (head * length + token) * headDim
-        for (let d = 0; d < headDim; d++) values[place * headDim + d] = normal(stream, first + d)
+        for (let d = 0; d < headDim; d++) {
+          const value = normal(stream, first + d)
+          values[place * headDim + d] =
+            dtype === 'float16' ? float16Value(float16Bits(value)) : value
+        }
       })
       return values
     }
@@ -73,7 +80,7 @@ export function verifySampledRows(
     )
     const exact = output.storage as Float64Array
     const scale = 1 / Math.sqrt(headDim)
-    const plain = plainRow({ query, key, value, scale, visible: () => true }, 'float32')
+    const plain = plainRow({ query, key, value, scale, visible: () => true }, dtype)
     for (let d = 0; d < headDim; d++) {
       const difference = Math.abs(actual[index]![d]! - exact[d]!)
       error = Math.max(error, Number.isNaN(difference) ? Infinity : difference)
@@ -81,6 +88,6 @@ export function verifySampledRows(
       largest = Math.max(largest, Math.abs(exact[d]!))
     }
   })
-  const allowedError = 2 * plainError + 2 ** -23 * largest
+  const allowedError = 2 * plainError + resolution[dtype] * largest
   return { rows: compared, error, plainError, allowedError, passed: error <= allowedError }
 }

@@ -80,7 +80,7 @@ export function formatSparse({
     `device     ${device.name}; ${device.description}`,
     `backend    ${device.backend}, ${environment.runtime}`,
     ...formatFlags(device),
-    `problem    float32, batch 1, ${problem.heads} heads of dim ${problem.headDim}`,
+    `problem    ${problem.dtype}, batch 1, ${problem.heads} heads of dim ${problem.headDim}`,
     '',
     formatTable(columns, rows),
     '',

@@ -82,7 +82,7 @@ export function drawSparse({ device, problem, results, flex }: SparseReport): st
   const times = measured([causal, ...patternNames.map((name) => seriesOf(name, 'time')), ...ofFlex])
   const shares = measured(patternNames.map((name) => seriesOf(name, 'timePerWork')))
   return drawFigure({
-    title: `${device.name}: float32, ${problem.heads} heads of dim ${problem.headDim}`,
+    title: `${device.name}: ${problem.dtype}, ${problem.heads} heads of dim ${problem.headDim}`,
     description:
       'Milliseconds of sparse patterns beside causal attention, and time by share of work.',
     methods: Object.values(names),

@@ -152,12 +152,11 @@ export function planForward(
     ? decideDecode({ ...problem, tile: options.decodeTile }, capabilities)
     : {}
   const { decode } = decision
-  // Matrices take tokens in natural order.
+  // Halves of float32 are taken in natural order.
+  const inHalves = options.tile === 'subgroup-matrix' && !matrix
   const passChoice =
-    decode || options.tile === 'subgroup-matrix'
-      ? undefined
-      : choosePasses({ shape, dtype, attention, tile, matrix }, capabilities)
-  const known = matrix || decode ? undefined : passChoice?.sparsity.natural
+    decode || inHalves ? undefined : choosePasses({ shape, dtype, attention, tile }, capabilities)
+  const known = passChoice?.sparsity.natural
   const blockMap = known ?? (decode ? undefined : visibility.blockMap(blockSizes(tile)))
   const plan: ForwardPlan = {
     shape,
@@ -221,7 +220,7 @@ export function forwardCode(plan: ForwardPlan, accesses: ForwardAccesses, parts 
     const memory = matrixMemory(plan.matrix, headDim, valueDim, plan.halves)
     const wholeTiles = !config.blockMap && plan.shape.keyLength % plan.matrix.keys === 0
     const kernel = plan.halves === 2 ? forwardSplitKernel : forwardMatrixKernel
-    return kernel({ ...config, tile: plan.matrix, memory, wholeTiles })
+    return kernel({ ...config, parts, tile: plan.matrix, memory, wholeTiles })
   }
   return forwardKernel({ ...config, parts, tile: plan.tile, memory: plan.memory })
 }

@@ -541,7 +541,8 @@ fn main(
   workgroupBarrier();
   if (anyStrange) {
     for (var r = 0u; r < 1u; r++) {
-      let queryRow = firstQuery + subgroup * 16u + ownRow0 + r * 16u;
+      let ownRow = ownRow0 + r * 16u;
+      let queryRow = firstQuery + subgroup * 16u + ownRow;
       if (queryRow > lastQuery) { break; }
       let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
       for (var run = firstRun; run < endRun; run++) {

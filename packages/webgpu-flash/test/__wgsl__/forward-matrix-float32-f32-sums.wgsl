@@ -553,7 +553,8 @@ fn main(
   workgroupBarrier();
   if (anyStrange) {
     for (var r = 0u; r < 1u; r++) {
-      let queryRow = firstQuery + subgroup * 8u + ownRow0 + r * 8u;
+      let ownRow = ownRow0 + r * 8u;
+      let queryRow = firstQuery + subgroup * 8u + ownRow;
       if (queryRow > lastQuery) { break; }
       let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
       for (var run = firstRun; run < endRun; run++) {

@@ -52,11 +52,11 @@ let endRun = blockMap[mapRow + queryTile + 1u];`
 /** The same for parts of long rows, each of which has a number and runs of its own. */
 export const mappedPart: string = `let outer = min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u);
 let mapRow = outer * params.mapQueryTiles;
-let part = params.queryTileBase + workgroup.x;
-let queryTile = blockMap[params.mapOrderBase + mapRow + part];
-let firstPart = part == 0u || blockMap[params.mapOrderBase + mapRow + max(part, 1u) - 1u] != queryTile;
-let firstRun = blockMap[mapRow + part];
-let endRun = blockMap[mapRow + part + 1u];`
+let rowPart = params.queryTileBase + workgroup.x;
+let queryTile = blockMap[params.mapOrderBase + mapRow + rowPart];
+let firstPart = rowPart == 0u || blockMap[params.mapOrderBase + mapRow + max(rowPart, 1u) - 1u] != queryTile;
+let firstRun = blockMap[mapRow + rowPart];
+let endRun = blockMap[mapRow + rowPart + 1u];`
 
 /**
  * Declares which rows a workgroup has, and where its tensors begin.

@@ -246,7 +246,7 @@ for (var i = 0u; i < ${rows}u; i++) {
   }
   let queryRow = ${token('firstQuery + tileRow')};
   if (queryRow <= lastQuery) {
-    finishRow(batch, head, ${config.parts ? 'part * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i] + shift${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
+    finishRow(batch, head, ${config.parts ? 'rowPart * tileQueries + tileRow' : 'queryRow'}, column, previous[i], total, maxima[i] + shift${Array.from({ length: valueColumns }, (_, c) => `, outputs[i * ${valueColumns}u + ${c}u]`).join('')});
   }
 }`
 }
@@ -263,7 +263,7 @@ for (var i = 0u; i < ${rows}u; i++) {
   let tileRow = row * ${rows}u + i;
   let queryRow = ${queryRow};
   if (queryRow > lastQuery) { continue; }
-  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${parts ? '(part * tileQueries + tileRow)' : 'queryRow'} * params.outputRow;
+  let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${parts ? '(rowPart * tileQueries + tileRow)' : 'queryRow'} * params.outputRow;
   for (var c = 0u; c < ${valueColumns}u; c++) {
     let sums = outputs[i * ${valueColumns}u + c];
     let vector = column + c * ${tile.threadColumns}u;

@@ -270,6 +270,6 @@ export function whyNoMatrixTile(
     return `subgroup matrices are for dims to ${most}${most === widest ? '' : ' on software adapters'}`
   }
   return chooseMatrixTile(call, capabilities, numbers)
-    ? 'subgroup matrices take tokens in natural order'
+    ? 'another kernel was asked for, or measured to be faster'
     : `no subgroup matrix fits headDim ${headDim} and valueDim ${valueDim} in the device's limits`
 }

@@ -15,7 +15,6 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import { packBlockMap } from '../pack-block-map.ts'
 import type { ForwardPlan } from '../plan.ts'
 import { splitLongRows } from './split-rows.ts'
-import { chooseTile, tileMemory } from './tiles.ts'
 import { blockMapShape } from '../visibility.ts'
 
 /** What the planner made of a mask that proposes orders. */
@@ -33,22 +32,18 @@ export function passesOf(plan: ForwardPlan): readonly ForwardPlan[] {
   return plan.passes ?? [plan]
 }
 
-/** How much faster a tile of the same size is on subgroup matrices, which have no orders. */
-const matrixAdvantage = 3
-
 /**
  * Chooses the passes of a mask that proposes orders; undefined where it proposes none.
  *
  * @param plan - The plan in natural order.
  */
 export function choosePasses(
-  plan: Pick<ForwardPlan, 'shape' | 'dtype' | 'attention' | 'tile' | 'matrix'>,
+  plan: Pick<ForwardPlan, 'shape' | 'dtype' | 'attention' | 'tile'>,
   { limits }: Capabilities,
 ): PassChoice | undefined {
-  const { shape, dtype, attention, matrix } = plan
+  const { shape, dtype, attention, tile } = plan
   const { mask } = attention
   if (!mask?.orders || mask.orders.length === 0) return undefined
-  const tile = matrix ? chooseTile(shape, limits) : plan.tile
   const fits = headBytes(shape, dtype) <= limits.maxStorageBufferBindingSize
   const sparsity = planSparsity(
     mask,
@@ -62,9 +57,6 @@ export function choosePasses(
   if (!fits) {
     const reason = `a head is larger than maxStorageBufferBindingSize=${limits.maxStorageBufferBindingSize}, and an order may read it anywhere`
     return { sparsity, chosen: 0, reason }
-  }
-  if (matrix && best.cost * matrixAdvantage >= natural!.cost) {
-    return { sparsity, chosen: 0, reason: 'subgroup matrices are faster than an order saves' }
   }
   const reason =
     chosen === 0
@@ -95,17 +87,12 @@ export function withPasses(
   capabilities: Capabilities,
 ): ForwardPlan {
   if (!choice || choice.chosen === 0) return withSplitRows(plan, capabilities)
-  const { shape } = plan
-  const tile = plan.matrix ? chooseTile(shape, capabilities.limits) : plan.tile
   const passes = choice.sparsity.passes.map((pass, index) => {
     const { mask, blockMap, queryOrder, keyOrder } = pass
     const ordered = queryOrder !== undefined || keyOrder !== undefined
     return withSplitRows(
       {
         ...plan,
-        tile,
-        memory: tileMemory(tile, shape.valueDim),
-        matrix: undefined,
         blockMap,
         packedMap: packBlockMap(blockMap),
         orders: ordered ? { queryOrder, keyOrder } : undefined,
@@ -131,9 +118,9 @@ function rulesOf(
 const mostPartBytes = 2 ** 28
 
 function withSplitRows(plan: ForwardPlan, { limits }: Capabilities): ForwardPlan {
-  const { blockMap, packedMap, shape, tile, matrix } = plan
-  if (!blockMap || !packedMap || matrix) return plan
-  const splitRows = splitLongRows(blockMap, packedMap, shape.batch * shape.heads)
+  const { blockMap, packedMap, shape, tile } = plan
+  if (!blockMap || !packedMap) return plan
+  const splitRows = splitLongRows(blockMap, packedMap, shape.batch * shape.heads, tile.keys)
   if (!splitRows) return plan
   const bytes = partBytes({ ...plan, splitRows })
   const fits = bytes.output <= Math.min(mostPartBytes, limits.maxStorageBufferBindingSize)

@@ -19,8 +19,8 @@ export interface SplitRows {
   readonly longestPart: number
 }
 
-/** A part is worth a workgroup of its own from so many tiles on. */
-const smallestPart = 32
+/** A part is worth a workgroup of its own from so many keys on. */
+const smallestPart = 1024
 /** A row is long if it is so many times as long as the mean. */
 const longTimesMean = 4
 
@@ -28,17 +28,19 @@ const longTimesMean = 4
  * Cuts the long rows of a block map, where there are any that the rest of the work does not hide.
  *
  * @param planes - Heads times sequences that the maps are for, over which they are repeated.
+ * @param tileKeys - Keys of a tile.
  */
 export function splitLongRows(
   map: BlockMap,
   packed: PackedBlockMap,
   planes: number,
+  tileKeys: number,
 ): SplitRows | undefined {
   const { queryBlocks } = map
   const maps = map.batch * map.heads
   const total = (packed.visited * planes) / maps
   // Parts are short enough when so many of them would be all the work.
-  const target = Math.max(smallestPart, Math.ceil(total / workgroupsAtOnce))
+  const target = Math.max(smallestPart / tileKeys, Math.ceil(total / workgroupsAtOnce))
   const mean = packed.visited / packed.rowTiles.length
   const isLong = (tiles: number): boolean => tiles > Math.max(2 * target, longTimesMean * mean)
   const rowAt = (plane: number, rank: number): number =>

@@ -235,11 +235,28 @@ describe('a plan on subgroup matrices', () => {
     ],
     ['are for dims to 128', {}, { headDim: 144 }],
     ['fits headDim 60 and valueDim 60', {}, { headDim: 60 }],
-    ['natural order', {}, { queryLength: 4096, headDim: 64, mask: strided }],
   ])('that is not taken says why: %s', (why, change, more) => {
     const capabilities = { ...withMatrices, ...change }
     const plan = planForward({ ...options, ...more }, capabilities)
     expect(explainPlan(plan, capabilities).reason).toContain(why)
+  })
+
+  it('takes tokens in the orders that a mask proposes', () => {
+    const plan = planForward({ ...options, queryLength: 4096, mask: strided }, withMatrices)
+    const [window, column] = plan.passes!
+    expect([window!.matrix, column!.matrix]).toEqual([plan.matrix, plan.matrix])
+    expect(column!.orders?.keyOrder?.name).toBe('residues mod 64')
+    const code = forwardCode(column!, accesses)
+    expect(code).toContain('subgroupMatrixMultiplyAccumulate')
+    expect(code).toContain('let queryRow0 = queryToken(firstQuery + ')
+  })
+
+  it('cuts long rows into parts', () => {
+    const global = mask('global', ({ query, key }) => query.sub(key).abs().le(64).or(query.lt(64)))
+    const plan = planForward({ ...options, queryLength: 16384, mask: global }, withMatrices)
+    expect(plan.splitRows).toMatchObject({ rows: 1 })
+    const parts = forwardCode(plan, accesses, true)
+    expect(parts).toContain('params.mapQueryTiles * tileQueries + (rowPart * tileQueries + ')
   })
 
   it('has WGSL as reviewed', async () => {

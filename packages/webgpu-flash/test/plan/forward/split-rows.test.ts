@@ -47,7 +47,7 @@ function expectSameTiles(map: BlockMap, split: SplitRows): void {
 
 describe('splitLongRows', () => {
   it('cuts rows that are far longer than the others, and holds all of their tiles', () => {
-    const place = fc.integer({ min: 0, max: 1999 })
+    const place = fc.integer({ min: 0, max: 3999 })
     fc.assert(
       fc.property(place, place, fc.integer({ min: 1, max: 3 }), (first, second, heads) => {
         const pattern = mask('globals', ({ query, key, head }) =>
@@ -58,11 +58,11 @@ describe('splitLongRows', () => {
             .or(query.eq(first).and(key.mod(32).lt(20)))
             .or(query.eq(second).and(head.eq(0))),
         )
-        const shape = { batch: 1, heads, queryLength: 2000, keyLength: 2000 }
+        const shape = { batch: 1, heads, queryLength: 4000, keyLength: 4000 }
         const map = createBlockMap(pattern, shape, sizes)
-        const split = splitLongRows(map, packBlockMap(map), heads)!
+        const split = splitLongRows(map, packBlockMap(map), heads, sizes.keyBlockSize)!
         expect(split.rows).toBeGreaterThanOrEqual(1)
-        expect(split.longestPart).toBeLessThanOrEqual(63)
+        expect(split.longestPart).toBeLessThanOrEqual(127)
         expectSameTiles(map, split)
       }),
       { numRuns: 30 },
@@ -74,16 +74,16 @@ describe('splitLongRows', () => {
     ['window', mask('window', ({ query, key }) => query.sub(key).abs().le(100))],
     ['everything', mask('everything', ({ key }) => key.ge(0))],
   ])('leaves %s alone: its rows are as long as others, or hidden by their number', (_, pattern) => {
-    const shape = { batch: 1, heads: 1, queryLength: 4096, keyLength: 4096 }
+    const shape = { batch: 1, heads: 1, queryLength: 8192, keyLength: 8192 }
     const map = createBlockMap(pattern, shape, sizes)
-    expect(splitLongRows(map, packBlockMap(map), 1)).toBeUndefined()
+    expect(splitLongRows(map, packBlockMap(map), 1, sizes.keyBlockSize)).toBeUndefined()
   })
 
   it('leaves long rows alone where the other work takes longer than they do', () => {
     const pattern = mask('global', ({ query, key }) => query.sub(key).abs().le(64).or(query.eq(0)))
-    const shape = { batch: 1, heads: 1, queryLength: 4096, keyLength: 4096 }
+    const shape = { batch: 1, heads: 1, queryLength: 8192, keyLength: 8192 }
     const map = createBlockMap(pattern, shape, sizes)
-    expect(splitLongRows(map, packBlockMap(map), 1)).toBeDefined()
-    expect(splitLongRows(map, packBlockMap(map), 256)).toBeUndefined()
+    expect(splitLongRows(map, packBlockMap(map), 1, sizes.keyBlockSize)).toBeDefined()
+    expect(splitLongRows(map, packBlockMap(map), 256, sizes.keyBlockSize)).toBeUndefined()
   })
 })

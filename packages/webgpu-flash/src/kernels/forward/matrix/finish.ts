@@ -4,20 +4,20 @@ import { indent, unroll } from '../../../codegen/snippets.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { laneVectors } from './lane-vectors.ts'
+import { querySlot, queryTokenAt } from './tokens.ts'
 
 /** Declares `queryRow{r}`: the queries of a lane's rows. */
-export function declareQueryRows({ tile }: ForwardMatrixConfig): string {
-  const rows = tile.rowBlocks * tile.matrix.rows
+export function declareQueryRows(config: ForwardMatrixConfig): string {
   return eachLaneRow(
-    tile,
-    (r) => `let queryRow${r} = firstQuery + subgroup * ${rows}u + ownRow${r};`,
+    config.tile,
+    (r) => `let queryRow${r} = ${queryTokenAt(config, querySlot(config, `ownRow${r}`))};`,
   )
 }
 
 /** WGSL of `RowEnd` and `endRow`: what a row's sum comes to, with a sink and what lies in the output. */
-export function endRowFunction({ sinks }: ForwardMatrixConfig): string {
-  const sink = `  // A sink is a key without a value; the first of several dispatches over the same rows counts it.
-  if (params.mergeWithOutput == 0u) {
+export function endRowFunction({ sinks, parts }: ForwardMatrixConfig): string {
+  const sink = `  // A sink is a key without a value; the first of several ${parts ? 'parts' : 'dispatches'} over the same rows counts it.
+  if (params.mergeWithOutput == 0u${parts ? ' && firstPart' : ''}) {
     let sink = max(bitcast<f32>(data[params.sinkBase + head]), unseen);
     let larger = max(logarithm, sink);
     let share = select(0.0, exp(logarithm - larger), seen);
@@ -33,11 +33,16 @@ export function endRowFunction({ sinks }: ForwardMatrixConfig): string {
 }
 
 // \`sum\` is relative to 2^reference. The row is \`own\` times the weighted sum, and \`previous\` times the output.
-fn endRow(head: u32, place: u32, sum: f32, reference: f32) -> RowEnd {
+fn endRow(head: u32, place: u32, sum: f32, reference: f32${parts ? ', firstPart: bool' : ''}) -> RowEnd {
   let seen = bitcast<u32>(sum) != 0u; // and not sum > 0, since a sum of NaN is one
   let logarithm = select(unseen, (reference + log2(sum)) / log2e, seen);
   var end = RowEnd(select(0.0, 1.0 / sum, seen), 0.0, select(bitcast<f32>(params.negativeInfinity), logarithm, seen));
-${sinks ? sink : ''}  if (params.mergeWithOutput != 0u) {
+${sinks ? sink : ''}${parts ? '' : merging}  return end;
+}`
+}
+
+/** Parts of rows are merged by a kernel of their own. */
+const merging = /* wgsl */ `  if (params.mergeWithOutput != 0u) {
     let previous = logSumExp[place];
     if (bitcast<u32>(previous) != bitcast<u32>(params.negativeInfinity)) {
       let larger = max(previous, logarithm);
@@ -47,24 +52,43 @@ ${sinks ? sink : ''}  if (params.mergeWithOutput != 0u) {
       end = RowEnd(end.own * (ownPart / all), previousPart / all, larger + log(all));
     }
   }
-  return end;
-}`
+`
+
+/** Text of where the output of a row lies, given its query and its number in the subgroup's tile. */
+export function outputBaseOf(config: ForwardMatrixConfig, query: string, ownRow: string): string {
+  const row = config.parts ? partRow(config, ownRow) : query
+  return `params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${row} * params.outputRow`
 }
 
-/** Where a row's log-sum-exp and output lie. */
-export const rowPlaces = (row: string, suffix: string): string =>
-  `let place${suffix} = params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + min(${row}, lastQuery);
-let outputBase${suffix} = params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${row} * params.outputRow;`
+/** Parts of rows have buffers of their own, tile after tile. */
+const partRow = ({ tile }: ForwardMatrixConfig, ownRow: string): string =>
+  `(rowPart * tileQueries + subgroup * ${tile.rowBlocks * tile.matrix.rows}u + ${ownRow})`
+
+/**
+ * Declares where the log-sum-exp and output of a lane's rows lie, which of them there are, and what they come to.
+ *
+ * @param reference - Text of what the sum of row r is relative to, as a power of two.
+ */
+export function declareRowEnds(
+  config: ForwardMatrixConfig,
+  reference: (r: number) => string,
+): string {
+  const { tile, parts } = config
+  return eachLaneRow(tile, (r) => {
+    const place = parts
+      ? `params.mapQueryTiles * tileQueries + ${partRow(config, `ownRow${r}`)}`
+      : `params.queryLength + min(queryRow${r}, lastQuery)`
+    return `let place${r} = params.logSumExpOffset + (batch * params.heads + head) * ${place};
+let outputBase${r} = ${outputBaseOf(config, `queryRow${r}`, `ownRow${r}`)};
+let inside${r} = queryRow${r} <= lastQuery;
+let end${r} = endRow(head, place${r}, sum${r}, ${reference(r)}${parts ? ', firstPart' : ''});`
+  })
+}
 
 /** Writes all rows. */
 export function finishRows(config: ForwardMatrixConfig): string {
   const { tile } = config
-  return `${eachLaneRow(
-    tile,
-    (r) => `${rowPlaces(`queryRow${r}`, `${r}`)}
-let inside${r} = queryRow${r} <= lastQuery;
-let end${r} = endRow(head, place${r}, sum${r}, reference${r});`,
-  )}
+  return `${declareRowEnds(config, (r) => `reference${r}`)}
 workgroupBarrier();
 ${eachLaneRow(tile, (r) => `if (inside${r} && part == 0u) { logSumExp[place${r}] = end${r}.logSumExp; }`)}
 ${throughScores(

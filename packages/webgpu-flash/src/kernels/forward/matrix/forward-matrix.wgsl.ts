@@ -14,7 +14,7 @@ import { loadFunction, storeFunction } from '../../../codegen/access.ts'
 import { indent } from '../../../codegen/snippets.ts'
 import type { MatrixMemory, MatrixTile } from '../../../plan/forward/matrix-tile.ts'
 import type { ForwardConfig } from '../forward.wgsl.ts'
-import { bindings, callOrigin, mappedTileOfHeads } from '../forward-frame.ts'
+import { bindings, callOrigin, mappedPart, mappedTileOfHeads } from '../forward-frame.ts'
 import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
 import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from './half-sums.ts'
 import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
@@ -73,6 +73,7 @@ var<workgroup> found: vec4<u32>;`,
     mayHide(config) ? strangeFunctions(config) : '',
     tile.sums === 'f16' ? halfSumFunctions(config) : '',
     endRowFunction(config),
+    config.tokens ?? '',
     config.rules.code,
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     `${computeStage(tile.subgroups * tile.subgroupSize, tile)}
@@ -114,7 +115,7 @@ var largest = 0.0;`
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
-${config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
+${config.parts ? callOrigin(mappedPart) : config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
 // In the softmax, lanes of a row: ${tile.lanesPerRow}; rows of a lane: ${tile.rowsPerLane}.
 ${declareLaneRows(tile)}
 let column = part * 4u;

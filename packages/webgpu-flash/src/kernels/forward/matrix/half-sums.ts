@@ -2,7 +2,7 @@
 // tile. Lanes add what a tile comes to in float32, in registers, and write the rows from there. Where a
 // sum went beyond float16, the workgroup computes again without matrices.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { rowPlaces } from './finish.ts'
+import { declareRowEnds } from './finish.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { halfScoreFunctions } from './half-scores.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
@@ -96,12 +96,7 @@ ${indent(adds, 2)}
 /** Writes all rows. */
 export function finishWidened(config: ForwardMatrixConfig): string {
   const { tile } = config
-  return `${eachLaneRow(
-    tile,
-    (r) => `${rowPlaces(`queryRow${r}`, `${r}`)}
-let inside${r} = queryRow${r} <= lastQuery;
-let end${r} = endRow(head, place${r}, sum${r}, reference${r});`,
-  )}
+  return `${declareRowEnds(config, (r) => `reference${r}`)}
 workgroupBarrier();
 ${eachLaneRow(tile, (r) => `if (inside${r} && part == 0u) { logSumExp[place${r}] = end${r}.logSumExp; }`)}
 ${eachWidened(

@@ -5,6 +5,7 @@ import { countedQuery } from '../../tile/dropout.ts'
 import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'
 import { takeScores, whereHidden } from './lane-scores.ts'
 import { eachLaneVector, laneNames } from './lane-vectors.ts'
+import { keyTokenAt } from './tokens.ts'
 
 /** Scores of a tile to probabilities; adds to `sum{r}`, and raises `largest`. */
 export function tileProbabilities(config: ForwardMatrixConfig): string {
@@ -57,10 +58,16 @@ export function tileShares(
 
 /** Dropout, once the sums have been taken: it thins the weights and not the softmax. */
 export function thinned(config: ForwardMatrixConfig): string {
-  const { tile, rules } = config
-  const query = countedQuery(rules.countsWithin)
+  const { tile, rules, tokens } = config
+  const counted = countedQuery(rules.countsWithin)
   return eachLaneVector(config, (r, j) => {
-    const keys = [0, 1, 2, 3].map((k) => `firstKey + column + ${pastFirst(tile, j, k)}u`)
-    return `share${r}_${j} *= dropoutWeights(batch * params.heads + head, vec4<u32>(u32(${query} + ${r * rowStep(tile)})), vec4<u32>(${keys.join(', ')}));`
+    const keys = [0, 1, 2, 3].map((k) =>
+      keyTokenAt(config, `firstKey + column + ${pastFirst(tile, j, k)}u`),
+    )
+    const query =
+      tokens === undefined
+        ? `${counted} + ${r * rowStep(tile)}`
+        : `queryOffset + i32(min(queryRow${r}, lastQuery))`
+    return `share${r}_${j} *= dropoutWeights(batch * params.heads + head, vec4<u32>(u32(${query})), vec4<u32>(${keys.join(', ')}));`
   })
 }

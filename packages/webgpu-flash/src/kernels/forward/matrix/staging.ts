@@ -4,7 +4,9 @@ import type { Access } from '../../../codegen/access.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { eachUnit } from '../../tile/source.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { changesScores } from './lane-scores.ts'
 import { cleanValues } from './strange-values.ts'
+import { keyTokenAt, querySlot, queryTokenAt } from './tokens.ts'
 
 /** The texts that move operands. */
 export interface MatrixStaging {
@@ -81,7 +83,7 @@ function stagedRows(config: ForwardMatrixConfig, name: 'key' | 'value'): Rows {
     registers: registers.map((register) => `var ${register} = ${type}();`).join('\n'),
     fetch: (tileIndex) =>
       each((register, unit) => {
-        const row = `${tileIndex} * tileKeys + ${unit} / ${inRow}u`
+        const row = keyTokenAt(config, `${tileIndex} * tileKeys + ${unit} / ${inRow}u`)
         const inside = config.wholeTiles ? `(${row})` : `min(${row}, lastKey)`
         return `${register} = ${load(`${name}Base + ${inside} * params.${name}Row`, unit)};`
       }),
@@ -98,7 +100,7 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
     `if (${condition}) {\n${indent(text, 2)}\n}`
   const clean = cleanValues(config, values.names)
   // Masks and padding hide nothing in full tiles; modifiers may.
-  const anywhere = config.rules.change !== undefined
+  const anywhere = changesScores(config.rules)
   const cleans =
     config.finite || (config.wholeTiles && !anywhere)
       ? ''
@@ -131,7 +133,7 @@ function stageQueries(config: ForwardMatrixConfig): string {
     const vector = `${pass === 0 ? '' : `${(pass * keys) / 4}u + `}unit % ${vectors}u`
     return `workgroupBarrier();
 for (var unit = lane; unit < ${own * vectors}u; unit += ${subgroupSize}u) {
-  let queryRow = min(firstQuery + subgroup * ${own}u + unit / ${vectors}u, lastQuery);
+  let queryRow = min(${queryTokenAt(config, querySlot(config, `unit / ${vectors}u`))}, lastQuery);
   probabilities[subgroup][unit / ${vectors}u * probabilityStride + unit % ${vectors}u] = ${loadOperands(config, 'query', query, 'queryBase + queryRow * params.queryRow', vector)};
 }
 workgroupBarrier();

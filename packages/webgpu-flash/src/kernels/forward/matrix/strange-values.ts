@@ -6,11 +6,14 @@ import { changeStatements } from '../../../codegen/score-change.ts'
 import { indent } from '../../../codegen/snippets.ts'
 import { tileLoop } from '../forward-frame.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import { outputBaseOf } from './finish.ts'
 import { rowStep } from './lane-rows.ts'
+import { changesScores } from './lane-scores.ts'
+import { keyTokenAt, pairOf, querySlot, queryTokenAt } from './tokens.ts'
 
 /** Whether a pair may be hidden: by the mask, by padding, or by a modifier that makes a score -Infinity. */
 export function mayHide({ wholeTiles, rules }: ForwardMatrixConfig): boolean {
-  return !wholeTiles || rules.change !== undefined
+  return !wholeTiles || changesScores(rules)
 }
 
 /** WGSL of what the texts below call; halves are looked at as the words they are. */
@@ -75,24 +78,28 @@ export function addStrangeValues(config: ForwardMatrixConfig): string {
   const kept = config.dropout
     ? `let kept = dropoutWeights(batch * params.heads + head, vec4<u32>(${rules.countsWithin ? 'queryRow' : 'u32(queryOffset + i32(queryRow))'}), vec4<u32>(key)).x;\n`
     : ''
-  const rows = tile.rowBlocks * tile.matrix.rows
-  const visible = rules.hasMask
-    ? ' && visible(i32(batch), i32(head), queryOffset + i32(queryRow), i32(queryRow), i32(key))'
-    : ''
-  const score = change
-    ? `let keyPosition = i32(key);
-var score = 0.0;
+  const visible = rules.hasMask ? ` && visible(${pairOf('queryRow', 'key')})` : ''
+  const changes = changesScores(rules)
+  const changed = change
+    ? changeStatements(change, [{ score: 'score', pastQuery: 0, pastKey: 0 }])
+    : (rules.pairwise ?? [])
+        .map((name) => `score = ${name}(score, ${pairOf('queryRow', 'key')});`)
+        .join('\n')
+  const score = changes
+    ? `${change ? 'let keyPosition = i32(key);\n' : ''}var score = 0.0;
 for (var d = 0u; d < ${headDim / 4}u; d++) {
   score += dot(loadQuery(queryBase + queryRow * params.queryRow, d), loadKey(keyBase + key * params.keyRow, d));
 }
 score *= scale;
-${changeStatements(change, [{ score: 'score', pastQuery: 0, pastKey: 0 }])}
+${changed}
 if (bitcast<u32>(score) == bitcast<u32>(params.negativeInfinity)) { continue; }
 `
     : ''
-  const look = `if (${change ? 'true' : '!full'}) {
-  for (var key = keyTile * tileKeys; key < keyTile * tileKeys + tileKeys; key++) {
-    if (!(key < keyCount${visible})) { continue; }
+  const ordered = config.tokens !== undefined
+  const slot = ordered ? 'slot' : 'key'
+  const look = `if (${changes ? 'true' : '!full'}) {
+  for (var ${slot} = keyTile * tileKeys; ${slot} < keyTile * tileKeys + tileKeys; ${slot}++) {
+${ordered ? `    let key = ${keyTokenAt(config, slot)};\n` : ''}    if (!(key < keyCount${visible})) { continue; }
     for (var v = part; v < valueVectors; v += ${tile.lanesPerRow}u) {
       let strange = strangePart(loadValue(valueBase + key * params.valueRow, v));
       if (any(bitcast<vec4<u32>>(strange) != vec4<u32>(0u))) {
@@ -102,9 +109,10 @@ ${indent(`${score}${kept}`, 8)}        storeOutput(outputBase, v, loadOutput(out
   }
 }`
   return `for (var r = 0u; r < ${tile.rowsPerLane}u; r++) {
-  let queryRow = firstQuery + subgroup * ${rows}u + ownRow0 + r * ${rowStep(tile)}u;
-  if (queryRow > lastQuery) { break; }
-${change ? '  let queryIndex = i32(queryRow);\n  let position = queryOffset + queryIndex;\n' : ''}  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + queryRow * params.outputRow;
+  let ownRow = ownRow0 + r * ${rowStep(tile)}u;
+  let queryRow = ${queryTokenAt(config, querySlot(config, 'ownRow'))};
+  if (queryRow > lastQuery) { ${ordered ? 'continue' : 'break'}; }
+${change ? '  let queryIndex = i32(queryRow);\n  let position = queryOffset + queryIndex;\n' : ''}  let outputBase = ${outputBaseOf(config, 'queryRow', 'ownRow')};
 ${indent(tileLoop(config.blockMap, look), 2)}
 }`
 }

@@ -1,7 +1,7 @@
 // The output in float32 registers, where matrices move their sums every few tiles: lanes hold it as they hold
 // scores, so that rows can be scaled there.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { rowPlaces } from '../matrix/finish.ts'
+import { declareRowEnds } from '../matrix/finish.ts'
 import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
 import { eachLaneRow, laneVector, shuffles } from '../matrix/lane-rows.ts'
 
@@ -80,12 +80,7 @@ ${indent(
 export function finishTotals(config: Config): string {
   const { tile } = config
   const vectorsOfColumns = tile.matrix.columns / 4
-  return `${eachLaneRow(
-    tile,
-    (r) => `${rowPlaces(`queryRow${r}`, `${r}`)}
-let inside${r} = queryRow${r} <= lastQuery;
-let end${r} = endRow(head, place${r}, sum${r}, base${r} * exponentScale);`,
-  )}
+  return `${declareRowEnds(config, (r) => `base${r} * exponentScale`)}
 workgroupBarrier();
 ${eachLaneRow(tile, (r) => `if (inside${r} && part == 0u) { logSumExp[place${r}] = end${r}.logSumExp; }`)}
 ${eachTotal(
