@@ -108,6 +108,11 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     expect(firstCall!.length).toBe(40)
     expect(firstCall!.firstMilliseconds).toBeGreaterThan(firstCall!.planMilliseconds)
     expect(firstCall!.planMilliseconds).toBeGreaterThan(0)
+    const { kernels, ...parts } = firstCall!.stages!
+    expect(kernels).toBeGreaterThan(0)
+    const sum = Object.values(parts).reduce((all, part) => all + part, 0)
+    expect(sum).toBeCloseTo(firstCall!.firstMilliseconds, 3)
+    expect(Math.min(...Object.values(parts))).toBeGreaterThan(0)
     expect(formatConfiguration(configuration!, report.problem)).toMatch(
       /first call at length 40, .* ms with compilation, then .* ms; a plan takes .* ms/,
     )

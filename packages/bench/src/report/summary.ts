@@ -147,11 +147,19 @@ function formatSpeedUp(before: Outcome, after: Outcome): string {
 
 function formatFirstCall(call: FirstCall | undefined): string[] {
   if (!call) return []
-  const { length, firstMilliseconds, secondMilliseconds, planMilliseconds } = call
+  const { length, firstMilliseconds, secondMilliseconds, planMilliseconds, stages } = call
+  const parts = stages
+    ? [
+        `of the first ${threeDigits(stages.plan)} ms are plan, copies and text, ${threeDigits(stages.frontEnd)} ms reading ` +
+          `WGSL, ${threeDigits(stages.compile)} ms compiling ${stages.kernels} ${stages.kernels === 1 ? 'kernel' : 'kernels'}, ` +
+          `${threeDigits(stages.run)} ms running and reading back`,
+      ]
+    : []
   return [
     `first call at length ${formatLength(length)}, from tensors to tensors on the CPU: ` +
       `${threeDigits(firstMilliseconds)} ms with compilation, then ` +
       `${threeDigits(secondMilliseconds)} ms; a plan takes ${threeDigits(planMilliseconds)} ms`,
+    ...parts,
   ]
 }
 

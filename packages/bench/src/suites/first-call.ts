@@ -5,8 +5,23 @@ import { createFlashAttention, GpuOutOfMemoryError } from '@attn/webgpu-flash'
 import type { FoundGpu } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
 import { normalArray } from '../inputs/normal.ts'
+import { watchCompilation } from './compile-clock.ts'
 import { maskOf } from './problem.ts'
 import type { Problem } from './problem.ts'
+
+/** Parts of a first call, in milliseconds. */
+export interface FirstCallStages {
+  /** Until the first shader: the plan, the copies to the GPU, the text of the kernels. */
+  readonly plan: number
+  /** WGSL read and checked (in a browser this is done elsewhere, and part of the next). */
+  readonly frontEnd: number
+  /** Pipelines made: translation of the WGSL and the driver's compiler. Several are made at once. */
+  readonly compile: number
+  /** The dispatches, and the results on the CPU. */
+  readonly run: number
+  /** Kernels that were compiled. */
+  readonly kernels: number
+}
 
 /** Times of one call, in milliseconds by the wall clock. */
 export interface FirstCall {
@@ -14,6 +29,8 @@ export interface FirstCall {
   readonly length: number
   /** From a device to the output of `flash.attention` on the CPU: plan, copies, compilation, run. */
   readonly firstMilliseconds: number
+  /** What the first call's time went to, one after the other; they add up to it. */
+  readonly stages?: FirstCallStages | undefined
   /** The same call again. */
   readonly secondMilliseconds: number
   /** A plan of the same call, its kernel compiled: the median of several. */
@@ -43,11 +60,14 @@ export async function measureFirstCall(
   const mask = maskOf(problem, 'flash')
   const masked = mask ? { mask } : {}
 
+  const clock = watchCompilation(device)
   const started = performance.now()
   const flash = await createFlashAttention({ device, adapterInfo })
   try {
     await flash.attention(query, key, value, masked)
     const first = performance.now()
+    const { began, ended, frontEndMilliseconds, pipelines } = clock.times
+    clock.stop()
     await flash.attention(query, key, value, masked)
     const second = performance.now()
     const times = Array.from({ length: plans }, () => {
@@ -60,6 +80,13 @@ export async function measureFirstCall(
     return {
       length,
       firstMilliseconds: first - started,
+      stages: {
+        plan: began - started,
+        frontEnd: frontEndMilliseconds,
+        compile: ended - began - frontEndMilliseconds,
+        run: first - ended,
+        kernels: pipelines,
+      },
       secondMilliseconds: second - first,
       planMilliseconds: median(times),
     }
@@ -67,6 +94,7 @@ export async function measureFirstCall(
     if (error instanceof UnsupportedError || error instanceof GpuOutOfMemoryError) return undefined
     throw error
   } finally {
+    clock.stop()
     flash.destroy()
   }
 }

@@ -38,10 +38,12 @@ async function onCpu(
   options: CallOptions,
 ): Promise<AttentionResult> {
   return cpuCall(caller, host, tensors, options, async ({ plan, given, upload, keep }) => {
+    const { query, key, value } = tensors
+    const inputs = { query: upload(query), key: upload(key), value: upload(value) }
+    // Else `forward` would compile one kernel after the other.
+    await plan.compile()
     const { output, logSumExp, rowMaximum } = plan.forward({
-      query: upload(tensors.query),
-      key: upload(tensors.key),
-      value: upload(tensors.value),
+      ...inputs,
       ...given,
       rowMaximum: wantsRowMaximum(caller, options),
     })

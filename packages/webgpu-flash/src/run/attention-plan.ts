@@ -229,13 +229,15 @@ export function bindPlan(
     },
     compile: async () => {
       checkUsable('plan.compile')
-      for (const text of contiguousTexts()) {
-        await errors.outcome('plan.compile', compileForward(device, text))
-      }
-      for (const kernel of plan.split ? splitStepKernels(plan) : []) {
-        await errors.outcome('plan.compile', compileKernel(device, kernel))
-      }
-      await errors.outcome('plan.compile', training.compile())
+      // All at once: drivers compile on several threads.
+      const compiling = [
+        ...contiguousTexts().map((text) => compileForward(device, text)),
+        ...(plan.split ? splitStepKernels(plan) : []).map((kernel) =>
+          compileKernel(device, kernel),
+        ),
+        training.compile(),
+      ]
+      await errors.outcome('plan.compile', Promise.all(compiling))
       // A lost device compiles anything.
       await errors.stillAlive('plan.compile')
     },
