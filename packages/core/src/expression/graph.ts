@@ -36,7 +36,7 @@ export function nodesOf(
   }
   const follow = (start: ExpressionNode): void => {
     const path = [{ node: start, inputs: operands(start), next: 0 }]
-    for (let last = path[0]; last; last = path.at(-1)) {
+    for (let last = path.at(0); last; last = path.at(-1)) {
       const input = last.inputs[last.next++]
       if (!input) {
         order.push(last.node)

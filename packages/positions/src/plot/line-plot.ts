@@ -194,7 +194,9 @@ function drawMark(mark: PlotMark, x: Scale, y: Scale, width: number, height: num
     const place = width * x.place(mark.x)
     // On the side where there is room.
     const late = place > 0.75 * width
-    const side = late ? { x: place - 5, 'text-anchor': 'end' } : { x: place + 5 }
+    const side: Readonly<Record<string, string | number>> = late
+      ? { x: place - 5, 'text-anchor': 'end' }
+      : { x: place + 5 }
     return (
       element('path', { d: `M${pixels(place)} 0v${height}`, ...line }) +
       label(mark.label, { ...side, y: 14 })

@@ -91,8 +91,7 @@ interface SubgroupMatrixConfig {
   readonly K: number
 }
 
-function readSubgroupMatrices(device: GPUDevice, info: object): SubgroupMatrix[] {
-  if (!device.features.has(subgroupMatrixFeature)) return []
+function readSubgroupMatrices(info: object): SubgroupMatrix[] {
   const { subgroupMatrixConfigs = [] } = info as {
     readonly subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[]
   }
@@ -121,15 +120,17 @@ export function readCapabilities(
   const limits = Object.fromEntries(
     Object.keys(defaultLimits).map((limit) => [limit, device.limits[limit as keyof DeviceLimits]]),
   ) as unknown as DeviceLimits
+  // Types of WebGPU know some of the names, each those of its time.
+  const features = new Set<string>(device.features)
   return {
     adapter: { vendor, architecture, device: name, description },
-    shaderFloat16: device.features.has('shader-f16'),
-    subgroups: device.features.has('subgroups')
+    shaderFloat16: features.has('shader-f16'),
+    subgroups: features.has('subgroups')
       ? { minimum: subgroupMinSize, maximum: subgroupMaxSize }
       : undefined,
-    subgroupSizeControl: device.features.has(subgroupSizeFeature),
-    subgroupMatrices: readSubgroupMatrices(device, info),
-    timestampQuery: device.features.has('timestamp-query'),
+    subgroupSizeControl: features.has(subgroupSizeFeature),
+    subgroupMatrices: features.has(subgroupMatrixFeature) ? readSubgroupMatrices(info) : [],
+    timestampQuery: features.has('timestamp-query'),
     limits,
   }
 }

@@ -72,12 +72,18 @@ export async function requestDevice(
   }
 }
 
+/** What is used of the package `webgpu`. */
+interface Dawn {
+  readonly globals: Readonly<Record<string, unknown>>
+  create(flags: string[]): GPU
+}
+
 async function nodeGpu(): Promise<GPU | undefined> {
   const { process } = globalThis as { process?: { versions?: { node?: string } } }
   if (process?.versions?.node === undefined) return undefined
-  let dawn: typeof import('webgpu')
+  let dawn: Dawn
   try {
-    dawn = (await importWhereItRuns('webgpu')) as typeof import('webgpu')
+    dawn = (await importWhereItRuns('webgpu')) as Dawn
   } catch (error) {
     // Not installed, which the caller says; anything else is worth seeing.
     if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return undefined
