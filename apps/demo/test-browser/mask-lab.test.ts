@@ -121,6 +121,29 @@ test('draws what a score modifier adds', async () => {
   await expect.element(picture(/softcap: what becomes of a score/)).toBeVisible()
 })
 
+test('draws a score modifier that the visitor writes, and says what is wrong with it', async () => {
+  openPage('#/mask?mask=causal&L=64&view=scores&bias=softcap&cap=5')
+  const field = page.getByRole('textbox', { name: /A score/ })
+  await expect.element(field).toHaveValue('cap * tanh(s / cap)')
+  await userEvent.fill(field, 's - cap * abs(q - k) / 8')
+  await expect.element(picture(/yours: what is added/)).toBeVisible()
+  await expect.poll(() => query().get('bias')).toBe('own')
+  expect(query().get('s-cap')).toBe('5')
+  await userEvent.fill(field, 's - ')
+  await expect.element(field).toHaveAttribute('aria-invalid', 'true')
+  // The picture stays that of the last text that could be read.
+  await expect.element(picture(/yours: what is added/)).toBeVisible()
+  const before = document.title
+  for (const score of ['constructor.constructor("document.title = 1")()', 'alert(1)']) {
+    closePage()
+    openPage(
+      `#/mask?${new URLSearchParams({ mask: 'causal', bias: 'own', score, view: 'scores' })}`,
+    )
+    await expect.element(page.getByRole('alert').first()).toMatchTextContent(/there are abs/)
+    expect(document.title).toBe(before)
+  }
+})
+
 describe('bad sizes', () => {
   beforeEach(() => openPage('#/mask?mask=causal&L=64&H=4&Hkv=4'))
 

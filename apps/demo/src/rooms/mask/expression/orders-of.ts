@@ -67,7 +67,7 @@ function constant(node: Expression, values: Values): number | undefined {
   if (node.type === 'Literal') return typeof node['value'] === 'number' ? node['value'] : undefined
   if (node.type === 'Identifier') {
     const name = node['name'] as string
-    return 'qkhbLS'.includes(name) ? undefined : values(name)
+    return 'qkhbLSH'.includes(name) ? undefined : values(name)
   }
   if (node.type !== 'BinaryExpression') return undefined
   const [a, b] = partsOf(node).map((part) => constant(part, values))

@@ -19,6 +19,6 @@ export function partsOf(node: Expression): readonly Expression[] {
     case 'Compound':
       throw new SyntaxError('there are several expressions; join them with && or ||')
     default:
-      throw new SyntaxError(`${node.type} has no meaning in a mask`)
+      throw new SyntaxError(`${node.type} has no meaning here`)
   }
 }

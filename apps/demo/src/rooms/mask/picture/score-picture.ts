@@ -1,4 +1,5 @@
-// What score modifiers do: a heat map by head where it depends on positions, else a curve of scores.
+// What score modifiers do: a heat map by head where it depends on positions, else curves of scores. What is no number
+// is left blank, as hidden pairs are.
 import { compile, dependencies, type Mask, type ScoreModifier } from '@attn/core'
 import { heatMap, linePlot } from '@attn/positions'
 
@@ -26,10 +27,11 @@ export function scorePicture(
   const apply = (point: Parameters<(typeof modify)[number]>[0]): number =>
     modify.reduce((value, each) => each({ ...point, score: value }), point.score ?? 0)
   const { heads, queryLength, keyLength } = sizes
-  const positional = modifiers.some(({ expression }) => {
-    const { coordinates } = dependencies(expression.node)
-    return coordinates.has('query') || coordinates.has('key')
-  })
+  const reads = new Set(
+    modifiers.flatMap(({ expression }) => [...dependencies(expression.node).coordinates]),
+  )
+  const positional = reads.has('query') || reads.has('key')
+  const shown = reads.has('head') ? spread(heads) : [0]
   const names = modifiers.map(({ name }) => name).join(', then ')
   const point = {
     batch: 0,
@@ -43,7 +45,11 @@ export function scorePicture(
   }
   if (!positional) {
     const x = Array.from({ length: 161 }, (_, index) => (index - 80) / 2)
-    const curve = { label: names, x, y: x.map((value) => apply({ ...point, score: value })) }
+    const curves = shown.map((head) => ({
+      label: shown.length > 1 ? `head ${head + 1}` : names,
+      x,
+      y: x.map((value) => finite(apply({ ...point, head, score: value }), Number.NaN)),
+    }))
     return linePlot({
       title: `${names}: what becomes of a score`,
       description: `Scores from -40 to 40 across, what ${names} makes of them up.`,
@@ -51,7 +57,7 @@ export function scorePicture(
         {
           xLabel: 'score',
           yLabel: 'modified score',
-          series: [{ label: 'as it is', x, y: x, draw: 'dashes' }, curve],
+          series: [{ label: 'as it is', x, y: x, draw: 'dashes' }, ...curves],
         },
       ],
     })
@@ -59,9 +65,6 @@ export function scorePicture(
   const allows = mask ? compile(mask.expression) : undefined
   const cells = Math.min(mostCells, keyLength)
   const rows = Math.min(mostCells, queryLength)
-  const shown = Array.from({ length: Math.min(heads, mostPanels) }, (_, index) =>
-    Math.floor((index * heads) / Math.min(heads, mostPanels)),
-  )
   return heatMap({
     title: `${names}: what is added to a score of ${score}`,
     description: `Queries down and keys across, for ${shown.length} of ${heads} heads.`,
@@ -77,10 +80,21 @@ export function scorePicture(
         const query = Math.floor(((Math.floor(index / cells) + 0.5) * queryLength) / rows)
         const key = Math.floor((((index % cells) + 0.5) * keyLength) / cells)
         const at = { ...point, head, query, queryIndex: query, key, score }
-        return !allows || allows(at) ? apply(at) - score : -Infinity
+        return !allows || allows(at) ? finite(apply(at) - score, -Infinity) : -Infinity
       }),
     })),
   })
+}
+
+/** Heads that are shown, evenly spread. */
+function spread(heads: number): number[] {
+  const count = Math.min(heads, mostPanels)
+  return Array.from({ length: count }, (_, index) => Math.floor((index * heads) / count))
+}
+
+/** What a picture can show; a visitor may divide by nothing. */
+function finite(value: number, otherwise: number): number {
+  return Number.isFinite(value) ? value : otherwise
 }
 
 /** What an axis of cells counts. */

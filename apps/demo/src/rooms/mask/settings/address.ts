@@ -1,6 +1,6 @@
 // Settings in the query of the address, so that a link shows what its sender saw.
 import type { DType } from '@attn/core'
-import { biasChoices } from './biases.ts'
+import { biasChoices, ownBias } from './biases.ts'
 import { maskChoices, ownMask } from './masks.ts'
 import {
   initialSettings,
@@ -16,6 +16,7 @@ export function settingsToQuery(settings: Settings): Record<string, string> {
     mask: settings.mask,
     ...(settings.mask === ownMask.id && { expression: settings.expression }),
     bias: settings.bias,
+    ...(settings.bias === ownBias.id && { score: settings.score }),
     dtype: settings.dtype,
     ...(settings.tile !== undefined && { tile: String(settings.tile) }),
   }
@@ -49,6 +50,7 @@ export function settingsFromQuery(given: Readonly<Record<string, unknown>>): Set
       initialSettings.bias,
     ),
     expression: query.get('expression') ?? initialSettings.expression,
+    score: query.get('score') ?? initialSettings.score,
     dtype: pick<DType>('dtype', ['float32', 'float16'], initialSettings.dtype),
     tile: tileSides.find((side) => String(side) === query.get('tile')),
     values: {},

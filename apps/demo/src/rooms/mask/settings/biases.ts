@@ -9,15 +9,36 @@ export interface BiasChoice {
   readonly label: string
   readonly note: string
   readonly fields: readonly Field[]
+  /** The same as a visitor would write it, with its fields as names; undefined where no expression is that short. */
+  readonly text?: string
   build(values: Values, shape: AttentionShape): readonly ScoreModifier[]
 }
 
+/** The choice to write a modifier; what is written is read by settings.ts. */
+export const ownBias: BiasChoice = {
+  id: 'own',
+  label: 'Your own',
+  note: 'Your own: the score s, q and k, h (head) of H, b (sequence), L, S; other names become numbers to set.',
+  fields: [],
+  build: () => [],
+}
+
 export const biasChoices: readonly BiasChoice[] = [
-  { id: 'none', label: 'None', note: 'Scores as they are.', fields: [], build: () => [] },
+  {
+    id: 'none',
+    label: 'None',
+    note: 'Scores as they are.',
+    text: 's',
+    fields: [],
+    build: () => [],
+  },
+  ownBias,
   {
     id: 'alibi',
     label: 'ALiBi',
     note: 'A penalty that grows with distance, at another slope in each head.',
+    // The slopes of ALiBi where the number of heads is a power of two.
+    text: 's - pow(2, -8 * (h + 1) / H) * abs(q - k)',
     fields: [],
     build: (_, { heads }) => [alibi({ heads, direction: 'symmetric' })],
   },
@@ -43,6 +64,7 @@ export const biasChoices: readonly BiasChoice[] = [
     id: 'softcap',
     label: 'Softcap',
     note: 'Squashes scores smoothly into a band, as Gemma 2 does.',
+    text: 'cap * tanh(s / cap)',
     fields: [{ name: 'cap', label: 'Cap', initial: 20, minimum: 0.1, maximum: 1000, step: 0.1 }],
     build: ({ cap }) => [softcap(cap!)],
   },

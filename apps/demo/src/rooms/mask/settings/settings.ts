@@ -1,7 +1,8 @@
 // Everything a run depends on, as plain data: it travels to the worker and into the address.
-import type { AttentionOptions, AttentionShape, DType, Mask } from '@attn/core'
+import type { AttentionOptions, AttentionShape, DType, Mask, ScoreModifier } from '@attn/core'
 import { parseMask } from '../expression/parse-mask.ts'
-import { biasChoices } from './biases.ts'
+import { parseScore } from '../expression/parse-score.ts'
+import { biasChoices, ownBias } from './biases.ts'
 import { fieldError, type Field, type Values } from '../../../forms/field.ts'
 import { maskChoices, ownMask } from './masks.ts'
 
@@ -12,6 +13,8 @@ export interface Settings {
   readonly bias: string
   /** The mask as the visitor wrote it, where the choice is to write one. */
   readonly expression: string
+  /** The score modifier as the visitor wrote it, likewise. */
+  readonly score: string
   readonly dtype: DType
   /** Side of the tiles that are drawn; undefined for those of the kernel. */
   readonly tile: number | undefined
@@ -55,9 +58,26 @@ export function maskFields(settings: Settings): readonly Field[] {
   }
 }
 
+/** The numbers of the score modifier, likewise. */
+export function biasFields(settings: Settings): readonly Field[] {
+  if (settings.bias !== ownBias.id) return biasChoice(settings).fields
+  try {
+    return parseScore(settings.score).numbers.map((name) => ({
+      name: `s-${name}`,
+      label: name,
+      initial: 0.5,
+      minimum: -1e6,
+      maximum: 1e6,
+      step: 0.05,
+    }))
+  } catch {
+    return []
+  }
+}
+
 /** Every field that these settings use. */
 export function usedFields(settings: Settings): readonly Field[] {
-  return [...sizeFields, ...maskFields(settings), ...biasChoice(settings).fields]
+  return [...sizeFields, ...maskFields(settings), ...biasFields(settings)]
 }
 
 /** Fills in the initial value of every field that has none. */
@@ -75,6 +95,7 @@ export const initialSettings: Settings = withInitialValues({
   mask: 'expression',
   bias: 'none',
   expression: 'k <= q && q - k < width || k < 4',
+  score: 's - slope * abs(q - k)',
   dtype: 'float32',
   tile: undefined,
   values: {},
@@ -129,6 +150,26 @@ export function asOwnExpression(settings: Settings, expression: string): Setting
   return withInitialValues({ ...settings, mask: ownMask.id, expression, values })
 }
 
+function ownBiasOf({ score, values }: Settings): ScoreModifier {
+  const { numbers, build } = parseScore(score)
+  return build(Object.fromEntries(numbers.map((name) => [name, values[`s-${name}`] ?? 0])))
+}
+
+/** The modifier as one of the visitor's, with the same numbers. */
+export function asOwnScore(settings: Settings, score: string): Settings {
+  const taken = biasChoice(settings).fields.map(({ name }) => [
+    `s-${name}`,
+    settings.values[name] ?? 0,
+  ])
+  const values = { ...settings.values, ...Object.fromEntries(taken) }
+  return withInitialValues({ ...settings, bias: ownBias.id, score, values })
+}
+
+/** The score modifier as text, whichever way it was chosen; empty where it has none. */
+export function scoreOf(settings: Settings): string {
+  return settings.bias === ownBias.id ? settings.score : (biasChoice(settings).text ?? '')
+}
+
 /** The mask as text, whichever way it was chosen; empty where it has none. */
 export function expressionOf(settings: Settings): string {
   return settings.mask === ownMask.id ? settings.expression : (maskChoice(settings).text ?? '')
@@ -141,6 +182,9 @@ export function attentionOptions(settings: Settings): AttentionOptions {
     settings.mask === ownMask.id
       ? ownMaskOf(settings)
       : maskChoice(settings).build(settings.values, shape)
-  const scoreModifiers = biasChoice(settings).build(settings.values, shape)
+  const scoreModifiers =
+    settings.bias === ownBias.id
+      ? [ownBiasOf(settings)]
+      : biasChoice(settings).build(settings.values, shape)
   return { ...(mask && { mask }), scoreModifiers }
 }

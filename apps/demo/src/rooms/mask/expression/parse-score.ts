@@ -1,0 +1,51 @@
+// A score modifier as a visitor writes it, `s - slope * abs(q - k)`, read into core's expression.
+import { float, scoreModifier, type ScoreModifier } from '@attn/core'
+import { coordinateNames, parseText } from './parse-text.ts'
+import { real, realOf, readTree, whole } from './read-tree.ts'
+
+/** A text that was understood. */
+export interface ParsedScore {
+  /** The visitor's numbers, in the order they appear. */
+  readonly numbers: readonly string[]
+  /** The modifier for these numbers. */
+  readonly build: (values: Readonly<Record<string, number>>) => ScoreModifier
+}
+
+/** `s` is the score so far, `inf` hides where it is taken away. */
+const known: ReadonlySet<string> = new Set([...Object.keys(coordinateNames), 's', 'inf'])
+
+/**
+ * Reads a score modifier.
+ *
+ * @throws SyntaxError with what is wrong, in words for the visitor.
+ */
+export function parseScore(text: string): ParsedScore {
+  const { tree, numbers } = parseText(
+    text,
+    known,
+    'write what becomes of a score s, such as s - abs(q - k) / 8',
+  )
+  const build = (values: Readonly<Record<string, number>>): ScoreModifier =>
+    scoreModifier('yours', (score, { query, key, head, batch, queryLength, keyLength, heads }) => {
+      const own = numbers.map((name) => [
+        name,
+        real(float(Object.hasOwn(values, name) ? values[name]! : 0)),
+      ])
+      const names = {
+        ...Object.fromEntries(own),
+        s: real(score),
+        inf: real(float(Infinity)),
+        q: whole(query),
+        k: whole(key),
+        h: whole(head),
+        b: whole(batch),
+        L: whole(queryLength),
+        S: whole(keyLength),
+        H: whole(heads),
+      }
+      return realOf(readTree(tree, { names, reals: true }), 'the score')
+    })
+  // Kinds that do not fit are found now, and not when a number changes.
+  build(Object.fromEntries(numbers.map((name) => [name, 1])))
+  return { numbers, build }
+}
