@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runProgram } from './run-program.ts'
 import { repository, workspacePackages } from './workspace.ts'
+import type { WorkspacePackage } from './workspace.ts'
 
 export interface PackedProject {
   readonly folder: string
@@ -14,11 +15,14 @@ export interface PackedProject {
   remove(): void
 }
 
-/** Packs all packages, which builds them; each tarball lies in `destination`. */
-export function packAll(destination: string): ReadonlyMap<string, string> {
+/** Packs packages, which builds them; each tarball lies in `destination`. Default: all there are. */
+export function packAll(
+  destination: string,
+  packages: readonly WorkspacePackage[] = workspacePackages(),
+): ReadonlyMap<string, string> {
   mkdirSync(destination, { recursive: true })
   return new Map(
-    workspacePackages().map(({ name, folder, manifest }) => {
+    packages.map(({ name, folder, manifest }) => {
       const cwd = join(repository, folder)
       runProgram('pnpm', ['pack', '--pack-destination', destination], cwd)
       const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`

@@ -1,19 +1,22 @@
 // The examples, run as they are: their operation, attn, their operation, on one device, and the same by
 // their operations alone.
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { runProgram } from '../run-program.ts'
 import { acquireGpu } from '../testing/acquire-gpu.ts'
 import { findChromium } from '../testing/find-chromium.ts'
 import { readRepositoryFile, repository } from '../workspace.ts'
+import { textOfNextPage } from './next.ts'
 import { textOfPage } from './pages.ts'
 import { prepareWorkplace } from './workplace.ts'
 
 const gpu = await acquireGpu()
 const entries = readdirSync(join(repository, 'examples'), { withFileTypes: true })
 const programs = entries.flatMap(({ name }) => (name.endsWith('.ts') ? [name] : []))
-const pages = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+const pages = entries.flatMap(({ name }) =>
+  existsSync(join(repository, 'examples', name, 'index.html')) ? [name] : [],
+)
 
 let folder: string
 beforeAll(async () => {
@@ -65,6 +68,10 @@ describe.skipIf(!gpu || !findChromium())('in a page', () => {
   test.each(pages)('%s', async (name) => {
     expect(difference(await textOfPage(join(folder, 'examples', name)))).toBeLessThan(1e-4)
   })
+
+  test('next-page', async () => {
+    expect(difference(await textOfNextPage('next-page'))).toBeLessThan(1e-4)
+  })
 })
 
 test('compile', () => {
@@ -86,21 +93,26 @@ test('compile', () => {
       extends: join(repository, 'tsconfig.base.json'),
       compilerOptions,
       include: ['examples'],
+      // Next checks its own.
+      exclude: ['examples/next-page'],
     }),
   )
   const compiler = join(repository, 'node_modules/typescript/bin/tsc')
   expect(() => runProgram(process.execPath, [compiler, '-p', config], folder)).not.toThrow()
 })
 
-test.each([...programs, 'transformers-js/main.ts', 'vite-page/main.ts', 'web-worker/worker.ts'])(
-  '%s needs at most five lines of attn',
-  (name) => {
-    const text = readRepositoryFile(`examples/${name}`)
-    const recipe = text.slice(0, text.indexOf('// The same'))
-    const lines = recipe
-      .split('\n')
-      .filter((line) => /\b(flash|plan|gpuTensor|createFlashAttention)\b[.(]|flash\?\./.test(line))
-    expect(lines.length).toBeGreaterThan(0)
-    expect(lines.length).toBeLessThanOrEqual(5)
-  },
-)
+test.each([
+  ...programs,
+  'transformers-js/main.ts',
+  'next-page/app/page.tsx',
+  'vite-page/main.ts',
+  'web-worker/worker.ts',
+])('%s needs at most five lines of attn', (name) => {
+  const text = readRepositoryFile(`examples/${name}`)
+  const recipe = text.slice(0, text.indexOf('// The same'))
+  const lines = recipe
+    .split('\n')
+    .filter((line) => /\b(flash|plan|gpuTensor|createFlashAttention)\b[.(]|flash\?\./.test(line))
+  expect(lines.length).toBeGreaterThan(0)
+  expect(lines.length).toBeLessThanOrEqual(5)
+})

@@ -17,6 +17,15 @@ export async function textOfPage(folder: string): Promise<string> {
     build: { target: 'es2023', outDir: join(folder, 'dist') },
   }
   await build(site)
+  return textOfBuiltPage(site, folder)
+}
+
+/**
+ * What a page says that was built.
+ *
+ * @param folder - That of the example, two below what is installed.
+ */
+export async function textOfBuiltPage(site: InlineConfig, folder: string): Promise<string> {
   const server = await preview({ ...site, preview: { port: 0 } })
   const browser = await chromium.launch({
     executablePath: findChromium()!,

@@ -58,7 +58,8 @@ export async function prepareWorkplace(): Promise<string> {
   return folder
 }
 
-function installedVersion(folder: string, name: string): string | undefined {
+/** The version of a package that is installed in a folder. */
+export function installedVersion(folder: string, name: string): string | undefined {
   const manifest = join(folder, 'node_modules', name, 'package.json')
   if (!existsSync(manifest)) return undefined
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version?: string }).version
