@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright'
 import { build, preview } from 'vite'
 import type { InlineConfig } from 'vite'
-import { findChromium } from '../testing/find-chromium.ts'
+import { chromiumWithGpu, findChromium } from '../testing/find-chromium.ts'
 
 /** What a page says when it has attended. */
 export async function textOfPage(folder: string): Promise<string> {
@@ -27,15 +27,7 @@ export async function textOfPage(folder: string): Promise<string> {
  */
 export async function textOfBuiltPage(site: InlineConfig, folder: string): Promise<string> {
   const server = await preview({ ...site, preview: { port: 0 } })
-  const browser = await chromium.launch({
-    executablePath: findChromium()!,
-    args: [
-      '--headless=new',
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--enable-dawn-features=disable_workgroup_init',
-    ],
-  })
+  const browser = await chromium.launch(chromiumWithGpu(findChromium()!))
   try {
     const page = await browser.newPage()
     const errors: string[] = []

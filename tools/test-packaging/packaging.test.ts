@@ -126,11 +126,11 @@ describe.each([
   const program = join(repository, 'node_modules', compiler, 'bin/tsc')
 
   /** The complaints about our declarations and the examples, not those about anyone else's. */
-  function complaints(files: readonly string[]): readonly string[] {
+  function complain(folders: readonly string[]): readonly string[] {
     const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false }
     const target = { target: 'es2022', lib: ['es2023', 'dom'], noEmit: true, types }
     const compilerOptions = { ...strict, ...target, ...resolution }
-    project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: files }))
+    project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: folders }))
     try {
       runInProject(process.execPath, [program, '-p', 'tsconfig.json'])
       return []
@@ -142,17 +142,30 @@ describe.each([
     }
   }
 
+  // One run of the compiler for both folders; but where `@webgpu/types` is not asked for, examples may bring it
+  // along, and our declarations have to hold without.
+  const together = examples && types.includes('@webgpu/types')
+  const made = new Map<string, readonly string[]>()
+  function complaints(folder: 'types' | 'typed'): readonly string[] {
+    const folders = together ? ['types', 'typed'] : [folder]
+    const key = folders.join()
+    const all = made.get(key) ?? complain(folders)
+    made.set(key, all)
+    return all.filter((line) => line.startsWith('typed/') === (folder === 'typed'))
+  }
+
   test('the declarations hold', () => {
     expect(existsSync(program)).toBe(true)
     const imports = packages.map(({ name }, index) => `import * as all${index} from '${name}'`)
     const uses = packages.map((_, index) => `all${index}`).join(', ')
     project.write('types/all.ts', `${imports.join('\n')}\nexport const all = [${uses}]\n`)
     project.write('types/uses.ts', typedUses)
-    expect(complaints(['types'])).toEqual([])
+    expect(complaints('types')).toEqual([])
   })
 
   test.each(examples ? ['the README examples'] : [])('%s compile', () => {
-    expect(snippets.length === 0 ? [] : complaints(['typed'])).toEqual([])
+    expect(snippets.length).toBeGreaterThan(0)
+    expect(complaints('typed')).toEqual([])
   })
 })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { chromium } from 'playwright'
 import { build, preview } from 'vite'
-import { findChromium } from '../testing/find-chromium.ts'
+import { chromiumWithGpu, findChromium } from '../testing/find-chromium.ts'
 
 export interface Bundle {
   /** Runs one of the examples; rejects with the error that it throws. */
@@ -52,10 +52,7 @@ async function runInPage(
   site: Parameters<typeof preview>[0],
 ): Promise<Bundle> {
   const server = await preview({ ...site, preview: { port: 0 } })
-  const browser = await chromium.launch({
-    executablePath,
-    args: ['--headless=new', '--no-sandbox', '--enable-unsafe-webgpu'],
-  })
+  const browser = await chromium.launch(chromiumWithGpu(executablePath))
   const page = await browser.newPage()
   const response = await page.goto(`${server.resolvedUrls!.local[0]!}index.html`)
   if (!response?.ok()) throw new Error(`the page of the bundle answers ${response?.status()}`)

@@ -22,6 +22,8 @@ export async function bundleWithWebpack(
         context: folder,
         entry: `./${entry}`,
         target,
+        // What minifiers spoil shows where the bundle runs, which it does in Node.
+        optimization: { minimize: target !== 'web' },
         experiments: { outputModule: true },
         output: { path, filename: 'main.mjs', library: { type: 'module' } },
         // Sizes are another check's business.

@@ -76,22 +76,32 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
     gpuRuns.push(gpuRun(adapter, start, extent))
   }
   if (!software) add('default', any, { breadth: 'all', devices: 'both' })
-  add('lavapipe', lavapipe, { breadth: 'all', devices: swiftshader ? 'offers' : 'both' })
+  add('lavapipe', lavapipe && quickly(lavapipe), {
+    breadth: 'all',
+    devices: swiftshader ? 'offers' : 'both',
+  })
   const alone = { breadth: 'all', devices: requireGpu ? 'both' : 'offers' } as const
   add('swiftshader', swiftshader, lavapipe ? { breadth: 'core', devices: 'defaults' } : alone)
+  // Programs as users write them: the machine's GPU, or the software that compiles their kernels soonest.
+  const programs = software && lavapipe ? quickly(lavapipe) : any
   const runs = [
     ...gpuRuns,
     run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
     ...(chromium ? [run('browser', here)] : []),
-    run('packaging', any),
-    run('interop', any),
-    run('examples', any),
+    run('packaging', programs),
+    run('interop', programs),
+    run('examples', programs),
   ]
   return { runs, adapters, missing }
 }
 
 function run(project: string, start: NodeOnDevice, parameters: readonly string[] = []): TestRun {
   return { name: project, project, ...start, parameters }
+}
+
+/** lavapipe without those passes of LLVM that take longer than what they save in a test. */
+function quickly({ node, environment }: NodeOnDevice): NodeOnDevice {
+  return { node, environment: { ...environment, GALLIVM_PERF: 'nopt' } }
 }
 
 function gpuRun(adapter: AdapterName, start: NodeOnDevice, { breadth, devices }: Extent): TestRun {
@@ -102,8 +112,6 @@ function gpuRun(adapter: AdapterName, start: NodeOnDevice, { breadth, devices }:
     ATTN_BREADTH: breadth,
     ATTN_DEVICES: devices,
     ATTN_KERNELS: kernels,
-    // lavapipe then leaves out passes of LLVM that take longer than what they save in a test.
-    GALLIVM_PERF: 'nopt',
   }
   const left = breadth === 'core' ? besideTheCore : []
   const parameters = left.flatMap((files) => ['--exclude', files])
