@@ -127,7 +127,7 @@ const cases: readonly Case[] = [
   { name: 'strided, ragged', mask: strided(8), queries: 605, passes: 2 },
   { name: 'strided, fewer queries', mask: strided(8), queries: 300, keys: 613, passes: 2 },
   { name: 'residues alone', mask: column(12), queries: 640, passes: 1 },
-  { name: 'fixed', mask: fixed(64, 4), queries: 640, passes: 2 },
+  { name: 'fixed', mask: fixed(64, 4), queries: 1024, passes: 2 },
   { name: 'fixed, ragged', mask: fixed(64, 4), queries: 601, passes: 2 },
   { name: 'a pass that few rows have', mask: perHead, queries: 1000, passes: 2 },
   {
