@@ -1,4 +1,4 @@
-// Several records of one run whose problems were dealt to processes, as one record.
+// Several records of one run whose problems or cases were dealt to processes, as one record.
 import type { ConformanceReport, SuiteResult } from './report.ts'
 
 /**
@@ -23,9 +23,11 @@ function added(one: SuiteResult, other: SuiteResult): SuiteResult {
     kernels[kernel] = (kernels[kernel] ?? 0) + count
   }
   const { random, ...rest } = one
+  const cases = one.cases && { ...one.cases, ...casesAmong(Object.keys(kernels), other) }
   return {
     ...rest,
     kernels,
+    ...(cases && { cases }),
     passed: one.passed + other.passed,
     failures: [...one.failures, ...other.failures],
     ...(random && {
@@ -36,6 +38,17 @@ function added(one: SuiteResult, other: SuiteResult): SuiteResult {
       },
     }),
   }
+}
+
+/** The cases of a result, whose kernels are places in a longer list. */
+function casesAmong(names: readonly string[], result: SuiteResult): SuiteResult['cases'] {
+  const own = Object.keys(result.kernels)
+  return Object.fromEntries(
+    Object.entries(result.cases ?? {}).map(([name, kernels]) => [
+      name,
+      kernels.map((place) => names.indexOf(own[place]!)),
+    ]),
+  )
 }
 
 /** Slices of so many problems, each of whole themes but for the last, at most `jobs` of them. */

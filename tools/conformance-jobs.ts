@@ -1,11 +1,12 @@
-// Random problems dealt to several processes, since compiling is most of their time and each process
-// compiles on one core:
+// Suites dealt to several processes, since compiling is most of their time and each process compiles on one core:
 //
-//   pnpm conformance:random --adapter lavapipe --jobs 2 --count 5000 --theme 50
+//   pnpm conformance:jobs --adapter lavapipe --jobs 2 --count 5000 --theme 50
 //     --json docs/results/conformance-lavapipe-random.json -- --limits adapter --without-zeroing
+//   pnpm conformance:jobs --suites backward --jobs 8 --json backward.json -- --limits both
 //
-// What stands after `--` goes to tools/conformance.ts, as do count, seed and theme; the records of all
-// processes become one. The exit status is 1 where any failed.
+// Random problems, unless `--suites` names others, are dealt in whole themes; of other suites each process has
+// every so manieth case. What stands after `--` goes to tools/conformance.ts; the records of all processes become
+// one. The exit status is 1 where any failed.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -17,6 +18,7 @@ import type { ConformanceReport } from './conformance/report.ts'
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    suites: { type: 'string', default: 'random' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     count: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
@@ -30,23 +32,19 @@ function whole(name: 'jobs' | 'count' | 'theme'): number {
   const number = Number(values[name])
   if (Number.isInteger(number) && number > 0) return number
   throw new RangeError(
-    `random-jobs: --${name} must be a positive whole number, got ${values[name]}`,
+    `conformance-jobs: --${name} must be a positive whole number, got ${values[name]}`,
   )
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'attn-random-'))
+const folder = mkdtempSync(join(tmpdir(), 'attn-conformance-'))
 const program = join(import.meta.dirname, 'conformance.ts')
-const slices = problemSlices(whole('count'), whole('theme'), whole('jobs'))
 const ended = await Promise.all(
-  slices.map(async ({ first, count }, slice) => {
-    const json = join(folder, `${slice}.json`)
-    const numbers = { first, count, seed: values.seed, theme: values.theme }
-    const own = Object.entries(numbers).flatMap(([name, number]) => [`--${name}`, String(number)])
-    const child = spawn(
-      process.execPath,
-      [...process.execArgv, program, '--suites', 'random', ...own, '--json', json, ...positionals],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
-    )
+  shares().map(async (share, place) => {
+    const json = join(folder, `${place}.json`)
+    const own = ['--suites', values.suites, ...share, '--json', json, ...positionals]
+    const child = spawn(process.execPath, [...process.execArgv, program, ...own], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
     const code = await new Promise<number>((resolve) => {
       child.on('close', (status) => resolve(status ?? 1))
       child.on('error', () => resolve(1))
@@ -54,14 +52,28 @@ const ended = await Promise.all(
     return { json, code }
   }),
 )
+
+/** What each process is told of its share. */
+function shares(): string[][] {
+  const jobs = whole('jobs')
+  if (values.suites !== 'random') {
+    return Array.from({ length: jobs }, (_, job) => ['--part', `${job + 1}/${jobs}`])
+  }
+  return problemSlices(whole('count'), whole('theme'), jobs).map((slice) =>
+    Object.entries({ ...slice, seed: values.seed, theme: values.theme }).flatMap(
+      ([name, number]) => [`--${name}`, String(number)],
+    ),
+  )
+}
+
 const reports = ended
   .filter(({ json }) => existsSync(json))
   .map(({ json }) => JSON.parse(readFileSync(json, 'utf8')) as ConformanceReport)
 rmSync(folder, { recursive: true })
 const report = mergeReports(reports)
-for (const { flags, limits, passed, failures, random } of report.results) {
+for (const { flags, limits, suite, passed, failures } of report.results) {
   console.log(
-    `all ${ended.length} processes, ${flags}, ${limits}: ${passed} of ${random?.count} passed, ${failures.length} failed`,
+    `all ${ended.length} processes, ${flags}, ${limits}, ${suite}: ${passed} passed, ${failures.length} failed`,
   )
 }
 if (values.json !== undefined) {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { readOptions } from '../conformance/options.ts'
 import { mergeReports, problemSlices } from '../conformance/merge-reports.ts'
 import type { ConformanceReport, SuiteResult } from '../conformance/report.ts'
 import { repository } from '../workspace.ts'
@@ -52,6 +53,55 @@ describe('problems dealt to processes', () => {
     ])
     expect(merged.results).toEqual([result({ a: 3, b: 5 }, 17, ['problem 4: wrong']), atDefaults])
     expect(() => mergeReports([])).toThrow('at least one report')
+  })
+
+  test('and each case keeps the kernels that computed it', () => {
+    const part = (kernels: Record<string, number>, cases: Record<string, number[]>) => {
+      const { random: _, ...rest } = result(kernels, 1, [])
+      return report({ ...rest, suite: 'backward', cases })
+    }
+    const merged = mergeReports([
+      part({ a: 1, b: 1 }, { first: [1, 0] }),
+      part({ c: 1, b: 1 }, { second: [0, 1] }),
+    ])
+    const [{ kernels, cases }] = merged.results as [SuiteResult]
+    const named = Object.entries(cases!).map(([name, places]) => [
+      name,
+      places.map((place) => Object.keys(kernels)[place]),
+    ])
+    expect(named).toEqual([
+      ['first', ['b', 'a']],
+      ['second', ['c', 'b']],
+    ])
+  })
+})
+
+describe('the command line of conformance', () => {
+  test('has all suites at both limits unless told otherwise', () => {
+    const { suites, limits, part } = readOptions([])
+    expect(suites).toEqual([
+      'planned',
+      'tiles',
+      'halves',
+      'backward',
+      'split',
+      'weights',
+      'merge',
+      'biases',
+    ])
+    expect(limits).toHaveLength(2)
+    expect(part).toEqual({ index: 0, of: 1 })
+    expect(readOptions(['--part', '2/3']).part).toEqual({ index: 1, of: 3 })
+  })
+
+  test.each([
+    [['--suites', 'planned,all'], '--suites|suites are planned, tiles'],
+    [['--limits', 'most'], '--limits must be adapter, defaults or both, got most'],
+    [['--part', '4/3'], '--part must be 1/4, 2/4 and so on, got 4/3'],
+    [['--part', '0/3'], '--part must be 1/4'],
+    [['--count', 'many'], '--count must be a whole number, got many'],
+  ])('refuses %j', (parameters, message) => {
+    expect(() => readOptions(parameters)).toThrow(new RegExp(message))
   })
 })
 
