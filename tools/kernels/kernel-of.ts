@@ -15,7 +15,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['forward-halves', 'var<storage, read_write> queryHalves:'],
   ['halve-rows', 'Halves: array<vec4<f16>>;'],
   ['gradient-split', 'subgroup_matrix_left<', 'var<workgroup> visitedRows:'],
-  ['sum-parts', 'var<storage, read> dQueryParts:'],
+  ['sum-parts', 'let token = ', 'var sum = vec4<f32>();'],
   ['backward-matrix', 'subgroup_matrix_left<', 'var<storage, read> dOutput:'],
   ['backward-key-value', 'var<storage, read_write> dKey:'],
   ['backward-query', 'var<storage, read_write> dQuery:'],

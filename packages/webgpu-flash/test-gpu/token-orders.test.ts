@@ -2,11 +2,12 @@
 // give what the dense masked reference gives.
 import { afterAll, describe, expect, it } from 'vitest'
 import { cast, mask, scoreModifier, standardAttention, tensor, toFloat64Array } from '@attn/core'
-import type { AttentionOptions, Mask, OrderProposal, Tensor } from '@attn/core'
+import type { AttentionOptions, Mask, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import type { FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
-import { onlyCore, standardGradients } from '../../core/test/conformance/index.ts'
+import { column, fixed, proposing, strided } from './ordered-masks.ts'
+import { onlyCore } from '../../core/test/conformance/index.ts'
 
 const gpu = await acquireGpu()
 
@@ -43,35 +44,6 @@ function inputs(
   return [make(queries), make(keys), make(keys), make(queries)]
 }
 
-const proposing = (whole: Mask, ...orders: readonly OrderProposal[]): Mask => ({ ...whole, orders })
-
-const strided = (l: number): Mask =>
-  proposing(
-    mask('strided', ({ query, key }) =>
-      key
-        .le(query)
-        .and(key.ge(query.sub(l)))
-        .or(key.le(query).and(query.sub(key).mod(l).eq(0))),
-    ),
-    { kind: 'residues', stride: l },
-  )
-const column = (l: number): Mask =>
-  proposing(
-    mask('column', ({ query, key }) => query.sub(key).mod(l).eq(0)),
-    { kind: 'residues', stride: l },
-  )
-const fixed = (l: number, c: number): Mask =>
-  proposing(
-    mask('fixed', ({ query, key }) =>
-      key.le(query).and(
-        query
-          .floorDiv(l)
-          .eq(key.floorDiv(l))
-          .or(key.mod(l).ge(l - c)),
-      ),
-    ),
-    { kind: 'periodicKeys', period: l, first: l - c, count: c },
-  )
 /** The second pass sees nothing in the first rows, and only some heads have it. */
 const perHead = proposing(
   mask('perHead', ({ head, query, key }) =>
@@ -245,21 +217,4 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
       expect(difference(result.logSumExp, right.logSumExp)).toBeLessThan(2e-3)
     },
   )
-
-  it('has the gradients of the mask, whatever the order of the forward pass', async () => {
-    const flash = await library()
-    const [query, key, value, dOutput] = inputs(1, 2, 512, 512, 16) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ]
-    const options = { mask: strided(8) }
-    const forward = await flash.attention(query, key, value, options)
-    const got = await flash.attentionBackward(query, key, value, forward, dOutput, options)
-    const right = standardGradients(query, key, value, dOutput, options)
-    for (const name of ['dQuery', 'dKey', 'dValue'] as const) {
-      expect(difference(got[name], right[name])).toBeLessThan(1e-5)
-    }
-  })
 })

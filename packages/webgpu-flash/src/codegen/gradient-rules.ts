@@ -1,12 +1,19 @@
 // What the backward kernels ask of mask and score modifiers: WGSL functions for who is visible, what
 // a score becomes and how steeply, and what of a pair's gradient belongs to which table entry.
 import { differentiate } from '@attn/core'
-import type { ExpressionNode, Mask, ScoreModifier, SequenceCoordinates } from '@attn/core'
+import type {
+  ExpressionNode,
+  Mask,
+  ScoreModifier,
+  SequenceCoordinates,
+  TokenOrders,
+} from '@attn/core'
 import type { DataLayout } from './data-layout.ts'
 import { coordinateArguments, expressionFunction, helperText } from './expression.ts'
 import type { HelperName } from './helpers.ts'
 import { sequenceCounters } from './sequence-counters.ts'
 import type { TableLookup } from '../plan/table-lookups.ts'
+import { orderedPairs } from './ordered-pairs.ts'
 
 /** The functions, and which of them there are. */
 export interface GradientRules {
@@ -22,6 +29,11 @@ export interface GradientRules {
   readonly countsWithin: boolean
   /** Whether masks are asked in loops over the pairs of a row. Default: false. */
   readonly shortText?: boolean
+  /**
+   * Whether tokens stand in orders of their own: kernels count slots then, the functions turn them into tokens,
+   * and `visible` says besides whether both exist; see ordered-pairs.ts. Default: false.
+   */
+  readonly ordered?: boolean
 }
 
 const parameters = coordinateArguments.map((name) => `${name}: i32`).join(', ')
@@ -31,6 +43,7 @@ const pass = coordinateArguments.join(', ')
  * Generates the functions.
  *
  * @param within - What dropout counts where sequences are packed.
+ * @param orders - The orders that tokens stand in, and the tiles of their slots. Default: natural order.
  */
 export function gradientRules(
   mask: Mask | undefined,
@@ -38,7 +51,9 @@ export function gradientRules(
   lookups: readonly TableLookup[],
   layout: DataLayout,
   within?: SequenceCoordinates,
+  orders?: TokenOrders & { readonly tile: { readonly queries: number; readonly keys: number } },
 ): GradientRules {
+  const named = (name: string): string => (orders ? `${name}OfTokens` : name)
   const helpers = new Set<HelperName>()
   const functions: string[] = []
   const add = (name: string, node: ExpressionNode, takesScore: boolean): void => {
@@ -46,7 +61,7 @@ export function gradientRules(
     generated.helpers.forEach((helper) => helpers.add(helper))
     functions.push(generated.code)
   }
-  if (mask) add('visible', mask.expression.node, false)
+  if (mask) add(named('visible'), mask.expression.node, false)
   const slopes = modifiers.map(({ expression }) => differentiate(expression, 'score').node)
   const isSteady = (index: number): boolean => {
     const slope = slopes[index]!
@@ -57,7 +72,7 @@ export function gradientRules(
     if (!isSteady(index)) add(`slope${index}`, slopes[index]!, true)
   })
   const hasSlopes = !slopes.every((_, index) => isSteady(index))
-  if (modifiers.length > 0) functions.push(chain(modifiers.length, hasSlopes, isSteady))
+  if (modifiers.length > 0) functions.push(chain(modifiers.length, hasSlopes, isSteady, named))
   if (lookups.length > 0) functions.push(shareType)
   lookups.forEach((lookup, number) => {
     add(`tableSlope${number}`, lookup.derivative.node, true)
@@ -67,24 +82,39 @@ export function gradientRules(
     functions.push(tableShare(lookup, number, modifiers.length, isSteady))
   })
   if (within) functions.push(sequenceCounters(within, layout, helpers))
+  if (orders) {
+    functions.push(
+      orderedPairs(orders, orders.tile, {
+        hasMask: mask !== undefined,
+        hasModifiers: modifiers.length > 0,
+        hasSlopes,
+      }),
+    )
+  }
   return {
     code: [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n'),
-    hasMask: mask !== undefined,
+    hasMask: mask !== undefined || orders !== undefined,
     hasModifiers: modifiers.length > 0,
     hasSlopes,
     countsWithin: within !== undefined,
+    ...(orders ? { ordered: true } : {}),
   }
 }
 
-function chain(count: number, hasSlopes: boolean, isSteady: (index: number) => boolean): string {
+function chain(
+  count: number,
+  hasSlopes: boolean,
+  isSteady: (index: number) => boolean,
+  named: (name: string) => string,
+): string {
   const lines = Array.from({ length: count }, (_, index) => [
     ...(hasSlopes && !isSteady(index) ? [`  slope *= slope${index}(result, ${pass});`] : []),
     `  result = modifier${index}(result, ${pass});`,
   ])
   return [
     hasSlopes
-      ? `fn modifiedWithSlope(score: f32, ${parameters}) -> vec2<f32> {`
-      : `fn modified(score: f32, ${parameters}) -> f32 {`,
+      ? `fn ${named('modifiedWithSlope')}(score: f32, ${parameters}) -> vec2<f32> {`
+      : `fn ${named('modified')}(score: f32, ${parameters}) -> f32 {`,
     '  var result = score;',
     ...(hasSlopes ? ['  var slope = 1.0;'] : []),
     ...lines.flat(),

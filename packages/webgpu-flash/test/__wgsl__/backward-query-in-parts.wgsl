@@ -48,7 +48,7 @@ struct Params {
   negativeInfinity: u32,
   parts: u32,
   partTiles: u32,
-  partSize: u32,
+  dQueryPartSize: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -149,7 +149,7 @@ fn main(
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
-  let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead + ownPart * params.partSize;
+  let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead + ownPart * params.dQueryPartSize;
   let firstQuery = rowTile * tileRows;
   let lastQuery = params.queryLength - 1u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read

@@ -10,12 +10,12 @@ import type { PlanOptions } from '../../src/plan/plan.ts'
 import {
   keyKernel,
   measureKernel,
-  partsKernel,
   queryKernel,
   rowsKernel,
   unsplitKernel,
 } from '../../src/run/backward/backward-kernels.ts'
 import type { BackwardAccesses } from '../../src/run/backward/backward-kernels.ts'
+import { partsKernels } from '../../src/run/backward/parts-kernels.ts'
 import { splitKernels } from '../../src/run/backward/split-kernels.ts'
 import { withMatrices } from '../plan/matrix-devices.ts'
 
@@ -55,7 +55,7 @@ function code(
     rows: rowsKernel(plan, accesses).code,
     key: keyKernel(plan, accesses).code,
     query: queryKernel(plan, accesses).code,
-    sum: partsKernel(plan, accesses)?.code,
+    sum: partsKernels(plan, plan.query.passes[0], accesses)[0]?.code,
   }
 }
 
@@ -91,7 +91,7 @@ function splitCode(options: Partial<PlanOptions> = {}) {
     key: keyKernel(plan, accesses).code,
     query: queryKernel(plan, accesses).code,
     unsplit: [plan.key, plan.query].map(
-      (pass) => unsplitKernel(plan, pass, accesses)?.kernel.code ?? '',
+      (pass) => unsplitKernel(plan, pass.passes[0], accesses)?.kernel.code ?? '',
     ),
   }
 }

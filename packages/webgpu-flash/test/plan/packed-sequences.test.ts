@@ -41,7 +41,7 @@ describe('plans of packed sequences', () => {
     const other = plan({ ...options, sequences: { cumulativeQueryLengths: [0, 1, 2, 699, 700] } })
     expect(other.rules.code).toBe(one.rules.code)
     const codeOf = (forward: ForwardPlan): string =>
-      planBackward('test', forward, {}, defaultCapabilities).key.rules.code
+      planBackward('test', forward, {}, defaultCapabilities).key.passes[0].rules.code
     expect(codeOf(other)).toBe(codeOf(one))
   })
 
@@ -64,8 +64,12 @@ describe('plans of packed sequences', () => {
     expect(blocks.visited / 2).toBeGreaterThanOrEqual(alone)
     expect(blocks.visited / 2 - alone).toBeLessThan(400 / keys + 400 / queries + 4)
     const { query, key } = planBackward('test', packed, {}, defaultCapabilities)
-    expect(query.packedMap!.visited).toBeLessThan(0.4 * query.rowTiles * query.columnTiles)
-    expect(key.packedMap!.visited).toBeLessThan(0.4 * key.rowTiles * key.columnTiles)
+    expect(query.passes[0].packedMap!.visited).toBeLessThan(
+      0.4 * query.passes[0].rowTiles * query.passes[0].columnTiles,
+    )
+    expect(key.passes[0].packedMap!.visited).toBeLessThan(
+      0.4 * key.passes[0].rowTiles * key.passes[0].columnTiles,
+    )
     expect(formatExplanation(explainPlan(packed, defaultCapabilities))).toContain(
       '3 packed sequences, 2 heads',
     )

@@ -12,8 +12,9 @@ import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { indent } from '../../codegen/snippets.ts'
 import type { BackwardMemory, BackwardTile } from '../../plan/backward/backward-tiles.ts'
 import { parameterBlock } from '../parameters.ts'
+import { gradientDropout } from './slots.ts'
 import { addressFields } from '../tensor-address.ts'
-import { dropoutFields, dropoutFunctions } from '../tile/dropout.ts'
+import { dropoutFields } from '../tile/dropout.ts'
 import { gradientConstants, softmaxRowFunction } from '../tile/pair-gradient.ts'
 import type { PairGrid, SoftmaxRow } from '../tile/pair-gradient.ts'
 import type { TileSource } from '../tile/source.ts'
@@ -31,7 +32,11 @@ export interface WalkConfig {
 export const columnsFrom = (inParts: boolean): string => (inParts ? '' : 'params.')
 
 /** Fields of a kernel whose rows are shared. */
-const partFields: readonly string[] = ['parts', 'partTiles', 'partSize']
+const partFields = (outputs: readonly string[]): readonly string[] => [
+  'parts',
+  'partTiles',
+  ...outputs.map((name) => `${name}PartSize`),
+]
 
 /** Declares `batch`, and the part of the columns that a workgroup has. */
 export function ownPart(inParts: boolean): string {
@@ -42,9 +47,12 @@ let columnTileBegin = params.columnTileBegin + ownPart * params.partTiles;
 let columnTileEnd = min(columnTileBegin + params.partTiles, params.columnTileEnd);`
 }
 
-/** Declares where the gradient of a workgroup's rows begins: of its part, where there are several. */
-export const ownGradient = (inParts: boolean): string =>
-  `let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead${inParts ? ' + ownPart * params.partSize' : ''};`
+/** Declares where a gradient of a workgroup's rows begins: of its part, where there are several. */
+export const ownGradient = (
+  inParts: boolean,
+  name: 'dQuery' | 'dKey' | 'dValue' = 'dQuery',
+): string =>
+  `let ${name}Base = params.${name}Offset + batch * params.${name}Batch + ${name === 'dQuery' ? 'head' : 'keyHead'} * params.${name}Head${inParts ? ` + ownPart * params.${name}PartSize` : ''};`
 
 /** What decides the text of either kernel. */
 export interface GradientConfig extends WalkConfig {
@@ -98,9 +106,11 @@ export function outputBindings(outputs: readonly Omit<GradientOutput, 'dims'>[])
 export function gradientSources({
   headDim,
   valueDim,
+  rules,
 }: GradientConfig): Record<(typeof gradientInputs)[number], TileSource> {
-  const keys = { first: 'firstKey', last: 'lastKey' }
-  const queries = { first: 'firstQuery', last: 'lastQuery' }
+  const token = (name: string) => (rules.ordered ? { token: name } : {})
+  const keys = { first: 'firstKey', last: 'lastKey', ...token('keyToken') }
+  const queries = { first: 'firstQuery', last: 'lastQuery', ...token('queryToken') }
   return {
     query: { name: 'query', ...queries, dims: headDim },
     key: { name: 'key', ...keys, dims: headDim },
@@ -147,7 +157,7 @@ export function gradientFields(
   return [
     ...addressFields([...gradientInputs, ...outputs]),
     ...scalarFields,
-    ...(inParts ? partFields : []),
+    ...(inParts ? partFields(outputs) : []),
     ...extra,
     ...(dropout ? dropoutFields : []),
   ]
@@ -213,8 +223,8 @@ ${tile.teams === 2 ? '' : regions(memory)}${gradientConstants(config.rules.short
       loadFunction(name, access, dims),
       storeFunction(name, access, dims),
     ]),
-    softmaxRowFunction(config.softmaxRow),
-    config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
+    softmaxRowFunction(config.softmaxRow, config.rules.ordered),
+    config.dropout ? gradientDropout(config.rules) : '',
     config.rules.code,
   ]
 }

@@ -14,6 +14,8 @@ import {
   gradientSources,
   inputBindings,
   mapPlaneFunction,
+  ownGradient,
+  ownPart,
   ownRowTile,
   threadOrigin,
   unlessSplit,
@@ -80,7 +82,7 @@ function mainBody(
   config: KeyGradientConfig,
   [dKey, dValue]: readonly [GradientOutput, GradientOutput],
 ): string {
-  const { tile, memory, blockMap } = config
+  const { tile, memory, blockMap, inParts } = config
   const grid = gradientGrid(tile, 'keys')
   const own = ownRows(grid)
   const teams =
@@ -101,21 +103,21 @@ function mainBody(
         ...accumulatorNames('dValue', own, valueVectors),
       ]
   const store = teams
-    ? storeOfTeams(grid, sumVectors(grid, teams), dKey, dValue)
-    : `${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale')}
-${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '')}`
+    ? storeOfTeams(config, grid, sumVectors(grid, teams), dKey, dValue)
+    : `${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale', config)}
+${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '', config)}`
   return `${threadOrigin(tile, grid)}
 let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-let batch = params.batchBase + workgroup.z;
+${ownPart(inParts)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${unlessSplit(config, 'firstHead', 'params.columnTileBegin * tileColumns')}${ownRowTile(blockMap, 'firstHead')}
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
-let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+${ownGradient(inParts, 'dKey')}
+${ownGradient(inParts, 'dValue')}
 let firstKey = rowTile * tileRows;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let lastQuery = params.queryLength - 1u;
@@ -138,6 +140,7 @@ ${store}`,
 
 /** Team 0 has summed dV, team 1 dK. */
 function storeOfTeams(
+  config: KeyGradientConfig,
   grid: PairGrid,
   vectors: number,
   dKey: GradientOutput,
@@ -145,9 +148,9 @@ function storeOfTeams(
 ): string {
   return `${gatherAccumulators('sums', accumulatorNames('sum', ownRows(grid), vectors).flat())}
 if (team == 0u) {
-${indent(storeGradient(grid, dValue, vectors, 'sums', 'firstKey', 'finalKey', ''), 2)}
+${indent(storeGradient(grid, dValue, vectors, 'sums', 'firstKey', 'finalKey', '', config), 2)}
 } else {
-${indent(storeGradient(grid, dKey, vectors, 'sums', 'firstKey', 'finalKey', 'scale'), 2)}
+${indent(storeGradient(grid, dKey, vectors, 'sums', 'firstKey', 'finalKey', 'scale', config), 2)}
 }`
 }
 

@@ -91,9 +91,9 @@ function mainBody(config: QueryGradientConfig, output: GradientOutput): string {
     ? `${gatherAccumulators('sums', registers.flat())}
 ${joinTeams(grid, teams)}
 if (team == 0u) {
-${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery', 'scale'), 2)}
+${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery', 'scale', config), 2)}
 }`
-    : storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale')
+    : storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale', config)
   const body = teams ? teamTileBody(config, teams) : tileBody(config)
   return `${threadOrigin(tile, grid)}
 let head = params.headBegin + workgroup.y;

@@ -4,6 +4,8 @@ import { unroll } from '../../codegen/snippets.ts'
 import type { GradientOutput } from './backward-frame.ts'
 import { ownRows } from '../tile/grid.ts'
 import type { PairGrid } from '../tile/pair-gradient.ts'
+import { tokenText } from './slots.ts'
+import type { SlotConfig } from './slots.ts'
 
 /** Registers of a gradient: rows of vectors of dims. */
 export function accumulatorNames(name: string, rows: number, vectors: number): string[][] {
@@ -39,6 +41,7 @@ export function storeGradient(
   first: string,
   last: string,
   factor: string,
+  config: SlotConfig,
 ): string {
   const rows = ownRows(grid)
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
@@ -53,11 +56,13 @@ export function storeGradient(
       }
     }`,
   )
+  const slot = `${first} + row * ${rows}u + i`
+  const copied = config.inParts && config.rules.ordered === true
   // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
   return `for (var i = 0u; i < ${rows}u; i++) {
-  let tokenRow = ${first} + row * ${rows}u + i;
+  let tokenRow = ${tokenText(config.rules, grid.rowTokens, slot)};
   if (tokenRow <= ${last}) {
-    let base = ${name}Base + tokenRow * params.${name}Row;
+    let base = ${name}Base + ${copied ? `(${slot})` : 'tokenRow'} * params.${name}Row;
 ${stores}
   }
 }`
@@ -71,9 +76,10 @@ export function storeAccumulators(
   first: string,
   last: string,
   factor: string,
+  config: SlotConfig,
 ): string {
   const sums = `${output.name}Sums`
   const registers = accumulatorNames(output.name, ownRows(grid), vectors).flat()
   return `${gatherAccumulators(sums, registers)}
-${storeGradient(grid, output, vectors, sums, first, last, factor)}`
+${storeGradient(grid, output, vectors, sums, first, last, factor, config)}`
 }

@@ -1,6 +1,7 @@
-// The last step of dQ where few rows meet many keys: several workgroups have summed parts of them, each into
-// a copy of its own (FlashAttention-2's deterministic backward does the same with keys outside). The
-// copies are added in their order, so that results are the same from run to run.
+// The last step of a gradient whose rows are few and meet many tokens: several workgroups have summed parts of
+// them, each into a copy of its own (FlashAttention-2's deterministic backward does the same with keys
+// outside). The copies are added in their order, so that results are the same from run to run. Of no copies
+// the sum is 0: so rows begin that no pass of a sparse mask would write.
 import {
   loadFunction,
   storageType,
@@ -24,46 +25,78 @@ export const partsAccess = (dims: number): Access => ({
   vector: dims % 4 === 0,
 })
 
+/** A gradient that several workgroups may share. */
+export type SharedGradient = 'dQuery' | 'dKey' | 'dValue'
+/** Its copies. */
+export type GradientParts = `${SharedGradient}Parts`
+
 /** Uniform fields of the kernel. */
-export const sumPartsFields: readonly string[] = [
-  ...addressFields(['dQueryParts', 'dQuery']),
+export const sumPartsFields = (name: SharedGradient): readonly string[] => [
+  ...addressFields([`${name}Parts`, name]),
   'queryLength',
+  'keyLength',
+  'heads',
+  'headsPerKeyHead',
   'rowTileBase',
   'headBegin',
   'batchBase',
+  'accumulate',
   'parts',
-  'partSize',
+  `${name}PartSize`,
 ]
 
+/** What decides the text of the kernel. */
+export interface SumPartsConfig {
+  readonly name: SharedGradient
+  readonly access: Access
+  readonly dims: number
+  /** Whether there are copies; else rows become 0. */
+  readonly copies: boolean
+  /**
+   * WGSL of the functions that find the tokens of slots, by which copies are counted. Default: rows are tokens.
+   */
+  readonly tokens?: string | undefined
+}
+
 /** The WGSL of the kernel. Entry point: `main`. */
-export function sumPartsKernel(dQuery: Access, dims: number): string {
+export function sumPartsKernel({ name, access, dims, copies, tokens }: SumPartsConfig): string {
   const parts = partsAccess(dims)
+  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const ofKeys = name !== 'dQuery'
+  const place = (of: string, row: string): string =>
+    `params.${of}Offset + batch * params.${of}Batch + head * params.${of}Head + ${row} * params.${of}Row`
+  const sum = copies
+    ? `
+    if (params.accumulate != 0u) { sum = load${capital}(base, vector); }
+    for (var part = 0u; part < params.parts; part++) {
+      sum += load${capital}Parts(first + part * params.${name}PartSize, vector);
+    }`
+    : ''
   const sections = [
-    usesFloat16(dQuery) ? 'enable f16;' : '',
-    parameterBlock(sumPartsFields, 0, 0),
+    usesFloat16(access) ? 'enable f16;' : '',
+    parameterBlock(sumPartsFields(name), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dQueryParts: array<${storageType(parts)}>;
-@group(0) @binding(2) var<storage, read_write> dQuery: array<${storageType(dQuery)}>;`,
-    unpackFunctions([dQuery]),
-    loadFunction('dQueryParts', parts, dims),
-    storeFunction('dQuery', dQuery, dims),
+${copies ? `@group(0) @binding(1) var<storage, read> ${name}Parts: array<${storageType(parts)}>;\n` : ''}@group(0) @binding(${copies ? 2 : 1}) var<storage, read_write> ${name}: array<${storageType(access)}>;`,
+    unpackFunctions([access]),
+    ...(copies
+      ? [loadFunction(`${name}Parts`, parts, dims), loadFunction(name, access, dims)]
+      : []),
+    storeFunction(name, access, dims),
+    tokens ?? '',
     /* wgsl */ `@compute @workgroup_size(${summedRows * threadsPerRow})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
-  let head = params.headBegin + workgroup.y;
+  let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
   let row = (params.rowTileBase + workgroup.x) * ${summedRows}u + thread / ${threadsPerRow}u;
-  if (row >= params.queryLength) { return; }
-  let first = params.dQueryPartsOffset + batch * params.dQueryPartsBatch + head * params.dQueryPartsHead + row * params.dQueryPartsRow;
-  let base = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead + row * params.dQueryRow;
+  let token = ${tokens === undefined ? 'row' : `${ofKeys ? 'key' : 'query'}Token(row)`};
+  if (token >= params.${ofKeys ? 'key' : 'query'}Length) { return; }
+${copies ? `  let first = ${place(`${name}Parts`, 'row')};\n` : ''}  let base = ${place(name, 'token')};
   for (var vector = thread % ${threadsPerRow}u; vector < ${Math.ceil(dims / 4)}u; vector += ${threadsPerRow}u) {
-    var sum = vec4<f32>();
-    for (var part = 0u; part < params.parts; part++) {
-      sum += loadDQueryParts(first + part * params.partSize, vector);
-    }
-    storeDQuery(base, vector, sum);
+    var sum = vec4<f32>();${sum}
+    store${capital}(base, vector, sum);
   }
 }`,
   ]

@@ -35,10 +35,14 @@ export function countedQuery(packed: boolean): string {
  * A plane is batch * heads + head; positions are absolute.
  *
  * @param packed - Whether sequences are packed: queries and keys are then rows of the tensors.
+ * @param name - Of the function. Default: `dropoutWeights`.
  */
-export const dropoutFunctions = (packed: boolean): string => /* wgsl */ `${multiplyHighFunction}
+export const dropoutFunctions = (
+  packed: boolean,
+  name = 'dropoutWeights',
+): string => /* wgsl */ `${multiplyHighFunction}
 
-fn dropoutWeights(plane: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
+fn ${name}(plane: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
 ${packed ? sequenceCounters : pairCounters}
   var d = vec4<u32>(0u);
   var keyLow = params.dropoutKeyLow;

@@ -26,11 +26,16 @@ ${carefulFunctions(keepsNaN)}`
 /** What is kept of a row: log-sum-exp and D, and for kernels on subgroup matrices the scale of dS. */
 export type SoftmaxRow = 'vec2<f32>' | 'vec4<f32>'
 
-/** WGSL of `softmaxRow`: log-sum-exp and D = rowsum(dO * O) of a row, also of rows past the last. */
+/**
+ * WGSL of `softmaxRow`: log-sum-exp and D = rowsum(dO * O) of a row, also of rows past the last.
+ *
+ * @param ordered - Whether it is given the slot of a row. Default: false.
+ */
 export const softmaxRowFunction = (
   row: SoftmaxRow,
-): string => /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec2<f32> {
-  if (queryRow >= params.queryLength) { return vec2<f32>(deadRow, 0.0); }
+  ordered = false,
+): string => /* wgsl */ `fn softmaxRow(batch: u32, head: u32, ${ordered ? 'slot' : 'queryRow'}: u32) -> vec2<f32> {
+${ordered ? '  let queryRow = queryToken(slot);\n' : ''}  if (queryRow >= params.queryLength) { return vec2<f32>(deadRow, 0.0); }
   return softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + queryRow]${row === 'vec4<f32>' ? '.xy' : ''};
 }`
 
@@ -166,24 +171,32 @@ export function modifyScores(grid: PairGrid, rules: GradientRules): string {
  *   what it gives to keys and tables. Default: false.
  */
 export function hideScores(grid: PairGrid, rules: GradientRules, asksQueries = false): string {
-  const exists = (query: string, key: string): string =>
-    `keyIndex + ${key} < keyCount${asksQueries ? ` && queryIndex + ${query} < i32(params.queryLength)` : ''}`
+  const exists = (query: string, key: string): string | undefined =>
+    rules.ordered
+      ? undefined
+      : `keyIndex + ${key} < keyCount${asksQueries ? ` && queryIndex + ${query} < i32(params.queryLength)` : ''}`
   if (rules.shortText && rules.hasMask) return hideByRow(grid, exists)
   return eachPair(grid, (i, j, k) => {
     const [query, key] = pairSteps(grid, i, j, k)
-    const visible = rules.hasMask ? ` && visible(${pairArguments(grid, i, j, k)})` : ''
-    return `  if (!(${exists(`${query}`, `${key}u`)}${visible})) { score${i}_${j}.${lane(k)} = hidden; }`
+    const visible = rules.hasMask ? `visible(${pairArguments(grid, i, j, k)})` : undefined
+    return `  if (!(${joinConditions(exists(`${query}`, `${key}u`), visible)})) { score${i}_${j}.${lane(k)} = hidden; }`
   })
 }
 
+const joinConditions = (...conditions: readonly (string | undefined)[]): string =>
+  conditions.filter((condition) => condition !== undefined).join(' && ')
+
 /** Hides the pairs that the mask hides, in a loop for each row. */
-function hideByRow(grid: PairGrid, exists: (query: string, key: string) => string): string {
+function hideByRow(
+  grid: PairGrid,
+  exists: (query: string, key: string) => string | undefined,
+): string {
   return hideInLoops(grid, 'score', (i, step) => {
     const row = rowOffset(grid, i)
     const [query, key] =
       grid.rowTokens === 'queries' ? [`${row}`, step] : [`i32(${step})`, `${row}u`]
     const place = `i32(batch), i32(head), position + ${query}, queryIndex + ${query}, i32(keyIndex + ${key})`
-    return `${exists(query, key)} && visible(${place})`
+    return joinConditions(exists(query, key), `visible(${place})`)
   })
 }
 

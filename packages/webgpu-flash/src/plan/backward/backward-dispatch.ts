@@ -29,11 +29,17 @@ export interface GradientProblem {
   readonly separatePlanes: boolean
   /** Floating-point operations of a pair of tiles, on average over all there are. */
   readonly tileWork: number
+  /** Tiles of rows and of columns. Default: those of all tokens. */
+  readonly rowTiles?: number
+  readonly columnTiles?: number
+  /** Whether tiles of rows, or of columns, hold tokens from anywhere, since these stand in an order. */
+  readonly anyRow?: boolean
+  readonly anyColumn?: boolean
 }
 
 /** The part of a tensor that a dispatch binds. */
 export function gradientRange(
-  { shape, rowTokens, tile, limits }: GradientProblem,
+  { shape, rowTokens, tile, limits, anyRow, anyColumn }: GradientProblem,
   { batches, heads, rowTiles, columnTiles }: GradientDispatch,
   tensor: BoundTensor,
 ): BoundRange {
@@ -41,7 +47,9 @@ export function gradientRange(
   const ofRows = tensor.follows === rowTokens
   const [tiles, size] = ofRows ? [rowTiles, tile.rows] : [columnTiles, tile.columns]
   const length = tensor.follows === 'queries' ? shape.queryLength : shape.keyLength
-  const rows = { start: tiles.start * size, end: Math.min(tiles.end * size, length) }
+  const rows = (ofRows ? anyRow : anyColumn)
+    ? { start: 0, end: length }
+    : { start: tiles.start * size, end: Math.min(tiles.end * size, length) }
   const keyHeads = {
     start: Math.floor(heads.start / group),
     end: Math.floor((heads.end - 1) / group) + 1,
@@ -157,8 +165,8 @@ export function splitGradient(caller: string, problem: GradientProblem): Gradien
   split({
     batches: { start: 0, end: shape.batch },
     heads: { start: 0, end: shape.heads },
-    rowTiles: { start: 0, end: Math.ceil(rows / tile.rows) },
-    columnTiles: { start: 0, end: Math.ceil(columns / tile.columns) },
+    rowTiles: { start: 0, end: problem.rowTiles ?? Math.ceil(rows / tile.rows) },
+    columnTiles: { start: 0, end: problem.columnTiles ?? Math.ceil(columns / tile.columns) },
     accumulate: false,
   })
   return result

@@ -1,7 +1,7 @@
 // Planning the backward pass: what `plan({ training: true })` needs besides the forward plan, again
 // without touching a GPU.
 import { floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
-import type { BlockMap, Table } from '@attn/core'
+import type { BlockMap, SparsityPass, Table } from '@attn/core'
 import { composeLookups } from '../../codegen/compose-lookups.ts'
 import { counterNodes, dataLayout, packBehind, packData } from '../../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../../codegen/data-layout.ts'
@@ -11,8 +11,9 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import { gradientHeadroom } from './backward-matrices.ts'
 import type { GradientRows } from './backward-tiles.ts'
 import { chooseGradientKernel } from './choose-gradient-kernel.ts'
-import type { BackwardTiles, GradientPass, PassOfRows } from './gradient-passes.ts'
-import { queryParts } from './query-parts.ts'
+import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
+import type { BackwardTiles, GradientPass, GradientPasses, PassOfRows } from './gradient-passes.ts'
+import { gradientParts } from './gradient-parts.ts'
 import { packBlockMap } from '../pack-block-map.ts'
 import { headWords } from '../head-words.ts'
 import type { ForwardPlan } from '../plan.ts'
@@ -23,8 +24,8 @@ import type { TableStorage } from '../table-storage.ts'
 /** A plan of the backward pass as data. */
 export interface BackwardPlan {
   readonly forward: ForwardPlan
-  readonly query: GradientPass
-  readonly key: GradientPass
+  readonly query: GradientPasses
+  readonly key: GradientPasses
   readonly layout: DataLayout
   /** Sequences, sinks, tables, then the block maps. */
   readonly data: PackedData
@@ -73,22 +74,40 @@ export function planBackward(
     shortText: forward.shortText,
   })
   const rules = rulesWith([])
+  const rulesOf = (
+    { mask: ofPass, queryOrder, keyOrder }: SparsityPass,
+    tile: { readonly queries: number; readonly keys: number },
+  ): GradientRules => ({
+    ...gradientRules(
+      ofPass,
+      modifiers,
+      [],
+      layout,
+      within,
+      queryOrder || keyOrder ? { queryOrder, keyOrder, tile } : undefined,
+    ),
+    shortText: forward.shortText,
+  })
   const maps: Uint32Array[] = []
-  /** A kernel with its block map, which is packed behind the words so far. */
+  /** A pass of a kernel with its block map, which is packed behind the words so far. */
   const placed = <Chosen extends { readonly tile: { rows: number; columns: number } }>(
     rowTokens: 'queries' | 'keys',
     kernel: Chosen,
-    parts = 1,
-  ): Chosen & Omit<PassOfRows, 'tileOrigin'> => {
+    sparse?: SparsityPass,
+    continues = false,
+  ): Chosen & Omit<PassOfRows, 'tileOrigin' | 'parts'> => {
     const ofQueries = rowTokens === 'queries'
     const { rows, columns } = kernel.tile
-    const [rowCount, columnCount] = ofQueries ? [queryLength, keyLength] : [keyLength, queryLength]
+    const tile = ofQueries ? { queries: rows, keys: columns } : { queries: columns, keys: rows }
+    const orders = sparse && (sparse.queryOrder || sparse.keyOrder) ? sparse : undefined
+    const slots = {
+      queries: orders?.queryOrder?.slots ?? queryLength,
+      keys: orders?.keyOrder?.slots ?? keyLength,
+    }
     // Whatever kernel the forward pass has, and whether that one needs a map.
-    const map = forward.visibility.blockMap(
-      ofQueries
-        ? { queryBlockSize: rows, keyBlockSize: columns }
-        : { queryBlockSize: columns, keyBlockSize: rows },
-    )
+    const map =
+      sparse?.blockMap ??
+      forward.visibility.blockMap({ queryBlockSize: tile.queries, keyBlockSize: tile.keys })
     const blockMap = map && (ofQueries ? map : byKey(map))
     const packedMap = blockMap && packBlockMap(blockMap)
     const mapBase = maps.reduce((words, map) => words + map.length, packed.words.length)
@@ -96,43 +115,55 @@ export function planBackward(
     return {
       ...kernel,
       rowTokens,
-      rules: ofQueries && lookups.length > 0 ? rulesWith(lookups) : rules,
-      rowTiles: Math.ceil(rowCount / rows),
-      columnTiles: Math.ceil(columnCount / columns),
+      rules: sparse
+        ? rulesOf(sparse, tile)
+        : ofQueries && lookups.length > 0
+          ? rulesWith(lookups)
+          : rules,
+      rowTiles: Math.ceil((ofQueries ? slots.queries : slots.keys) / rows),
+      columnTiles: Math.ceil((ofQueries ? slots.keys : slots.queries) / columns),
       blockMap,
       packedMap,
       mapBase,
-      parts,
+      orders,
+      continues,
       pairOperations: ofQueries ? 4 * headDim + 2 * valueDim : 4 * headDim + 4 * valueDim,
     }
   }
-  const passOf = (gradients: GradientRows): GradientPass => {
+  const passesOf = (gradients: GradientRows): GradientPasses => {
     const rowTokens = gradients === 'query' ? 'queries' : 'keys'
+    const tables = gradients === 'query' && lookups.length > 0
     const kernel = chooseGradientKernel(
       caller,
       gradients,
       forward,
       tiles[gradients],
       capabilities,
-      {
-        modifiers,
-        slopes: rules.hasSlopes,
-        tables: gradients === 'query' && lookups.length > 0,
-      },
+      { modifiers, slopes: rules.hasSlopes, tables },
     )
-    // Sums of tables' gradients are one for each row of tiles.
-    const parts =
-      gradients === 'query' && lookups.length === 0 ? queryParts(shape, kernel.tile, limits) : 1
-    const placedKernel = placed(rowTokens, kernel, parts)
-    if (placedKernel.kind !== 'split-matrix') return placedKernel
-    // Of either, heads have as many parts.
-    return { ...placedKernel, unsplit: placed(rowTokens, placedKernel.unsplit, parts) }
+    const choice = chooseGradientPasses(forward, rowTokens, kernel.tile, limits, tables)
+    const passOf = (sparse?: SparsityPass, continues = false): GradientPass => {
+      const pass = placed(rowTokens, kernel, sparse, continues)
+      // Sums of tables' gradients are one for each row of tiles.
+      const parts = tables ? 1 : gradientParts(shape, pass, limits)
+      if (pass.kind !== 'split-matrix') return { ...pass, parts }
+      // Heads of either kind have as many parts; those that are not split are left to one pass in natural order.
+      const unsplit = { ...placed(rowTokens, pass.unsplit), parts: sparse ? 1 : parts }
+      return { ...pass, parts, unsplit: continues ? undefined : unsplit }
+    }
+    const [first, ...others] = choice?.passes ?? []
+    return {
+      passes: [passOf(first), ...others.map((sparse) => passOf(sparse, true))],
+      choice,
+      fromZeros: startsFromZeros(choice?.passes, rowTokens),
+    }
   }
-  const query = passOf('query')
-  const key = passOf('key')
+  const query = passesOf('query')
+  const key = passesOf('key')
   // Kernels on subgroup matrices sum none.
-  const threads = query.kind === 'tiled' ? query.tile.threadRows * query.tile.threadColumns : 0
-  const storage = tableStorage(shape, lookups, { threads, rowTiles: query.rowTiles })
+  const [{ kind, tile, rowTiles }] = query.passes
+  const threads = kind === 'tiled' ? tile.threadRows * tile.threadColumns : 0
+  const storage = tableStorage(shape, lookups, { threads, rowTiles })
   const { maxStorageBufferBindingSize } = limits
   if (4 * storage.length > maxStorageBufferBindingSize) {
     throw new UnsupportedError(
@@ -147,7 +178,7 @@ export function planBackward(
     data: packBehind(packed, maps),
     tables: trainableTables(attention),
     storage,
-    headroom: [query, key].some(({ kind }) => kind !== 'tiled')
+    headroom: [query, key].some(({ passes: [pass] }) => pass.kind !== 'tiled')
       ? gradientHeadroom(forward, modifiers)
       : undefined,
   }

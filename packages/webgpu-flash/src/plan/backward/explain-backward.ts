@@ -1,9 +1,10 @@
 // The account of a backward pass: its tiles, operations, bytes and memory.
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
-import type { GradientPass, GradientTile } from './gradient-passes.ts'
+import type { GradientPasses, GradientTile, GradientPass } from './gradient-passes.ts'
+import type { GradientParts, SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
-import { copyBytes } from './query-parts.ts'
+import { copyBytes, gradientsOf } from './gradient-parts.ts'
 import { splitStorage } from './split-storage.ts'
 import { describeOrigin } from '../tuning.ts'
 
@@ -22,6 +23,13 @@ export interface GradientExplanation {
   readonly teams: boolean
   /** Tiles of the score matrix, over all heads and sequences. */
   readonly blocks: { readonly total: number; readonly visited: number }
+  /**
+   * How a mask that proposes orders of the tokens is computed, as in the forward pass; undefined for
+   * others.
+   */
+  readonly orders?: { readonly chosen: string; readonly reason: string } | undefined
+  /** Workgroups that share each row of tiles, each with a part of the columns: at most. */
+  readonly parts: number
   /** Multiplications and additions in visited tiles. */
   readonly floatingPointOperations: number
 }
@@ -53,7 +61,7 @@ export interface BackwardExplanation {
     readonly tableSums: number
     /** Halves of float32 tensors, where they are multiplied on subgroup matrices: as large as the tensors. */
     readonly halves: number
-    /** Copies of dQ in float32, where several workgroups share its rows: at most 64 MiB. */
+    /** Copies in float32 of gradients whose rows several workgroups share: at most 64 MiB of each. */
     readonly copies: number
     readonly gradients: number
   }
@@ -72,12 +80,12 @@ export function softmaxRowBytes({ headroom }: BackwardPlan): number {
 
 /** Whether a kernel multiplies split float32. */
 export function isSplit({ query, key }: BackwardPlan): boolean {
-  return [query, key].some(({ kind }) => kind === 'split-matrix')
+  return [query, key].some(({ passes: [pass] }) => pass.kind === 'split-matrix')
 }
 
 /** Whether a kernel scales float16 by the sizes of dO and V. */
 export function measuresMagnitudes({ query, key }: BackwardPlan): boolean {
-  return [query, key].some(({ kind }) => kind === 'subgroup-matrix')
+  return [query, key].some(({ passes: [pass] }) => pass.kind === 'subgroup-matrix')
 }
 
 /** Bytes of the buffers that a backward plan works in. */
@@ -87,13 +95,23 @@ export function backwardWorkspace(plan: BackwardPlan): {
   readonly tableSums: number
   /** Of split float32. */
   readonly split: ReturnType<typeof splitStorage> | undefined
-  /** Of dQ. */
-  readonly copies: number
+  /** Of gradients whose rows several workgroups share, by the names of their copies. */
+  readonly copies: Readonly<Partial<Record<GradientParts, number>>>
 } {
   const { forward, storage } = plan
   const { batch, heads, queryLength } = forward.shape
   return {
-    copies: plan.query.parts > 1 ? plan.query.parts * copyBytes(forward.shape) : 0,
+    copies: Object.fromEntries(
+      [...plan.query.passes, ...plan.key.passes].flatMap((pass) =>
+        pass.parts === 1
+          ? []
+          : gradientsOf(pass.rowTokens).map((name) => [
+              `${name}Parts`,
+              // Passes have them one after the other.
+              largestCopies(plan, pass.rowTokens, name),
+            ]),
+      ),
+    ),
     split: isSplit(plan) ? splitStorage(forward.shape) : undefined,
     softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
     magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(forward).length : 0,
@@ -101,14 +119,38 @@ export function backwardWorkspace(plan: BackwardPlan): {
   }
 }
 
-function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanation {
-  const { batch, heads } = plan.forward.shape
-  const { kind, tile, rowTiles, columnTiles } = pass
-  const { packedMap, blockMap, pairOperations } = pass
-  const total = batch * heads * rowTiles * columnTiles
+function largestCopies(
+  { forward, query, key }: BackwardPlan,
+  rowTokens: GradientPass['rowTokens'],
+  name: SharedGradient,
+): number {
+  const { passes } = rowTokens === 'queries' ? query : key
+  return Math.max(
+    ...passes.map((pass) =>
+      pass.parts === 1 ? 0 : pass.parts * copyBytes(forward.shape, pass, name),
+    ),
+  )
+}
+
+function visitedTiles({ forward }: BackwardPlan, pass: GradientPass): number {
+  const { batch, heads } = forward.shape
+  const { packedMap, blockMap, rowTiles, columnTiles } = pass
   // Heads and sequences without maps of their own share one.
   const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
-  const visited = packedMap ? packedMap.visited * copies : total
+  return packedMap ? packedMap.visited * copies : batch * heads * rowTiles * columnTiles
+}
+
+function explainPasses(
+  plan: BackwardPlan,
+  { passes, choice }: GradientPasses,
+): GradientExplanation {
+  const { batch, heads, queryLength, keyLength } = plan.forward.shape
+  const [pass] = passes
+  const { kind, tile, rowTokens, pairOperations } = pass
+  const [rows, columns] =
+    rowTokens === 'queries' ? [queryLength, keyLength] : [keyLength, queryLength]
+  const total = batch * heads * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns)
+  const visited = passes.reduce((sum, each) => sum + visitedTiles(plan, each), 0)
   return {
     variant: kind === 'tiled' ? 'tiled' : 'subgroup-matrix',
     tile,
@@ -116,6 +158,15 @@ function explainPass(plan: BackwardPlan, pass: GradientPass): GradientExplanatio
     workgroupMemoryBytes: kind === 'tiled' ? 16 * pass.memory.vectors : pass.memory.bytes,
     teams: kind === 'tiled' && pass.teams,
     blocks: { total, visited },
+    ...(choice && {
+      orders: {
+        chosen: choice.passes
+          ? choice.sparsity.candidates[choice.sparsity.chosen]!.name
+          : choice.sparsity.candidates[0]!.name,
+        reason: choice.reason,
+      },
+    }),
+    parts: Math.max(...passes.map((each) => each.parts)),
     floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,
   }
 }
@@ -145,7 +196,7 @@ function reasonOf(pass: GradientPass): string {
 export function explainBackward(plan: BackwardPlan): BackwardExplanation {
   const { shape, dtype } = plan.forward
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const [query, key] = [plan.query, plan.key].map((pass) => explainPass(plan, pass)) as [
+  const [query, key] = [plan.query, plan.key].map((passes) => explainPasses(plan, passes)) as [
     GradientExplanation,
     GradientExplanation,
   ]
@@ -153,7 +204,8 @@ export function explainBackward(plan: BackwardPlan): BackwardExplanation {
   const rows = batch * heads * queryLength
   const gradients =
     bytesOfOne * (rows * headDim + batch * kvHeads * keyLength * (headDim + valueDim))
-  const { softmaxRows, magnitudes, tableSums, split, copies } = backwardWorkspace(plan)
+  const { softmaxRows, magnitudes, tableSums, split, copies: ofGradients } = backwardWorkspace(plan)
+  const copies = Object.values(ofGradients).reduce((sum, bytes) => sum + bytes, 0)
   const halves = Object.values(split?.halves ?? {}).reduce((sum, bytes) => sum + bytes, 0)
   const powers = split ? split.ranges + split.powers : 0
   // Each visit reads Q, K, V and dO; what is summed is read once more.

@@ -1,7 +1,8 @@
 // The two kernels of a backward pass as data: dQ by rows of queries, dK and dV by rows of keys, each in plain
 // WGSL or on subgroup matrices, with its tiles and its block map.
-import type { BlockMap } from '@attn/core'
+import type { BlockMap, TokenOrders } from '@attn/core'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
+import type { OrderChoice } from './gradient-orders.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { TileOrigin } from '../tuning.ts'
 import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
@@ -33,9 +34,13 @@ export interface PassOfRows {
   readonly packedMap: PackedBlockMap | undefined
   /** Word of `data` at which the packed map begins. */
   readonly mapBase: number
+  /** The orders that the tokens of this pass stand in. Default: natural. */
+  readonly orders: TokenOrders | undefined
+  /** Whether it adds to what an earlier pass of the same gradient wrote. */
+  readonly continues: boolean
   /**
-   * Workgroups that share each row of tiles, with a part of the columns each: more than one where few rows of
-   * dQ meet many keys. Each sums into a copy of its own.
+   * Workgroups that share each row of tiles, with a part of the columns each: more than one where few rows
+   * meet many tokens. Each sums into a copy of its own.
    */
   readonly parts: number
   /** Products of two tiles: S, dP and dQ, or S, dP, dV and dK. Operations for each pair of tokens. */
@@ -65,9 +70,18 @@ export interface SplitPass extends PassOfRows {
   readonly kind: 'split-matrix'
   readonly tile: SplitMatrixTile
   readonly memory: SplitMatrixMemory
-  /** The kernel of heads whose rows cannot be split. */
-  readonly unsplit: TiledPass
+  /** The kernel of heads whose rows cannot be split, in natural order: beside the first pass. */
+  readonly unsplit: TiledPass | undefined
 }
 
-/** One of the two kernels. */
+/** One pass of one of the two kernels. */
 export type GradientPass = TiledPass | MatrixPass | SplitPass
+
+/** The passes of a gradient, one after the other. */
+export interface GradientPasses {
+  readonly passes: readonly [GradientPass, ...GradientPass[]]
+  /** What the planner made of the orders that a mask proposes; undefined where it proposes none. */
+  readonly choice: OrderChoice | undefined
+  /** Whether all rows begin as zeros, since no pass writes every one of them. */
+  readonly fromZeros: boolean
+}

@@ -65,8 +65,8 @@ export function choosePasses(
   return { sparsity, chosen, reason }
 }
 
-/** What an order needs to bind at once: a head of the widest tensor, and room to align it. */
-function headBytes(
+/** Bytes that an order needs to bind at once: a head of the widest tensor, and room to align it. */
+export function headBytes(
   { queryLength, keyLength, headDim, valueDim }: AttentionShape,
   dtype: DType,
 ): number {

@@ -23,19 +23,17 @@ import { halvedRowsAtOnce } from '../../kernels/backward/split/halve-rows.wgsl.t
 import type { PlanHost } from '../attention-plan.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
-  keyKernel,
   measureKernel,
-  partsKernel,
-  queryKernel,
   rowsKernel,
   sinkKernel,
   summedLookups,
   tableKernel,
-  unsplitKernel,
 } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { boundTensorOf } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs, BackwardTensorName } from './backward-tensors.ts'
+import { gradientSteps } from './gradient-steps.ts'
+import type { GradientStep } from './gradient-steps.ts'
 import { halvesKernel, powersKernel, rangeKernel, splitValues } from './split-kernels.ts'
 import { parameterWords } from '../forward/forward-call.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
@@ -115,11 +113,12 @@ export function prepareBackward(
   })
 
   const rowBytes = softmaxRowBytes(plan)
-  /** The dispatches of a kernel that walks tiles. */
+  /** The dispatches of a kernel that walks tiles, or rows. */
   const walk = (
     kernel: BackwardKernel,
     part: Omit<GradientProblem, 'shape' | 'tensors' | 'limits'>,
     pass?: GradientPass,
+    does: GradientStep['does'] = 'tiles',
   ): Draft[] => {
     const bound = new Map<unknown, BoundTensor>()
     for (const name of kernel.names) {
@@ -141,17 +140,19 @@ export function prepareBackward(
           rowBytes,
           shape,
           kernel.fields,
+          pass,
         ),
       )
-      const values = Object.assign({}, ...addresses, gradientValues(plan, pass, box)) as Record<
-        string,
-        number
-      >
+      const values = Object.assign(
+        {},
+        ...addresses,
+        gradientValues(plan, pass, box, does),
+      ) as Record<string, number>
       const workgroups = workgroupsOf(shape, part.rowTokens, box)
       return draft(kernel, values, rangeOf, [
         workgroups[0],
         workgroups[1],
-        workgroups[2] * (pass?.parts ?? 1),
+        workgroups[2] * (does === 'tiles' ? (pass?.parts ?? 1) : 1),
       ])
     })
   }
@@ -161,6 +162,7 @@ export function prepareBackward(
     tile: pass.tile,
     separatePlanes,
     tileWork: tileWork(pass),
+    ...orderedPart(pass),
   })
   const ofRows = (rows: number, rowTokens: 'queries' | 'keys' = 'queries') => ({
     rowTokens,
@@ -191,22 +193,28 @@ export function prepareBackward(
       walk(halvesKernel(plan, accesses, name), ofPieces(name, { rows: halvedRowsAtOnce })),
     ),
   ]
-  const gradients = (kernel: BackwardKernel, pass: GradientPass): Draft[] => {
-    const separatePlanes = pass.rowTokens === 'queries' && plan.storage.separatePlanes
-    const unsplit = unsplitKernel(plan, pass, accesses)
-    return [
-      ...walk(kernel, ofPass(pass, separatePlanes), pass),
-      ...(unsplit ? walk(unsplit.kernel, ofPass(unsplit.pass, separatePlanes), unsplit.pass) : []),
-    ]
-  }
-  const sumOfParts = partsKernel(plan, accesses)
+  const gradients = (name: 'query' | 'key'): Draft[] =>
+    gradientSteps(plan, accesses, name).flatMap(({ kernel, pass, does }) => {
+      const { rowTokens, orders } = pass
+      if (does === 'tiles') {
+        const separatePlanes = rowTokens === 'queries' && plan.storage.separatePlanes
+        return walk(kernel, ofPass(pass, separatePlanes), pass)
+      }
+      // Of copies there is a row for each slot.
+      const order = rowTokens === 'queries' ? orders?.queryOrder : orders?.keyOrder
+      const slots = does === 'sums' ? order?.slots : undefined
+      const rows = {
+        ...ofRows(summedRows, rowTokens),
+        ...(slots === undefined ? {} : { rowTiles: Math.ceil(slots / summedRows), anyRow: true }),
+      }
+      return walk(kernel, rows, pass, does)
+    })
   const steps = [
     ...measures,
     ...(isSplit(plan) ? splits() : []),
     ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
-    ...gradients(keyKernel(plan, accesses), plan.key),
-    ...gradients(queryKernel(plan, accesses), plan.query),
-    ...(sumOfParts ? walk(sumOfParts, ofRows(summedRows)) : []),
+    ...gradients('key'),
+    ...gradients('query'),
     ...(attention.sinks
       ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
           ...step,
@@ -227,6 +235,25 @@ export function prepareBackward(
   return {
     uniforms: buffers.upload('parameters', words, uniformUsage),
     steps: steps.map((step, index) => ({ ...step, block: blocks[index]! })),
+  }
+}
+
+/** What the orders of a pass mean for its dispatches: slots in place of tokens, which lie anywhere. */
+function orderedPart({
+  rowTokens,
+  rowTiles,
+  columnTiles,
+  orders,
+}: GradientPass): Pick<GradientProblem, 'rowTiles' | 'columnTiles' | 'anyRow' | 'anyColumn'> {
+  if (!orders) return {}
+  const { queryOrder, keyOrder } = orders
+  const [ofRows, ofColumns] =
+    rowTokens === 'queries' ? [queryOrder, keyOrder] : [keyOrder, queryOrder]
+  return {
+    rowTiles,
+    columnTiles,
+    anyRow: ofRows !== undefined,
+    anyColumn: ofColumns !== undefined,
   }
 }
 

@@ -5,6 +5,7 @@ import { floatWord } from '../../kernels/parameters.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
+import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import type { GradientDispatch } from '../../plan/backward/backward-dispatch.ts'
 import { magnitudeStorage, measuredPieces } from '../../plan/backward/backward-matrices.ts'
@@ -13,10 +14,13 @@ import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import { isSplit } from '../../plan/backward/explain-backward.ts'
 import type { DispatchLimits } from '../../plan/dispatch.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
+import type { GradientStep } from './gradient-steps.ts'
 import { halvesView, partsView } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { splitValues } from './split-kernels.ts'
 import { dropoutValues } from '../forward/forward-call.ts'
+
+const sharedGradients = [...gradientsOf('queries'), ...gradientsOf('keys')]
 
 type Values = Readonly<Record<string, number>>
 
@@ -35,6 +39,7 @@ export function boundValues(
   rowBytes: number,
   shape: AttentionShape,
   fields: readonly string[],
+  pass: GradientPass | undefined,
 ): Values {
   const split = splitTensors.find((one) => halvesOf(one) === name)
   if (split) {
@@ -42,10 +47,12 @@ export function boundValues(
     const prefix = fields.includes(`${name as string}Offset`) ? (name as string) : split
     return addressValues(prefix, halvesView(shape, split), 4, start)
   }
-  if (name === 'dQueryParts') {
-    // The kernel that adds them up addresses both, the other writes them in the place of dQ.
-    const prefix = fields.includes('dQueryPartsOffset') ? name : 'dQuery'
-    return addressValues(prefix, partsView(shape), partsAccess(shape.headDim).vector ? 4 : 1, 0)
+  const shared = sharedGradients.find((gradient) => `${gradient}Parts` === name)
+  if (shared) {
+    // The kernel that adds them up addresses both, the other writes them in the place of the gradient.
+    const prefix = fields.includes(`${shared}PartsOffset`) ? `${shared}Parts` : shared
+    const view = partsView(shape, pass!, shared)
+    return addressValues(prefix, view, partsAccess(view.shape[3]!).vector ? 4 : 1, 0)
   }
   if (name === 'softmaxRows') return { softmaxRowsOffset: -start / rowBytes }
   if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }
@@ -60,6 +67,7 @@ export function gradientValues(
   plan: BackwardPlan,
   pass: GradientPass | undefined,
   { batches, heads, rowTiles, columnTiles, accumulate }: GradientDispatch,
+  does: GradientStep['does'] = 'tiles',
 ): Values {
   const { shape, attention } = plan.forward
   const sizes = {
@@ -82,7 +90,6 @@ export function gradientValues(
       batchEnd: batches.end,
       sinkBase: 2 * shape.batch,
       ...measureValues(plan),
-      ...partValues(plan.query, shape, columnTiles),
       accumulate: batches.start > 0 ? 1 : 0,
     }
   }
@@ -93,7 +100,8 @@ export function gradientValues(
     rowTiles: pass.rowTiles,
     columnTileBegin: columnTiles.start,
     columnTileEnd: columnTiles.end,
-    accumulate: accumulate ? 1 : 0,
+    // Copies begin anew with each pass, and are added to what earlier ones wrote.
+    accumulate: accumulate || (pass.continues && (pass.parts === 1 || does === 'sums')) ? 1 : 0,
     mapBase,
     mapRunsBase: mapBase + (packedMap?.runsBase ?? 0),
     mapOrderBase: mapBase + (packedMap?.orderBase ?? 0),
@@ -110,17 +118,17 @@ export function gradientValues(
 
 /** How workgroups share the columns, and how far their copies are apart. */
 function partValues(
-  { parts }: GradientPass,
+  pass: GradientPass,
   shape: AttentionShape,
   { start, end }: GradientDispatch['columnTiles'],
 ): Values {
-  const { heads, batch, queryLength, headDim } = shape
-  const unit = partsAccess(headDim).vector ? 4 : 1
-  return {
-    parts,
-    partTiles: Math.ceil((end - start) / parts),
-    partSize: (batch * heads * queryLength * headDim) / unit,
-  }
+  const { parts, rowTokens } = pass
+  const sizes = gradientsOf(rowTokens).map((name) => {
+    const { shape: copy, strides } = partsView(shape, pass, name)
+    const unit = partsAccess(copy[3]!).vector ? 4 : 1
+    return [`${name}PartSize`, (copy[0]! * strides[0]!) / unit]
+  })
+  return { parts, partTiles: Math.ceil((end - start) / parts), ...Object.fromEntries(sizes) }
 }
 
 /** Where the measures of dO and V lie, and what may make dS larger than their product. */
@@ -160,7 +168,7 @@ export function tableValues(
       heads: shape.heads,
       queryLength: shape.queryLength,
       keyLength: shape.keyLength,
-      rowTiles: plan.query.rowTiles,
+      rowTiles: plan.query.passes[0].rowTiles,
       entries,
       rowOfEntries,
       negativeInfinity: floatWord(-Infinity),

@@ -14,11 +14,8 @@ import { fieldsOfRows, softmaxRowsKernel } from '../../kernels/backward/backward
 import type { RowScales } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { sinkFields, sinkGradientKernel } from '../../kernels/backward/backward-sinks.wgsl.ts'
 import { tableFieldsOf, tableGradientKernel } from '../../kernels/backward/backward-tables.wgsl.ts'
-import {
-  partsAccess,
-  sumPartsFields,
-  sumPartsKernel,
-} from '../../kernels/backward/sum-parts.wgsl.ts'
+import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
+import type { GradientParts, SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { splitGradientKernel } from '../../kernels/backward/split/gradient-split.wgsl.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
@@ -40,7 +37,7 @@ export type OwnBuffer =
   | 'data'
   | 'tableGradients'
   | 'dSinks'
-  | 'dQueryParts'
+  | GradientParts
   | 'ranges'
   | 'powers'
   | HalvesName
@@ -132,14 +129,14 @@ const splitInputs = inputs.map((name) =>
 /** What a kernel binds and writes, whatever its kind. */
 function gradientKernel(
   label: string,
-  outputs: readonly ('dQuery' | 'dKey' | 'dValue')[],
+  outputs: readonly SharedGradient[],
   config: { readonly dropout: boolean; readonly inParts: boolean },
   code: string,
   read: BackwardKernel['names'] = inputs,
 ): BackwardKernel {
   return {
     label,
-    names: [...read, ...outputs.map((name) => (config.inParts ? 'dQueryParts' : name))],
+    names: [...read, ...outputs.map((name) => (config.inParts ? (`${name}Parts` as const) : name))],
     bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
     fields: gradientFields(outputs, config),
     expressions: true,
@@ -147,37 +144,26 @@ function gradientKernel(
   }
 }
 
-/** What a kernel writes dQ to: the tensor, or copies of it. */
+/** What a kernel writes a gradient to: the tensor, or copies of it. */
 function gradientAccess(
   { forward }: BackwardPlan,
   { parts }: GradientPass,
-  { dQuery }: BackwardAccesses,
+  accesses: BackwardAccesses,
+  name: SharedGradient,
 ): Access {
-  return parts > 1 ? partsAccess(forward.shape.headDim) : dQuery
-}
-
-/** Adds up the copies of dQ, where several workgroups share its rows. */
-export function partsKernel(
-  { forward, query }: BackwardPlan,
-  { dQuery }: BackwardAccesses,
-): BackwardKernel | undefined {
-  if (query.parts === 1) return undefined
-  return {
-    label: 'attn backward sum of parts',
-    names: ['dQueryParts', 'dQuery'],
-    bindings: [false, true],
-    fields: sumPartsFields,
-    expressions: false,
-    code: sumPartsKernel(dQuery, forward.shape.headDim),
-  }
+  const { headDim, valueDim } = forward.shape
+  return parts > 1 ? partsAccess(name === 'dValue' ? valueDim : headDim) : accesses[name]
 }
 
 /** DQ, and the tables' gradients summed over each workgroup. */
-export function queryKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
-  const { query: pass } = plan
+export function queryKernel(
+  plan: BackwardPlan,
+  accesses: BackwardAccesses,
+  pass: GradientPass = plan.query.passes[0],
+): BackwardKernel {
   const config = common(plan, pass, accesses)
   const label = 'attn backward dQ'
-  const dQuery = gradientAccess(plan, pass, accesses)
+  const dQuery = gradientAccess(plan, pass, accesses, 'dQuery')
   if (pass.kind === 'split-matrix') {
     const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
     return gradientKernel(label, ['dQuery'], config, code, splitInputs)
@@ -199,7 +185,7 @@ function tiledQueryKernel(
   const { sums } = plan.storage
   const code = queryGradientKernel({
     ...config,
-    dQuery: gradientAccess(plan, pass, accesses),
+    dQuery: gradientAccess(plan, pass, accesses, 'dQuery'),
     tables: sums,
   })
   const kernel = gradientKernel('attn backward dQ', ['dQuery'], config, code)
@@ -212,10 +198,19 @@ function tiledQueryKernel(
   }
 }
 
+const keyAccesses = (plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccesses) =>
+  [
+    gradientAccess(plan, pass, accesses, 'dKey'),
+    gradientAccess(plan, pass, accesses, 'dValue'),
+  ] as const
+
 /** DK and dV. */
-export function keyKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
-  const { dKey, dValue } = accesses
-  const { key: pass } = plan
+export function keyKernel(
+  plan: BackwardPlan,
+  accesses: BackwardAccesses,
+  pass: GradientPass = plan.key.passes[0],
+): BackwardKernel {
+  const [dKey, dValue] = keyAccesses(plan, pass, accesses)
   const config = common(plan, pass, accesses)
   const label = 'attn backward dK dV'
   const outputs = [dValue, dKey]
@@ -237,7 +232,7 @@ function tiledKeyKernel(
   unsplitOnly: boolean,
 ): BackwardKernel {
   const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
-  const { dKey, dValue } = accesses
+  const [dKey, dValue] = keyAccesses(plan, pass, accesses)
   const code = keyGradientKernel({ ...config, dKey, dValue })
   return gradientKernel('attn backward dK dV', ['dKey', 'dValue'], config, code)
 }
@@ -248,7 +243,7 @@ export function unsplitKernel(
   pass: GradientPass,
   accesses: BackwardAccesses,
 ): { readonly pass: TiledPass; readonly kernel: BackwardKernel } | undefined {
-  if (pass.kind !== 'split-matrix') return undefined
+  if (pass.kind !== 'split-matrix' || !pass.unsplit) return undefined
   const kernelOf = pass.rowTokens === 'queries' ? tiledQueryKernel : tiledKeyKernel
   return { pass: pass.unsplit, kernel: kernelOf(plan, pass.unsplit, accesses, true) }
 }

@@ -4,9 +4,12 @@ import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
 import { isPackedInWords } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
+import type { SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
 import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
+import { copyShape } from '../../plan/backward/gradient-parts.ts'
+import type { SharedRows } from '../../plan/backward/gradient-parts.ts'
 import { halvesShape } from '../../plan/backward/split-storage.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
@@ -148,14 +151,13 @@ export function checkBackwardTensors(
   }
 }
 
-/** The first copy of dQ as a tensor. */
-export function partsView({
-  batch,
-  heads,
-  queryLength,
-  headDim,
-}: AttentionShape): ReturnType<typeof halvesView> {
-  const sizes = [batch, heads, queryLength, headDim]
+/** The first copy of a gradient as a tensor. */
+export function partsView(
+  shape: AttentionShape,
+  rows: SharedRows,
+  name: SharedGradient,
+): ReturnType<typeof halvesView> {
+  const sizes = copyShape(shape, rows, name)
   return {
     dtype: 'float32',
     shape: sizes,

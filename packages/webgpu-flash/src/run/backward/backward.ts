@@ -7,7 +7,7 @@ import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
-import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
+import type { GradientParts } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import {
@@ -21,16 +21,9 @@ import { createPlanTables } from '../tables/table-filler.ts'
 import type { PlanTables } from '../tables/table-filler.ts'
 import { prepareBackward } from './backward-call.ts'
 import type { PreparedBackward } from './backward-call.ts'
-import {
-  keyKernel,
-  measureKernel,
-  partsKernel,
-  queryKernel,
-  rowsKernel,
-  summedLookups,
-  unsplitKernel,
-} from './backward-kernels.ts'
+import { measureKernel, rowsKernel, summedLookups } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel, HalvesName } from './backward-kernels.ts'
+import { gradientSteps } from './gradient-steps.ts'
 import { splitKernels } from './split-kernels.ts'
 import { backwardShapes, backwardTensorNames } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
@@ -62,7 +55,7 @@ export interface BoundBackward {
 /** Buffers by the names under which kernels bind them. */
 type OwnBuffers = Readonly<
   Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> &
-    Partial<Record<'magnitudes' | 'dQueryParts' | 'ranges' | 'powers' | HalvesName, GPUBuffer>>
+    Partial<Record<'magnitudes' | 'ranges' | 'powers' | GradientParts | HalvesName, GPUBuffer>>
 >
 
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
@@ -98,9 +91,12 @@ export function bindBackward(
       ...(workspace.magnitudes > 0
         ? { magnitudes: buffers.allocate('magnitudes of rows', workspace.magnitudes) }
         : {}),
-      ...(workspace.copies > 0
-        ? { dQueryParts: buffers.allocate('copies of dQ', workspace.copies) }
-        : {}),
+      ...Object.fromEntries(
+        Object.entries(workspace.copies).map(([name, bytes]) => [
+          name,
+          buffers.allocate(`copies of a gradient, ${name}`, bytes),
+        ]),
+      ),
       ...splitBuffers(workspace.split),
     }
     call.writes(...Object.values(made))
@@ -128,17 +124,10 @@ export function bindBackward(
       ...(isSplit(plan) ? splitKernels(plan, accesses) : []),
       rowsKernel(plan, accesses),
     ]
-    const sumOfParts = partsKernel(plan, accesses)
-    const withUnsplit = (kernel: BackwardKernel, pass: GradientPass): BackwardKernel[] => {
-      const unsplit = unsplitKernel(plan, pass, accesses)
-      return unsplit ? [kernel, unsplit.kernel] : [kernel]
-    }
-    return [
-      ...before,
-      ...withUnsplit(keyKernel(plan, accesses), plan.key),
-      ...withUnsplit(queryKernel(plan, accesses), plan.query),
-      ...(sumOfParts ? [sumOfParts] : []),
-    ]
+    const gradients = (['key', 'query'] as const).flatMap((name) =>
+      gradientSteps(plan, accesses, name),
+    )
+    return [...before, ...gradients.map(({ kernel }) => kernel)]
   }
 
   const gradientTensor = (name: 'dQuery' | 'dKey' | 'dValue'): GpuTensor => {

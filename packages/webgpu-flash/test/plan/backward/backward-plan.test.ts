@@ -55,10 +55,12 @@ describe('planBackward', () => {
       sourceChunk: 8,
     }
     const { query, key } = plan({ mask: causal, backwardTiles: { query: tile, key: tile } })
-    expect(key.packedMap!.visited).toBe(query.packedMap!.visited)
-    expect(key.packedMap!.full).toBe(query.packedMap!.full)
+    expect(key.passes[0].packedMap!.visited).toBe(query.passes[0].packedMap!.visited)
+    expect(key.passes[0].packedMap!.full).toBe(query.passes[0].packedMap!.full)
     // Causal: the first key tile is seen by all queries, the first query tile sees one.
-    expect([query.packedMap!.rowTiles[0], key.packedMap!.rowTiles[0]]).toEqual([1, 16])
+    expect([query.passes[0].packedMap!.rowTiles[0], key.passes[0].packedMap!.rowTiles[0]]).toEqual([
+      1, 16,
+    ])
   })
 
   it('draws on what is visible whatever kernel the forward pass has', () => {
@@ -70,10 +72,13 @@ describe('planBackward', () => {
           const { forward, query, key } = plan({ ...options, ...(pattern && { mask: pattern }) })
           expect(forward.decode !== undefined).toBe(queryLength <= 16)
           const hides = pattern !== undefined || keyLengths[0] !== 64
-          expect([query.blockMap !== undefined, key.blockMap !== undefined]).toEqual([hides, hides])
+          expect([
+            query.passes[0].blockMap !== undefined,
+            key.passes[0].blockMap !== undefined,
+          ]).toEqual([hides, hides])
           const visible = ({ rows, columns }: { rows: number; columns: number }) =>
             forward.visibility.blockMap({ queryBlockSize: rows, keyBlockSize: columns })
-          expect(query.blockMap).toEqual(visible(query.tile))
+          expect(query.passes[0].blockMap).toEqual(visible(query.passes[0].tile))
         }
       }
     }
@@ -93,7 +98,7 @@ describe('planBackward', () => {
     const teams = (options: Partial<PlanOptions> = {}): (number | undefined)[] => {
       const forward = planForward({ ...base, ...options }, large)
       const { query, key } = planBackward('flash.plan', forward, {}, large)
-      return [teamsOf(query), teamsOf(key)]
+      return [teamsOf(query.passes[0]), teamsOf(key.passes[0])]
     }
     const one = [undefined, undefined]
     expect(teams()).toEqual([2, 2])
@@ -107,7 +112,7 @@ describe('planBackward', () => {
     expect(teams({ mask: sprinkled })).toEqual(one)
     const bias = scoreModifier('bias', (score, { head }) => score.add(trainable([4]).at(head)))
     expect(teams({ scoreModifiers: [bias] })).toEqual([undefined, 2])
-    expect([teamsOf(plan().query), teamsOf(plan().key)]).toEqual(one)
+    expect([plan().query, plan().key].map(({ passes }) => teamsOf(passes[0]))).toEqual(one)
   })
 
   it('refuses two teams for gradients of tables', () => {
@@ -132,8 +137,8 @@ describe('planBackward', () => {
   it('takes slopes out of the kernel where all are 1', () => {
     const slopes = floatTable('slopes', [1, 2, 3, 4])
     const shift = scoreModifier('shift', (score, { head }) => score.add(slopes.at(head)))
-    expect(plan({ scoreModifiers: [shift] }).key.rules.hasSlopes).toBe(false)
-    expect(plan({ scoreModifiers: [shift, softcap(5)] }).key.rules.hasSlopes).toBe(true)
+    expect(plan({ scoreModifiers: [shift] }).key.passes[0].rules.hasSlopes).toBe(false)
+    expect(plan({ scoreModifiers: [shift, softcap(5)] }).key.passes[0].rules.hasSlopes).toBe(true)
   })
 
   it('refuses sums of tables that would not fit', () => {

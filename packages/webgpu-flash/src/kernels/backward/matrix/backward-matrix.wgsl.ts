@@ -20,7 +20,6 @@ import {
 } from '../backward-frame.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
-import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
@@ -32,6 +31,7 @@ import { stageOwnRows, visitedStaging } from './staging.ts'
 import { storeSums } from './store-sums.ts'
 import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
+import { gradientDropout } from '../slots.ts'
 
 /** The WGSL of the kernel of dK and dV, or of dQ. Entry point: `main`. */
 export function gradientMatrixKernel(config: GradientMatrixConfig): string {
@@ -56,8 +56,8 @@ ${outputBindings(sums)}`,
       loadFunction(name, access, dims),
       storeFunction(name, access, dims),
     ]),
-    softmaxRowFunction,
-    config.dropout ? dropoutFunctions(rules.countsWithin) : '',
+    softmaxRowFunction(rules.ordered),
+    config.dropout ? gradientDropout(rules) : '',
     rules.code,
     config.blockMap ? mapPlaneFunction : '',
     strangeFunctions,
@@ -111,9 +111,15 @@ const flag = `// Whether any thread has met a sum that is not finite. Like the o
 // arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
 var<workgroup> foundStrange: vec4<u32>;`
 
-/** Log-sum-exp, D and the scale of dS of a row, also of rows past the last. */
-export const softmaxRowFunction = /* wgsl */ `fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
-  let row = min(queryRow, params.queryLength - 1u);
+/**
+ * WGSL of `softmaxRow`: log-sum-exp, D and the scale of dS of a row, also of rows past the last.
+ *
+ * @param ordered - Whether it is given the slot of a row. Default: false.
+ */
+export const softmaxRowFunction = (
+  ordered = false,
+): string => /* wgsl */ `fn softmaxRow(batch: u32, head: u32, ${ordered ? 'slot' : 'queryRow'}: u32) -> vec4<f32> {
+${ordered ? '  let queryRow = queryToken(slot);\n' : ''}  let row = min(queryRow, params.queryLength - 1u);
   let held = softmaxRows[params.softmaxRowsOffset + (batch * params.heads + head) * params.queryLength + row];
   return select(held, vec4<f32>(deadRow, 0.0, held.zw), queryRow >= params.queryLength);
 }`
@@ -139,11 +145,13 @@ function ofKeys(config: GradientMatrixConfig): string {
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-let batch = params.batchBase + workgroup.z;
+${ownPart(config.inParts)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
-${['key', 'value', 'dKey', 'dValue'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+${ownGradient(config.inParts, 'dKey')}
+${ownGradient(config.inParts, 'dValue')}
 let firstKey = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let lastQuery = params.queryLength - 1u;

@@ -9,6 +9,7 @@ import { forEachColumnTile } from '../backward-frame.ts'
 import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum, Operand } from './roles.ts'
+import { tokenText } from '../slots.ts'
 
 const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
@@ -52,14 +53,16 @@ ${visited.map(({ name }) => `  let ${name}Base = params.${name}Offset + batch * 
 ${indent(pairs, 2)}
 }`
     : pairs
+  const { ordered } = config.rules
+  const ownToken = ordered ? 'ownToken' : ownRow
   return `for (var row = thread; row < tileRows; row += ${matrixThreads(tile)}u) {
   let ${ownRow} = rowTile * tileRows + row;
-  if (${ownRow} > ${ofKeys ? 'params.keyLength - 1u' : 'lastQuery'}) { break; }
-${indent(own.map((operand) => place(operand, ownRow)).join('\n'), 2)}
+${ordered ? `  let ownToken = ${tokenText(config.rules, rowTokens, ownRow)};\n` : ''}  if (${ownToken} > ${ofKeys ? 'params.keyLength - 1u' : 'lastQuery'}) { ${ordered ? 'continue' : 'break'}; }
+${indent(own.map((operand) => place(operand, ownToken)).join('\n'), 2)}
 ${sums.map(({ name, dims }) => `  var ${name}Sum = array<vec4<f32>, ${dims / 4}>();`).join('\n')}
   var done = false;
 ${indent(heads, 2)}
-${indent(sums.map((sum) => storeRow(sum, ownRow)).join('\n'), 2)}
+${indent(sums.map((sum) => storeRow(sum, config.inParts ? ownRow : ownToken)).join('\n'), 2)}
 }`
 }
 
@@ -70,7 +73,9 @@ function pair(config: GradientMatrixConfig): string {
   const visitedRow = rowTokens === 'keys' ? 'queryRow' : 'keyIndex'
   const product = (name: string, at: 0 | 1): string => `var ${name} = 0.0;
 for (var v = 0u; v < ${own[at].dims / 4}u; v++) { ${name} += dot(${load(own[at], 'v')}, ${load(visited[at], 'v')}); }`
-  const visible = rules.hasMask ? ` && ${pairCall('visible')}` : ''
+  const visitedTokens = rowTokens === 'keys' ? 'queries' : 'keys'
+  const exists = rules.ordered ? '' : 'keyIndex < keyCount && queryRow < params.queryLength'
+  const visible = rules.hasMask ? `${exists === '' ? '' : ' && '}${pairCall('visible')}` : ''
   const modified = rules.hasSlopes
     ? `let both = ${pairCall('modifiedWithSlope', 'score')};\nscore = both.x;`
     : `score = ${pairCall('modified', 'score')};`
@@ -87,8 +92,8 @@ for (var v = 0u; v < ${own[at].dims / 4}u; v++) { ${name} += dot(${load(own[at],
   })
   return `let queryIndex = i32(queryRow);
 let position = queryOffset + queryIndex;
-if (!(keyIndex < keyCount && queryRow < params.queryLength${visible})) { continue; }
-${visited.map((operand) => place(operand, visitedRow)).join('\n')}
+if (!(${exists}${visible})) { continue; }
+${visited.map((operand) => place(operand, tokenText(rules, visitedTokens, visitedRow))).join('\n')}
 ${product('score', 0)}
 score *= scale;
 ${rules.hasModifiers ? `${modified}\n` : ''}if (bitcast<u32>(score) == hiddenBits${rules.hasModifiers ? ' || score <= -1.0e38' : ''}) { continue; }

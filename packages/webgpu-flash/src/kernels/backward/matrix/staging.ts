@@ -8,6 +8,7 @@ import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
+import { tokenText } from '../slots.ts'
 
 const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
@@ -33,7 +34,8 @@ export function stageOwnRows(config: GradientMatrixConfig): string {
     const dims = Math.min(width, operand.dims - first)
     const vectors = dims / 4
     const vector = `${first === 0 ? '' : `${first / 4}u + `}unit % ${vectors}u`
-    const row = `min(${ownRow.first} + unit / ${vectors}u, ${ownRow.last})`
+    const slot = `${ownRow.first} + unit / ${vectors}u`
+    const row = `min(${tokenText(config.rules, config.rowTokens, slot)}, ${ownRow.last})`
     return `workgroupBarrier();
 for (var unit = lane; unit < ${subgroupRows(tile) * vectors}u; unit += ${tile.subgroupSize}u) {
   weights[subgroup][unit / ${vectors}u * weightStride + unit % ${vectors}u] = ${loadHalves(operand, row, vector)};
@@ -67,6 +69,7 @@ function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedS
   const { tile } = config
   const { name, dims, stride } = operand
   const { visitedRow } = castRoles(config)
+  const visitedTokens = config.rowTokens === 'keys' ? 'queries' : 'keys'
   const threads = matrixThreads(tile)
   const vectors = dims / 4
   const units = tile.columns * vectors
@@ -80,7 +83,8 @@ function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedS
     registers: registers.map((register) => `var ${register} = vec4<f16>();`).join('\n'),
     fetch: (from) =>
       each((register, unit) => {
-        const row = `min(${from} * tileColumns + ${unit} / ${vectors}u, ${visitedRow.last})`
+        const slot = `${from} * tileColumns + ${unit} / ${vectors}u`
+        const row = `min(${tokenText(config.rules, visitedTokens, slot)}, ${visitedRow.last})`
         return `${register} = ${loadHalves(operand, row, `${unit} % ${vectors}u`)};`
       }),
     store: (place) =>

@@ -6,6 +6,7 @@ import { ownColumnVectors } from '../../tile/grid.ts'
 import { eachSumMatrix } from './products.ts'
 import { castRoles, laneGrid } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
+import { gradientRow, tokenText } from '../slots.ts'
 
 /**
  * Looks for sums that are not finite, which `strange` tells, and in round 1 writes the gradients, or adds them
@@ -28,6 +29,9 @@ function storeSum(
   const { rows, columns } = tile.matrix
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
   const vectors = ownColumnVectors(laneGrid(config))
+  const token = (r: number): string =>
+    tokenText(config.rules, config.rowTokens, `${first} + ownRow${r}`)
+  const row = (r: number): string => gradientRow(config, config.rowTokens, `${first} + ownRow${r}`)
   // As many columns at a time as the scores have.
   return unroll(Math.ceil(dims / tile.columns), (pass) => {
     const inPass = (c: number): boolean => Math.floor((c * columns) / tile.columns) === pass
@@ -41,11 +45,11 @@ function storeSum(
         vectors,
         (j) => `{
   let vector = ${(pass * tile.columns) / 4}u + ${laneVector(tile, j)};
-  if (${first} + ownRow${r} <= ${last} && vector < ${dims / 4}u) {
+  if (${token(r)} <= ${last} && vector < ${dims / 4}u) {
     let product = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}];
     strange = strange || anyStrange(product);
     if (round == 1u) {
-      let base = ${name}Base + (${first} + ownRow${r}) * params.${name}Row;
+      let base = ${name}Base + (${row(r)}) * params.${name}Row;
       var sum = product * (${factor});
       if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
       store${capital}(base, vector, sum);

@@ -11,7 +11,6 @@ import { pairLanes, pairRows, splitThreads } from '../../../plan/backward/split-
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { highPart, unpackExponents } from './powers.ts'
-import { dropoutFunctions } from '../../tile/dropout.ts'
 import {
   gradientFields,
   inputBindings,
@@ -37,6 +36,7 @@ import { castSplitRoles, halvesFunction, pairWork } from './roles.ts'
 import type { SplitMatrixConfig, SplitRole } from './roles.ts'
 import { stageOwnRows, visitedRows } from './staging.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
+import { gradientDropout, gradientRow, tokenText } from '../slots.ts'
 
 /** Log2 of what P is multiplied by: dropout makes it up to 100 times larger. */
 export const splitWeightBits = (dropout: boolean): number => (dropout ? weightBits : 14)
@@ -78,11 +78,11 @@ ${outputBindings(outputs)}`,
       loadFunction(name, access, headDim),
       storeFunction(name, access, headDim),
     ]),
-    softmaxRowFunction,
+    softmaxRowFunction(rules.ordered),
     unpackExponents,
     highPart,
     tile.wideLoads ? halvesFunction : '',
-    config.dropout ? dropoutFunctions(rules.countsWithin) : '',
+    config.dropout ? gradientDropout(rules) : '',
     rules.code,
     config.blockMap ? mapPlaneFunction : '',
     `@compute @workgroup_size(${splitThreads(tile)})
@@ -155,12 +155,14 @@ function ofKeys(config: SplitMatrixConfig): string {
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-let batch = params.batchBase + workgroup.z;
+${ownPart(config.inParts)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${factors('softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns)')}
 ${ownRowTile(blockMap, 'firstHead')}
-${['key', 'value', 'dKey', 'dValue'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
+${ownGradient(config.inParts, 'dKey')}
+${ownGradient(config.inParts, 'dValue')}
 let firstKey = rowTile * tileRows + pair * ${pairRows(tile)}u;
 let lastKey = max(keyCount, 1u) - 1u;
 let lastQuery = params.queryLength - 1u;
@@ -246,12 +248,15 @@ ${indent(flushSums(config), 2)}
 function storeTotals(config: SplitMatrixConfig, first: string, last: string): string {
   const { tile } = config
   const { roles, sumDims } = castSplitRoles(config)
+  const token = (r: number): string =>
+    tokenText(config.rules, config.rowTokens, `${first} + sumRow${r}`)
+  const row = (r: number): string => gradientRow(config, config.rowTokens, `${first} + sumRow${r}`)
   const stores = ({ sum: { name }, factor }: SplitRole, firstVector: string): string => {
     const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
     const lines = eachTotal(
       config,
-      (total, r, c, vector) => `if (${first} + sumRow${r} <= ${last}) {
-  let base = ${name}Base + (${first} + sumRow${r}) * params.${name}Row;
+      (total, r, c, vector) => `if (${token(r)} <= ${last}) {
+  let base = ${name}Base + (${row(r)}) * params.${name}Row;
   let vector = ${firstVector}${(c * tile.matrix.columns) / 4}u + ${vector};
   var sum = ${total} * factor;
   if (params.accumulate != 0u) { sum += load${capital}(base, vector); }

@@ -6,6 +6,7 @@ import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castSplitRoles, halvesText } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
+import { tokenText } from '../slots.ts'
 
 /**
  * Brings own rows to matrices `ownHigh{block}_{k}` and `ownLow{block}_{k}`, by way of the weights' memory:
@@ -17,7 +18,8 @@ export function stageOwnRows(config: SplitMatrixConfig): string {
   const { rows, depth } = matrix
   const { roles, ownRow } = castSplitRoles(config)
   const vectors = depth / 4
-  const row = `min(${ownRow.first} + unit / ${vectors}u, ${ownRow.last})`
+  const token = tokenText(config.rules, config.rowTokens, `${ownRow.first} + unit / ${vectors}u`)
+  const row = `min(${token}, ${ownRow.last})`
   const pass = (k: number, low: boolean): string => {
     const vector = `(${(k * depth) / 4}u + unit % ${vectors}u)`
     const [first, second] = roles.map(({ own }) => halvesText(config, own, row, vector, low))
@@ -67,7 +69,8 @@ function visitedTensor(config: SplitMatrixConfig, number: 0 | 1): VisitedRows {
     registers: unroll(Math.ceil(units / threads), (slot) => `var ${name}Next${slot} = ${type}();`),
     fetch: (from) =>
       each((register, unit) => {
-        const row = `min(${from} * tileColumns + ${unit} / ${inRow}u, ${visitedRow.last})`
+        const slot = `${from} * tileColumns + ${unit} / ${inRow}u`
+        const row = `min(${tokenText(config.rules, config.rowTokens === 'keys' ? 'queries' : 'keys', slot)}, ${visitedRow.last})`
         const base = `${name}Base + ${row} * params.${name}Row`
         return `${register} = ${name}[${wide ? `((${base}) >> 1u)` : base} + ${unit} % ${inRow}u];`
       }),
