@@ -29,7 +29,7 @@ export const rooms: readonly Room[] = [
     id: 'position',
     title: 'Position lab',
     lesson:
-      'Turn the dials of RoPE past the training length, see why its scores explode there, and train two methods to compare.',
+      'Turn the dials of RoPE past the training length, see why its scores explode there, and train two methods, or read a text with trained ones.',
     component: () => import('./rooms/position/PositionLab.vue'),
   },
   {

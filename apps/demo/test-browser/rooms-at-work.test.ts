@@ -68,6 +68,30 @@ describe('the position lab', () => {
     await expect.element(page.getByRole('button', { name: 'Train' }), patience).toBeVisible()
     expect(document.querySelector('[role="alert"]')).toBeNull()
   })
+
+  test('curves of biases are dragged, and moved by keys', async () => {
+    const slope = page.getByRole('slider', { name: 'Slope of head 1' })
+    await expect.element(slope, patience).toHaveAttribute('aria-valuetext', '0.50 a token')
+    await expect.element(page.getByText(/of the first head lies on 2 tokens/)).toBeVisible()
+    slope.element().dispatchEvent(new KeyboardEvent('keydown', { key: 'End', bubbles: true }))
+    await expect.element(page.getByText(/of the first head lies on 12\d tokens/)).toBeVisible()
+    await userEvent.click(page.getByRole('button', { name: 'As in the paper' }))
+    await expect.element(slope).toHaveAttribute('aria-valuetext', '0.50 a token')
+    const bias = page.getByRole('slider', { name: 'Bias of head 2 in bucket 0' })
+    await expect.element(bias).toHaveAttribute('aria-valuenow', '0')
+    await userEvent.dragAndDrop(bias, page.getByText(/Drag a point/))
+    await expect.element(bias).toHaveAttribute('aria-valuenow', '-12')
+  })
+
+  test('stored weights read a text, as the stored run did', async () => {
+    await userEvent.click(page.getByRole('button', { name: 'Read' }))
+    await expect
+      .poll(() => document.querySelector('.stored desc')?.textContent, patience)
+      .toBe('RoPE: perplexity 5.65 to 16.9')
+    await userEvent.fill(page.getByRole('textbox', { name: /A text of yours/ }), 'short')
+    await userEvent.click(page.getByRole('button', { name: 'Read' }))
+    await expect.element(page.getByRole('alert')).toMatchTextContent('Write more than 64')
+  })
 })
 
 describe('cache and decode', () => {
@@ -99,5 +123,11 @@ describe.skipIf(!gpu)('this device', () => {
     openPage('#/device')
     await expect.element(page.getByText('float32 forward, headDim 64'), patience).toBeVisible()
     await expect.element(page.getByText('yes', { exact: true }).first()).toBeVisible()
+    await expect.element(page.getByText(/the adapter offers no|subgroup/).first()).toBeVisible()
+    await userEvent.click(page.getByRole('button', { name: 'Measure the roofline' }))
+    await expect
+      .element(page.getByRole('img', { name: /memory hierarchy and roofline/ }), patience)
+      .toBeVisible()
+    expect(document.querySelector('[role="alert"]')).toBeNull()
   })
 })

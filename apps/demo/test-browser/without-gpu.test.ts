@@ -29,11 +29,22 @@ test('refuses what would take minutes', async () => {
 test('the device room measures the CPU, and gives out its result file', async () => {
   openPage('#/device')
   await expect.element(page.getByText('There is no GPU to ask.'), { timeout: 60_000 }).toBeVisible()
-  await userEvent.click(page.getByRole('button', { name: 'Measure' }))
+  await userEvent.click(page.getByRole('button', { name: 'Measure', exact: true }))
   await expect
     .element(page.getByRole('button', { name: 'Result file' }), { timeout: 240_000 })
     .toBeVisible()
   await expect.element(page.getByRole('rowheader', { name: '512' })).toBeVisible()
+  const memory = page.getByRole('img', { name: /^Memory beside inputs and output/ })
+  await expect.element(memory).toBeVisible()
+  // A file that somebody shared lies beside, and one that is none is refused.
+  await userEvent.click(page.getByRole('button', { name: 'Compare with an H200' }))
+  await expect
+    .element(page.getByRole('img', { name: /^Time of a call.*flash, nvidia h200/ }))
+    .toBeVisible()
+  await expect.element(page.getByText('The file’s problem: float32, 16 heads of 64.')).toBeVisible()
+  const file = page.getByLabelText('Compare with a file')
+  await userEvent.upload(file, new File(['{"schema": "other"}'], 'other.json'))
+  await expect.element(page.getByRole('alert')).toMatchTextContent('schema must be attn-run/1')
 })
 
 test('the cache room shows what is read, and times nothing', async () => {

@@ -82,6 +82,12 @@ export type {
 export { formatSparse } from './sparse/summary.ts'
 export { drawSparse } from './sparse/svg.ts'
 
+export { runHierarchy } from './hierarchy/report.ts'
+export type { HierarchyOptions, HierarchyReport } from './hierarchy/report.ts'
+export type { Hierarchy } from './hierarchy/measure-hierarchy.ts'
+export type { DotShape, KernelDot } from './hierarchy/kernel-dots.ts'
+export { drawHierarchy } from './hierarchy/figure.ts'
+
 export { allVerified, parseRunReport, toJson } from './report/run-report.ts'
 export type {
   ConfigurationResult,

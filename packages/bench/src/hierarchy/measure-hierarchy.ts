@@ -26,7 +26,7 @@ export interface Hierarchy {
   readonly operationsPerSecond: {
     readonly float32: number
     /** Where the device has `shader-f16`. */
-    readonly float16?: number
+    readonly float16?: number | undefined
   }
 }
 

@@ -28,11 +28,11 @@ export interface HierarchyReport extends Hierarchy {
 /** What to measure and on what. */
 export interface HierarchyOptions {
   /** Default: the best there is; needs WebGPU. */
-  readonly device?: DeviceKind | 'auto'
+  readonly device?: DeviceKind | 'auto' | undefined
   /** Without Dawn's safety checks, as no browser can. Default: false. */
-  readonly toggles?: boolean
+  readonly toggles?: boolean | undefined
   readonly environment: Environment
-  readonly onProgress?: (progress: Progress) => void
+  readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /**
