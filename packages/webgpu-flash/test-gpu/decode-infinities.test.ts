@@ -1,10 +1,19 @@
 // Infinities that make scores of -Infinity: such pairs count for nothing, and a row that has no others gives
 // 0, as on the CPU. In decoding threads share the dims of a key; of many widths some threads are left over.
 import { afterAll, describe, expect, test } from 'vitest'
-import { cast, mask, standardAttention, tensorFrom, toFloat64Array } from '@attn/core'
+import {
+  cast,
+  dequantize,
+  mask,
+  quantize,
+  standardAttention,
+  tensorFrom,
+  toFloat64Array,
+} from '@attn/core'
 import type { AttentionOptions, DType, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { fill, largestError } from '../../core/test/conformance/index.ts'
+import { quantizedTensor } from '../src/index.ts'
 import type { DecodeTile, FlashAttention, KeyValueCache, PlanOptions } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
 
@@ -176,5 +185,106 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding infinities, %s', (_, crea
     )
     const options = { mask: ring, queryOffset: keyLength - 1 }
     expect(await errorOfCache(all, cache, options, all)).toBeLessThan(1e-5)
+  })
+
+  // A scale beyond float16, of which all elements of a block are multiples: infinities, and NaN of zeros.
+  const blocks: Readonly<Record<string, (row: number, dim: number) => number>> = {
+    'of one sign': (row, dim) =>
+      everyThird(row) && dim >= 32 && dim < 64 ? -1e8 : 0.01 * (dim % 7),
+    'of both signs': (row, dim) =>
+      everyThird(row) && dim >= 32 ? (dim % 2 === 0 ? -1e8 : 1e8) : 0.01 * (dim % 7),
+    'with zeros among them': (row, dim) =>
+      everyThird(row) && dim < 32 ? (dim === 5 ? 0 : -1e8) : 0.01 * (dim % 7),
+    'of NaN': (row, dim) => (row === 99 && dim === 3 ? NaN : 0.01 * (dim % 7)),
+    'of an infinity': (row, dim) => (row === 99 && dim === 40 ? -Infinity : 0.01 * (dim % 7)),
+    'whose elements are beyond float16': (row, dim) =>
+      everyThird(row) && dim === 33 ? -1e5 : 0.01 * (dim % 7),
+  }
+  describe.each(['q8_0', 'q4_0'] as const)('blocks of %s', (type) => {
+    describe.each(Object.keys(blocks))('%s', (name) => {
+      test.each([
+        ['keys', 96, 'float32'],
+        ['keys', 64, 'float16'],
+        ['values', 64, 'float32'],
+      ] as const)('%s of %i dims, queries %s', async (part, width, dtype) => {
+        const flash = await library()
+        const query = inputsOf(1, width, dtype).query
+        const spoiltRows = tensorFrom(
+          Array.from({ length: batch * kvHeads * keyLength * width }, (_each, i) =>
+            blocks[name]!(Math.floor(i / width) % keyLength, i % width),
+          ),
+          [batch, kvHeads, keyLength, width],
+          'float32',
+        )
+        const others = fill(2, [batch, kvHeads, keyLength, width], 1, 'float32')
+        const rows =
+          part === 'keys' ? { key: spoiltRows, value: others } : { key: others, value: spoiltRows }
+        const stored = (view: Tensor): Tensor => dequantize(quantize(view, type), view.shape, type)
+        const view = (source: Tensor) => {
+          const bytes = quantize(source, type)
+          const buffer = flash.device.createBuffer({ size: bytes.length, usage: 0x80 | 0x08 })
+          flash.device.queue.writeBuffer(buffer, 0, bytes)
+          return quantizedTensor(buffer, source.shape, type)
+        }
+        const plan = flash.plan({
+          batch,
+          heads,
+          kvHeads,
+          queryLength: 1,
+          keyLength,
+          headDim: width,
+          dtype,
+        })
+        const given = flash.upload(query)
+        const result = plan.forward({
+          query: given,
+          key: view(rows.key),
+          value: view(rows.value),
+          quantized: { key: type, value: type },
+        })
+        const seen = { query, key: stored(rows.key), value: stored(rows.value) }
+        const largest = Math.max(
+          1,
+          ...toFloat64Array(seen.value).filter(Number.isFinite).map(Math.abs),
+        )
+        const allowed = largest * (dtype === 'float16' ? 2e-3 : 1e-5)
+        expect(await errorOfResult(seen, result, {})).toBeLessThan(allowed)
+        plan.destroy()
+        flash.release(given)
+      })
+    })
+
+    test('a cache stores what core does', async () => {
+      const flash = await library()
+      const width = 64
+      const names = Object.keys(blocks)
+      const source = tensorFrom(
+        Array.from({ length: names.length * width }, (_each, i) =>
+          // Row 99 has what each is about.
+          blocks[names[Math.floor(i / width)]!]!(99, i % width),
+        ),
+        [1, 1, names.length, width],
+        'float32',
+      )
+      const cache = flash.cache({
+        kvHeads: 1,
+        headDim: width,
+        capacity: names.length,
+        quantized: type,
+      })
+      const tokens = flash.upload(source)
+      cache.append({ key: tokens, value: tokens })
+      const words = (await flash.download(cache.key)) as { storage: Uint16Array<ArrayBuffer> }
+      const bytes = new Uint8Array(
+        words.storage.buffer,
+        words.storage.byteOffset,
+        words.storage.byteLength,
+      )
+      const actual = toFloat64Array(dequantize(bytes, source.shape, type))
+      const wanted = toFloat64Array(dequantize(quantize(source, type), source.shape, type))
+      expect(largestError(actual, wanted)).toBeLessThan(1e-3)
+      cache.destroy()
+      flash.release(tokens)
+    })
   })
 })

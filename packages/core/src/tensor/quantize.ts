@@ -43,6 +43,8 @@ function blockBytes(type: QuantizedType): number {
 /**
  * Quantises a tensor, row by row in row-major order, as ggml does: an element becomes the nearest multiple
  * of its block's scale, which is that of the largest: of magnitude / 127, or / -8 with the sign that it has.
+ * A scale beyond float16 is infinite, so that elements come back as infinities of their sign, and as NaN where
+ * they were next to 0. A block that holds NaN or an infinity has a scale of NaN, and comes back as NaN.
  *
  * @param source - Any shape whose last axis is a multiple of 32, any strides.
  * @throws RangeError for another last axis, TypeError for another type.
@@ -80,11 +82,17 @@ const { fround } = Math
 /** To the nearest, halves away from zero. */
 const nearest = (x: number): number => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
 
+/** The scale as it is stored. */
+function scaleBits(scale: number, block: Float32Array): number {
+  return float16Bits(block.every(Number.isFinite) ? scale : NaN)
+}
+
 function writeEights(view: DataView, place: number, block: Float32Array): void {
   const largest = block.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
   const scale = fround(largest / 127)
   const inverse = scale === 0 ? 0 : fround(1 / scale)
-  view.setUint16(place, float16Bits(scale), true)
+  view.setUint16(place, scaleBits(scale, block), true)
+  if (!block.every(Number.isFinite)) return
   block.forEach((x, i) => view.setInt8(place + 2 + i, nearest(fround(x * inverse))))
 }
 
@@ -92,7 +100,8 @@ function writeFours(view: DataView, place: number, block: Float32Array): void {
   const largest = block.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0)
   const scale = fround(largest / -8)
   const inverse = scale === 0 ? 0 : fround(1 / scale)
-  view.setUint16(place, float16Bits(scale), true)
+  view.setUint16(place, scaleBits(scale, block), true)
+  if (!block.every(Number.isFinite)) return
   const quant = (x: number): number => Math.min(15, Math.floor(fround(fround(x * inverse) + 8.5)))
   // A byte holds an element and the one 16 later.
   for (let i = 0; i < 16; i++) {

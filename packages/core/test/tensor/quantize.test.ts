@@ -52,6 +52,21 @@ describe('quantised rows', () => {
     expect(toFloat64Array(dequantize(bytes, [32], 'q4_0'))).toEqual(Float64Array.from(fours))
   })
 
+  test.each(['q8_0', 'q4_0'] as const)(
+    '%s: what is not finite, and what a scale cannot be',
+    (type) => {
+      const back = (values: readonly number[]): number[] => {
+        const source = tensor(Float32Array.from(values), [32])
+        return Array.from(toFloat64Array(dequantize(quantize(source, type), [32], type)))
+      }
+      const large = Array.from({ length: 32 }, (_, i) => (i === 5 ? 0 : i % 2 === 0 ? 1e8 : -1e8))
+      expect(back(large)).toEqual(large.map((x) => (x === 0 ? NaN : x * Infinity)))
+      for (const bad of [NaN, Infinity, -Infinity]) {
+        expect(back(large.map((x, i) => (i === 7 ? bad : x / 1e8)))).toEqual(large.map(() => NaN))
+      }
+    },
+  )
+
   test('views are read as they lie; zeros stay zeros', () => {
     const values = Float32Array.from({ length: 64 * 3 }, (_, i) => Math.sin(i))
     const rowsOfColumns = permute(tensor(values, [64, 3]), [1, 0])

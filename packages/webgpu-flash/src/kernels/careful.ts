@@ -64,7 +64,7 @@ export const pairWeightFunction: string = /* wgsl */ `fn pairWeight(score: f32, 
  * WGSL that runs `compute`, again with `careful` true where that left something that is not finite, and
  * then `finish`. Both may hold barriers.
  *
- * @param sums - Registers of a thread, vectors, that are not finite if anything is not.
+ * @param sums - Vectors of a thread that are not finite if anything is not.
  * @param flag - A float or vector in workgroup memory that nothing else uses: its text and type.
  */
 export function withCare(

@@ -135,10 +135,14 @@ fn main(
     let part3 = place + min(part + 3u * slices, parts - 1u);
     let softmax3 = partSoftmax[part3];
     let values3 = partOutput[part3 * valueVectors + vector];
-    let maximum0 = select(hidden, softmax0.x, part + 0u * slices < parts);
-    let maximum1 = select(hidden, softmax1.x, part + 1u * slices < parts);
-    let maximum2 = select(hidden, softmax2.x, part + 2u * slices < parts);
-    let maximum3 = select(hidden, softmax3.x, part + 3u * slices < parts);
+    let exists0 = part + 0u * slices < parts;
+    let maximum0 = select(hidden, softmax0.x, exists0);
+    let exists1 = part + 1u * slices < parts;
+    let maximum1 = select(hidden, softmax1.x, exists1);
+    let exists2 = part + 2u * slices < parts;
+    let maximum2 = select(hidden, softmax2.x, exists2);
+    let exists3 = part + 3u * slices < parts;
+    let maximum3 = select(hidden, softmax3.x, exists3);
     let top = max(maximum, max(max(max(maximum0, maximum1), maximum2), maximum3));
     let decay = exponential(maximum - top);
     total *= decay;
@@ -146,16 +150,20 @@ fn main(
     maximum = top;
     let share0 = exponential(maximum0 - top);
     total += softmax0.y * share0;
-    sum += values0 * (share0 * partFactor);
+    // The last part stands for those that do not exist, of which an infinity times 0 would be NaN.
+    sum += select(vec4<f32>(0.0), values0 * (share0 * partFactor), exists0);
     let share1 = exponential(maximum1 - top);
     total += softmax1.y * share1;
-    sum += values1 * (share1 * partFactor);
+    // The last part stands for those that do not exist, of which an infinity times 0 would be NaN.
+    sum += select(vec4<f32>(0.0), values1 * (share1 * partFactor), exists1);
     let share2 = exponential(maximum2 - top);
     total += softmax2.y * share2;
-    sum += values2 * (share2 * partFactor);
+    // The last part stands for those that do not exist, of which an infinity times 0 would be NaN.
+    sum += select(vec4<f32>(0.0), values2 * (share2 * partFactor), exists2);
     let share3 = exponential(maximum3 - top);
     total += softmax3.y * share3;
-    sum += values3 * (share3 * partFactor);
+    // The last part stands for those that do not exist, of which an infinity times 0 would be NaN.
+    sum += select(vec4<f32>(0.0), values3 * (share3 * partFactor), exists3);
   }
   sums[thread] = sum;
   softmax[thread] = vec2<f32>(maximum, total);

@@ -86,15 +86,20 @@ function blockFunction(config: QuantizeConfig): string {
 
 fn blockOf(inputBase: u32, block: u32, position: vec2<u32>) -> Block {
   var elements: array<vec4<f32>, 8>;
+  var strange = vec4<bool>(false); // NaN or infinite
   for (var vector = 0u; vector < 8u; vector++) {
     let unit = 8u * block + vector;
 ${indent(statements, 4)}
     elements[vector] = ${value};
+    strange |= (bitcast<vec4<u32>>(elements[vector]) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
   }
 ${scale}
   let inverse = select(0.0, 1.0 / scale, scale != 0.0);
   var result: Block;
-  result.scale = pack2x16float(vec2<f32>(scale, 0.0)) & 0xffffu;
+  // What rounds to more than the largest half is infinite; packing may make anything of it.
+  let infinite = ((bitcast<u32>(scale) >> 16u) & 0x8000u) | 0x7c00u;
+  let half = select(pack2x16float(vec2<f32>(scale, 0.0)) & 0xffffu, infinite, abs(scale) >= 65520.0);
+  result.scale = select(half, 0x7e00u, any(strange));
   for (var word = 0u; word < ${words}u; word++) {
 ${elements}
     result.words[word] = packed.x | packed.y | packed.z | packed.w;

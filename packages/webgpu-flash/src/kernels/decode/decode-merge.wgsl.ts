@@ -83,7 +83,8 @@ ${unroll(
 )}
 ${unroll(
   partsAhead,
-  (i) => `    let maximum${i} = select(hidden, softmax${i}.x, part + ${i}u * slices < parts);`,
+  (i) => `    let exists${i} = part + ${i}u * slices < parts;
+    let maximum${i} = select(hidden, softmax${i}.x, exists${i});`,
 )}
     let top = max(maximum, ${Array.from({ length: partsAhead }, (_, i) => `maximum${i}`).reduce((x, y) => `max(${x}, ${y})`)});
     let decay = exponential(maximum - top);
@@ -94,7 +95,8 @@ ${unroll(
   partsAhead,
   (i) => `    let share${i} = exponential(maximum${i} - top);
     total += softmax${i}.y * share${i};
-    sum += values${i} * (share${i} * partFactor);`,
+    // The last part stands for those that do not exist, of which an infinity times 0 would be NaN.
+    sum += select(vec4<f32>(0.0), values${i} * (share${i} * partFactor), exists${i});`,
 )}
   }
   sums[thread] = sum;

@@ -11,15 +11,16 @@ import {
 } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
-import { eitherSum, hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
+import { hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
 import type { DecodeConfig } from './decode-config.ts'
 import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
 import { epilogue } from './decode-epilogue.ts'
-import { rowLoad, vectorText } from './decode-loads.ts'
+import { chunkLoop, inLoops, pastDims } from './decode-chunks.ts'
+import { vectorText } from './decode-loads.ts'
 import { quantizedFunctions, quantizedPlaces } from './quantized-loads.ts'
-import type { DecodeAccess, RowLoad } from './decode-loads.ts'
+import type { DecodeAccess } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
@@ -140,144 +141,11 @@ ${withCare(
   `${declareShift()}
 ${laneSums(config).start}
 ${outputs.map((name) => `var ${name} = vec4<f32>(0.0);`).join('\n')}
-${loops.before}
+${config.key.quantized ? 'var largestScale = 0.0;\n' : ''}${loops.before}
 ${inLoops(config, loops, (body) => `for (var chunk = firstChunk; chunk < endChunk; chunk++) {\n${indent(body, 2)}\n}`)}
 ${laneSums(config).after}`,
   epilogue(config),
-  outputs,
+  [...outputs, ...(config.key.quantized ? ['vec4<f32>(largestScale)'] : [])],
   [`scalars[${config.memory.care}]`, 'f32'],
 )}`
-}
-
-/** Whether threads are left over for a key's vectors of this number: they have none of their own. */
-function pastDims({ tile: { lanes }, headDim }: DecodeConfig, vector: number): boolean {
-  const count = laneVectors(headDim, lanes)
-  const headVectors = Math.ceil(headDim / 4)
-  // Vectors are shared out in pairs where there are pairs.
-  if (count % 2 !== 0) return (vector + 1) * lanes > headVectors
-  return ((vector >> 1) + 1) * lanes * 2 > headVectors
-}
-
-/** What is done with a chunk, in parts, of which the sums come with care or without. */
-interface ChunkLoop {
-  readonly before: string
-  readonly first: string
-  readonly careful: string
-  readonly usual: string
-  readonly last: string
-}
-
-/**
- * A loop with care and one without, since a choice in one loop costs a third of the time where registers are
- * short. Software adapters, which take their time to compile a mask, get the choice.
- */
-function inLoops(
-  { shortText, rules }: DecodeConfig,
-  { first, careful, usual, last }: ChunkLoop,
-  loop: (body: string) => string,
-): string {
-  const join = (sums: string): string =>
-    [first, sums, last].filter((part) => part !== '').join('\n')
-  if (shortText && (rules.hasMask || rules.pairwise)) return loop(join(eitherSum(careful, usual)))
-  return eitherSum(loop(join(careful)), loop(join(usual)))
-}
-
-/** The loop over chunks: loads, or with `loadsAhead` those of the chunk after, and what is done. */
-function chunkLoop(config: DecodeConfig): ChunkLoop {
-  const { tile, headDim, valueDim, key, value } = config
-  const { lanes, rows, keysAhead, loadsAhead } = tile
-  const loads = (name: 'key' | 'value', access: DecodeAccess, dims: number): RowLoad[] =>
-    Array.from({ length: keysAhead }, (_, u) => rowLoad(name, access, dims, lanes, u))
-  const keys = loads('key', key, headDim)
-  const values = loads('value', value, valueDim)
-  const declare = (each: readonly RowLoad[], word: string): string =>
-    each.flatMap((row) => row.loads.map(([name, text]) => `${word}${name} = ${text};`)).join('\n')
-  const placed = placeText(config.places, chunkKeys(tile))
-  const places = (chunk: string, word: string): string => {
-    const number = (u: number): string => `min(firstKey + ${u}u * slots, lastKey)`
-    return `${word}firstKey = chunkAt(batch, ${chunk}) * chunkKeys + slot;
-${placed.rows(keysAhead, word, number)}`
-  }
-  const vectors = (each: readonly RowLoad[], name: string): string =>
-    each
-      .map((row, u) =>
-        [
-          ...row.vectors.map((text, v) => `let ${name}${u}_${v} = ${text};`),
-          ...(row.scales ?? []).map((text, g) => `let ${name}Scale${u}_${g} = ${text};`),
-        ].join('\n'),
-      )
-      .join('\n')
-  const products = `${vectors(keys, 'k')}
-${unroll(keysAhead, (u) =>
-  unroll(rows, (r) => {
-    const products = keys[u]!.vectors.map((_, v) => `dot(query${r}_${v}, k${u}_${v})`)
-    const sums = scaled(products, keys[u]!.scales, (g) => `kScale${u}_${g}`)
-    // Threads that are left over read the last dims once more: 0 times an infinity there would be NaN.
-    const terms = sums.map((term, g) => {
-      const v = (g * products.length) / sums.length
-      return pastDims(config, v) ? `select(0.0, ${term}, owns${v})` : term
-    })
-    return `let product${u * rows + r} = ${terms.join(' + ')};`
-  }),
-)}`
-  const eachSum = (line: (sum: string, r: number, v: number) => string): string =>
-    unroll(rows, (r) => unroll(laneVectors(valueDim, lanes), (v) => line(`output${r}_${v}`, r, v)))
-  const careful = eachSum((sum, r, v) => {
-    const lines = values.map(
-      (row, u) =>
-        `${sum} = addVisible(${sum}, weight${u * rows + r}, v${u}_${v}${row.scales ? ` * vScale${u}_${groupOf(row, v)}` : ''});`,
-    )
-    return [`${sum} *= decay${r};`, ...lines].join('\n')
-  })
-  const usual = eachSum((sum, r, v) => {
-    const terms = values.map((row, u) =>
-      row.scales
-        ? `(weight${u * rows + r} * vScale${u}_${groupOf(row, v)}) * v${u}_${v}`
-        : `weight${u * rows + r} * v${u}_${v}`,
-    )
-    return `${sum} = ${sum} * decay${r} + ${terms.join(' + ')};`
-  })
-  const valueVectors = vectors(values, 'v')
-  if (!loadsAhead) {
-    const first = `${places('chunk', 'let ')}
-${declare(keys, 'let ')}
-${declare(values, 'let ')}
-${products}
-${laneSums(config).each}
-${valueVectors}`
-    return { before: '', first, careful, usual, last: '' }
-  }
-  const first = `${products}
-let ownFirst = firstKey;
-${places('min(chunk + 1u, endChunk - 1u)', '')}
-${declare(keys, '')}
-${laneSums(config).each.replaceAll('firstKey', 'ownFirst')}
-${valueVectors}`
-  // A chunk's keys are on their way while the one before meets its values, and its values from then on.
-  return {
-    before: `${places('min(firstChunk, max(endChunk, 1u) - 1u)', 'var ')}
-${declare(keys, 'var ')}
-${declare(values, 'var ')}`,
-    first,
-    careful,
-    usual,
-    last: declare(values, ''),
-  }
-}
-
-/** Which of a row's scales a vector has. */
-const groupOf = ({ vectors, scales = [] }: RowLoad, vector: number): number =>
-  Math.floor((vector * scales.length) / vectors.length)
-
-/** Terms of a sum, or of each scale the sum of its terms times it. */
-function scaled(
-  terms: readonly string[],
-  scales: readonly string[] | undefined,
-  scale: (group: number) => string,
-): readonly string[] {
-  if (!scales) return terms
-  const size = terms.length / scales.length
-  return scales.map(
-    (_, g) => `(${terms.slice(g * size, (g + 1) * size).join(' + ')}) * ${scale(g)}`,
-  )
 }
