@@ -7,6 +7,7 @@ import type { BackwardExplanation } from './backward/explain-backward.ts'
 import type { DecodingPlan } from './decode/decode-dispatches.ts'
 import { explainDecode } from './decode/explain-decode.ts'
 import type { DecodeExplanation } from './decode/explain-decode.ts'
+import { boundWide, keepsWideOutput, narrowDispatches, wideBytes } from './forward/wide-output.ts'
 import { contiguousTensors, forwardDispatches } from './forward/forward-dispatches.ts'
 import { partBytes, passesOf } from './forward/passes.ts'
 import type { PassChoice } from './forward/passes.ts'
@@ -87,7 +88,10 @@ export interface PlanExplanation {
     readonly logSumExp: number
     readonly blockMap: number
     readonly tables: number
-    /** Results of the parts of long rows, before they are merged. */
+    /**
+     * Results of the parts of long rows, before they are merged; and the output in float32 where one of fewer
+     * bits would be rounded at every merge: of parts over other keys, and of passes.
+     */
     readonly parts: number
     /** Queries and keys turned by `rope`, from the first call on. */
     readonly rotated: number
@@ -192,10 +196,15 @@ export function explainPlan(
   const queryReads = visited * tile.queries * headDim
   const contiguous = contiguousTensors(plan, capabilities)
   const { limits } = capabilities
+  const wide = keepsWideOutput('plan.explain', passes, contiguous, limits)
+  const merging = wide ? contiguous.with(3, boundWide(plan)) : contiguous
   const dispatches = (pass: ForwardPlan): number => {
-    const cut = forwardDispatches('plan.explain', pass, contiguous, limits)
+    const cut = forwardDispatches('plan.explain', pass, merging, limits)
     return cut.dispatches.length + cut.parts.length
   }
+  const rounding = wide ? narrowDispatches('plan.explain', plan, contiguous[3]!, limits).length : 0
+  // Each merge reads and writes what the next one reads; in the end it is rounded.
+  const resultBytes = wide ? 4 : bytes
   return {
     call: plannedCall(plan),
     ...variant(first, capabilities),
@@ -203,12 +212,14 @@ export function explainPlan(
     workgroupMemoryBytes: memory,
     blocks: { total, visited, full, partial: visited - full, skipped: total - visited },
     floatingPointOperations: visited * tile.queries * tile.keys * 2 * (headDim + valueDim),
-    dispatches: sum(dispatches),
+    dispatches: sum(dispatches) + rounding,
     bytes: {
       read:
         (queryReads + visited * tile.keys * (headDim + valueDim)) * bytes +
-        merges * rows * (valueDim * bytes + 4),
-      written: passes.length * rows * (valueDim * bytes + 4),
+        merges * rows * (valueDim * resultBytes + 4) +
+        (wide ? rows * valueDim * 4 : 0),
+      written:
+        passes.length * rows * (valueDim * resultBytes + 4) + (wide ? rows * valueDim * bytes : 0),
     },
     ...(plan.passChoice ? { passes: explainPasses(plan.passChoice) } : {}),
     longRows: explainLongRows(passes),
@@ -220,7 +231,9 @@ export function explainPlan(
         ({ packedMap, splitRows }) =>
           (packedMap?.words.byteLength ?? 0) + (splitRows?.words.byteLength ?? 0),
       ),
-      parts: sum((pass) => partBytes(pass).output + partBytes(pass).logSumExp),
+      parts:
+        sum((pass) => partBytes(pass).output + partBytes(pass).logSumExp) +
+        (wide ? wideBytes(plan) : 0),
       tables: 4 * plan.data.length,
       rotated: rope?.bytes ?? 0,
     },

@@ -7,7 +7,9 @@ import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
+import { contiguousTensors } from '../plan/forward/forward-dispatches.ts'
 import { passesOf } from '../plan/forward/passes.ts'
+import { keepsWideOutput } from '../plan/forward/wide-output.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { createBindGroups } from './bind-groups.ts'
 import { createCallCache } from './call-cache.ts'
@@ -30,7 +32,8 @@ import { bindPasses, bindSplit } from './forward/bound-pass.ts'
 import { splitStepKernels } from './forward/split-steps.ts'
 import { createOutputMaker } from './forward/make-outputs.ts'
 import { halvesText, passTexts } from './forward/forward-text.ts'
-import { contiguousDecodeTexts } from './decode/prepare-decode.ts'
+import { contiguousDecodeTexts } from './decode/decode-texts.ts'
+import { createWideOutput, narrowText, wideAccess } from './forward/wide-output.ts'
 import { forwardCallKey, prepareForward } from './forward/prepare-forward.ts'
 import { bindWeights } from './weights/plan-weights.ts'
 import type { PlanWeights } from './weights/plan-weights.ts'
@@ -104,6 +107,7 @@ export function bindPlan(
     })
   const tables = createPlanTables(host, 'tables', plan.data)
   const passes = bindPasses(plan, upload, buffers)
+  const wide = createWideOutput(plan, buffers)
   const split = plan.split && bindSplit(plan.split, upload, buffers)
   const bySplitting = split && { split, data: tables.buffer }
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
@@ -117,17 +121,26 @@ export function bindPlan(
     vector: dims % 4 === 0,
     ...(staged && nativeFloat16 && dtype === 'float16' && dims % 8 === 0 ? { wide: true } : {}),
   })
+  const merged =
+    !plan.decode &&
+    keepsWideOutput(
+      'flash.plan',
+      passesOf(plan),
+      contiguousTensors(plan, capabilities),
+      capabilities.limits,
+    )
   const contiguousTexts = (): string[] =>
     plan.decode
-      ? contiguousDecodeTexts(plan, nativeFloat16)
+      ? contiguousDecodeTexts(plan, capabilities)
       : [
           ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
+          ...(merged ? [narrowText(plan, contiguousAccess(shape.valueDim))] : []),
           ...passesOf(plan).flatMap((pass) =>
             passTexts(pass, {
               query: contiguousAccess(shape.headDim),
               key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
               value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
-              output: contiguousAccess(shape.valueDim),
+              output: merged ? wideAccess(plan) : contiguousAccess(shape.valueDim),
             }),
           ),
         ]
@@ -166,7 +179,7 @@ export function bindPlan(
     const tensors = { ...given, ...rope?.inputs(call, given) }
     const key = forwardCallKey(tensors)
     const prepared = calls.get(key, () =>
-      prepareForward(caller, host, passes, tensors, bySplitting),
+      prepareForward(caller, host, passes, tensors, wide, bySplitting),
     )
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
     call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), tables.buffer)
@@ -188,7 +201,7 @@ export function bindPlan(
       pass.setBindGroup(0, device.createBindGroup({ layout, entries }))
       pass.dispatchWorkgroups(...workgroups)
     }
-    for (const { pipeline, blockMap, dispatches, replaced } of prepared.stages) {
+    for (const { pipeline, blockMap, dispatches, replaced, moved } of prepared.stages) {
       pass.setPipeline(pipeline)
       for (const dispatch of dispatches) {
         const { ranges, block, workgroups, indirect } = dispatch
@@ -198,7 +211,7 @@ export function bindPlan(
             const own = replaced?.[name]
             if (own) return { buffer: own }
             const { offset, size } = ranges[name]
-            const { storage } = tensors[name]
+            const storage = moved?.[name] ?? tensors[name].storage
             return { buffer: storage, offset, size: Math.min(size, storage.size - offset) }
           }),
           blockMap,
@@ -269,6 +282,7 @@ export function bindPlan(
     destroy: () => {
       destroyed = true
       passes.forEach((pass) => pass.destroy())
+      wide.destroy()
       split?.destroy()
       tables.destroy()
       calls.destroy()

@@ -21,7 +21,9 @@ export interface PreparedStage<Name extends string> {
   /** Of decode kernels the lengths of the call. */
   readonly blockMap: GPUBufferBinding
   readonly dispatches: readonly PreparedDispatch<Name>[]
-  /** Buffers of the plan's own that are bound whole in place of tensors. Default: none. */
+  /** Buffers of the plan's own that are bound in place of tensors, in the ranges of dispatches. Default: none. */
+  readonly moved?: Readonly<Partial<Record<Name, GPUBuffer>>>
+  /** The same bound whole, which come before these. Default: none. */
   readonly replaced?: Readonly<Partial<Record<Name, GPUBuffer>>>
 }
 

@@ -19,6 +19,9 @@ import { accessOf, forwardTensorNames } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { forwardText, mergeText, partsText } from './forward-text.ts'
 import { bindsWholeTensors, exponentPlaces, halvesOf, prepareSplitSteps } from './split-steps.ts'
+import { keepsWideOutput, wideView } from '../../plan/forward/wide-output.ts'
+import { narrowStage } from './wide-output.ts'
+import type { WideOutput } from './wide-output.ts'
 import { forwardPipeline } from '../pipelines.ts'
 import { joinBlocks } from '../join-blocks.ts'
 import { prepareDecode } from '../decode/prepare-decode.ts'
@@ -50,6 +53,7 @@ export function prepareForward(
   host: PlanHost,
   passes: readonly BoundPass[],
   tensors: ForwardInputs & ForwardOutputs,
+  wide: WideOutput,
   bySplitting?: { readonly split: BoundSplit; readonly data: GPUBuffer },
 ): PreparedCall<ForwardTensorName> {
   const { device, buffers } = host
@@ -57,8 +61,7 @@ export function prepareForward(
   const decoded = passes[0]?.plan.decode
     ? prepareDecode(caller, host, passes[0], tensors)
     : undefined
-  const plain =
-    decoded?.stages ?? passes.flatMap((pass) => prepareStages(caller, host, pass, tensors))
+  const plain = decoded?.stages ?? preparePasses(caller, host, passes, tensors, wide)
   const { halves, before } = prepareHalves(caller, host, plain, tensors, bySplitting)
   const stages = [...halves, ...plain]
   const indirect = (place: number): Pick<PreparedDispatch<ForwardTensorName>, 'indirect'> =>
@@ -92,6 +95,30 @@ export function prepareForward(
     })),
     before,
   }
+}
+
+/** The stages of all passes, and where they merge halves the one that rounds what they keep in float32. */
+function preparePasses(
+  caller: string,
+  host: PlanHost,
+  passes: readonly BoundPass[],
+  tensors: ForwardInputs & ForwardOutputs,
+  wide: WideOutput,
+): Stage[] {
+  const { plan } = passes[0]!
+  const bound = boundTensors(tensors)
+  const stages = (given: ForwardInputs & ForwardOutputs): Stage[] =>
+    passes.flatMap((pass) => prepareStages(caller, host, pass, given))
+  const { limits } = host.capabilities
+  const plans = passes.map((pass) => pass.plan)
+  if (!keepsWideOutput(caller, plans, Object.values(bound), limits)) return stages(tensors)
+  const buffer = wide.get()
+  const output = { ...wideView(plan), storage: buffer }
+  const blockMap = passes[0]!.blockMaps.get('longest first')
+  return [
+    ...stages({ ...tensors, output }).map((stage) => ({ ...stage, moved: { output: buffer } })),
+    narrowStage(caller, host, plan, tensors.output, bound.output, buffer, blockMap),
+  ]
 }
 
 /** The stages by halves, and what comes before them; none where they are not for the tensors of the call. */
