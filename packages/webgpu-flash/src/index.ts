@@ -52,6 +52,7 @@ export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
 export type { DecodeExplanation } from './plan/decode/explain-decode.ts'
 export type { DecodeTile } from './plan/decode/decode-tile.ts'
+export type { DecodeMatrixTile } from './plan/decode/decode-matrix-tile.ts'
 export type { BackwardTiles, GradientTile } from './plan/backward/gradient-passes.ts'
 export type {
   BackwardExplanation,

@@ -1,7 +1,7 @@
 // What a plan is asked for.
-import type { AttentionOptions, DType, Optional, OptionNames } from '@attn/core'
+import type { AttentionOptions, DType, OptionNames } from '@attn/core'
 import type { BackwardTiles } from './backward/gradient-passes.ts'
-import type { DecodeTile } from './decode/decode-tile.ts'
+import type { WantedDecodeTile } from './decode/decode-plan.ts'
 import type { RopeOption } from './rotate/rope-options.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 
@@ -41,7 +41,7 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
    */
   readonly tile?: ForwardTile | 'subgroup-matrix' | undefined
   /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
-  readonly decodeTile?: Optional<DecodeTile> | undefined
+  readonly decodeTile?: WantedDecodeTile | undefined
   /** Whether to plan the backward pass too, of a library made with `training: true`. Default: false. */
   readonly training?: boolean | undefined
   /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */

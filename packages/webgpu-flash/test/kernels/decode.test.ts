@@ -6,7 +6,7 @@ import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan.ts'
-import { contiguousDecodeTexts } from '../../src/run/decode/prepare-decode.ts'
+import { contiguousDecodeTexts } from '../../src/run/decode/decode-texts.ts'
 
 const base: PlanOptions = { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 4096, headDim: 64 }
 const causal = mask('causal', ({ query, key }) => key.le(query))
@@ -15,9 +15,16 @@ const withSubgroups: Capabilities = {
   subgroups: { minimum: 32, maximum: 32 },
 }
 
+const withMatrices: Capabilities = {
+  ...withSubgroups,
+  shaderFloat16: true,
+  subgroupMatrices: [{ operands: 'f16', sums: 'f32', rows: 16, columns: 8, depth: 16 }],
+  limits: { ...defaultCapabilities.limits, maxComputeWorkgroupStorageSize: 49152 },
+}
+
 function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities): string[] {
   const plan = planForward({ ...base, ...options }, capabilities)
-  return contiguousDecodeTexts(plan, capabilities.shaderFloat16)
+  return contiguousDecodeTexts(plan, capabilities)
 }
 
 describe('the decode kernel', () => {
@@ -26,6 +33,10 @@ describe('the decode kernel', () => {
     ['by-shuffles-float16', texts({ dtype: 'float16' }, withSubgroups)[0]!],
     ['whole-rows-with-sinks', texts({ keyLength: 10, sinks: [0, 1, 2, 3] })[0]!],
     ['merge', texts({})[1]!],
+    [
+      'matrix-of-many-rows',
+      texts({ dtype: 'float16', queryLength: 8, mask: causal }, withMatrices)[0]!,
+    ],
   ])('%s', async (name, text) => {
     await expect(text).toMatchFileSnapshot(`../__wgsl__/decode-${name}.wgsl`)
   })
@@ -42,6 +53,17 @@ describe('the decode kernel', () => {
   it('loads each row of keys once, whatever the rows that share it', () => {
     const loads = (heads: number): number => texts({ heads })[0]!.match(/= key\[/g)!.length
     expect(loads(2)).toBe(loads(8))
+  })
+
+  it('goes to matrices where many rows share a key', () => {
+    const isOnMatrices = (options: Partial<PlanOptions>): boolean =>
+      texts({ dtype: 'float16', ...options }, withMatrices)[0]!.includes('subgroup_matrix')
+    expect(isOnMatrices({ queryLength: 7 })).toBe(false)
+    expect(isOnMatrices({ queryLength: 8 })).toBe(true)
+    expect(isOnMatrices({ queryLength: 8, dtype: 'float32' })).toBe(false)
+    expect(isOnMatrices({ queryLength: 8, headDim: 60 })).toBe(false)
+    expect(isOnMatrices({ queryLength: 8, decodeTile: { matrix: false } })).toBe(false)
+    expect(isOnMatrices({ decodeTile: { matrix: true } })).toBe(true)
   })
 
   it('has no more than the call needs', () => {

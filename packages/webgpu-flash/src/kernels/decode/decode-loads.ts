@@ -13,6 +13,8 @@ export interface DecodeAccess extends Access {
   readonly quantized?: QuantizedType | undefined
   /** Whether each of these rows begins on a whole word. Default: false. */
   readonly wholeWords?: boolean
+  /** Halves that are loaded as one, in which offset and strides are counted. Default: as `wide` and `vector` say. */
+  readonly atOnce?: number
 }
 
 /** Which of a row's vectors a thread has: neighbours in pairs, where it has pairs. */

@@ -2,9 +2,10 @@
 // last the parts of the keys, whose results lie apart in any case.
 import { UnsupportedError } from '@attn/core'
 import type { DeviceLimits } from '../../device/capabilities.ts'
-import { partRange } from './decode-plan.ts'
-import type { DecodeLengths, DecodePlan } from './decode-plan.ts'
-import { chunkKeys } from './decode-tile.ts'
+import { partRange } from './decode-lengths.ts'
+import type { DecodeLengths } from './decode-lengths.ts'
+import type { DecodePlan } from './decode-plan.ts'
+import type { DecodeSpread } from './decode-spread.ts'
 import { boundRange } from '../dispatch.ts'
 import type { BoundRange, BoundTensor, Range } from '../dispatch.ts'
 import type { ForwardPlan } from '../plan.ts'
@@ -29,7 +30,8 @@ export const count = ({ start, end }: Range): number => end - start
 
 /** The part of each tensor that a box binds. */
 export function decodeRanges(
-  { shape, decode }: DecodingPlan,
+  { shape }: DecodingPlan,
+  { chunkKeys: size }: DecodeSpread,
   bound: BoundTensors,
   { batches, keyHeads, parts }: Box,
   lengths: DecodeLengths,
@@ -39,7 +41,6 @@ export function decodeRanges(
   const heads = { start: keyHeads.start * group, end: keyHeads.end * group }
   const rows = { start: 0, end: shape.queryLength }
   const chunks = partRange(lengths, batches, parts)
-  const size = chunkKeys(decode.tile)
   const held = bound.key.view.shape[2]!
   const keys = lengths.anyRow
     ? { start: 0, end: held }
@@ -65,25 +66,26 @@ export function decodeRanges(
 export function cutDecode(
   caller: string,
   plan: DecodingPlan,
+  spread: DecodeSpread,
   bound: BoundTensors,
   lengths: DecodeLengths,
   limits: DeviceLimits,
 ): Box[] {
-  const { shape, decode, workBudget } = plan
+  const { shape, workBudget } = plan
   const { headDim, valueDim } = shape
   const most = limits.maxComputeWorkgroupsPerDimension
-  const partKeys = lengths.partChunks * chunkKeys(decode.tile)
-  const perPart = 2 * decode.groupRows * partKeys * (headDim + valueDim)
+  const partKeys = lengths.partChunks * spread.chunkKeys
+  const perPart = 2 * spread.groupRows * partKeys * (headDim + valueDim)
   const cut = (box: Box): Box[] => {
     const { batches, keyHeads, parts } = box
-    const ranges = Object.values(decodeRanges(plan, bound, box, lengths, limits))
+    const ranges = Object.values(decodeRanges(plan, spread, bound, box, lengths, limits))
     const tooWide = ranges.some(({ size }) => size > limits.maxStorageBufferBindingSize)
     const work = perPart * count(batches) * count(keyHeads) * count(parts)
     const tooMuch = tooWide || work > workBudget
     const axes: readonly (readonly [keyof Box, boolean])[] = [
       ['batches', tooMuch || count(batches) > most],
       ['keyHeads', tooMuch || (count(keyHeads) * shape.heads) / shape.kvHeads > most],
-      ['parts', tooMuch || count(parts) * decode.rowTiles > most],
+      ['parts', tooMuch || count(parts) * spread.rowTiles > most],
     ]
     const axis = axes.find(([name, helps]) => helps && count(box[name]) > 1)?.[0]
     if (axis === undefined) {

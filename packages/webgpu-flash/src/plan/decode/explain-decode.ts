@@ -3,8 +3,10 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { cutDecode } from './decode-dispatches.ts'
 import type { DecodingPlan } from './decode-dispatches.ts'
-import { decodeLengths, decodeScratch } from './decode-plan.ts'
-import { chunkKeys } from './decode-tile.ts'
+import { decodeLengths } from './decode-lengths.ts'
+import { decodeScratch } from './decode-plan.ts'
+import { decodeMatrixMemory } from './decode-matrix-tile.ts'
+import type { DecodeMatrixTile } from './decode-matrix-tile.ts'
 import type { DecodeTile } from './decode-tile.ts'
 import { contiguousTensors } from '../forward/forward-dispatches.ts'
 import type { PlanExplanation } from '../explain.ts'
@@ -13,6 +15,8 @@ import { describeOrigin } from '../tuning.ts'
 /** How a plan on the decode kernel spreads its work. Plain data. */
 export interface DecodeExplanation {
   readonly tile: DecodeTile
+  /** Set where calls are computed on subgroup matrices, if their tensors lie in whole vectors. */
+  readonly matrix?: DecodeMatrixTile | undefined
   /** Query rows that share each read of a key: of H / Hkv heads. */
   readonly rowsPerKey: number
   /** Parts that the keys of a row are cut into, and keys of each. With lengths per call, the most. */
@@ -30,9 +34,10 @@ export function explainDecode(
 ): Omit<PlanExplanation, 'call' | 'rope' | 'backward' | 'scoreBytes'> {
   const { shape, dtype, attention, visibility, decode } = plan
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const { tile, groupRows, rowTiles } = decode
-  const keys = chunkKeys(tile)
-  const lengths = decodeLengths(decode, shape, visibility, attention)
+  const { tile, matrix } = decode
+  const spread = matrix ?? decode
+  const { groupRows, rowTiles, chunkKeys: keys } = spread
+  const lengths = decodeLengths(spread, shape, visibility, attention)
   const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
   const bound = {
     query: query!,
@@ -41,7 +46,7 @@ export function explainDecode(
     output: output!,
     logSumExp: logSumExp!,
   }
-  const boxes = cutDecode('plan.explain', plan, bound, lengths, capabilities.limits)
+  const boxes = cutDecode('plan.explain', plan, spread, bound, lengths, capabilities.limits)
   const total = batch * kvHeads * Math.ceil(keyLength / keys)
   const visited = kvHeads * lengths.visited
   const tails = attention.keyLengths.filter((length) => length % keys !== 0).length * kvHeads
@@ -52,19 +57,20 @@ export function explainDecode(
   const merged = lengths.parts > 1
   const merges = merged ? boxes.filter(({ parts }) => parts.start === 0).length : 0
   const partBytes = merged ? rows * lengths.parts * (16 * Math.ceil(valueDim / 4) + 8) : 0
-  const slots = tile.threads / tile.lanes
   return {
     variant: 'decode',
     reason: describeOrigin(plan.tileOrigin, decode.reason),
     tile: {
-      queries: tile.rows,
+      queries: (matrix?.tile ?? tile).rows,
       keys,
-      threadRows: slots,
-      threadColumns: tile.lanes,
+      threadRows: matrix?.tile.subgroups ?? tile.threads / tile.lanes,
+      threadColumns: matrix?.tile.subgroupSize ?? tile.lanes,
       dimChunk: headDim,
       valueChunk: keys,
     },
-    workgroupMemoryBytes: decode.memory.bytes,
+    workgroupMemoryBytes: matrix
+      ? decodeMatrixMemory(matrix.tile, headDim, valueDim, {}).bytes
+      : decode.memory.bytes,
     blocks: { total, visited, full: visited - partial, partial, skipped: total - visited },
     longRows: { rows: 0, parts: 0 },
     floatingPointOperations: visited * keys * groupRows * 2 * (headDim + valueDim),
@@ -85,6 +91,7 @@ export function explainDecode(
     },
     decode: {
       tile,
+      ...(matrix ? { matrix: matrix.tile } : {}),
       rowsPerKey: groupRows,
       parts: lengths.parts,
       keysPerPart: lengths.partChunks * keys,

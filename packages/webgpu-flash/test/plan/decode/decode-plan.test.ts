@@ -7,14 +7,14 @@ import type { Mask } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { cutDecode } from '../../../src/plan/decode/decode-dispatches.ts'
 import type { DecodingPlan } from '../../../src/plan/decode/decode-dispatches.ts'
-import { decodeLengths, partRange } from '../../../src/plan/decode/decode-plan.ts'
-import type { DecodeLengths } from '../../../src/plan/decode/decode-plan.ts'
+import { decodeLengths, partRange } from '../../../src/plan/decode/decode-lengths.ts'
+import type { DecodeLengths } from '../../../src/plan/decode/decode-lengths.ts'
 import { chooseDecodeTile, chunkKeys, decodeMemory } from '../../../src/plan/decode/decode-tile.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../../src/plan/explain.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
 import { contiguousTensors } from '../../../src/plan/forward/forward-dispatches.ts'
-import { contiguousDecodeTexts } from '../../../src/run/decode/prepare-decode.ts'
+import { contiguousDecodeTexts } from '../../../src/run/decode/decode-texts.ts'
 import { planForward } from '../../../src/plan/plan.ts'
 import type { PlanOptions } from '../../../src/plan/plan.ts'
 
@@ -81,7 +81,7 @@ describe('on software adapters', () => {
     for (const queryLength of [1, 6, 16]) {
       const options = { heads: 12, queryLength, keyLength: 40, headDim, mask: causal }
       const plan = planForward(options, software)
-      for (const text of contiguousDecodeTexts(plan, false)) {
+      for (const text of contiguousDecodeTexts(plan, software)) {
         expect(text.split('visible(').length - 1).toBeLessThanOrEqual(1 + 4)
       }
     }
@@ -156,7 +156,7 @@ describe('cutDecode', () => {
             logSumExp: logSumExp!,
           }
           const limits = { ...capabilities.limits, ...lowered }
-          const boxes = cutDecode('test', plan, bound, lengths, limits)
+          const boxes = cutDecode('test', plan, decode, bound, lengths, limits)
           const counted = new Map<string, number>()
           for (const { batches, keyHeads, parts } of boxes) {
             const x = (parts.end - parts.start) * decode.rowTiles

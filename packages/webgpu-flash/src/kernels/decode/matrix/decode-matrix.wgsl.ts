@@ -1,0 +1,208 @@
+// Attention of few query rows on subgroup matrices, keys and values as halves or in quantised blocks. All rows
+// that share keys are columns of the same products, so that each key is read, expanded and multiplied once for
+// all of them. What a chunk of keys goes through, a barrier after each: its keys come to workgroup memory; scores;
+// softmax, while its values take the keys' place; output. The next chunk's are on their way meanwhile.
+//
+// No element of a matrix can be scaled, so rows keep the reference that their weights are relative to until a
+// score is far above it; then, which is rare, the output crosses workgroup memory and is scaled there.
+//
+// What is not finite, in the sums or the output, makes the workgroup compute once more, pair by pair: see
+// kernels/careful.ts.
+import {
+  loadFunction,
+  storageType,
+  storeFunction,
+  unpackFunctions,
+} from '../../../codegen/access.ts'
+import { indent } from '../../../codegen/snippets.ts'
+import { hiddenScore, pairWeightFunction } from '../../careful.ts'
+import { sharedConstants } from '../../forward/forward-frame.ts'
+import { parameterBlock } from '../../parameters.ts'
+import { dropoutFunctions } from '../../tile/dropout.ts'
+import { matrixTypes } from '../../tile/matrix-types.ts'
+import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
+import { finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
+import type { DecodeAccess } from '../decode-loads.ts'
+import { placeText } from '../decode-places.ts'
+import { carefulLoop } from './careful-loop.ts'
+import { expands } from './config.ts'
+import type { DecodeMatrixConfig } from './config.ts'
+import { finishMatrixRows } from './finish.ts'
+import {
+  eachOutput,
+  loadQueries,
+  outputProducts,
+  rescaleOutput,
+  scoreProducts,
+  storeOutput,
+} from './products.ts'
+import { quantizedElements } from './quantized-elements.ts'
+import { orderFunction } from './quantized-order.ts'
+import { chunkSoftmax, startChunkSoftmax } from './softmax.ts'
+import {
+  chunkFunction,
+  chunkNumber,
+  expansionFunctions,
+  stagedRows,
+  wordsAtOnce,
+  wordsType,
+} from './staged-rows.ts'
+
+/** The WGSL of the decode kernel on subgroup matrices. Entry point: `main`. */
+export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
+  const { tile, memory, query, key, value, output, whole, headDim, valueDim } = config
+  const stored = (access: DecodeAccess, dims: number): string =>
+    access.quantized ? wordsType(wordsAtOnce(config, dims)) : 'vec4<u32>'
+  const loaded = (name: 'key' | 'value', access: DecodeAccess, dims: number): string =>
+    access.quantized
+      ? quantizedElements(name, access.quantized, wordsAtOnce(config, dims))
+      : loadFunction(name, access, dims)
+  const { subgroups, rows } = tile
+  const keys = stagedRows(config, 'key')
+  const values = stagedRows(config, 'value')
+  const sections = [
+    enableMatrices(tile),
+    parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
+    /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${stored(key, headDim)}>;
+@group(0) @binding(3) var<storage, read> value: array<${stored(value, valueDim)}>;
+@group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
+// Of a part of the keys: maximum and sum of each row.
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> lengths: array<u32>;
+// Tables of the expressions.
+@group(0) @binding(7) var<storage, read> data: array<u32>;`,
+    constants(config),
+    `// ${memory.bytes} bytes. Of each subgroup its keys, or its dims of all values.
+var<workgroup> tile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;
+${tile.apart ? `var<workgroup> valueTile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;\n` : ''}// The queries, then the weights.
+var<workgroup> halves: array<vec4<f16>, ${memory.halves}>;
+var<workgroup> scores: array<array<vec4<f32>, ${memory.scores}>, ${subgroups}>;
+// The output where it is scaled and in the end, of each subgroup its dims.
+var<workgroup> sums: array<array<f32, ${rows * memory.ownDims}>, ${subgroups}>;
+// Of each row: what it is to be scaled by, its reference and its sum.
+var<workgroup> rowNumbers: array<f32, ${Math.ceil((3 * rows) / 4) * 4}>;
+// Whether rows are to be scaled; whether something is not finite.
+var<workgroup> found: vec4<u32>;
+${[keys.memory, values.memory].filter((text) => text !== '').join('\n')}`.trimEnd(),
+    unpackFunctions([query, output]),
+    loadFunction('query', query, headDim),
+    loaded('key', key, headDim),
+    loaded('value', value, valueDim),
+    expansionFunctions([key.quantized, value.quantized]),
+    key.quantized ? orderFunction('key', key.quantized) : '',
+    value.quantized ? orderFunction('value', value.quantized) : '',
+    whole ? storeFunction('output', output, valueDim) : '',
+    config.rules.code,
+    config.dropout ? dropoutFunctions(false) : '',
+    lengthFunctions(config.places),
+    chunkFunction,
+    whole ? finishDecodedFunction(config.sinks) : '',
+    `${computeStage(subgroups * tile.subgroupSize, tile)}
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(subgroup_id) subgroupId: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+${indent(mainBody(config), 2)}
+}`,
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function constants({ tile, valueDim, shortText }: DecodeMatrixConfig): string {
+  return `${matrixTypes(tile.matrix)}
+const rows = ${tile.rows}u;
+const chunkKeys = ${tile.keys}u;
+const valueVectors = ${valueDim / 4}u;
+${sharedConstants(shortText)}
+
+${pairWeightFunction}`
+}
+
+function mainBody(config: DecodeMatrixConfig): string {
+  const { tile } = config
+  const placed = placeText(config.places, tile.keys)
+  const keys = stagedRows(config, 'key')
+  const values = stagedRows(config, 'value')
+  const join = (...parts: readonly string[]): string =>
+    parts.filter((part) => part !== '').join('\n')
+  return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
+let lane = invocation & ${tile.subgroupSize - 1}u;
+let thread = subgroup * ${tile.subgroupSize}u + lane;
+let swap = (thread >> 3u) & 1u; // so that sixteen threads meet every bank once
+let batch = params.batchBase + workgroup.z;
+let keyHead = params.headBase + workgroup.y;
+let firstRow = (workgroup.x % params.rowTiles) * rows;
+let part = params.partBase + workgroup.x / params.rowTiles;
+let groupRows = params.headsPerKeyHead * params.queryLength;
+let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
+let keyCount = lengths[lengthWords * batch + 1u];
+${placed.before}// Chunks are neighbours from the first one on, or listed.
+let chunkStart = lengths[lengthWords * batch + 3u];
+let chunkList = lengths[lengthWords * batch + 4u];
+let firstChunk = part * params.partChunks;
+let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
+${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
+let scale = bitcast<f32>(params.scale);
+${hiddenScore}
+${stageQueries(config)}
+${startChunkSoftmax(config)}
+${expands(config) ? 'var largestScale = vec2<f16>(0.0h); // times the largest number that it is multiplied by\n' : ''}var careful = false;
+loop {
+  reference = smallestMaximum;
+  rowSum = 0.0;
+  if (careful) {
+${indent(carefulLoop(config), 4)}
+  } else {
+    if (thread == 0u) { found = vec4<u32>(0u); }
+${indent(
+  eachOutput(config, (name) => `var ${name} = Result();`),
+  4,
+)}
+${expands(config) ? '    largestScale = vec2<f16>(0.0h);\n' : ''}${indent(join(keys.registers, values.registers, keys.begin, values.begin), 4)}
+    workgroupBarrier();
+    for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+      let firstKey = ${chunkNumber('chunk')} * chunkKeys;
+${indent(join(keys.toTile, values.behind), 6)}
+      workgroupBarrier();
+${indent(scoreProducts(config), 6)}
+      workgroupBarrier();
+${indent(join(values.toTile, keys.behind, chunkSoftmax(config, false)), 6)}
+      if (workgroupUniformLoad(&found).x != 0u) {
+${indent(rescaleOutput(config), 8)}
+      }
+${indent(outputProducts(config), 6)}
+${tile.apart ? '' : '      workgroupBarrier();\n'}    }
+${indent(storeOutput(config), 4)}
+  }
+${indent(finishMatrixRows(config), 2)}
+}`
+}
+
+/** Queries to workgroup memory and to the matrices that all chunks meet. */
+function stageQueries(config: DecodeMatrixConfig): string {
+  const { tile, memory, headDim, key } = config
+  const threads = tile.subgroups * tile.subgroupSize
+  const vectors = headDim / 4
+  const four = key.quantized
+    ? `vec4<f16>(${[0, 1, 2, 3]
+        .map((i) => {
+          const dim = `keyDim(4u * vector + ${i}u)`
+          return `f16(loadQuery(queryBase, ${dim} / 4u)[${dim} % 4u])`
+        })
+        .join(', ')})`
+    : 'vec4<f16>(loadQuery(queryBase, vector))'
+  return `for (var unit = thread; unit < ${tile.rows * vectors}u; unit += ${threads}u) {
+  let row = min(firstRow + unit / ${vectors}u, groupRows - 1u);
+  let vector = unit % ${vectors}u;
+  let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+  halves[unit / ${vectors}u * ${memory.keyStride}u + vector] = ${four};
+}
+workgroupBarrier();
+${loadQueries(config)}`
+}

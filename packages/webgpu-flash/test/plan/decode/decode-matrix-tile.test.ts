@@ -1,0 +1,71 @@
+// The tiles that decoding on subgroup matrices is given: whatever the sizes and the device, the work divides.
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { defaultCapabilities } from '../../../src/device/capabilities.ts'
+import type { Capabilities } from '../../../src/device/capabilities.ts'
+import {
+  chooseDecodeMatrixTile,
+  decodeMatrixMemory,
+  fitsMatrices,
+  matrixSizes,
+} from '../../../src/plan/decode/decode-matrix-tile.ts'
+
+const shapes = [
+  [16, 16, 16],
+  [16, 8, 16],
+  [16, 8, 8],
+  [8, 16, 16],
+  [8, 8, 8],
+] as const
+
+const devices = fc
+  .record({
+    matrices: fc.subarray([...shapes], { minLength: 1 }),
+    lanes: fc.constantFrom(8, 16, 32),
+    memory: fc.constantFrom(16384, 32768, 49152),
+  })
+  .map(({ matrices, lanes, memory }): Capabilities => ({
+    ...defaultCapabilities,
+    shaderFloat16: true,
+    subgroups: { minimum: lanes, maximum: lanes },
+    subgroupMatrices: matrices.map(([rows, columns, depth]) => ({
+      operands: 'f16',
+      sums: 'f32',
+      rows,
+      columns,
+      depth,
+    })),
+    limits: { ...defaultCapabilities.limits, maxComputeWorkgroupStorageSize: memory },
+  }))
+const sizes = fc.record({
+  headDim: fc.constantFrom(16, 32, 64, 80, 96, 128, 256),
+  valueDim: fc.constantFrom(16, 32, 64, 128, 256),
+  rows: fc.integer({ min: 1, max: 300 }),
+})
+
+it('fits the device, in whole matrices', () => {
+  let found = 0
+  fc.assert(
+    fc.property(sizes, devices, (size, device) => {
+      const tile = chooseDecodeMatrixTile(size, device)
+      if (!tile) return
+      found++
+      const { queries, keys, depth } = matrixSizes(tile)
+      const { headDim, valueDim } = size
+      const { bytes, ownDims } = decodeMatrixMemory(tile, headDim, valueDim, {})
+      expect(fitsMatrices(tile, size)).toBe(true)
+      expect(bytes).toBeLessThanOrEqual(device.limits.maxComputeWorkgroupStorageSize)
+      expect([
+        tile.rows % queries,
+        (tile.keys / tile.subgroups) % keys,
+        tile.keys % depth,
+        headDim % depth,
+        ownDims % keys,
+      ]).toEqual([0, 0, 0, 0, 0])
+      // Rows have lanes, and no matrix of rows is left over.
+      expect(tile.rows).toBeLessThanOrEqual(tile.subgroups * tile.subgroupSize)
+      expect(tile.rows - queries).toBeLessThan(size.rows)
+    }),
+  )
+  expect(found).toBeGreaterThan(20)
+})
