@@ -7,11 +7,12 @@ const firstRelease = '0.1.0'
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
     nameParameters(project)
+    describeByType(project)
     datedExports(project)
     app.options.setValue('intentionallyNotDocumented', selfEvident(project))
   })
   app.renderer.on(PageEvent.END, (page) => {
-    page.contents = withoutFalseDefaults(page.contents ?? '')
+    page.contents = withLinks(withShortDates(withoutFalseDefaults(page.contents ?? '')), page.url)
   })
 }
 
@@ -42,6 +43,19 @@ function nameParameters(project) {
       : name
     const words = wanted ? wanted[0].toLowerCase() + wanted.slice(1) : 'parts'
     parameter.name = taken.has(words) ? `${words}Given` : words
+  }
+}
+
+// What says nothing of itself is what its type is: `options`, `rotary`, `mask`.
+function describeByType(project) {
+  const kinds = [ReflectionKind.Parameter, ReflectionKind.Property]
+  for (const reflection of kinds.flatMap((kind) => project.getReflectionsByKind(kind))) {
+    if (reflection.hasComment()) continue
+    const { type } = reflection
+    const parts = type?.type === 'union' ? type.types : [type]
+    const declared = parts.flatMap((part) => (part?.type === 'reference' ? [part.reflection] : []))
+    const summary = declared.find((each) => each?.hasComment?.())?.comment.summary
+    if (summary) reflection.comment = new Comment(Comment.cloneDisplayParts(summary))
   }
 }
 
@@ -84,4 +98,46 @@ function withoutFalseDefaults(text) {
       return cells.join('|')
     })
     .join('\n')
+}
+
+const guides = [
+  [/^core\/.*(xpression|Mask|mask|Table|differentiate|evaluate|Bounds|relation)/, 'expressions'],
+  [/^core\/.*([bB]lockMap|Sparsity|Order|unionParts)/, 'block-maps'],
+  [/^core\/.*(ttention|roofline|Traffic|Softmax)/, 'flash-attention'],
+  [/^core\/.*([tT]ensor|DType|Strides|permute|slice|expand|cast|float16)/, 'tensors'],
+  [/^masks\//, 'masks'],
+  [/^positions\/.*(ropeConfigFromHuggingFace)/, 'model-files'],
+  [/^positions\//, 'positions'],
+  [/^webgpu-flash\/.*(Cache|Pages|Ring|Places|Tokens)/, 'decoding'],
+  [/^webgpu-flash\/.*(gpuTensor|GpuTensor|CreateFlash)/, 'interop'],
+  [/^webgpu-flash\//, 'webgpu-plans'],
+]
+const codes = {
+  UnsupportedError: 'attn-unsupported',
+  DeviceLostError: 'attn-device-lost',
+  GpuOutOfMemoryError: 'attn-out-of-memory',
+  GpuValidationError: 'attn-validation',
+  GpuInternalError: 'attn-internal',
+  RangeError: 'attn-value',
+  TypeError: 'attn-type',
+}
+
+// Errors lead to their pages, and exports to the guide that tells of them.
+function withLinks(text, url) {
+  const names = new RegExp(
+    `(?<![\\w\\[/\`])(${Object.keys(codes).join('|')})s?(?![\\w\\]/\`])`,
+    'g',
+  )
+  const linked = text.replace(/^#+ Throws\n[^]*?(?=\n#|$(?![^]))/gm, (thrown) =>
+    thrown.replace(names, (word, name) => `[${word}](/errors/${codes[name]})`),
+  )
+  const guide = url.endsWith('/index.md')
+    ? undefined
+    : guides.find(([pages]) => pages.test(url))?.[1]
+  return guide ? linked.replace(/^(# .*\n)/, `$1\n[Guide](/guide/${guide})\n`) : linked
+}
+
+// A line, not a section, of which every page would have one.
+function withShortDates(text) {
+  return text.replaceAll(/^#+ Since\n\n(\S+)$/gm, '*Since $1*')
 }

@@ -65,13 +65,18 @@ function apiSidebars(): Record<string, DefaultTheme.SidebarItem[]> {
   const file = fileURLToPath(new URL('../api/typedoc-sidebar.json', import.meta.url))
   if (!existsSync(file)) throw new Error('docs/api is missing: run `pnpm run api` first')
   const packages = JSON.parse(readFileSync(file, 'utf8')) as DefaultTheme.SidebarItem[]
+  const kindsOf = (link: string): readonly string[] => {
+    const page = fileURLToPath(new URL(`..${link}index.md`, import.meta.url))
+    const kinds = /^## (Classes|Interfaces|Type Aliases|Variables|Functions)$/gm
+    return [...readFileSync(page, 'utf8').matchAll(kinds)].map(([, kind]) => kind!)
+  }
   const beside = (here?: string): DefaultTheme.SidebarItem[] =>
-    packages.map(({ text, link, items = [] }) => ({
+    packages.map(({ text, link }) => ({
       text: text!,
       link: link!,
-      items: (link === here ? items : []).map(({ text: kind }) => ({
-        text: kind!,
-        link: `${link}#${kind!.toLowerCase().replaceAll(' ', '-')}`,
+      items: (link === here ? kindsOf(link!) : []).map((kind) => ({
+        text: kind,
+        link: `${link}#${kind.toLowerCase().replaceAll(' ', '-')}`,
       })),
     }))
   const ofPackages = packages.map(({ link }) => [link!, beside(link)] as const)
@@ -114,18 +119,26 @@ export default defineConfig({
   head: [
     ['link', { rel: 'icon', href: `${base}favicon.svg`, type: 'image/svg+xml' }],
     ['link', { rel: 'apple-touch-icon', href: `${base}apple-touch-icon.png` }],
-    ['meta', { property: 'og:type', content: 'website' }],
-    ['meta', { property: 'og:site_name', content: 'attn' }],
-    ['meta', { property: 'og:image', content: new URL('open-graph.png', address).href }],
-    ['meta', { property: 'og:image:width', content: '1200' }],
-    ['meta', { property: 'og:image:height', content: '630' }],
-    ['meta', { name: 'twitter:card', content: 'summary_large_image' }],
   ],
-  markdown: { math: true, theme: { light: 'github-light', dark: 'github-dark' } },
+  // Sets are written in braces here: attributes of markdown-it would take them for theirs.
+  markdown: {
+    math: true,
+    attrs: { disable: true },
+    theme: { light: 'github-light', dark: 'github-dark' },
+  },
   transformHead: ({ pageData }) => {
     const place = new URL(pageData.relativePath.replace(/(index)?\.md$/, ''), address).href
+    // Who shares a page shares one of the others; of these there are hundreds.
+    if (pageData.relativePath.startsWith('api/'))
+      return [['link', { rel: 'canonical', href: place }]]
     return [
       ['link', { rel: 'canonical', href: place }],
+      ['meta', { property: 'og:type', content: 'website' }],
+      ['meta', { property: 'og:site_name', content: 'attn' }],
+      ['meta', { property: 'og:image', content: new URL('open-graph.png', address).href }],
+      ['meta', { property: 'og:image:width', content: '1200' }],
+      ['meta', { property: 'og:image:height', content: '630' }],
+      ['meta', { name: 'twitter:card', content: 'summary_large_image' }],
       ['meta', { property: 'og:title', content: pageData.title || 'attn' }],
       ['meta', { property: 'og:description', content: pageData.description || description }],
       ['meta', { property: 'og:url', content: place }],

@@ -42,7 +42,7 @@ export type {
 
 export { run } from './suites/run.ts'
 export type { RunOptions } from './suites/run.ts'
-export type { FirstCall } from './suites/first-call.ts'
+export type { FirstCall, FirstCallStages } from './suites/first-call.ts'
 export { defaultProblem } from './suites/problem.ts'
 export type { Method, Problem } from './suites/problem.ts'
 export type { MeasuredBackward } from './gradients/measure.ts'
@@ -91,7 +91,7 @@ export { drawHierarchy } from './hierarchy/figure.ts'
 export { allVerified, parseRunReport, toJson } from './report/run-report.ts'
 export type {
   ConfigurationResult,
-  Environment,
+  Environment as RunEnvironment,
   RunReport,
   RunReportSchema,
 } from './report/run-report.ts'

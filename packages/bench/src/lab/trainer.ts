@@ -30,6 +30,7 @@ export interface TrainerOptions {
   readonly configuration: LabConfiguration
   /** Tokens to learn, below `vocabulary`. */
   readonly tokens: Uint16Array
+  /** Different characters of the text. */
   readonly vocabulary: number
   /** Where sequences may begin: multiples of it. Default: 1, anywhere. */
   readonly stride?: number | undefined

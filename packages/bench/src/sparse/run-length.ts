@@ -22,6 +22,7 @@ import { sampleRows, streams, verifySampledRows } from './sampled-rows.ts'
 
 /** The options that matter to one length. */
 export interface LengthOptions extends PatternOptions {
+  /** H: query heads. */
   readonly heads: number
   /** A multiple of four. */
   readonly headDim: number

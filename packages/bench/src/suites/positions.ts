@@ -48,6 +48,7 @@ export interface PositionsOptions {
   readonly environment: Environment
   /** Told before anything is measured. */
   readonly onDevice?: ((device: DeviceReport, problem: PositionProblem) => void) | undefined
+  /** Called with how far it is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 

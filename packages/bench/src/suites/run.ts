@@ -42,6 +42,7 @@ export interface RunOptions {
   readonly environment: Environment
   /** Told once per configuration, before anything is measured. */
   readonly onDevice?: ((device: DeviceReport, problem: Problem) => void) | undefined
+  /** Called with how far it is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 

@@ -32,9 +32,11 @@ export interface MemoryTrafficOptions {
   readonly heads?: number | undefined
   /** Default: `heads`. */
   readonly kvHeads?: number | undefined
+  /** L: queries of a sequence. */
   readonly queryLength: number
   /** Default: `queryLength`. */
   readonly keyLength?: number | undefined
+  /** D. */
   readonly headDim: number
   /** Default: `headDim`. */
   readonly valueDim?: number | undefined

@@ -8,7 +8,9 @@ import type { Pattern } from '../pattern.ts'
 
 /** An image in raster order (row after row) and the size of a neighbourhood. */
 export interface NeighbourhoodOptions {
+  /** Rows of the image. */
   readonly height: number
+  /** Pixels of a row. */
   readonly width: number
   /** Odd side of the neighbourhood in pixels, one number or [rows, columns]. */
   readonly kernel: number | readonly [rows: number, columns: number]

@@ -16,11 +16,15 @@ export interface HeatMapPanel {
 
 /** A picture of matrices. */
 export interface HeatMapOptions {
+  /** Written above the map. */
   readonly title: string
   /** What there is to see, for those who do not see it. */
   readonly description: string
+  /** The maps, side by side. */
   readonly panels: readonly HeatMapPanel[]
+  /** What the columns are. */
   readonly xLabel: string
+  /** What the rows are. */
   readonly yLabel: string
   /** Beside the colour bar. */
   readonly valueLabel: string

@@ -42,9 +42,11 @@ export interface PlotPanel {
 
 /** A picture of panels. */
 export interface LinePlotOptions {
+  /** Written above the plot. */
   readonly title: string
   /** What there is to see, for those who do not see it. */
   readonly description: string
+  /** The plots, side by side. */
   readonly panels: readonly PlotPanel[]
   /** Width of each panel's axes in pixels. Default: 460, or 300 where there is more than one. */
   readonly panelWidth?: number | undefined

@@ -19,7 +19,7 @@ import type { BackwardOutputs } from './backward/backward-tensors.ts'
 import type { ForwardOutputs } from './forward/forward-tensors.ts'
 import type { KeyValueCache, KeyValueCacheOptions } from './cache/kv-cache-options.ts'
 import type { PartialAttention } from './merge/merge-tensors.ts'
-import type { RotateOptions } from './rotate/rotate-tensor.ts'
+import type { GpuRotateOptions } from './rotate/rotate-tensor.ts'
 
 /** Where the library is to run. */
 export interface CreateFlashAttentionOptions {
@@ -184,14 +184,14 @@ export interface FlashAttention {
    * @param tensor - `[B, H, L, D]`, any strides.
    * @throws RangeError or TypeError when embedding, positions or output do not fit the tensor.
    */
-  rotate(tensor: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
+  rotate(tensor: GpuTensor, rotary: RotaryEmbedding, options?: GpuRotateOptions): GpuTensor
   /**
    * Gradient of `rotate`: from that of the rotated tensor to that of its input. The rotation by the
    * negative angle, times the same attention factor.
    *
    * @throws RangeError or TypeError as `rotate` does.
    */
-  rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: RotateOptions): GpuTensor
+  rotateBack(gradient: GpuTensor, rotary: RotaryEmbedding, options?: GpuRotateOptions): GpuTensor
   /**
    * The attention over all keys from results that each saw some of them, as `mergeAttention` of @attn/core
    * does: each weighs exp(its log-sum-exp). Decoding of sequences with one prefix computes the prefix

@@ -37,6 +37,7 @@ export interface TuneProgress {
 
 /** What to tune, and how long. */
 export interface TuneOptions {
+  /** The calls to tune for, one or several. */
   readonly shapes: TuneShape | readonly TuneShape[]
   /**
    * Milliseconds of measuring for each kernel of each shape: one, and two more with `training`.
@@ -47,6 +48,7 @@ export interface TuneOptions {
   readonly warmUpMilliseconds?: number | undefined
   /** Candidates to measure, from the least estimated time; at least 1. Default: all that fit. */
   readonly candidates?: number | undefined
+  /** Called before each measurement. */
   readonly onProgress?: ((progress: TuneProgress) => void) | undefined
   /** Ends the tuning; the promise then rejects with its reason. */
   readonly signal?: AbortSignal | undefined

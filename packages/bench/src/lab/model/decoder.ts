@@ -12,6 +12,7 @@ import type { LayerWeights } from './layer.ts'
 
 /** The sizes of a decoder. */
 export interface DecoderShape {
+  /** Layers of the transformer. */
   readonly layers: number
   /** H. */
   readonly heads: number

@@ -68,7 +68,9 @@ export interface PositionModel {
 
 /** What a method has to fit. */
 export interface PositionModelOptions {
+  /** H: heads. */
   readonly heads: number
+  /** Numbers of a token between layers: heads times head dim. */
   readonly width: number
   /** L: positions that training sees. */
   readonly trainedLength: number

@@ -91,6 +91,7 @@ export interface CacheTokens {
 export interface CacheInputs {
   readonly key: GpuTensor
   readonly value: GpuTensor
+  /** Keys of each sequence. */
   readonly keyLengths: readonly number[]
   /** Where the queries of the tokens appended last stand. */
   readonly appended: AppendedTokens

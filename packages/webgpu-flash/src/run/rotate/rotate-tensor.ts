@@ -13,7 +13,7 @@ import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tens
 import { createRotation } from './rotation.ts'
 
 /** Where the rows of the tensor stand, and where the result goes. */
-export interface RotateOptions {
+export interface GpuRotateOptions {
   /** Default: 0, so that row i stands at position i. */
   readonly positions?: RotaryPositions | undefined
   /**
@@ -23,7 +23,7 @@ export interface RotateOptions {
   readonly output?: GpuTensor | undefined
 }
 
-const rotateOptions: OptionNames<RotateOptions> = { positions: true, output: true }
+const rotateOptions: OptionNames<GpuRotateOptions> = { positions: true, output: true }
 
 /**
  * A new tensor `[B, H, L, D]` for rotated rows: row-major, but that halves which are stored in pairs
@@ -49,7 +49,7 @@ export function rotateTensor(
   caller: string,
   input: GpuTensor,
   rotary: RotaryEmbedding,
-  options: RotateOptions,
+  options: GpuRotateOptions,
   direction: 1 | -1,
 ): GpuTensor {
   const { device, buffers, errors, capabilities } = host
