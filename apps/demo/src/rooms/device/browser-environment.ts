@@ -1,7 +1,7 @@
 // What result files say of where they were made.
-import type { Environment } from '@attn/bench'
+import type { RunEnvironment } from '@attn/bench'
 import { version } from '../../../../../packages/bench/package.json'
 
-export function browserEnvironment(): Environment {
+export function browserEnvironment(): RunEnvironment {
   return { attn: version, runtime: navigator.userAgent, platform: 'browser' }
 }
