@@ -46,8 +46,13 @@ export function createPackedProject(companions: readonly string[]): PackedProjec
   const pinned = Object.fromEntries(companions.map((name) => [name, devDependencies[name]]))
   const manifest = { private: true, type: 'module', dependencies: { ...local, ...pinned } }
   write('package.json', JSON.stringify(manifest))
-  // What they ask of one another comes from the tarballs as well.
-  const settings = { overrides: local, allowBuilds: { esbuild: false, webgpu: false } }
+  // What they ask of one another comes from the tarballs as well. Each package sees what it names and nothing more,
+  // as where it is installed alone.
+  const settings = {
+    hoist: false,
+    overrides: local,
+    allowBuilds: { esbuild: false, webgpu: false },
+  }
   write('pnpm-workspace.yaml', JSON.stringify(settings))
   runProgram('pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], folder)
   return {

@@ -1,9 +1,11 @@
 // What a release is made of: changelogs that people can read, and manifests of both registries that agree.
-import { existsSync } from 'node:fs'
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { jsrManifest, jsrPackages } from '../jsr.ts'
 import { notYetPublished, readmes, textAfterRelease } from '../published.ts'
+import { runProgram } from '../run-program.ts'
 import { readRepositoryFile, repository, typescriptFiles, workspacePackages } from '../workspace.ts'
 
 interface Changelog {
@@ -55,5 +57,36 @@ describe.each(jsrPackages)('%s on JSR', (folder) => {
     // Only its types are read, and that where it is installed.
     const wanted = new Set(named.filter((name) => name !== 'webgpu'))
     expect(new Set(Object.keys(imports))).toEqual(wanted)
+  })
+})
+
+describe('the next release', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'attn-release-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
+
+  test('is one version of all packages, and one text', () => {
+    for (const part of [
+      'package.json',
+      'pnpm-workspace.yaml',
+      '.changeset',
+      'tools/changelog.mjs',
+    ]) {
+      cpSync(join(repository, part), join(folder, part), { recursive: true })
+    }
+    const manifests = globSync('{packages,apps}/*/package.json', { cwd: repository })
+    for (const file of [...manifests, 'docs/package.json']) {
+      cpSync(join(repository, file), join(folder, file))
+    }
+    const command = join(repository, 'node_modules/@changesets/cli/bin.js')
+    runProgram(process.execPath, [command, 'version'], folder)
+    const published = workspacePackages().map(({ folder: own }) => own)
+    const versions = published.map(
+      (own) => (JSON.parse(read(`${own}/package.json`)) as { version: string }).version,
+    )
+    const texts = published.map((own) => read(`${own}/CHANGELOG.md`).replace(/^# .*\n/, ''))
+    expect(new Set(versions).size).toBe(1)
+    for (const text of texts) expect(text).not.toMatch(/Updated dependencies|workspace:/)
+    for (const text of texts) expect(text).toContain('The first release of attn')
   })
 })
