@@ -62,8 +62,9 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     { mask: 'random' },
     { positions: 't5' },
     { positions: 'kerple', mask: 'causal' },
+    { precision: 'float16', positions: 'rope' },
   ] as const)('is what the CPU computes, with its gradients: %o', async (change) => {
-    const changed = { ...configuration, ...change }
+    const changed: TrainingConfiguration = { ...configuration, ...change }
     const flash = await createFlashAttention({ device: getWebGPUDevice(), training: true })
     const attention = createGpuAttention(changed, flash)
     const own = await run(attention)
@@ -77,7 +78,9 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     const expected = await run(createCpuAttention(changed))
     expect(own.slice(0, 4).map(({ length }) => length)).toEqual([count, count, count, count])
     expect(own.map(({ length }) => length)).toEqual(expected.map(({ length }) => length))
-    expect(largestDifference(own, expected)).toBeLessThan(2e-5)
+    // Of numbers up to about 4, a few times rounded.
+    const rounding = changed.precision === 'float16' ? 1e-2 : 2e-5
+    expect(largestDifference(own, expected)).toBeLessThan(rounding)
     expect(largestDifference(own.slice(0, 4).toReversed(), expected)).toBeGreaterThan(1)
   })
 })

@@ -10,6 +10,7 @@ import {
   trainingToJson,
   withinNoise,
 } from '../report/train-report.ts'
+import { precisions } from '../train/configuration.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
 import { positionMethodNames } from '../lab/positions/methods.ts'
 import { integrations, maskNames } from '../train/masks.ts'
@@ -65,6 +66,12 @@ export function createTrainCommand(setExitCode: (code: number) => void): Command
     .option('--context <length>', 'characters (default: 256 on a GPU, else 64)', parseLength)
     .option('--batch <count>', 'sequences a step (default: 16 on a GPU, else 4)', parseLength)
     .option('--learning-rate <rate>', 'of AdamW (default: 0.003)', parsePositive)
+    .addOption(
+      new Option(
+        '--precision <dtype>',
+        'what attention computes in, on a GPU; float16 with loss scaling (default: float32)',
+      ).choices(precisions),
+    )
     .option('--seed <number>', 'of weights, batches and dropout (default: 1)', parseSeed)
     .option('--compare', "train the same model with jax-js's dense attention, too")
     .option('--checkpoint <file>', 'where to keep the run (default: the file of --resume)')
@@ -134,6 +141,7 @@ const configurationNames = [
   'positions',
   'dropout',
   'learningRate',
+  'precision',
   'seed',
 ] as const satisfies readonly (keyof TrainingConfiguration)[]
 

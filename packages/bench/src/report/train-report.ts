@@ -13,6 +13,8 @@ export interface TrainingRun {
   readonly losses: readonly number[]
   /** Wall-clock time of each step. */
   readonly milliseconds: readonly number[]
+  /** Of attention in float16: the scale of its gradients at the end, and steps made again with a smaller one. */
+  readonly lossScale?: { readonly last: number; readonly retried: number }
 }
 
 /** Everything `attn train` found out. Plain data. */
@@ -98,6 +100,11 @@ export function formatTraining(report: TrainReport): string {
     `loss ${first.toFixed(3)} -> ${run.losses.at(-1)!.toFixed(3)} nats a character in ${steps} steps` +
       (firstStep > 0 ? `, of which ${firstStep} before` : ''),
     describeTime(run),
+    ...(run.lossScale
+      ? [
+          `gradients through float16 scaled by ${run.lossScale.last} at the end, ${run.lossScale.retried} steps made again with less`,
+        ]
+      : []),
   ]
   if (comparison) {
     const { largest, step } = curveDifference(run, comparison.dense)

@@ -1,7 +1,7 @@
 // `attn train`: a small decoder learns a text with this library's attention, forward and backward, in
 // the loop; all else is jax-js's. To compare, the same model is trained with jax-js's dense attention,
 // and once more from weights one rounding away: how far these two drift apart is the noise.
-import { rangeError, withDefaults } from '@attn/core'
+import { rangeError, UnsupportedError, withDefaults } from '@attn/core'
 import type { Optional } from '@attn/core'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
@@ -55,6 +55,9 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
   try {
     const { kind } = device.report
     const configuration = resolveConfiguration(kind, options)
+    if (kind === 'cpu' && configuration.precision === 'float16') {
+      throw new UnsupportedError('attn train: float16 is for GPUs; use --precision float32')
+    }
     const steps = options.steps ?? Math.max(defaultSteps(kind), checkpoint?.state.step ?? 0)
     const vocabulary = corpus.vocabulary.length
     const start = checkpoint?.state ?? initialState(configuration, vocabulary)
@@ -119,7 +122,10 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     const dense = (round: number, from: typeof start): Promise<TrainingRun> =>
       trainOne(round === 1 ? 'dense' : 'noise', round, createDenseModel(configuration), from)
     const comparison = compare
-      ? { dense: await dense(1, start), nudged: await dense(2, nudged(start)) }
+      ? {
+          dense: await dense(1, start),
+          nudged: await dense(2, nudged(start, configuration.precision)),
+        }
       : undefined
     const { name, digest, tokens } = corpus
     return {

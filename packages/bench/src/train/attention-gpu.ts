@@ -21,7 +21,8 @@ export function createGpuAttention(
   configuration: TrainingConfiguration,
   flash: FlashAttention,
 ): SegmentAttention {
-  const { batch, heads, width, context, dropout, layers } = configuration
+  const { batch, heads, width, context, dropout, layers, precision = 'float32' } = configuration
+  const dtype = precision === 'float16' ? np.float16 : np.float32
   const positions = positionsOf(configuration)
   const { modifierTables: tables = [] } = positions
   const rope = positions.rotary?.(context)
@@ -32,10 +33,19 @@ export function createGpuAttention(
       heads,
       queryLength: context,
       headDim: width / heads,
+      dtype: precision,
       training: true,
       ...(rope ? { rope } : {}),
       ...attentionOptions(configuration, positions, call),
     })
+  /** To what attention computes in, and back. */
+  const [narrow, widen] =
+    precision === 'float16'
+      ? [
+          (array: np.Array) => array.astype(np.float16),
+          (array: np.Array) => array.astype(np.float32),
+        ]
+      : [(array: np.Array) => array, (array: np.Array) => array]
   // A plan holds the seed of dropout and the numbers of tables; without dropout one serves all calls of layers
   // with its mask, until tables change.
   const different = dropout > 0 ? 0 : layersThatDiffer(configuration, layers)
@@ -52,7 +62,7 @@ export function createGpuAttention(
     common.clear()
   }
   return {
-    description: 'flash attention of @attn/webgpu-flash in the buffers of jax-js',
+    description: `flash attention of @attn/webgpu-flash${precision === 'float16' ? ' in float16' : ''} in the buffers of jax-js`,
     useTables(values) {
       if (tables.length === 0) return
       loadPositions(positions, values)
@@ -60,19 +70,21 @@ export function createGpuAttention(
     },
     async attend(call, queryArray, keyArray, valueArray) {
       const plan = different === 0 ? planFor(call) : commonPlan(call.layer % different)
-      const arrays = [queryArray, keyArray, valueArray]
+      const arrays = [queryArray, keyArray, valueArray].map(narrow)
       const [query, key, value] = await Promise.all(arrays.map(borrow))
       const inputs = { query: query!, key: key!, value: value! }
-      const outputArray = np.zeros(shape)
+      const outputArray = np.zeros(shape, { dtype })
       const output = await borrow(outputArray)
       const logSumExp = flash.empty([batch, heads, context])
       plan.forward({ ...inputs, output, logSumExp })
       const kept = outputArray.ref
       return {
-        output: outputArray,
-        async pullback(dOutputArray) {
+        output: widen(outputArray),
+        async pullback(dWideArray) {
+          const dOutputArray = narrow(dWideArray)
           const dOutput = await borrow(dOutputArray)
-          const gradients = [np.zeros(shape), np.zeros(shape), np.zeros(shape)] as const
+          const zeros = (): np.Array => np.zeros(shape, { dtype })
+          const gradients = [zeros(), zeros(), zeros()] as const
           const [dQuery, dKey, dValue] = await Promise.all(gradients.map(borrow))
           const ofTables = tables.map(({ values }) => np.zeros([values.length]))
           const dTables = new Map(
@@ -96,7 +108,8 @@ export function createGpuAttention(
           for (const array of [...arrays, kept, dOutputArray]) array.dispose()
           flash.release(logSumExp)
           if (different === 0) plan.destroy()
-          return { inputs: [...gradients], tables: ofTables }
+          const [ofQuery, ofKey, ofValue] = gradients
+          return { inputs: [widen(ofQuery), widen(ofKey), widen(ofValue)], tables: ofTables }
         },
       }
     },
@@ -110,5 +123,7 @@ export function createGpuAttention(
 /** A view `[B, H, L, D]` of an array `[B, L, H, D]`, valid as long as the array is. */
 async function borrow(array: np.Array): Promise<GpuTensor> {
   const { shape } = array
-  return gpuTensor(await array.ref.gpuBuffer(), swapHeads(shape), { strides: headStrides(shape) })
+  const dtype = array.dtype === np.float16 ? 'float16' : 'float32'
+  const strides = headStrides(shape)
+  return gpuTensor(await array.ref.gpuBuffer(), swapHeads(shape), { dtype, strides })
 }

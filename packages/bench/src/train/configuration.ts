@@ -31,9 +31,19 @@ export interface TrainingConfiguration {
   /** Share of the attention probabilities that are dropped. */
   readonly dropout: number
   readonly learningRate: number
+  /**
+   * What attention computes in, on a GPU: `float16` with loss scaling, where weights, moments and all else
+   * stay float32. Default: `float32`.
+   */
+  readonly precision?: Precision
   /** Of initial weights, batches and dropout. */
   readonly seed: number
 }
+
+/** The precisions of attention. */
+export const precisions = ['float32', 'float16'] as const
+/** One of them. */
+export type Precision = (typeof precisions)[number]
 
 /** What is trained where nothing else is asked for: less where there is no GPU. */
 export function defaultConfiguration(kind: DeviceKind): TrainingConfiguration {
@@ -72,7 +82,12 @@ export function checkConfiguration(configuration: TrainingConfiguration): void {
     )
   }
   checkPattern('attn train', configuration)
-  const { positions, dropout, learningRate } = configuration
+  const { positions, dropout, learningRate, precision = 'float32' } = configuration
+  if (!precisions.includes(precision)) {
+    throw rangeError(
+      `attn train: precision must be one of ${precisions.join(', ')}, got ${precision}`,
+    )
+  }
   if (!positionMethodNames.includes(positions)) {
     throw rangeError(
       `attn train: positions must be one of ${positionMethodNames.join(', ')}, got ${positions}`,

@@ -52,8 +52,17 @@ export async function openTrainingDevice(kind: DeviceKind | 'auto'): Promise<Tra
   const device = getWebGPUDevice()
   return {
     report: { ...report, backend: `jax-js on ${report.backend}` },
-    createAttention: async (configuration) =>
-      createGpuAttention(configuration, await createFlashAttention({ device, training: true })),
+    createAttention: async (configuration) => {
+      if (configuration.precision === 'float16' && !device.features.has('shader-f16')) {
+        throw new UnsupportedError(
+          `attn train: float16 needs shader-f16, which ${report.name} does not have; use --precision float32`,
+        )
+      }
+      return createGpuAttention(
+        configuration,
+        await createFlashAttention({ device, training: true }),
+      )
+    },
     release: () => device.destroy(),
   }
 }

@@ -16,11 +16,16 @@ import type { Batch } from '../lab/data/batches.ts'
 export interface TrainableModel {
   /** For people: who computes attention. */
   readonly description: string
-  /** Loss `[]` and its gradients by all weights, which stay the caller's. */
+  /**
+   * Loss `[]` and its gradients by all weights, which stay the caller's.
+   *
+   * @param scale - What gradients are multiplied by while they pass the layers. Default: 1.
+   */
   gradients(
     weights: ModelWeights,
     batch: Batch,
     step: number,
+    scale?: number,
   ): Promise<{ loss: np.Array; gradients: ModelWeights }>
   destroy(): void
 }
@@ -38,7 +43,7 @@ export function createSegmentedModel(
   const learned = tables.length > 0 && !modifierTables
   return {
     description: attention.description,
-    async gradients(weights, batch, step) {
+    async gradients(weights, batch, step, scale = 1) {
       const { tokens, targets } = arrays.batch(batch)
       if (modifierTables) attention.useTables(await readTables(weights.positions))
       let stream = segments.embed(weights.embedding.ref, tokens.ref).add(arrays.positions.ref)
@@ -51,7 +56,9 @@ export function createSegmentedModel(
         stream = segments.finish(tree.ref(finish), stream.ref, attended.output.ref)
       }
       const readout = segments.readout(tree.ref(weights.readout), stream, targets)
-      let dStream = readout.dStream
+      const scaled = (array: np.Array, by: number): np.Array => (by === 1 ? array : array.mul(by))
+      const unscaled = (array: np.Array): np.Array => scaled(array, 1 / scale)
+      let dStream = scaled(readout.dStream, scale)
       const layers: ModelWeights['layers'] = []
       let positions: np.Array[] = []
       for (const { project, finish, stream: kept, attended } of tape.toReversed()) {
@@ -74,10 +81,8 @@ export function createSegmentedModel(
       }
       if (learned) positions = [dStream.ref.sum(0).reshape([context * width])]
       const embedding = segments.embedBackward(weights.embedding.ref, tokens, dStream)
-      return {
-        loss: readout.loss,
-        gradients: { embedding, layers, readout: readout.dWeights, positions },
-      }
+      const own = tree.map(unscaled, { embedding, layers, positions })
+      return { loss: readout.loss, gradients: { ...own, readout: readout.dWeights } }
     },
     destroy() {
       arrays.dispose()

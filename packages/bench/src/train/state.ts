@@ -1,4 +1,5 @@
 // Where a training run begins, and its way from jax-js's memory to plain numbers and back.
+import type { Precision } from './configuration.ts'
 import { numpy as np, tree } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
 import { assemble, disassemble } from './model.ts'
@@ -31,10 +32,15 @@ export function initialState(
   return { step: 0, weights, first: zeros(), second: zeros() }
 }
 
-/** The state with each weight one rounding away, up or down: what exact arithmetic would not notice. */
-export function nudged(state: StateNumbers): StateNumbers {
+/**
+ * The state with each weight one rounding away, up or down: what exact arithmetic would not notice.
+ *
+ * @param precision - Whose rounding. Default: that of float32.
+ */
+export function nudged(state: StateNumbers, precision: Precision = 'float32'): StateNumbers {
+  const unit = precision === 'float16' ? 2 ** -10 : 2 ** -23
   const weights = state.weights.map((numbers) =>
-    numbers.map((number, index) => number * (1 + (index % 2 === 0 ? 1 : -1) * 2 ** -23)),
+    numbers.map((number, index) => number * (1 + (index % 2 === 0 ? 1 : -1) * unit)),
   )
   return { ...state, weights }
 }

@@ -1,6 +1,8 @@
 // The training loop: draw a batch, differentiate, update, and tell how it goes.
 import type { TrainingConfiguration } from './configuration.ts'
 import type { WeightSpecification } from './weights.ts'
+import { tree } from '@jax-js/jax'
+import { areFinite, createLossScale } from './loss-scale.ts'
 import { createOptimizer } from './optimizer.ts'
 import { positionsOf, settlePositions } from './positions.ts'
 import type { TrainingState } from './optimizer.ts'
@@ -30,6 +32,8 @@ export interface TrainedModel {
   readonly losses: readonly number[]
   /** Wall-clock time of each step; the first ones compile. */
   readonly milliseconds: readonly number[]
+  /** Of attention in float16: the scale of its gradients at the end, and steps made again with a smaller one. */
+  readonly lossScale?: { readonly last: number; readonly retried: number }
 }
 
 /**
@@ -41,6 +45,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
   const { model, configuration, corpus, specifications, start, steps } = options
   const optimizer = createOptimizer(configuration.learningRate)
   const positions = positionsOf(configuration)
+  const scaling = configuration.precision === 'float16' ? createLossScale() : undefined
   const losses: number[] = []
   const milliseconds: number[] = []
   let state = placeState(start, specifications)
@@ -48,7 +53,19 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
     while (state.step < steps) {
       const began = performance.now()
       const batch = drawBatch(corpus.tokens, { ...configuration, step: state.step })
-      const { loss, gradients } = await model.gradients(state.weights, batch, state.step)
+      const { loss, gradients } = await model.gradients(
+        state.weights,
+        batch,
+        state.step,
+        scaling?.scale,
+      )
+      if (scaling && !(await areFinite(gradients))) {
+        scaling.overflowed()
+        tree.dispose(gradients)
+        loss.dispose()
+        continue
+      }
+      scaling?.succeeded()
       state = await settlePositions(optimizer.step(state, gradients), positions)
       const number = (await loss.data())[0]!
       if (!Number.isFinite(number)) {
@@ -59,7 +76,8 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
       options.onStep?.(state.step, number)
       await options.onState?.(state, losses)
     }
-    return { losses, milliseconds }
+    const lossScale = scaling && { last: scaling.scale, retried: scaling.retried }
+    return { losses, milliseconds, ...(lossScale && { lossScale }) }
   } finally {
     disposeState(state)
     optimizer.dispose()
