@@ -8,6 +8,7 @@
 // every so manieth case. What stands after `--` goes to tools/conformance.ts; the records of all processes become
 // one. The exit status is 1 where any failed.
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,6 +39,9 @@ function whole(name: 'jobs' | 'count' | 'theme'): number {
 
 const folder = mkdtempSync(join(tmpdir(), 'attn-conformance-'))
 const program = join(import.meta.dirname, 'conformance.ts')
+// Where time is up, the suites that have ended are kept.
+const children: ChildProcess[] = []
+process.on('SIGTERM', () => children.forEach((child) => child.kill()))
 const ended = await Promise.all(
   shares().map(async (share, place) => {
     const json = join(folder, `${place}.json`)
@@ -45,6 +49,7 @@ const ended = await Promise.all(
     const child = spawn(process.execPath, [...process.execArgv, program, ...own], {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
+    children.push(child)
     const code = await new Promise<number>((resolve) => {
       child.on('close', (status) => resolve(status ?? 1))
       child.on('error', () => resolve(1))
