@@ -13,6 +13,10 @@ import type {
   Tensor,
 } from '../../packages/core/src/index.ts'
 import { plainBackward } from '../../packages/core/test/conformance/plain-backward.ts'
+import type {
+  PlainGradients,
+  SavedRows,
+} from '../../packages/core/test/conformance/plain-backward.ts'
 import { plainAttention } from '../../packages/core/test/conformance/plain.ts'
 import {
   rotateByDefinition,
@@ -21,7 +25,7 @@ import {
 import { buildMask } from './masks.ts'
 import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
-import { furthest, plainlyStored, probabilityError } from './rounding-luck.ts'
+import { fewRows, furthest, plainlyStored, trulySummed } from './rounding-luck.ts'
 import { exactly, numbersOf } from './tensors.ts'
 import type { ProblemTensors } from './tensors.ts'
 
@@ -113,6 +117,11 @@ export function expectationOf(
   const [exact, plain] = [inputs(false), inputs(true)]
   const forward = standardAttention(exact.query, exact.key, exact.value, options)
   const plainForward = plainAttention(dtype, shape, plain, options, 1, parts)
+  // Scores are summed in float32 whatever the tensors hold, and log-sum-exp is never stored in less.
+  const { logSumExp: summed } =
+    dtype === 'float32'
+      ? plainForward
+      : plainAttention('float32', { ...shape, valueDim: 0 }, plain, options)
   const results: Record<string, Expected> = {
     output: {
       exact: numbersOf(forward.output),
@@ -122,7 +131,7 @@ export function expectationOf(
     },
     logSumExp: {
       exact: numbersOf(forward.logSumExp),
-      plain: plainForward.logSumExp,
+      plain: summed,
       floor: 1e-5,
       stored: false,
     },
@@ -139,10 +148,14 @@ export function expectationOf(
   )
   const { output, logSumExp } = results as Record<'output' | 'logSumExp', Expected>
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
-  const deltas = dtype === 'float32' ? [] : plainlyStored(output, dOutput, shape.valueDim)
-  const draws = deltas.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each))
-  // Scores of float16 are rounded by the plain program itself, in both of its passes.
-  const floor = dtype === 'float32' ? Math.max(2e-5, probabilityError(logSumExp)) : 2e-5
+  const few = logSumExp.exact.length <= fewRows
+  const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
+  const rounded = (): SavedRows[] =>
+    few || sums ? plainlyStored(output, dOutput, shape.valueDim).map((deltas) => ({ deltas })) : []
+  const saved: readonly SavedRows[] =
+    dtype === 'float32' ? [{ logSumExp: trulySummed(logSumExp) }] : rounded()
+  const draws = saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each))
+  const floor = 2e-5
   const turnedBack = (side: Side, numbers: Tensor): Float64Array =>
     numbersOf(
       turns(rope, side)
@@ -154,19 +167,25 @@ export function expectationOf(
     const yardstick = (gradient: Float64Array): Float64Array =>
       side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }) : gradient
     const wanted = side ? turnedBack(side, like) : numbersOf(like)
-    const plains = [plainGradients, ...draws].map((each) => yardstick(each[name]))
+    const own = dtype === 'float32' || few ? draws : []
+    const plains = [plainGradients, ...own].map((each) => yardstick(each[name]))
     return { exact: wanted, plain: furthest(wanted, plains), floor, stored: true }
   }
   results['dQuery'] = backward('dQuery', 'query')
   results['dKey'] = backward('dKey', 'key')
   results['dValue'] = backward('dValue')
-  const list = { floor, stored: false }
-  if (gradients.dSinks) {
-    results['dSinks'] = { exact: gradients.dSinks, plain: plainGradients.dSinks, ...list }
+  const list = (
+    exactly: ArrayLike<number>,
+    of: (made: PlainGradients) => ArrayLike<number>,
+  ): Expected => {
+    const numbers = Float64Array.from(exactly)
+    const plains = [plainGradients, ...draws].map((each) => Float64Array.from(of(each)))
+    return { exact: numbers, plain: furthest(numbers, plains), floor, stored: false }
   }
+  if (gradients.dSinks) results['dSinks'] = list(gradients.dSinks, ({ dSinks }) => dSinks)
   const tables = [...gradients.dTables].map(([table, numbers]): [Table, Expected] => [
     table,
-    { exact: numbers, plain: plainGradients.dTables.get(table)!, ...list },
+    list(numbers, ({ dTables }) => dTables.get(table)!),
   ])
   return { results, tables: new Map(tables) }
 }

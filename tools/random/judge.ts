@@ -35,10 +35,10 @@ export function findings(
     if (stored && Number.isNaN(got) && Math.abs(wanted) === Infinity) continue
     if (strange++ === 0) example = `${got} at ${i}, expected ${wanted}`
   }
-  const half = dtype === 'float16'
+  const half = stored && dtype === 'float16'
   // What storing alone may cost: half a unit of the largest entry, twice.
   const stores = half ? halfUnit * largest + 2 ** -24 : 0
-  const sums = !half || !stored ? floor * Math.max(1, largest) : 0
+  const sums = !half ? floor * Math.max(1, largest) : 0
   const allowed = Math.max(2 * plainError, stores, sums)
   return [
     ...(strange > 0 ? [`${name}: ${strange} of ${exact.length} numbers strange, ${example}`] : []),

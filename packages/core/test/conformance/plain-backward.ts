@@ -14,18 +14,21 @@ export interface PlainGradients {
   readonly dSinks: Float64Array
 }
 
-/**
- * The gradients with intermediate matrices rounded to `precision`.
- *
- * @param deltas - `rowsum(dO * O)` of each row, in place of what the plain output comes to.
- */
+/** What the forward pass leaves of each row, in place of what the plain one comes to. */
+export interface SavedRows {
+  /** `rowsum(dO * O)`. */
+  readonly deltas?: ArrayLike<number>
+  readonly logSumExp?: ArrayLike<number>
+}
+
+/** The gradients with intermediate matrices rounded to `precision`. */
 export function plainBackward(
   precision: keyof typeof rounding,
   shape: AttentionShape,
   inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
   dOutput: Tensor,
   options: AttentionOptions,
-  deltas?: ArrayLike<number>,
+  saved: SavedRows = {},
 ): PlainGradients {
   const { heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainBackward', shape, options)
@@ -36,7 +39,8 @@ export function plainBackward(
   const k = toFloat64Array(inputs.key)
   const v = toFloat64Array(inputs.value)
   const dO = toFloat64Array(dOutput)
-  const { output, logSumExp } = plainAttention(precision, shape, inputs, options)
+  const { output, logSumExp: own } = plainAttention(precision, shape, inputs, options)
+  const logSumExp = saved.logSumExp ?? own
   const dQuery = new Float64Array(q.length)
   const dKey = new Float64Array(k.length)
   const dValue = new Float64Array(v.length)
@@ -47,7 +51,7 @@ export function plainBackward(
     const h = Math.floor(row / queryLength) % heads
     const b = Math.floor(row / (queryLength * heads))
     const kvRow = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * keyLength
-    const delta = deltas?.[row] ?? dot(dO, row * valueDim, output, row * valueDim, valueDim)
+    const delta = saved.deltas?.[row] ?? dot(dO, row * valueDim, output, row * valueDim, valueDim)
     const sink = resolved.sinks?.[h] ?? -Infinity
     if (sink > -Infinity) dSinks[h]! -= Math.exp(sink - logSumExp[row]!) * delta
     rules.atQuery(b, h, i)
