@@ -1,7 +1,7 @@
 // One suite on one device: what passed, what failed, and which kernels computed it.
 import type { FlashAttention } from '../../packages/webgpu-flash/src/index.ts'
 import type { KernelObserver } from '../kernels/observe.ts'
-import { runCacheLives } from '../random/cache-sequences.ts'
+import { runCacheLives } from '../random/cache-lives.ts'
 import { runRandom } from '../random/random-suite.ts'
 import { reproduction } from '../random/script.ts'
 import type { ConformanceOptions } from './options.ts'

@@ -2,7 +2,7 @@
 // restored; `pnpm conformance --suites cache --count 2000` runs more of them.
 import { describe, expect, test } from 'vitest'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
-import { runCacheLives } from '../../../tools/random/cache-sequences.ts'
+import { runCacheLives } from '../../../tools/random/cache-lives.ts'
 import { createFlashAttention } from '../src/index.ts'
 
 const gpu = await acquireGpu()
