@@ -158,48 +158,6 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (name, create) => {
     })
   })
 
-  test('refuses rings, whose keys do not lie where they stand', async () => {
-    const flash = await library()
-    const cache = flash.cache({
-      kvHeads: 3,
-      headDim: 8,
-      capacity: 8,
-      ring: { window: 4, sinks: 1 },
-    })
-    const rows = flash.upload(slice(key, 2, 0, 4))
-    cache.append({ key: rows, value: rows })
-    const plan = flash.plan({ heads: 3, queryLength: 1, keyLength: 8, headDim: 8, lengths: 'call' })
-    const last = flash.upload(slice(query, 2, 3, 4))
-    const inputs = { query: last, ...cache.inputs() }
-    const { output, logSumExp } = plan.forward(inputs)
-    expect(() => plan.weights({ ...inputs, logSumExp })).toThrow(/^plan\.weights: .* a ring/)
-    expect(() => plan.forward({ ...inputs, rowMaximum: true })).toThrow(
-      /^plan\.forward: rowMaximum .* a ring/,
-    )
-    flash.release(rows, last, output, logSumExp)
-    cache.destroy()
-    plan.destroy()
-  })
-
-  test('refuses keys that are quantized', async () => {
-    const flash = await library()
-    const cache = flash.cache({ kvHeads: 1, headDim: 32, capacity: 8, quantized: 'q8_0' })
-    const rows = flash.upload(fill(4, [1, 1, 4, 32]))
-    cache.append({ key: rows, value: rows })
-    const sizesOf = { heads: 1, queryLength: 1, keyLength: 8, headDim: 32 }
-    const plan = flash.plan({ ...sizesOf, lengths: 'call' })
-    const last = flash.upload(fill(5, [1, 1, 1, 32]))
-    const inputs = { query: last, ...cache.inputs() }
-    const { output, logSumExp } = plan.forward(inputs)
-    expect(() => plan.weights({ ...inputs, logSumExp })).toThrow(/^plan\.weights: .* got q8_0/)
-    expect(() => plan.forward({ ...inputs, rowMaximum: true })).toThrow(
-      /^plan\.forward: rowMaximum .* got q8_0$/,
-    )
-    flash.release(rows, last, output, logSumExp)
-    cache.destroy()
-    plan.destroy()
-  })
-
   test('refuses what does not fit', async () => {
     await withPlan({}, async (flash, plan, inputs) => {
       const refuses = (more: object, message: RegExp) =>

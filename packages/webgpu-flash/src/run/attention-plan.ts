@@ -154,14 +154,6 @@ export function bindPlan(
   const weights = bindWeights(host, plan, rope, tables, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
-    if (rowMaximum && tensors.places) {
-      throw typeError(
-        `${caller}: rowMaximum is by the positions of keys, which do not lie at the rows of theirs in a ring or in pages`,
-      )
-    }
-    if (rowMaximum && tensors.quantized?.key) {
-      throw typeError(`${caller}: rowMaximum needs keys as they are, got ${tensors.quantized.key}`)
-    }
     const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })

@@ -2,6 +2,7 @@
 // backward pass recomputes them (FlashAttention, arXiv 2205.14135, section 3.1). A workgroup owns what it
 // writes and walks over what is reduced away, so that no more is ever stored than was asked for, and no
 // two of them add to one number. The largest score of each row is found in the same way.
+import type { QuantizedType } from '@attn/core'
 import { loadFunction, storageType, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent, unroll } from '../../codegen/snippets.ts'
@@ -11,8 +12,12 @@ import { sharedConstants } from '../forward/forward-frame.ts'
 import { forwardFields, parameterBlock } from '../parameters.ts'
 import { columnOffset, eachScore, lane, ownColumnVectors, ownRows } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
+import { quantizedElements } from '../quantized-elements.ts'
+import type { PlacesText } from '../../plan/decode/key-places.ts'
 import { scoreProduct } from '../tile/score-product.ts'
+import { applyOrderedRules, orderedPositions } from '../tile/ordered-rules.ts'
 import { applyScoreRules, pairPositions } from '../tile/score-rules.ts'
+import { placedKeys, placesFields } from './placed-keys.ts'
 import { largestFunction, reduceColumns, reduceRows } from './reduce.ts'
 
 /** What a workgroup makes of its tiles. */
@@ -29,6 +34,10 @@ export interface WeightsConfig {
   readonly headDim: number
   readonly query: Access
   readonly key: Access
+  /** Set where keys are blocks; offset and strides then count halves. Default: they are not. */
+  readonly quantized?: QuantizedType | undefined
+  /** Where keys lie. Default: at the rows of their positions. */
+  readonly places?: PlacesText | undefined
   readonly rules: ScoreRules
   readonly shortText: boolean
   readonly descriptorWords: number
@@ -53,16 +62,23 @@ export const weightsFields: readonly string[] = [
   'continues',
 ]
 
+/** The fields of the block, of keys that lie so. */
+export function weightsFieldsOf(places: unknown): readonly string[] {
+  return places ? [...weightsFields, ...placesFields] : weightsFields
+}
+
 /** The WGSL of the kernel. Entry point: `main`. */
-export function weightsKernel(config: WeightsConfig): string {
-  const { grid, query, key, kind } = config
-  const halves = [query, key].some(usesFloat16)
+export function weightsKernel(given: WeightsConfig): string {
+  const { grid, query, key, kind, quantized, places } = given
+  const placed = placedKeys(places, given.rules)
+  const config = { ...given, rules: placed.rules }
+  const halves = [query, ...(quantized ? [] : [key])].some(usesFloat16)
   const sections = [
     halves ? 'enable f16;' : '',
-    parameterBlock(weightsFields, config.descriptorWords, config.parameterWords),
+    parameterBlock(weightsFieldsOf(places), config.descriptorWords, config.parameterWords),
     /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;
+@group(0) @binding(2) var<storage, read> key: array<${quantized ? 'u32' : storageType(key)}>;
 @group(0) @binding(3) var<storage, read> logSumExp: array<f32>;
 @group(0) @binding(4) var<storage, read_write> weights: array<f32>;
 // Query offset and key count of every sequence, then the heads that are asked for.
@@ -75,9 +91,10 @@ const queryRegion = ${config.memory.query}u;
 const keyRegion = 0u;
 ${sharedConstants(config.shortText)}`,
     `// ${config.memory.note}\nvar<workgroup> tile: array<vec4<f32>, ${config.memory.vectors}>;`,
-    unpackFunctions([query, key]),
+    unpackFunctions(quantized ? [query] : [query, key]),
     loadFunction('query', query, config.headDim),
-    loadFunction('key', key, config.headDim),
+    quantized ? quantizedElements('key', quantized) : loadFunction('key', key, config.headDim),
+    placed.code,
     config.rules.code,
     kind === 'maximum' || kind === 'largest score' ? largestFunction : '',
     `@compute @workgroup_size(${grid.threadRows * grid.threadColumns})
@@ -166,7 +183,7 @@ let place = params.headBase + workgroup.z % params.headCount;
 let rows = params.endRow - params.firstRow;`
 
 /** Declares where the tensors of `batch` and of the head at `place` begin, around `body`. */
-function onePlane({ rules }: WeightsConfig, body: string): string {
+function onePlane({ rules, places }: WeightsConfig, body: string): string {
   return `let head = chosen[2u * params.mapBatches + place];
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(chosen[2u * batch]);
@@ -176,26 +193,27 @@ let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyH
 let sumBase = params.logSumExpOffset + batch * params.logSumExpBatch + head * params.logSumExpHead;
 let lastQuery = params.endRow - 1u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
-${rules.change?.head ?? ''}
+${placedKeys(places, rules).before}${rules.change?.head ?? ''}
 ${body}`
 }
 
 /** The registers `score{i}_{j}`: scores of the tile `queryTile`, `keyTile`. */
 function tileScores(config: WeightsConfig): string {
-  const { grid, headDim, rules } = config
+  const { grid, headDim, rules, places } = config
+  const { ordered, source } = placedKeys(places, rules)
   return `let firstQuery = params.firstRow + queryTile * tileQueries;
 let firstKey = keyTile * tileKeys;
 let full = ${rules.hasMask ? 'false' : 'firstKey + tileKeys <= keyCount'};
-${pairPositions(grid)}
+${ordered ? orderedPositions(grid) : pairPositions(grid)}
 ${scoreProduct(grid, {
   name: 'score',
   rows: { name: 'query', first: 'firstQuery', last: 'lastQuery', dims: headDim },
-  columns: { name: 'key', first: 'firstKey', last: 'lastKey', dims: headDim },
+  columns: { name: 'key', first: 'firstKey', ...source, dims: headDim },
   rowRegion: 'queryRegion',
   columnRegion: 'keyRegion',
   dimChunk: config.dimChunk,
 })}
-${applyScoreRules(grid, 'score', rules, config.shortText)}`
+${(ordered ? applyOrderedRules : applyScoreRules)(grid, 'score', rules, config.shortText)}`
 }
 
 /** The same as weights; a hidden pair's is 0, whatever the row's log-sum-exp. */

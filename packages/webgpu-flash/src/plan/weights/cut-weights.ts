@@ -31,6 +31,8 @@ export interface WeightsProblem {
   readonly kind: WeightsKind
   readonly choice: ResolvedWeights
   readonly sizes: { readonly batch: number; readonly keys: number; readonly headDim: number }
+  /** Rows of keys where those of a tile may be any. Default: they are those of its columns. */
+  readonly anyKey?: number | undefined
   /** Query heads that share a key head. */
   readonly group: number
   readonly tile: { readonly queries: number; readonly keys: number }
@@ -108,7 +110,7 @@ function workgroupsOf(
 }
 
 function rangesOf(
-  { kind, choice, sizes, group, tile, tensors, limits }: WeightsProblem,
+  { kind, choice, sizes, group, tile, tensors, limits, anyKey }: WeightsProblem,
   { batches, heads, queryTiles, keyTiles }: WeightsBox,
 ): WeightsRanges {
   const { queries } = choice
@@ -140,7 +142,7 @@ function rangesOf(
     boundRange(tensors[name], limits.minStorageBufferOffsetAlignment, batches, itsHeads, itsRows)
   return {
     query: bound('query', queryHeads, rows),
-    key: bound('key', keyHeads, keys),
+    key: bound('key', keyHeads, anyKey === undefined ? keys : { start: 0, end: anyKey }),
     logSumExp: bound('logSumExp', queryHeads, rows),
     weights: bound('weights', ofHeads, ofRows),
   }

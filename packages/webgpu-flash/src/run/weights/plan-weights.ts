@@ -159,6 +159,7 @@ export function bindWeights(
     encodeRowMaximum: (caller, call, encoder, inputs, result) => {
       const { value: _, ...rest } = inputs
       const { query, key, logSumExp, parameters, keyLengths, queryOffset, appended } = rest
+      const { places, quantized } = rest
       const asked = weightsCall(caller, plan, {
         query,
         key,
@@ -167,6 +168,8 @@ export function bindWeights(
         ...(keyLengths === undefined ? {} : { keyLengths }),
         ...(queryOffset === undefined ? {} : { queryOffset }),
         ...(appended ? { appended } : {}),
+        ...(places ? { places } : {}),
+        ...(quantized ? { quantized } : {}),
       })
       // The forward pass has turned what is to be turned.
       encode(caller, call, encoder, { ...asked, kind: 'largest score' }, result, false)

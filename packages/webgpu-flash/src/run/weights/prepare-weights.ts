@@ -3,7 +3,12 @@
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { floatWord, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
-import { weightsFields, weightsKernel } from '../../kernels/weights/weights.wgsl.ts'
+import {
+  weightsFields,
+  weightsFieldsOf,
+  weightsKernel,
+} from '../../kernels/weights/weights.wgsl.ts'
+import { placesKey, placesText, ringWords } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import { cutWeights } from '../../plan/weights/cut-weights.ts'
 import type { WeightsDispatch } from '../../plan/weights/cut-weights.ts'
@@ -32,7 +37,7 @@ export interface PreparedWeights {
 
 /** All that calls may differ in. */
 export function weightsCallKey(
-  { kind, query, key, logSumExp, choice, lengths, parameters }: WeightsCall,
+  { kind, query, key, logSumExp, choice, lengths, parameters, places, quantized }: WeightsCall,
   result: GpuTensor,
 ): string {
   const views = [query, key, logSumExp, result].map(
@@ -48,6 +53,8 @@ export function weightsCallKey(
     queries.start,
     queries.end,
     heads.join(),
+    placesKey(places),
+    quantized,
   ].join(';')
 }
 
@@ -63,8 +70,11 @@ export function prepareWeights(
   call: WeightsCall,
   result: GpuTensor,
 ): PreparedWeights {
-  const { shape, layout, rules, shortText, workBudget } = plan
-  const { kind, choice, lengths } = call
+  const { shape, layout, shortText, workBudget } = plan
+  const { kind, choice, lengths, quantized } = call
+  const places = placesText(call.places)
+  // In a ring each pair names its own positions.
+  const rules = places?.kind === 'ring' ? plan.decode!.rules : plan.rules
   const tile = weightsTile(choice.queries.end - choice.queries.start, capabilities)
   const accesses = {
     query: accessOf(call.query, capabilities.shaderFloat16),
@@ -74,25 +84,32 @@ export function prepareWeights(
     kind,
     ...tile,
     ...accesses,
+    quantized,
+    places,
     headDim: shape.headDim,
     rules,
     shortText,
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,
   }
-  const name = `weights ${kind} ${tile.grid.tileRows} ${JSON.stringify(accesses)}`
+  const name = `weights ${kind} ${tile.grid.tileRows} ${JSON.stringify([accesses, quantized, places])}`
   const code = remembered(plan, name, () => weightsKernel(config))
-  const keys = call.key.shape[2]!
+  const keys = choice.shape.at(-1)!
   const dispatches = cutWeights(caller, {
     kind,
     choice,
     sizes: { batch: shape.batch, keys, headDim: shape.headDim },
+    // Pages may be anywhere.
+    ...(places?.kind === 'pages' ? { anyKey: call.key.shape[2]! } : {}),
     group: shape.heads / shape.kvHeads,
     tile: { queries: tile.grid.tileRows, keys: tile.grid.tileColumns },
     tensors: weightsBound(call, result),
     limits: { ...capabilities.limits, workBudget },
   })
-  const chosen = new Uint32Array(2 * shape.batch + choice.heads.length)
+  const own = placesWords(call, shape.batch)
+  const placesBase = 2 * shape.batch + choice.heads.length
+  const chosen = new Uint32Array(placesBase + own.length)
+  chosen.set(own, placesBase)
   for (let b = 0; b < shape.batch; b++) {
     // Packed sequences are one entry of the batch.
     chosen[2 * b] = lengths.queryOffsets[b]!
@@ -101,7 +118,13 @@ export function prepareWeights(
   chosen.set(choice.heads, 2 * shape.batch)
   const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits
   const { words, blocks } = joinBlocks(
-    [chosen, ...dispatches.map((each) => block(plan, call, result, accesses, each))],
+    [
+      chosen,
+      ...dispatches.map((each) => {
+        const placesStride = own.length / shape.batch
+        return block(plan, call, result, accesses, { placesBase, placesStride }, each)
+      }),
+    ],
     Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment),
   )
   const uniforms = buffers.upload('weights of attention', words, uniformAndStorage)
@@ -116,21 +139,39 @@ export function prepareWeights(
   }
 }
 
+/** What the kernel has to know of where keys lie, as many words for each sequence. */
+function placesWords({ places, lengths }: WeightsCall, batch: number): number[] {
+  if (!places) return []
+  const sequences = Array.from({ length: batch }, (_, sequence) => sequence)
+  if (places.kind === 'ring') {
+    return sequences.flatMap((sequence) => [
+      ...ringWords(places, sequence, lengths.keyLengths[sequence]!),
+    ])
+  }
+  const most = Math.max(1, ...places.tables.map(({ length }) => length))
+  return sequences.flatMap((sequence) => {
+    const pages = places.tables[sequence]!
+    return [...pages, ...Array.from({ length: most - pages.length }, () => 0)]
+  })
+}
+
 /** The uniform block of a dispatch. */
 function block(
   plan: ForwardPlan,
   call: WeightsCall,
   result: GpuTensor,
   accesses: Readonly<Record<'query' | 'key', ReturnType<typeof accessOf>>>,
+  placed: Readonly<Record<'placesBase' | 'placesStride', number>>,
   { ranges, batches, heads, queryTiles, keyTiles, continues }: WeightsDispatch,
 ): Uint32Array {
   const { shape, attention, data } = plan
   const { choice, logSumExp, kind } = call
+  const keyUnit = accesses.key.vector && !call.quantized ? 4 : 1
   const [sumBatch, sumHead, sumRow] = logSumExp.strides as [number, number, number]
   const values: Record<string, number> = {
     ...Object.fromEntries(weightsFields.map((name) => [name, 0])),
     ...addressValues('query', call.query, accesses.query.vector ? 4 : 1, ranges.query.offset),
-    ...addressValues('key', call.key, accesses.key.vector ? 4 : 1, ranges.key.offset),
+    ...addressValues('key', call.key, keyUnit, ranges.key.offset),
     outputOffset: result.offset - ranges.weights.offset / 4,
     logSumExpOffset: logSumExp.offset - ranges.logSumExp.offset / 4,
     logSumExpBatch: sumBatch,
@@ -151,12 +192,13 @@ function block(
     keyTileEnd: keyTiles.end,
     firstRow: choice.queries.start,
     endRow: choice.queries.end,
-    keys: call.key.shape[2]!,
+    keys: choice.shape.at(-1)!,
+    ...placed,
     factor: floatWord(kind === 'mean over heads' ? 1 / choice.heads.length : 1),
     continues: continues ? 1 : 0,
     scale: floatWord(attention.scale),
     negativeInfinity: floatWord(-Infinity),
   }
   const parameters = parameterWords(plan, call.parameters)
-  return packParameters(weightsFields, values, data.descriptors, parameters)
+  return packParameters(weightsFieldsOf(call.places), values, data.descriptors, parameters)
 }

@@ -6,16 +6,23 @@ import {
   rangeError,
   resolveWeights,
   shapeError,
-  typeError,
 } from '@attn/core'
-import type { Optional, OptionNames, ResolvedWeights, WeightsSelection } from '@attn/core'
+import type {
+  Optional,
+  OptionNames,
+  QuantizedType,
+  ResolvedWeights,
+  WeightsSelection,
+} from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
+import { quantizedHalves } from '../../quantized-tensor.ts'
+import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { WeightsKind } from '../../kernels/weights/weights.wgsl.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
-import { callLengths, inputsOfCall } from '../forward/call-lengths.ts'
+import { callLengths, heldKeys, inputsOfCall } from '../forward/call-lengths.ts'
 import type { CallLengths } from '../forward/call-lengths.ts'
 import { checkTensor, checkWritable } from '../forward/forward-tensors.ts'
 import type { ForwardInputs } from '../forward/forward-tensors.ts'
@@ -45,6 +52,9 @@ export interface WeightsCall {
   readonly ownLengths: boolean
   /** Where queries of a cache stand; see ForwardInputs. */
   readonly appended?: AppendedTokens | undefined
+  /** Where its keys lie, and as what. */
+  readonly places?: KeyPlaces | undefined
+  readonly quantized?: QuantizedType | undefined
   readonly parameters: Readonly<Record<string, number>>
   readonly tables: WeightsInputs['tables']
 }
@@ -79,26 +89,19 @@ export function weightsCall(
   given: WeightsInputs & Optional<WeightsOutput>,
 ): WeightsCall {
   checkOptions(caller, given, names)
-  if (given.places) {
-    throw typeError(
-      `${caller}: weights are by the positions of keys, which do not lie at the rows of theirs in ${given.places.kind === 'ring' ? 'a ring' : 'pages'}`,
-    )
-  }
-  if (given.quantized?.key) {
-    throw typeError(
-      `${caller}: weights are of keys that are not quantised, got ${given.quantized.key}`,
-    )
-  }
   const { shape, dtype, attention } = plan
   const { batch, heads, kvHeads, queryLength, headDim } = shape
   const inputs = inputsOfCall(caller, plan, { ...given, value: given.value ?? given.key })
   const perCall = plan.decode?.lengthsPerCall === true
-  const keyLength = perCall
-    ? Math.min(inputs.key?.shape?.[2] ?? shape.keyLength, shape.keyLength)
-    : shape.keyLength
+  const { places, quantized } = given
+  const held = perCall ? heldKeys(shape, inputs) : shape.keyLength
+  // Columns are positions, in a ring its rows.
+  const keyLength = places?.kind === 'pages' ? shape.keyLength : held
+  const type = quantized?.key
   const { query, key, logSumExp, parameters = {} } = inputs
   checkTensor(`${caller}: query`, query, [batch, heads, queryLength, headDim], dtype)
-  checkTensor(`${caller}: key`, key, [batch, kvHeads, keyLength, headDim], dtype)
+  const row = type ? quantizedHalves(type, headDim) : headDim
+  checkTensor(`${caller}: key`, key, [batch, kvHeads, held, row], type ? 'float16' : dtype)
   checkTensor(`${caller}: logSumExp`, logSumExp, [batch, heads, queryLength], 'float32')
   checkParameters(caller, { ...attention, parameters })
   const own = callLengths(caller, plan, inputs)
@@ -127,6 +130,8 @@ export function weightsCall(
     lengths: own ?? attention,
     ownLengths: own !== undefined,
     appended: inputs.appended,
+    places,
+    quantized: type,
     parameters,
     tables: given.tables,
   }
