@@ -60,7 +60,9 @@ describe.each(jsrPackages)('%s on JSR', (folder) => {
   })
 })
 
-describe('the next release', () => {
+const pending = globSync('*.md', { cwd: join(repository, '.changeset') })
+
+describe.skipIf(pending.length === 0)('the next release', () => {
   const folder = mkdtempSync(join(tmpdir(), 'attn-release-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
@@ -87,6 +89,8 @@ describe('the next release', () => {
     const texts = published.map((own) => read(`${own}/CHANGELOG.md`).replace(/^# .*\n/, ''))
     expect(new Set(versions).size).toBe(1)
     for (const text of texts) expect(text).not.toMatch(/Updated dependencies|workspace:/)
-    for (const text of texts) expect(text).toContain('The first release of attn')
+    const [{ manifest } = { manifest: { version: '' } }] = workspacePackages()
+    const words = manifest.version === '0.0.0' ? 'The first release of attn' : '## '
+    for (const text of texts) expect(text).toContain(words)
   })
 })
