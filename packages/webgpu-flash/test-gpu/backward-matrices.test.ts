@@ -45,6 +45,8 @@ interface Run {
   readonly options?: AttentionOptions
   readonly plan?: Partial<PlanOptions>
   readonly spoils?: readonly Spoiling[]
+  /** How many times as wide as the others' heads are. Default: 1. */
+  readonly width?: number
   /** Kernels on matrices. Default: both. */
   readonly kernels?: readonly ('query' | 'key')[]
   /** Whether the tile is the other one. */
@@ -84,6 +86,7 @@ const runs: readonly Run[] = [
       ['value', NaN, 40],
     ],
   },
+  { name: 'wide heads', width: 6, options: {}, onlyFloat16: true },
   { name: 'no mask', options: {} },
   { name: 'no mask, -Infinity in a query', options: {}, spoils: [['query', -Infinity, 7, 1]] },
   {
@@ -156,7 +159,9 @@ describe.skipIf(!gpu).each(matrixKinds)(
       const own = { ...tile, ...(run.other ? kind.otherTile : {}) }
       const tiles = Object.fromEntries((run.kernels ?? ['query', 'key']).map((one) => [one, own]))
       const attend = gradientsWith(flash, tiles, run.plan)
-      expect(await backwardProblems(caseOf(run, headDimOf(kind, tile)), attend)).toEqual([])
+      expect(
+        await backwardProblems(caseOf(run, (run.width ?? 1) * headDimOf(kind, tile)), attend),
+      ).toEqual([])
     })
 
     test('float16 holds dS, however large or small it is', async (context) => {

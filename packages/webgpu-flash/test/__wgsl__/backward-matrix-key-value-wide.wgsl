@@ -637,467 +637,115 @@ fn main(
   var strange = false;
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 0u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+    for (var columns = 0u; columns < select(0u, 8u, params.keyLength != 0u); columns++) {
+      workgroupBarrier();
+      switch (columns) {
+        case 0u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+        }
+        case 1u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
+        }
+        case 2u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+        }
+        case 3u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
+        }
+        case 4u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_4, scoreStride);
+        }
+        case 5u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_5, scoreStride);
+        }
+        case 6u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_6, scoreStride);
+        }
+        default: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_7, scoreStride);
+        }
+      }
+      workgroupBarrier();
+      {
+        let vector = columns * 4u + part;
+        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+          let product = scores[subgroup][ownRow0 * scoreStride + part];
+          strange = strange || anyStrange(product);
+          if (round == 1u) {
+            let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+            var sum = product * (weightUnit);
+            if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+            storeDValue(base, vector, sum);
+          }
+        }
+      }
+      {
+        let vector = columns * 4u + part + 2u;
+        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+          let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+          strange = strange || anyStrange(product);
+          if (round == 1u) {
+            let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+            var sum = product * (weightUnit);
+            if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+            storeDValue(base, vector, sum);
+          }
         }
       }
     }
-    {
-      let vector = 0u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+    for (var columns = 0u; columns < select(0u, 8u, params.keyLength != 0u); columns++) {
+      workgroupBarrier();
+      switch (columns) {
+        case 0u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+        }
+        case 1u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
+        }
+        case 2u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+        }
+        case 3u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
+        }
+        case 4u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_4, scoreStride);
+        }
+        case 5u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_5, scoreStride);
+        }
+        case 6u: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_6, scoreStride);
+        }
+        default: {
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_7, scoreStride);
         }
       }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 4u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+      workgroupBarrier();
+      {
+        let vector = columns * 4u + part;
+        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+          let product = scores[subgroup][ownRow0 * scoreStride + part];
+          strange = strange || anyStrange(product);
+          if (round == 1u) {
+            let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+            var sum = product * (scale * (weightUnit / gradientScale));
+            if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+            storeDKey(base, vector, sum);
+          }
         }
       }
-    }
-    {
-      let vector = 4u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 8u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 8u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 12u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 12u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_4, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 16u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 16u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_5, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 20u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 20u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_6, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 24u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 24u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_7, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 28u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 28u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 0u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 0u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 4u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 4u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 8u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 8u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 12u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 12u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_4, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 16u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 16u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_5, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 20u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 20u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_6, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 24u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 24u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_7, scoreStride);
-    workgroupBarrier();
-    {
-      let vector = 28u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let vector = 28u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
+      {
+        let vector = columns * 4u + part + 2u;
+        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
+          let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+          strange = strange || anyStrange(product);
+          if (round == 1u) {
+            let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+            var sum = product * (scale * (weightUnit / gradientScale));
+            if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+            storeDKey(base, vector, sum);
+          }
         }
       }
     }

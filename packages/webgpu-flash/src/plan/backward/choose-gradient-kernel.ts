@@ -54,8 +54,8 @@ export function chooseGradientKernel(
   const { headDim, valueDim } = forward.shape
   const { limits } = capabilities
   const teams = suitsTeams(forward, work)
-  const tiled = (own: BackwardTile | undefined, why: string): ChosenTiled => {
-    const choice = chooseTile(gradients, forward, own, limits, teams, why)
+  const tiled = (own: BackwardTile | undefined, why: string, canHaveTeams = teams): ChosenTiled => {
+    const choice = chooseTile(gradients, forward, own, limits, canHaveTeams, why)
     checkBackwardTile(caller, choice.tile, headDim, valueDim, limits, gradients)
     if (tables && choice.tile.teams === 2) {
       throw rangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
@@ -103,11 +103,12 @@ function chosenMatrix(
   gradients: GradientRows,
   tile: GradientMatrixTile | SplitMatrixTile,
   tileOrigin: TileOrigin,
-  tiled: (given: undefined, why: string) => ChosenTiled,
+  tiled: (given: undefined, why: string, canHaveTeams: boolean) => ChosenTiled,
 ): ChosenTile {
   if ('pairs' in tile) {
     const memory = splitMatrixMemory(tile, shape.headDim, gradients)
-    const unsplit = tiled(undefined, 'for heads whose rows cannot be split')
+    // Of one team, which compile sooner: hardly any head needs them.
+    const unsplit = tiled(undefined, 'for heads whose rows cannot be split', false)
     return { kind: 'split-matrix', tile, memory, tileOrigin, unsplit }
   }
   const memory = gradientMatrixMemory(tile, shape.headDim, shape.valueDim, gradients)

@@ -1,6 +1,6 @@
 // The last step of the backward kernels on subgroup matrices: gradients leave the matrices through
 // workgroup memory, where lanes scale and convert them and leave out rows that do not exist.
-import { unroll } from '../../../codegen/snippets.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
 import { eachLaneRow, laneVector } from '../../forward/matrix/lane-rows.ts'
 import { ownColumnVectors } from '../../tile/grid.ts'
 import { eachSumMatrix } from './products.ts'
@@ -18,6 +18,12 @@ export function storeSums(config: GradientMatrixConfig, first: string, last: str
     .join('\n')
 }
 
+/**
+ * Of more columns the steps are a loop whose end no compiler knows: it runs once, and unrolled it would be a
+ * quarter of the program to compile (on an NVIDIA H200; fewer steps compile as soon unrolled).
+ */
+const mostUnrolled = 4
+
 function storeSum(
   config: GradientMatrixConfig,
   sum: GradientSum,
@@ -32,19 +38,22 @@ function storeSum(
   const token = (r: number): string =>
     tokenText(config.rules, config.rowTokens, `${first} + ownRow${r}`)
   const row = (r: number): string => gradientRow(config, config.rowTokens, `${first} + ownRow${r}`)
+  const passes = Math.ceil(dims / tile.columns)
   // As many columns at a time as the scores have.
-  return unroll(Math.ceil(dims / tile.columns), (pass) => {
-    const inPass = (c: number): boolean => Math.floor((c * columns) / tile.columns) === pass
+  const matrices = (pass: number): string => {
     const stores = eachSumMatrix(config, sum, (matrix, b, c) => {
-      if (!inPass(c)) return ''
+      if (Math.floor((c * columns) / tile.columns) !== pass) return ''
       const place = b * rows * memory.scoreStride + ((c * columns) % tile.columns) / 4
       return `subgroupMatrixStore<row_major>(&scores[subgroup], ${place}u, ${matrix}, scoreStride);`
     })
-    const lines = eachLaneRow(tile, (r) =>
+    return stores.replace(/\n+/g, '\n').trim()
+  }
+  const lines = (firstVector: string): string =>
+    eachLaneRow(tile, (r) =>
       unroll(
         vectors,
         (j) => `{
-  let vector = ${(pass * tile.columns) / 4}u + ${laneVector(tile, j)};
+  let vector = ${firstVector} + ${laneVector(tile, j)};
   if (${token(r)} <= ${last} && vector < ${dims / 4}u) {
     let product = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}];
     strange = strange || anyStrange(product);
@@ -58,9 +67,16 @@ function storeSum(
 }`,
       ),
     )
-    return `workgroupBarrier();
-${stores.replace(/\n+/g, '\n').trim()}
-workgroupBarrier();
-${lines}`
+  const step = (stores: string, firstVector: string): string =>
+    `workgroupBarrier();\n${stores}\nworkgroupBarrier();\n${lines(firstVector)}`
+  if (passes <= mostUnrolled) {
+    return unroll(passes, (pass) => step(matrices(pass), `${(pass * tile.columns) / 4}u`))
+  }
+  const cases = unroll(passes, (pass) => {
+    const label = pass === passes - 1 ? 'default' : `case ${pass}u`
+    return `${label}: {\n${indent(matrices(pass), 2)}\n}`
   })
+  return `for (var columns = 0u; columns < select(0u, ${passes}u, params.keyLength != 0u); columns++) {
+${indent(step(`switch (columns) {\n${indent(cases, 2)}\n}`, `columns * ${tile.columns / 4}u`), 2)}
+}`
 }

@@ -48,7 +48,8 @@ fn rangeOf(first: u32, count: u32, thread: u32) -> vec2<f32> {
   workgroupBarrier();
   ofThreads[thread] = range;
   workgroupBarrier();
-  for (var other = 0u; other < ${threads}u; other++) {
+  // Others have met none; a loop whose end no compiler knows is compiled once.
+  for (var other = 0u; other < min(count, ${threads}u); other++) {
     range = vec2<f32>(max(range.x, ofThreads[other].x), min(range.y, ofThreads[other].y));
   }
   return range;

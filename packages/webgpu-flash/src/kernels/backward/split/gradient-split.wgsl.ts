@@ -24,19 +24,13 @@ import { softmaxRowFunction } from '../matrix/backward-matrix.wgsl.ts'
 import { ownOrigin, ownStatistics, pairWeights } from '../matrix/pairs.ts'
 import { weightBits, weightConstants } from '../matrix/scaling.ts'
 import { firstTiles, laterTile, nextTile } from '../matrix/tile-walk.ts'
-import {
-  addSums,
-  declareSumRows,
-  eachTotal,
-  flushSums,
-  scoreProducts,
-  startSums,
-} from './products.ts'
+import { addSums, declareSumRows, flushSums, scoreProducts, startSums } from './products.ts'
 import { castSplitRoles, halvesFunction, pairWork } from './roles.ts'
-import type { SplitMatrixConfig, SplitRole } from './roles.ts'
+import type { SplitMatrixConfig } from './roles.ts'
 import { stageOwnRows, visitedRows } from './staging.ts'
+import { storeTotals } from './store-totals.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
-import { gradientDropout, gradientRow, tokenText } from '../slots.ts'
+import { gradientDropout } from '../slots.ts'
 
 /** Log2 of what P is multiplied by: dropout makes it up to 100 times larger. */
 export const splitWeightBits = (dropout: boolean): number => (dropout ? weightBits : 14)
@@ -241,34 +235,5 @@ while (visits) {
 ${indent(body, 4)}
   }
 ${indent(flushSums(config), 2)}
-}`
-}
-
-/** Writes the gradients, or adds them to what earlier dispatches wrote. */
-function storeTotals(config: SplitMatrixConfig, first: string, last: string): string {
-  const { tile } = config
-  const { roles, sumDims } = castSplitRoles(config)
-  const token = (r: number): string =>
-    tokenText(config.rules, config.rowTokens, `${first} + sumRow${r}`)
-  const row = (r: number): string => gradientRow(config, config.rowTokens, `${first} + sumRow${r}`)
-  const stores = ({ sum: { name }, factor }: SplitRole, firstVector: string): string => {
-    const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-    const lines = eachTotal(
-      config,
-      (total, r, c, vector) => `if (${token(r)} <= ${last}) {
-  let base = ${name}Base + (${row(r)}) * params.${name}Row;
-  let vector = ${firstVector}${(c * tile.matrix.columns) / 4}u + ${vector};
-  var sum = ${total} * factor;
-  if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
-  store${capital}(base, vector, sum);
-}`,
-    )
-    return `let factor = ${factor};\n${lines}`
-  }
-  if (config.rowTokens === 'queries') return stores(roles[0], `partner * ${sumDims / 4}u + `)
-  return `if (partner == 0u) {
-${indent(stores(roles[0], ''), 2)}
-} else {
-${indent(stores(roles[1], ''), 2)}
 }`
 }
