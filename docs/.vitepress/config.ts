@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type DefaultTheme, type UserConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
+import { colorClasses, colorStyles } from './code-colors.ts'
 import { lectureFile, resultFiles } from './results.ts'
 
 /** Where the site will lie. A build for another place says which; one for this machine lies at the root. */
@@ -123,6 +124,7 @@ export default defineConfig({
   // Sets are written in braces here: attributes of markdown-it would take them for theirs.
   markdown: {
     math: true,
+    codeTransformers: [colorClasses],
     attrs: { disable: true },
     theme: { light: 'github-light', dark: 'github-dark' },
   },
@@ -145,6 +147,11 @@ export default defineConfig({
     ]
   },
   transformPageData: (page) => {
+    if (page.relativePath === 'index.md' && hasPlayground) {
+      const { hero } = page.frontmatter as { hero: { actions: object[] } }
+      const play = { theme: 'alt', text: 'Playground', link: '/playground/', target: '_self' }
+      hero.actions.splice(1, 0, play)
+    }
     // Signatures and tables of the API need the room that the outline would take.
     if (page.relativePath.startsWith('api/')) {
       Object.assign(page.frontmatter, { aside: false, pageClass: 'api-page' })
@@ -191,6 +198,11 @@ export default defineConfig({
   vite: {
     // llms.txt: the guides as text, for those who ask a model. The API is in the packages' types.
     plugins: [
+      {
+        name: 'attn:color-styles',
+        resolveId: (id: string) => (id === 'virtual:code-colors.css' ? `\0${id}` : undefined),
+        load: (id: string) => (id === '\0virtual:code-colors.css' ? colorStyles : undefined),
+      },
       // Written against a newer Vite than VitePress has; it uses what both have.
       llmstxt({
         domain: new URL(base === '/' ? address.pathname : '/', address).href.replace(/\/$/, ''),

@@ -6,6 +6,9 @@ export interface StoredCurve {
   readonly perplexities: readonly number[]
 }
 
+/** Whose weights the page has; `stored-weights.ts` loads them. */
+export const storedMethods = ['sinusoidal', 'learned', 'rope', 't5', 'alibi'] as const
+
 export const storedLengths: readonly number[] = report.lengths
 export const storedCurves: readonly StoredCurve[] = report.models
   .filter(({ seed }) => seed === 1)

@@ -1,10 +1,13 @@
 // Models that were trained before, with the text that they were not trained on: loaded when a visitor asks.
 import { decodeModel, type PositionMethodName, type StoredModel } from '@attn/bench/lab'
 
-const files = import.meta.glob<string>('../../../../../docs/results/lab/*-1.attn', {
-  query: '?url',
-  import: 'default',
-})
+const files = import.meta.glob<string>(
+  '../../../../../docs/results/lab/{sinusoidal,learned,rope,t5,alibi}-1.attn',
+  {
+    query: '?url',
+    import: 'default',
+  },
+)
 
 /** A trained model of the stored run, with its vocabulary. */
 export async function storedModel(method: PositionMethodName): Promise<StoredModel> {
