@@ -36,6 +36,9 @@ const variants: readonly Variant[] = [
   { name: 'ring', kind: 'ring', queryLength: 1 },
   { name: 'pages', kind: 'pages', queryLength: 1 },
   { name: 'float16, 4 queries', kind: 'rows', queryLength: 4 },
+  { name: 'float16, 16 queries', kind: 'rows', queryLength: 16 },
+  { name: 'q8_0, 4 queries', kind: 'rows', queryLength: 4, quantized: 'q8_0' },
+  { name: 'q4_0, 4 queries', kind: 'rows', queryLength: 4, quantized: 'q4_0' },
 ]
 
 /** Other tiles, each for what it is tried on. */

@@ -63,7 +63,7 @@ alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 8, 16>;
 alias Result = subgroup_matrix_result<f32, 8, 16>;
 const rows = 16u;
-const chunkKeys = 64u;
+const chunkKeys = 32u;
 const valueVectors = 16u;
 // Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
 const smallestMaximum = -3.4028234663852886e38;
@@ -100,13 +100,13 @@ fn pairWeight(score: f32, reference: f32) -> f32 {
   return pairWeights(vec4<f32>(score), vec4<f32>(reference)).x;
 }
 
-// 23248 bytes. Of each subgroup its keys, or its dims of all values.
-var<workgroup> tile: array<array<vec4<f16>, 392>, 4>;
+// 13904 bytes. Of each subgroup its keys, or its dims of all values.
+var<workgroup> tile: array<array<vec4<f16>, 328>, 2>;
 // The queries, then the weights.
 var<workgroup> halves: array<vec4<f16>, 288>;
-var<workgroup> scores: array<array<vec4<f32>, 64>, 4>;
+var<workgroup> scores: array<array<vec4<f32>, 64>, 2>;
 // The output where it is scaled and in the end, of each subgroup its dims.
-var<workgroup> sums: array<array<f32, 256>, 4>;
+var<workgroup> sums: array<array<f32, 512>, 2>;
 // Of each row: what it is to be scaled by, its reference and its sum.
 var<workgroup> rowNumbers: array<f32, 48>;
 // Whether rows are to be scaled; whether something is not finite.
@@ -147,13 +147,13 @@ fn chunkOf(start: u32, list: u32, index: u32) -> u32 {
   return start + index;
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = subgroupId & 3u;
+  let subgroup = subgroupId & 1u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
   let swap = (thread >> 3u) & 1u; // so that sixteen threads meet every bank once
@@ -175,25 +175,21 @@ fn main(
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
   let hidden = bitcast<f32>(params.negativeInfinity);
-  for (var unit = thread; unit < 256u; unit += 128u) {
+  for (var unit = thread; unit < 256u; unit += 64u) {
     let row = min(firstRow + unit / 16u, groupRows - 1u);
     let vector = unit % 16u;
     let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
     halves[unit / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector));
   }
   workgroupBarrier();
-  let query0_0 = subgroupMatrixLoad<Right, col_major>(&halves, 0u, 18u);
-  let query0_1 = subgroupMatrixLoad<Right, col_major>(&halves, 4u, 18u);
-  let query0_2 = subgroupMatrixLoad<Right, col_major>(&halves, 8u, 18u);
-  let query0_3 = subgroupMatrixLoad<Right, col_major>(&halves, 12u, 18u);
-  let query1_0 = subgroupMatrixLoad<Right, col_major>(&halves, 144u, 18u);
-  let query1_1 = subgroupMatrixLoad<Right, col_major>(&halves, 148u, 18u);
-  let query1_2 = subgroupMatrixLoad<Right, col_major>(&halves, 152u, 18u);
-  let query1_3 = subgroupMatrixLoad<Right, col_major>(&halves, 156u, 18u);
-  // In the softmax, lanes of a row: 8.
-  let ownSlot = thread / 8u;
+  let query0_0 = subgroupMatrixLoad<Left, row_major>(&halves, 0u, 18u);
+  let query0_1 = subgroupMatrixLoad<Left, row_major>(&halves, 4u, 18u);
+  let query0_2 = subgroupMatrixLoad<Left, row_major>(&halves, 8u, 18u);
+  let query0_3 = subgroupMatrixLoad<Left, row_major>(&halves, 12u, 18u);
+  // In the softmax, lanes of a row: 4.
+  let ownSlot = thread / 4u;
   let ownTile = min(ownSlot, rows - 1u);
-  let ownLane = thread % 8u;
+  let ownLane = thread % 4u;
   let ownRow = min(firstRow + ownTile, groupRows - 1u);
   let ownHead = keyHead * params.headsPerKeyHead + ownRow / params.queryLength;
   let ownQuery = i32(ownRow % params.queryLength);
@@ -204,14 +200,14 @@ fn main(
     reference = smallestMaximum;
     rowSum = 0.0;
     if (careful) {
-      for (var unit = thread; unit < 1024u; unit += 128u) {
+      for (var unit = thread; unit < 1024u; unit += 64u) {
         let tileRow = unit / 64u;
         let dim = unit % 64u;
-        sums[(dim) / 16u][tileRow * 16u + (dim) % 16u] = 0.0;
+        sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] = 0.0;
       }
       for (var chunk = firstChunk; chunk < endChunk; chunk++) {
         let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
-        for (var unit = thread; unit < 1024u; unit += 128u) {
+        for (var unit = thread; unit < 512u; unit += 64u) {
           let row = min(firstRow + unit / chunkKeys, groupRows - 1u);
           let key = unit % chunkKeys;
           let place0 = min(firstKey + key, lastKey);
@@ -225,63 +221,63 @@ fn main(
         workgroupBarrier();
         {
           let vector0 = ownLane + 0u;
-        var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
-        for (var i = 0u; i < 4u; i++) {
-          let place = firstKey + 4u * vector0 + i;
-          let key = place;
-          var score = score0[i];
-          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-          score0[i] = score;
-        }
-        let vector1 = ownLane + 8u;
-        var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
-        for (var i = 0u; i < 4u; i++) {
-          let place = firstKey + 4u * vector1 + i;
-          let key = place;
-          var score = score1[i];
-          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-          score1[i] = score;
-        }
+          var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
+          for (var i = 0u; i < 4u; i++) {
+            let place = firstKey + 4u * vector0 + i;
+            let key = place;
+            var score = score0[i];
+            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+            score0[i] = score;
+          }
+          let vector1 = ownLane + 4u;
+          var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
+          for (var i = 0u; i < 4u; i++) {
+            let place = firstKey + 4u * vector1 + i;
+            let key = place;
+            var score = score1[i];
+            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+            score1[i] = score;
+          }
           let bests = max(score0, score1);
           var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
           top = max(top, subgroupShuffleXor(top, 1u));
-        top = max(top, subgroupShuffleXor(top, 2u));
-        top = max(top, subgroupShuffleXor(top, 4u));
+          top = max(top, subgroupShuffleXor(top, 2u));
           let raised = top > reference + 8.0;
           let next = select(reference, top, raised);
           let decay = select(1.0, exp(reference - next), raised);
           rowSum *= decay;
           var weight0 = pairWeights(score0, vec4<f32>(next));
-        rowSum += dot(weight0, vec4<f32>(1.0));
-        var weight1 = pairWeights(score1, vec4<f32>(next));
-        rowSum += dot(weight1, vec4<f32>(1.0));
+          rowSum += dot(weight0, vec4<f32>(1.0));
+          var weight1 = pairWeights(score1, vec4<f32>(next));
+          rowSum += dot(weight1, vec4<f32>(1.0));
           if (ownSlot < rows) {
             scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] = weight0;
-        scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] = weight1;
+            scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] = weight1;
             if (ownLane == 0u) { rowNumbers[ownTile] = decay; }
-            
           }
           reference = next;
         }
         workgroupBarrier();
-        for (var unit = thread; unit < 1024u; unit += 128u) {
+        for (var unit = thread; unit < 1024u; unit += 64u) {
           let tileRow = unit / 64u;
           let dim = unit % 64u;
-          var sum = sums[(dim) / 16u][tileRow * 16u + (dim) % 16u] * rowNumbers[tileRow];
+          var sum = sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] * rowNumbers[tileRow];
           for (var key = 0u; key < chunkKeys; key++) {
             let place0 = min(firstKey + key, lastKey);
             let weight = scores[key / 16u][tileRow * 4u + key % 16u / 4u][key % 4u];
             let element = loadValue(2u * (valueBase + place0 * params.valueRow), dim / 4u)[dim % 4u];
             sum = addVisible(vec4<f32>(sum), weight, vec4<f32>(element)).x;
           }
-          sums[(dim) / 16u][tileRow * 16u + (dim) % 16u] = sum;
+          sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] = sum;
         }
         workgroupBarrier();
       }
     } else {
       if (thread == 0u) { found = vec4<u32>(0u); }
       var output0_0 = Result();
-      var output1_0 = Result();
+      var output0_1 = Result();
+      var output0_2 = Result();
+      var output0_3 = Result();
       var keyNext0 = vec4<u32>();
       var keyNext1 = vec4<u32>();
       var keyNext2 = vec4<u32>();
@@ -297,16 +293,16 @@ fn main(
           keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
         }
         {
+          let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
+          keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 64u) % 8u];
+        }
+        {
           let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-          keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
+          keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
         }
         {
-          let place0 = min(firstKey + (thread + 256u) / 8u, lastKey);
-          keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 256u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 384u) / 8u, lastKey);
-          keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 384u) % 8u];
+          let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
+          keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 192u) % 8u];
         }
       }
       if (firstChunk < endChunk) {
@@ -316,16 +312,16 @@ fn main(
           valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
         }
         {
+          let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
+          valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 64u) % 8u];
+        }
+        {
           let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-          valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
+          valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
         }
         {
-          let place0 = min(firstKey + (thread + 256u) / 8u, lastKey);
-          valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 256u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 384u) / 8u, lastKey);
-          valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 384u) % 8u];
+          let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
+          valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 192u) % 8u];
         }
       }
       workgroupBarrier();
@@ -340,24 +336,24 @@ fn main(
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
         }
         {
-          let row = (thread + 128u) / 8u;
-          let pair = (thread + 128u) % 8u * 2u;
+          let row = (thread + 64u) / 8u;
+          let pair = (thread + 64u) % 8u * 2u;
           var vector = pair + swap;
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
           vector = pair + 1u - swap;
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
         }
         {
-          let row = (thread + 256u) / 8u;
-          let pair = (thread + 256u) % 8u * 2u;
+          let row = (thread + 128u) / 8u;
+          let pair = (thread + 128u) % 8u * 2u;
           var vector = pair + swap;
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext2.xy, keyNext2.zw, swap == 1u));
           vector = pair + 1u - swap;
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext2.zw, keyNext2.xy, swap == 1u));
         }
         {
-          let row = (thread + 384u) / 8u;
-          let pair = (thread + 384u) % 8u * 2u;
+          let row = (thread + 192u) / 8u;
+          let pair = (thread + 192u) % 8u * 2u;
           var vector = pair + swap;
           tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext3.xy, keyNext3.zw, swap == 1u));
           vector = pair + 1u - swap;
@@ -370,77 +366,91 @@ fn main(
             keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
           }
           {
+            let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
+            keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 64u) % 8u];
+          }
+          {
             let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-            keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
+            keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
           }
           {
-            let place0 = min(firstKey + (thread + 256u) / 8u, lastKey);
-            keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 256u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 384u) / 8u, lastKey);
-            keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 384u) % 8u];
+            let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
+            keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 192u) % 8u];
           }
         }
         workgroupBarrier();
         {
           var product0 = Result();
-          var product1 = Result();
           {
-            let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 0u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(keys, query0_0, product0);
-            product1 = subgroupMatrixMultiplyAccumulate(keys, query1_0, product1);
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 0u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0);
           }
           {
-            let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 4u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(keys, query0_1, product0);
-            product1 = subgroupMatrixMultiplyAccumulate(keys, query1_1, product1);
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 4u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0);
           }
           {
-            let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 8u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(keys, query0_2, product0);
-            product1 = subgroupMatrixMultiplyAccumulate(keys, query1_2, product1);
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 8u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0);
           }
           {
-            let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 12u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(keys, query0_3, product0);
-            product1 = subgroupMatrixMultiplyAccumulate(keys, query1_3, product1);
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 12u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0);
           }
-          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, product0, 4u);
-          subgroupMatrixStore<col_major>(&scores[subgroup], 32u, product1, 4u);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, 4u);
+        }
+        {
+          var product0 = Result();
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 144u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 148u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 152u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 156u, 18u);
+            product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0);
+          }
+          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0, 4u);
         }
         workgroupBarrier();
         {
           let row = thread / 8u;
           let pair = thread % 8u * 2u;
           var vector = pair + swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
           vector = pair + 1u - swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+        }
+        {
+          let row = (thread + 64u) / 8u;
+          let pair = (thread + 64u) % 8u * 2u;
+          var vector = pair + swap;
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+          vector = pair + 1u - swap;
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
         }
         {
           let row = (thread + 128u) / 8u;
           let pair = (thread + 128u) % 8u * 2u;
           var vector = pair + swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext2.xy, valueNext2.zw, swap == 1u));
           vector = pair + 1u - swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext2.zw, valueNext2.xy, swap == 1u));
         }
         {
-          let row = (thread + 256u) / 8u;
-          let pair = (thread + 256u) % 8u * 2u;
+          let row = (thread + 192u) / 8u;
+          let pair = (thread + 192u) % 8u * 2u;
           var vector = pair + swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext2.xy, valueNext2.zw, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext3.xy, valueNext3.zw, swap == 1u));
           vector = pair + 1u - swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext2.zw, valueNext2.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 384u) / 8u;
-          let pair = (thread + 384u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext3.xy, valueNext3.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[vector / 4u][row * 6u + vector % 4u] = bitcast<vec4<f16>>(select(valueNext3.zw, valueNext3.xy, swap == 1u));
+          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext3.zw, valueNext3.xy, swap == 1u));
         }
         if ((chunk + 1u) < endChunk) {
           let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
@@ -449,133 +459,139 @@ fn main(
             valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
           }
           {
+            let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
+            valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 64u) % 8u];
+          }
+          {
             let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-            valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
+            valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
           }
           {
-            let place0 = min(firstKey + (thread + 256u) / 8u, lastKey);
-            valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 256u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 384u) / 8u, lastKey);
-            valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 384u) % 8u];
+            let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
+            valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 192u) % 8u];
           }
         }
         {
           let vector0 = ownLane + 0u;
-        var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
-        for (var i = 0u; i < 4u; i++) {
-          let place = firstKey + 4u * vector0 + i;
-          let key = place;
-          var score = score0[i];
-          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-          score0[i] = score;
-        }
-        let vector1 = ownLane + 8u;
-        var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
-        for (var i = 0u; i < 4u; i++) {
-          let place = firstKey + 4u * vector1 + i;
-          let key = place;
-          var score = score1[i];
-          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-          score1[i] = score;
-        }
+          var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
+          for (var i = 0u; i < 4u; i++) {
+            let place = firstKey + 4u * vector0 + i;
+            let key = place;
+            var score = score0[i];
+            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+            score0[i] = score;
+          }
+          let vector1 = ownLane + 4u;
+          var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
+          for (var i = 0u; i < 4u; i++) {
+            let place = firstKey + 4u * vector1 + i;
+            let key = place;
+            var score = score1[i];
+            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+            score1[i] = score;
+          }
           let bests = max(score0, score1);
           var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
           top = max(top, subgroupShuffleXor(top, 1u));
-        top = max(top, subgroupShuffleXor(top, 2u));
-        top = max(top, subgroupShuffleXor(top, 4u));
+          top = max(top, subgroupShuffleXor(top, 2u));
           let raised = top > reference + 8.0;
           let next = select(reference, top, raised);
           let decay = select(1.0, exp(reference - next), raised);
           rowSum *= decay;
           var weight0 = pairWeights(score0, vec4<f32>(next));
-        rowSum += dot(weight0, vec4<f32>(1.0));
-        var weight1 = pairWeights(score1, vec4<f32>(next));
-        rowSum += dot(weight1, vec4<f32>(1.0));
+          rowSum += dot(weight0, vec4<f32>(1.0));
+          var weight1 = pairWeights(score1, vec4<f32>(next));
+          rowSum += dot(weight1, vec4<f32>(1.0));
           if (ownSlot < rows) {
-            halves[ownTile * 18u + vector0] = vec4<f16>(weight0);
-        halves[ownTile * 18u + vector1] = vec4<f16>(weight1);
+            halves[ownTile * 10u + vector0] = vec4<f16>(weight0);
+            halves[ownTile * 10u + vector1] = vec4<f16>(weight1);
             if (ownLane == 0u) { rowNumbers[ownTile] = decay; }
             if (raised && chunk > firstChunk) { found.x = 1u; }
           }
           reference = next;
         }
         if (workgroupUniformLoad(&found).x != 0u) {
-          subgroupMatrixStore<col_major>(&sums[subgroup], 0u, output0_0, 16u);
-          subgroupMatrixStore<col_major>(&sums[subgroup], 128u, output1_0, 16u);
+          subgroupMatrixStore<row_major>(&sums[subgroup], 0u, output0_0, 32u);
+          subgroupMatrixStore<row_major>(&sums[subgroup], 8u, output0_1, 32u);
+          subgroupMatrixStore<row_major>(&sums[subgroup], 16u, output0_2, 32u);
+          subgroupMatrixStore<row_major>(&sums[subgroup], 24u, output0_3, 32u);
           workgroupBarrier();
-          for (var unit = lane; unit < 256u; unit += 32u) {
-            sums[subgroup][unit] *= rowNumbers[unit / 16u];
+          for (var unit = lane; unit < 512u; unit += 32u) {
+            sums[subgroup][unit] *= rowNumbers[unit / 32u];
           }
           workgroupBarrier();
-          output0_0 = subgroupMatrixLoad<Result, col_major>(&sums[subgroup], 0u, 16u);
-          output1_0 = subgroupMatrixLoad<Result, col_major>(&sums[subgroup], 128u, 16u);
+          output0_0 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 0u, 32u);
+          output0_1 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 8u, 32u);
+          output0_2 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 16u, 32u);
+          output0_3 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 24u, 32u);
           if (thread == 0u) { found = vec4<u32>(0u); }
         }
         {
-          let weights0 = subgroupMatrixLoad<Right, col_major>(&halves, 0u, 18u);
-          let weights1 = subgroupMatrixLoad<Right, col_major>(&halves, 144u, 18u);
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&halves, 0u, 10u);
           {
-            let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 6u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
-            output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 0u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 2u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 4u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_2);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 6u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_3);
           }
         }
         {
-          let weights0 = subgroupMatrixLoad<Right, col_major>(&halves, 4u, 18u);
-          let weights1 = subgroupMatrixLoad<Right, col_major>(&halves, 148u, 18u);
+          let weights0 = subgroupMatrixLoad<Left, row_major>(&halves, 4u, 10u);
           {
-            let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 96u, 6u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
-            output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 160u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_0);
           }
-        }
-        {
-          let weights0 = subgroupMatrixLoad<Right, col_major>(&halves, 8u, 18u);
-          let weights1 = subgroupMatrixLoad<Right, col_major>(&halves, 152u, 18u);
           {
-            let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 192u, 6u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
-            output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 162u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_1);
           }
-        }
-        {
-          let weights0 = subgroupMatrixLoad<Right, col_major>(&halves, 12u, 18u);
-          let weights1 = subgroupMatrixLoad<Right, col_major>(&halves, 156u, 18u);
           {
-            let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 288u, 6u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
-            output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 164u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_2);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 166u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_3);
           }
         }
         workgroupBarrier();
       }
-      subgroupMatrixStore<col_major>(&sums[subgroup], 0u, output0_0, 16u);
-      subgroupMatrixStore<col_major>(&sums[subgroup], 128u, output1_0, 16u);
+      subgroupMatrixStore<row_major>(&sums[subgroup], 0u, output0_0, 32u);
+      subgroupMatrixStore<row_major>(&sums[subgroup], 8u, output0_1, 32u);
+      subgroupMatrixStore<row_major>(&sums[subgroup], 16u, output0_2, 32u);
+      subgroupMatrixStore<row_major>(&sums[subgroup], 24u, output0_3, 32u);
     }
     rowSum += subgroupShuffleXor(rowSum, 1u);
     rowSum += subgroupShuffleXor(rowSum, 2u);
-    rowSum += subgroupShuffleXor(rowSum, 4u);
     if (ownLane == 0u && ownSlot < rows) {
       rowNumbers[rows + ownTile] = reference;
       rowNumbers[2u * rows + ownTile] = rowSum;
     }
     workgroupBarrier();
     if (!careful) {
-      for (var unit = thread; unit < rows * valueVectors; unit += 128u) {
+      for (var unit = thread; unit < rows * valueVectors; unit += 64u) {
         let tileRow = unit / valueVectors;
         let vector = unit % valueVectors;
-        let sum = vec4<f32>(sums[(4u * vector + 0u) / 16u][tileRow * 16u + (4u * vector + 0u) % 16u], sums[(4u * vector + 1u) / 16u][tileRow * 16u + (4u * vector + 1u) % 16u], sums[(4u * vector + 2u) / 16u][tileRow * 16u + (4u * vector + 2u) % 16u], sums[(4u * vector + 3u) / 16u][tileRow * 16u + (4u * vector + 3u) % 16u]);
+        let sum = vec4<f32>(sums[(4u * vector + 0u) / 32u][tileRow * 32u + (4u * vector + 0u) % 32u], sums[(4u * vector + 1u) / 32u][tileRow * 32u + (4u * vector + 1u) % 32u], sums[(4u * vector + 2u) / 32u][tileRow * 32u + (4u * vector + 2u) % 32u], sums[(4u * vector + 3u) / 32u][tileRow * 32u + (4u * vector + 3u) % 32u]);
         if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
       }
       careful = workgroupUniformLoad(&found).y != 0u;
       if (careful) { continue; }
     }
-    for (var unit = thread; unit < rows * valueVectors; unit += 128u) {
+    for (var unit = thread; unit < rows * valueVectors; unit += 64u) {
       let tileRow = unit / valueVectors;
       let vector = unit % valueVectors;
-      let sum = vec4<f32>(sums[(4u * vector + 0u) / 16u][tileRow * 16u + (4u * vector + 0u) % 16u], sums[(4u * vector + 1u) / 16u][tileRow * 16u + (4u * vector + 1u) % 16u], sums[(4u * vector + 2u) / 16u][tileRow * 16u + (4u * vector + 2u) % 16u], sums[(4u * vector + 3u) / 16u][tileRow * 16u + (4u * vector + 3u) % 16u]);
+      let sum = vec4<f32>(sums[(4u * vector + 0u) / 32u][tileRow * 32u + (4u * vector + 0u) % 32u], sums[(4u * vector + 1u) / 32u][tileRow * 32u + (4u * vector + 1u) % 32u], sums[(4u * vector + 2u) / 32u][tileRow * 32u + (4u * vector + 2u) % 32u], sums[(4u * vector + 3u) / 32u][tileRow * 32u + (4u * vector + 3u) % 32u]);
       let row = firstRow + tileRow;
       if (row < groupRows) {
         let head = keyHead * params.headsPerKeyHead + row / params.queryLength;

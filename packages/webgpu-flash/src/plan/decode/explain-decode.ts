@@ -69,7 +69,7 @@ export function explainDecode(
       valueChunk: keys,
     },
     workgroupMemoryBytes: matrix
-      ? decodeMatrixMemory(matrix.tile, headDim, valueDim, {}).bytes
+      ? decodeMatrixMemory(matrix.tile, headDim, valueDim).bytes
       : decode.memory.bytes,
     blocks: { total, visited, full: visited - partial, partial, skipped: total - visited },
     longRows: { rows: 0, parts: 0 },

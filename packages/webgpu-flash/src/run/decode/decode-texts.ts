@@ -11,7 +11,6 @@ import type { DecodeMergeConfig } from '../../kernels/decode/decode-merge.wgsl.t
 import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
 import type { DecodeMatrixConfig } from '../../kernels/decode/matrix/config.ts'
 import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wgsl.ts'
-import { wordsAtOnce } from '../../kernels/decode/matrix/staged-rows.ts'
 import { forwardFields, withOptionalFields } from '../../kernels/parameters.ts'
 import type { DecodingPlan } from '../../plan/decode/decode-dispatches.ts'
 import { decodeMatrixMemory } from '../../plan/decode/decode-matrix-tile.ts'
@@ -118,18 +117,15 @@ function isOnMatrices(config: DecodeConfig | DecodeMatrixConfig): config is Deco
 function onMatrices(
   { decode, shape }: DecodingPlan,
   tensors: DecodeTensors,
-  { limits }: Capabilities,
 ): DecodeMatrixPlan | undefined {
   const { matrix } = decode
   if (!matrix) return undefined
-  const { headDim, valueDim } = shape
-  const { bytes } = decodeMatrixMemory(matrix.tile, headDim, valueDim, tensors.quantized ?? {})
-  if (bytes > limits.maxComputeWorkgroupStorageSize) return undefined
   const fits = (name: 'key' | 'value', dims: number): boolean => {
     const view = tensors[name]
     const quantized = tensors.quantized?.[name]
-    if (quantized && ![64, 128, 256].includes(dims)) return false
-    const unit = quantized ? 2 * wordsAtOnce(matrix, dims) : 8
+    // Of blocks two at a time are read, in whole words.
+    if (quantized && dims % 64 !== 0) return false
+    const unit = quantized ? 2 : 8
     const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
     return view.strides[3] === 1 && [view.offset, ...outer].every((at) => at % unit === 0)
   }
@@ -145,22 +141,20 @@ function matrixConfigs(
 ): DecodeConfigs {
   const { shape, decode } = plan
   const { headDim, valueDim } = shape
-  const staged = (name: 'key' | 'value', dims: number): DecodeAccess => {
+  const staged = (name: 'key' | 'value'): DecodeAccess => {
     const quantized = tensors.quantized?.[name]
     const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
-    return quantized
-      ? { ...access, wide: false, quantized, atOnce: 2 * wordsAtOnce({ tile }, dims) }
-      : { ...access, wide: true }
+    return quantized ? { ...access, wide: false, quantized, atOnce: 2 } : { ...access, wide: true }
   }
   const { kernel, merge } = decodeConfigs(plan, tensors, true, whole)
   return {
     kernel: {
       ...kernel,
       tile,
-      memory: decodeMatrixMemory(tile, headDim, valueDim, tensors.quantized ?? {}),
+      memory: decodeMatrixMemory(tile, headDim, valueDim),
       rules: decode.rules,
-      key: staged('key', headDim),
-      value: staged('value', valueDim),
+      key: staged('key'),
+      value: staged('value'),
     },
     merge: { ...merge, slots: 1 },
   }
@@ -179,7 +173,7 @@ export function decodeVariant(
   tensors: DecodeTensors,
   capabilities: Capabilities,
 ): DecodeVariant {
-  const matrix = onMatrices(plan, tensors, capabilities)
+  const matrix = onMatrices(plan, tensors)
   if (matrix) {
     return {
       spread: matrix,

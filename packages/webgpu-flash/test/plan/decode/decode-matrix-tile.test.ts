@@ -7,7 +7,6 @@ import {
   chooseDecodeMatrixTile,
   decodeMatrixMemory,
   fitsMatrices,
-  matrixSizes,
 } from '../../../src/plan/decode/decode-matrix-tile.ts'
 
 const shapes = [
@@ -50,21 +49,21 @@ it('fits the device, in whole matrices', () => {
       const tile = chooseDecodeMatrixTile(size, device)
       if (!tile) return
       found++
-      const { queries, keys, depth } = matrixSizes(tile)
+      const { rows, columns, depth } = tile.matrix
       const { headDim, valueDim } = size
-      const { bytes, ownDims } = decodeMatrixMemory(tile, headDim, valueDim, {})
+      const { bytes, ownDims } = decodeMatrixMemory(tile, headDim, valueDim)
       expect(fitsMatrices(tile, size)).toBe(true)
       expect(bytes).toBeLessThanOrEqual(device.limits.maxComputeWorkgroupStorageSize)
       expect([
-        tile.rows % queries,
-        (tile.keys / tile.subgroups) % keys,
+        tile.rows % rows,
+        (tile.keys / tile.subgroups) % columns,
         tile.keys % depth,
         headDim % depth,
-        ownDims % keys,
+        ownDims % columns,
       ]).toEqual([0, 0, 0, 0, 0])
       // Rows have lanes, and no matrix of rows is left over.
       expect(tile.rows).toBeLessThanOrEqual(tile.subgroups * tile.subgroupSize)
-      expect(tile.rows - queries).toBeLessThan(size.rows)
+      expect(tile.rows - rows).toBeLessThan(size.rows)
     }),
   )
   expect(found).toBeGreaterThan(20)

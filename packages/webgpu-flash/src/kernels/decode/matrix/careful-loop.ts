@@ -8,13 +8,13 @@ import { chunkNumber } from './staged-rows.ts'
 
 /** The loop. */
 export function carefulLoop(config: DecodeMatrixConfig): string {
-  const { tile, memory, headDim, valueDim, key, value } = config
+  const { tile, memory, headDim, valueDim } = config
   const threads = tile.subgroups * tile.subgroupSize
   const placed = placeText(config.places, tile.keys)
   const place = placed.rows(1, 'let ', () => 'min(firstKey + key, lastKey)')
   const ownKeys = tile.keys / tile.subgroups
-  const row = (access: { readonly quantized?: unknown }, text: string): string =>
-    access.quantized ? text : `2u * (${text})`
+  // In halves of words, or in vectors of four of eight.
+  const row = (text: string): string => `2u * (${text})`
   const sum = sumPlace(config, 'tileRow', 'dim')
   return `for (var unit = thread; unit < ${tile.rows * valueDim}u; unit += ${threads}u) {
   let tileRow = unit / ${valueDim}u;
@@ -30,7 +30,7 @@ ${indent(place, 4)}
     let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
     var total = 0.0;
     for (var d = 0u; d < ${headDim / 4}u; d++) {
-      total += dot(loadQuery(queryBase, d), loadKey(${row(key, 'keyBase + place0 * params.keyRow')}, d));
+      total += dot(loadQuery(queryBase, d), loadKey(${row('keyBase + place0 * params.keyRow')}, d));
     }
     scores[key / ${ownKeys}u][unit / chunkKeys * ${memory.scoreStride}u + key % ${ownKeys}u / 4u][key % 4u] = total;
   }
@@ -44,7 +44,7 @@ ${indent(chunkSoftmax(config, true), 2)}
     for (var key = 0u; key < chunkKeys; key++) {
 ${indent(place, 6)}
       let weight = scores[key / ${ownKeys}u][tileRow * ${memory.scoreStride}u + key % ${ownKeys}u / 4u][key % 4u];
-      let element = loadValue(${row(value, 'valueBase + place0 * params.valueRow')}, dim / 4u)[dim % 4u];
+      let element = loadValue(${row('valueBase + place0 * params.valueRow')}, dim / 4u)[dim % 4u];
       sum = addVisible(vec4<f32>(sum), weight, vec4<f32>(element)).x;
     }
     ${sum} = sum;

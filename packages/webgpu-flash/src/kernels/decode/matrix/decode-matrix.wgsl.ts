@@ -36,37 +36,25 @@ import {
   scoreProducts,
   storeOutput,
 } from './products.ts'
-import { quantizedElements } from './quantized-elements.ts'
+import { quantizedElements } from '../../quantized-elements.ts'
 import { orderFunction } from './quantized-order.ts'
 import { chunkSoftmax, startChunkSoftmax } from './softmax.ts'
-import {
-  chunkFunction,
-  chunkNumber,
-  expansionFunctions,
-  stagedRows,
-  wordsAtOnce,
-  wordsType,
-} from './staged-rows.ts'
+import { chunkFunction, chunkNumber, expansionFunctions, stagedRows } from './staged-rows.ts'
 
 /** The WGSL of the decode kernel on subgroup matrices. Entry point: `main`. */
 export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
   const { tile, memory, query, key, value, output, whole, headDim, valueDim } = config
-  const stored = (access: DecodeAccess, dims: number): string =>
-    access.quantized ? wordsType(wordsAtOnce(config, dims)) : 'vec4<u32>'
+  const stored = (access: DecodeAccess): string => (access.quantized ? 'u32' : 'vec4<u32>')
   const loaded = (name: 'key' | 'value', access: DecodeAccess, dims: number): string =>
-    access.quantized
-      ? quantizedElements(name, access.quantized, wordsAtOnce(config, dims))
-      : loadFunction(name, access, dims)
+    access.quantized ? quantizedElements(name, access.quantized) : loadFunction(name, access, dims)
   const { subgroups, rows } = tile
-  const keys = stagedRows(config, 'key')
-  const values = stagedRows(config, 'value')
   const sections = [
     enableMatrices(tile),
     parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
     /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${stored(key, headDim)}>;
-@group(0) @binding(3) var<storage, read> value: array<${stored(value, valueDim)}>;
+@group(0) @binding(2) var<storage, read> key: array<${stored(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${stored(value)}>;
 @group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
 // Of a part of the keys: maximum and sum of each row.
 @group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
@@ -76,7 +64,7 @@ export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
     constants(config),
     `// ${memory.bytes} bytes. Of each subgroup its keys, or its dims of all values.
 var<workgroup> tile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;
-${tile.apart ? `var<workgroup> valueTile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;\n` : ''}// The queries, then the weights.
+// The queries, then the weights.
 var<workgroup> halves: array<vec4<f16>, ${memory.halves}>;
 var<workgroup> scores: array<array<vec4<f32>, ${memory.scores}>, ${subgroups}>;
 // The output where it is scaled and in the end, of each subgroup its dims.
@@ -85,7 +73,7 @@ var<workgroup> sums: array<array<f32, ${rows * memory.ownDims}>, ${subgroups}>;
 var<workgroup> rowNumbers: array<f32, ${Math.ceil((3 * rows) / 4) * 4}>;
 // Whether rows are to be scaled; whether something is not finite.
 var<workgroup> found: vec4<u32>;
-${[keys.memory, values.memory].filter((text) => text !== '').join('\n')}`.trimEnd(),
+`.trimEnd(),
     unpackFunctions([query, output]),
     loadFunction('query', query, headDim),
     loaded('key', key, headDim),
@@ -168,16 +156,17 @@ ${expands(config) ? '    largestScale = vec2<f16>(0.0h);\n' : ''}${indent(join(k
     workgroupBarrier();
     for (var chunk = firstChunk; chunk < endChunk; chunk++) {
       let firstKey = ${chunkNumber('chunk')} * chunkKeys;
-${indent(join(keys.toTile, values.behind), 6)}
+${indent(keys.toTile, 6)}
       workgroupBarrier();
 ${indent(scoreProducts(config), 6)}
       workgroupBarrier();
-${indent(join(values.toTile, keys.behind, chunkSoftmax(config, false)), 6)}
+${indent(`${values.toTile}\n${chunkSoftmax(config, false)}`, 6)}
       if (workgroupUniformLoad(&found).x != 0u) {
 ${indent(rescaleOutput(config), 8)}
       }
 ${indent(outputProducts(config), 6)}
-${tile.apart ? '' : '      workgroupBarrier();\n'}    }
+      workgroupBarrier();
+    }
 ${indent(storeOutput(config), 4)}
   }
 ${indent(finishMatrixRows(config), 2)}

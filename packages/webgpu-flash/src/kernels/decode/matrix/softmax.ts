@@ -1,6 +1,6 @@
 // The online softmax of a chunk: scores in workgroup memory become weights there. Neighbouring lanes share a row;
 // each finishes vectors of four keys, applies what changes their scores, and keeps a part of the row's sum.
-import { unroll } from '../../../codegen/snippets.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
 import { placeText } from '../decode-places.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 
@@ -58,7 +58,6 @@ ${(rules.pairwise ?? []).map((name) => `  score = ${name}(score, i32(batch), i32
     (a, b) => `max(${a}, ${b})`,
   )
   const kept = (v: number): string => {
-    if (!dropout) return ''
     const keys = [0, 1, 2, 3].map((i) => {
       const place = `(firstKey + 4u * vector${v} + ${i}u)`
       return places?.kind === 'ring' ? placed.position(place) : place
@@ -69,30 +68,38 @@ ${(rules.pairwise ?? []).map((name) => `  score = ${name}(score, i32(batch), i32
     { length: Math.log2(lanes) },
     (_, i) => `top = max(top, subgroupShuffleXor(top, ${2 ** i}u));`,
   )
-  return `{
-  ${eachVector((v) => `let vector${v} = ownLane + ${v * lanes}u;\nvar score${v} = ${at(v)} * scale;\n${finish(v)}`)}
-  let bests = ${best};
-  var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
-  ${shuffles.join('\n')}
-  let raised = top > reference + ${slack}.0;
-  let next = select(reference, top, raised);
-  let decay = select(1.0, exp(reference - next), raised);
-  rowSum *= decay;
-  ${eachVector((v) => `var weight${v} = pairWeights(score${v}, vec4<f32>(next));\nrowSum += dot(weight${v}, vec4<f32>(1.0));${dropout ? `\n${kept(v)}` : ''}`)}
-  if (ownSlot < rows) {
-    ${
-      careful
-        ? eachVector((v) => `${at(v)} = weight${v};`)
-        : eachVector(
-            (v) =>
-              `halves[ownTile * ${memory.weightStride}u + vector${v}] = vec4<f16>(weight${v});`,
-          )
-    }
-    if (ownLane == 0u) { rowNumbers[ownTile] = decay; }
-    ${careful ? '' : 'if (raised && chunk > firstChunk) { found.x = 1u; }'}
+  const stored = eachVector((v) =>
+    careful
+      ? `${at(v)} = weight${v};`
+      : `halves[ownTile * ${memory.weightStride}u + vector${v}] = vec4<f16>(weight${v});`,
+  )
+  const statements = [
+    eachVector(
+      (v) => `let vector${v} = ownLane + ${v * lanes}u;
+var score${v} = ${at(v)} * scale;
+${finish(v)}`,
+    ),
+    `let bests = ${best};
+var top = max(max(bests.x, bests.y), max(bests.z, bests.w));`,
+    ...shuffles,
+    `let raised = top > reference + ${slack}.0;
+let next = select(reference, top, raised);
+let decay = select(1.0, exp(reference - next), raised);
+rowSum *= decay;`,
+    eachVector(
+      (v) => `var weight${v} = pairWeights(score${v}, vec4<f32>(next));
+rowSum += dot(weight${v}, vec4<f32>(1.0));`,
+    ),
+    ...(dropout ? [eachVector(kept)] : []),
+    `if (ownSlot < rows) {
+${indent(stored, 2)}
+  if (ownLane == 0u) { rowNumbers[ownTile] = decay; }${
+    careful ? '' : '\n  if (raised && chunk > firstChunk) { found.x = 1u; }'
   }
-  reference = next;
-}`
+}
+reference = next;`,
+  ]
+  return `{\n${indent(statements.join('\n'), 2)}\n}`
 }
 
 /** Adds up the lanes' sums of a row. */

@@ -1,10 +1,8 @@
 // How keys and values reach the matrices: as rows of halves in workgroup memory. What is stored as halves is
-// moved, 16 bytes at a time; blocks are copied as they are first, since they lie across the steps in which memory
-// is best read, and are then expanded two at a time by one thread: a scale is found once for 32 elements.
+// moved, 16 bytes at a time; of blocks a thread loads two neighbours, which begin and end on whole words, and expands
+// them: a scale is found once for 32 elements. The next chunk's are on their way while this one is worked on.
 import type { QuantizedType } from '@attn/core'
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { pairWords } from '../../../plan/decode/decode-matrix-tile.ts'
-import type { DecodeMatrixTile } from '../../../plan/decode/decode-matrix-tile.ts'
 import { placeText } from '../decode-places.ts'
 import { eachUnit } from '../../tile/source.ts'
 import type { DecodeMatrixConfig } from './config.ts'
@@ -13,32 +11,24 @@ import type { BlockWord } from './quantized-order.ts'
 
 /** The texts that move rows of K or V. */
 export interface StagedRows {
-  /** Workgroup memory besides the tile. */
-  readonly memory: string
   /** Declares registers of what is on its way. */
   readonly registers: string
-  /** Before the loop. What follows needs a barrier. */
+  /** Before the loop: sends for the first rows. */
   readonly begin: string
-  /** Brings the rows of \`chunk\` to the tile. */
+  /** Brings the rows of `chunk` to the tile, and sends for the next. */
   readonly toTile: string
-  /** Done in another phase than that, a barrier apart. */
-  readonly behind: string
 }
 
 type Name = 'key' | 'value'
 
-const dimsOf = (config: DecodeMatrixConfig, name: Name): number =>
-  name === 'key' ? config.headDim : config.valueDim
-
-/** The place of a row's vector of four halves in the tile, \`row\` and \`vector\` being variables. */
+/** The place of a row's vector of four halves in the tile, `row` and `vector` being variables. */
 function tilePlace({ tile, memory }: DecodeMatrixConfig, name: Name): string {
-  const array = tile.apart && name === 'value' ? 'valueTile' : 'tile'
   if (name === 'key') {
     const own = tile.keys / tile.subgroups
-    return `${array}[row / ${own}u][row % ${own}u * ${memory.keyStride}u + vector]`
+    return `tile[row / ${own}u][row % ${own}u * ${memory.keyStride}u + vector]`
   }
   const own = memory.ownDims / 4
-  return `${array}[vector / ${own}u][row * ${memory.valueStride}u + vector % ${own}u]`
+  return `tile[vector / ${own}u][row * ${memory.valueStride}u + vector % ${own}u]`
 }
 
 /** The chunk with this number among those that a sequence's rows see. */
@@ -53,77 +43,55 @@ export const chunkFunction: string = /* wgsl */ `fn chunkOf(start: u32, list: u3
 /** The rows of one tensor. */
 export function stagedRows(config: DecodeMatrixConfig, name: Name): StagedRows {
   const type = config[name].quantized
-  return type ? quantizedRows(config, name, type) : plainRows(config, name)
-}
-
-/** Rows that go from registers to the tile: those of the next chunk set off at once, or none before they are due. */
-function aheadOrNot(
-  { tile }: DecodeMatrixConfig,
-  registers: string,
-  fetch: (chunk: string) => string,
-  store: string,
-): StagedRows {
-  if (!tile.ahead) {
-    const toTile = `{\n${indent(`${registers}\n${fetch('chunk')}\n${store}`, 2)}\n}`
-    return { memory: '', registers: '', begin: '', toTile, behind: '' }
-  }
-  return {
-    memory: '',
-    registers,
-    begin: fetch('firstChunk'),
-    toTile: `${store}\n${fetch('(chunk + 1u)')}`,
-    behind: '',
-  }
-}
-
-/** Statements that load all units of a chunk's rows into registers. */
-function fetchRows(
-  config: DecodeMatrixConfig,
-  name: Name,
-  inRow: number,
-): (chunk: string) => string {
-  const { tile } = config
-  const threads = tile.subgroups * tile.subgroupSize
-  const placed = placeText(config.places, tile.keys)
-  return (chunk) => `if (${chunk} < endChunk) {
+  const moves = type ? quantizedRows(config, name, type) : plainRows(config, name)
+  const placed = placeText(config.places, config.tile.keys)
+  const fetch = (chunk: string): string => `if (${chunk} < endChunk) {
   let firstKey = ${chunkNumber(chunk)} * chunkKeys;
 ${indent(
-  eachUnit(
-    tile.keys * inRow,
-    threads,
-    (slot, unit) => `{
-${indent(
-  placed.rows(1, 'let ', () => `min(firstKey + ${unit} / ${inRow}u, lastKey)`),
-  2,
-)}
-  ${name}Next${slot} = ${name}[${name}Base + place0 * params.${name}Row + ${unit} % ${inRow}u];
-}`,
-  ),
+  moves.load((row) => placed.rows(1, 'let ', () => `min(firstKey + ${row}, lastKey)`)),
   2,
 )}
 }`
+  return {
+    registers: moves.registers,
+    begin: fetch('firstChunk'),
+    toTile: `${moves.store}\n${fetch('(chunk + 1u)')}`,
+  }
 }
 
-const registersOf = (
-  { tile }: DecodeMatrixConfig,
-  name: Name,
-  inRow: number,
-  type: string,
-): string =>
-  Array.from(
-    { length: Math.ceil((tile.keys * inRow) / (tile.subgroups * tile.subgroupSize)) },
-    (_, slot) => `var ${name}Next${slot} = ${type}();`,
-  ).join('\n')
+/** Rows on their way through registers. */
+interface Moves {
+  readonly registers: string
+  /** Loads them; `place` gives statements that declare `place0`, where a row of the chunk lies. */
+  load(place: (row: string) => string): string
+  /** Brings them to the tile. */
+  readonly store: string
+}
 
-function plainRows(config: DecodeMatrixConfig, name: Name): StagedRows {
-  const { tile } = config
-  const inRow = dimsOf(config, name) / 8
-  const fetch = fetchRows(config, name, inRow)
+function plainRows(config: DecodeMatrixConfig, name: Name): Moves {
+  const { tile, headDim, valueDim } = config
+  const inRow = (name === 'key' ? headDim : valueDim) / 8
+  const units = tile.keys * inRow
+  const threads = tile.subgroups * tile.subgroupSize
   const place = tilePlace(config, name)
-  const store = eachUnit(
-    tile.keys * inRow,
-    tile.subgroups * tile.subgroupSize,
-    (slot, unit) => `{
+  return {
+    registers: unroll(
+      Math.ceil(units / threads),
+      (slot) => `var ${name}Next${slot} = vec4<u32>();`,
+    ),
+    load: (placed) =>
+      eachUnit(
+        units,
+        threads,
+        (slot, unit) => `{
+${indent(placed(`${unit} / ${inRow}u`), 2)}
+  ${name}Next${slot} = ${name}[${name}Base + place0 * params.${name}Row + ${unit} % ${inRow}u];
+}`,
+      ),
+    store: eachUnit(
+      units,
+      threads,
+      (slot, unit) => `{
   let row = ${unit} / ${inRow}u;
   let pair = ${unit} % ${inRow}u * 2u;
   var vector = pair + swap;
@@ -131,33 +99,24 @@ function plainRows(config: DecodeMatrixConfig, name: Name): StagedRows {
   vector = pair + 1u - swap;
   ${place} = bitcast<vec4<f16>>(select(${name}Next${slot}.zw, ${name}Next${slot}.xy, swap == 1u));
 }`,
-  )
-  return aheadOrNot(config, registersOf(config, name, inRow, 'vec4<u32>'), fetch, store)
+    ),
+  }
 }
 
-/** Words that are loaded as one: as many as there are pairs of blocks in a row. */
-export function wordsAtOnce(
-  { tile }: { readonly tile: Pick<DecodeMatrixTile, 'direct'> },
-  dims: number,
-): 1 | 2 | 4 {
-  return tile.direct ? 1 : ((dims / 64) as 1 | 2 | 4)
-}
+/** Words of two neighbouring blocks. */
+const pairWords = { q8_0: 17, q4_0: 9 } as const
 
-/** The type of such words. */
-export const wordsType = (words: 1 | 2 | 4): string => (words === 1 ? 'u32' : `vec${words}<u32>`)
-
-function quantizedRows(config: DecodeMatrixConfig, name: Name, type: QuantizedType): StagedRows {
-  const { tile } = config
+function quantizedRows(config: DecodeMatrixConfig, name: Name, type: QuantizedType): Moves {
+  const { tile, headDim, valueDim } = config
   const threads = tile.subgroups * tile.subgroupSize
-  const pairs = dimsOf(config, name) / 64
-  const words = wordsAtOnce(config, dimsOf(config, name))
-  const inRow = pairWords[type]
-  const raw = `${name}Words`
-  const keys = name === 'key'
+  const pairs = (name === 'key' ? headDim : valueDim) / 64
+  const units = tile.keys * pairs
+  const words = pairWords[type]
+  const register = (slot: number, n: number): string => `${name}Next${slot}_${n}`
   // Eight neighbouring threads have the same place in eight rows, which lie in different banks.
   const eachPair = (text: (slot: number) => string): string =>
     eachUnit(
-      tile.keys * pairs,
+      units,
       threads,
       (slot, unit) => `{
   let unit = ${unit};
@@ -166,56 +125,24 @@ function quantizedRows(config: DecodeMatrixConfig, name: Name, type: QuantizedTy
 ${indent(text(slot), 2)}
 }`,
     )
-  if (tile.direct) {
-    const register = (slot: number, n: number): string => `${name}Next${slot}_${n}`
-    const slots = Math.ceil((tile.keys * pairs) / threads)
-    const placed = placeText(config.places, tile.keys)
-    const fetch = (chunk: string): string => `if (${chunk} < endChunk) {
-  let firstKey = ${chunkNumber(chunk)} * chunkKeys;
-${indent(
-  eachPair(
-    (slot) => `${placed.rows(1, 'let ', () => 'min(firstKey + row, lastKey)')}
-let firstWord = ${name}Base + place0 * params.${name}Row + pair * ${inRow}u;
-${unroll(inRow, (n) => `${register(slot, n)} = ${name}[firstWord + ${n}u];`)}`,
-  ),
-  2,
-)}
-}`
-    return aheadOrNot(
-      config,
-      unroll(slots, (slot) => unroll(inRow, (n) => `var ${register(slot, n)} = 0u;`)),
-      fetch,
-      eachPair((slot) => expanded(config, name, type, (n) => register(slot, n))),
-    )
-  }
-  const fetch = fetchRows(config, name, inRow)
-  const store = eachUnit(
-    tile.keys * inRow,
-    threads,
-    (slot, unit) => `${raw}[${unit}] = ${name}Next${slot};`,
-  )
-  const word = (n: number): string =>
-    words === 1
-      ? `${raw}[firstWord + ${n}u]`
-      : `${raw}[(firstWord + ${n}u) / ${words}u][(firstWord + ${n}u) % ${words}u]`
   return {
-    memory: `var<workgroup> ${raw}: array<${wordsType(words)}, ${tile.keys * inRow}>;`,
-    registers: registersOf(config, name, inRow, wordsType(words)),
-    begin: keys
-      ? `${fetch('firstChunk')}\n${store}\n${fetch('(firstChunk + 1u)')}`
-      : fetch('firstChunk'),
-    toTile: eachPair(
-      () => `let firstWord = (row * ${words}u + pair) * ${inRow}u;
-${expanded(config, name, type, word)}`,
+    registers: unroll(Math.ceil(units / threads), (slot) =>
+      unroll(words, (n) => `var ${register(slot, n)} = 0u;`),
     ),
-    behind: `${store}\n${fetch(keys ? '(chunk + 2u)' : '(chunk + 1u)')}`,
+    load: (placed) =>
+      eachPair(
+        (slot) => `${placed('row')}
+let firstWord = ${name}Base + place0 * params.${name}Row + pair * ${words}u;
+${unroll(words, (n) => `${register(slot, n)} = ${name}[firstWord + ${n}u];`)}`,
+      ),
+    store: eachPair((slot) => expanded(config, name, type, (n) => register(slot, n))),
   }
 }
 
 /** The largest whole number of each type: times that, a scale has to be a half still. */
 const mostMultiples = { q8_0: 128, q4_0: 8 } as const
 
-/** Statements that expand the pair \`pair\` of \`row\`, of which \`word\` is the text of each word. */
+/** Statements that expand the pair `pair` of `row`, of which `word` is the text of each word. */
 function expanded(
   config: DecodeMatrixConfig,
   name: Name,
