@@ -19,7 +19,7 @@ export interface GradientMatrixTile extends LaneRows, MatrixSubgroups {
   readonly rows: number
   /** Tokens visited at a time. */
   readonly columns: number
-  /** Whether the loop over tiles is written out for both places of visited rows. */
+  /** Whether the loop over tiles is written out for both places of visited rows; sums leave in a loop then. */
   readonly unrolled: boolean
   /** Vectors that separate rows of scores in workgroup memory, against bank conflicts. */
   readonly scorePadding: 1 | 2

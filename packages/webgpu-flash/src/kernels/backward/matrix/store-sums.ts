@@ -20,7 +20,7 @@ export function storeSums(config: GradientMatrixConfig, first: string, last: str
 
 /**
  * Of more columns the steps are a loop whose end no compiler knows: it runs once, and unrolled it would be a
- * quarter of the program to compile (on an NVIDIA H200; fewer steps compile as soon unrolled).
+ * quarter of the program to compile (on an NVIDIA H200; fewer steps compile as soon unrolled, unless the loop over tiles is long already).
  */
 const mostUnrolled = 4
 
@@ -69,7 +69,7 @@ function storeSum(
     )
   const step = (stores: string, firstVector: string): string =>
     `workgroupBarrier();\n${stores}\nworkgroupBarrier();\n${lines(firstVector)}`
-  if (passes <= mostUnrolled) {
+  if (passes <= mostUnrolled && !tile.unrolled) {
     return unroll(passes, (pass) => step(matrices(pass), `${(pass * tile.columns) / 4}u`))
   }
   const cases = unroll(passes, (pass) => {
