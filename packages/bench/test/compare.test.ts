@@ -205,7 +205,8 @@ describe('parseComparable', () => {
   })
 
   // Records of conformance hold no times, and those of other commands none to compare.
-  const others = /cache|^(conformance-|lecture\.json|h200-device\.json|h200-partition\.json)/
+  const others =
+    /cache|^(conformance-|lecture\.json|kernels\.json|h200-device\.json|h200-partition\.json)/
   const timed = readdirSync(results).filter((name) => name.endsWith('.json') && !others.test(name))
   test.each(timed)('reads %s of the documentation', (name) => {
     const { rows } = parseComparable(readFileSync(join(results, name), 'utf8'), name)
