@@ -12,9 +12,30 @@ console.error = (...words: unknown[]) => {
   error(...words)
 }
 
+/** What moved without the visitor having done anything, as browsers score it: 0 where nothing did. */
+let shifted = 0
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries() as LayoutShift[]) {
+    if (!entry.hadRecentInput) shifted += entry.value
+  }
+}).observe({ type: 'layout-shift', buffered: true })
+
+interface LayoutShift extends PerformanceEntry {
+  readonly value: number
+  readonly hadRecentInput: boolean
+}
+
+/** The score since the page was opened. A tenth is what counts as good. */
+export async function layoutShift(): Promise<number> {
+  // Entries come after the frame that they are of.
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100)))
+  return shifted
+}
+
 /** Shows a room as the address has it: `#/mask?mask=causal&L=64`. */
 export function openPage(hash = '#/mask'): void {
   complaints.length = 0
+  shifted = 0
   history.replaceState(null, '', location.pathname + location.search + hash)
   const host = document.createElement('div')
   document.body.append(host)

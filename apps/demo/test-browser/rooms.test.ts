@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { rooms } from '../src/rooms.ts'
-import { closePage, expectClean, expectNoOverflow, openPage } from './open-page.ts'
+import { closePage, expectClean, expectNoOverflow, layoutShift, openPage } from './open-page.ts'
 
 afterEach(closePage)
 
@@ -11,6 +11,15 @@ const screens = [
   { width: 1440, height: 900 },
   { width: 390, height: 844 },
 ] as const
+
+/** Cards of a room before anything is done in it. */
+const cards: Readonly<Record<string, number>> = {
+  mask: 3,
+  stepper: 1,
+  position: 5,
+  cache: 3,
+  device: 3,
+}
 
 describe.each(rooms)('$title', ({ id, title, lesson }) => {
   test.each(screens)('at $width pixels, light and dark', async ({ width, height }) => {
@@ -23,6 +32,12 @@ describe.each(rooms)('$title', ({ id, title, lesson }) => {
     await expect
       .element(page.getByText(/^GPU: |gives the page no GPU/), { timeout: 60_000 })
       .toBeVisible()
+    // The cards that come after the room are there as well.
+    await expect
+      .poll(() => document.querySelectorAll('.card').length, { timeout: 60_000 })
+      .toBeGreaterThanOrEqual(cards[id]!)
+    const shift = await layoutShift()
+    expect(shift).toBeLessThan(0.1)
     for (const theme of ['light', 'dark']) {
       if (document.documentElement.dataset['theme'] !== theme) {
         await userEvent.click(page.getByRole('button', { name: `Switch to ${theme}` }))

@@ -75,8 +75,9 @@ function speedSentence(reports: TakenReports): string[] {
       const rate = rateOf(reports, dtype, headDim, flags)
       return rate === undefined ? [] : [threeDigits(rate)]
     })
-  const [half, stable, single] = [
+  const [half, thirds, stable, single] = [
     rates('float16', 'browser-equivalent').join(' and '),
+    rates('float32', 'browser-equivalent').join(' and '),
     rates('float16', 'stable-browser').join(' and '),
     rates('float32', 'stable-browser').join(' and ') ||
       rates('float32', 'browser-equivalent').join(' and '),
@@ -85,7 +86,10 @@ function speedSentence(reports: TakenReports): string[] {
   return [
     `In a page of a browser that nobody has set up, attention runs at ${single} TFLOP/s in float32 ` +
       `(heads of 64 and 128)${stable ? ` and at ${stable} in float16` : ''}. With subgroup matrices, ` +
-      `which browsers keep behind a flag today, float16 runs at ${half}.`,
+      `which browsers keep behind a flag today, float16 runs at ${half}` +
+      (thirds && thirds !== single
+        ? `, and float32, each product as three of float16 halves, at ${thirds}.`
+        : '.'),
   ]
 }
 
