@@ -64,7 +64,7 @@ describe.skipIf(!gpu)('gradients in orders of their own', { timeout: 180_000 }, 
   })
   afterAll(() => flash.destroy())
 
-  test.each(onlyCore() ? cases.slice(0, 2) : cases)('%s', async (_, { problem, inParts }) => {
+  test.each(onlyCore() ? cases.slice(0, 1) : cases)('%s', async (_, { problem, inParts }) => {
     const plan = flash.plan({ ...problem, training: true })
     const { query, key } = plan.explain().backward!
     plan.destroy()
@@ -79,9 +79,9 @@ describe.skipIf(!gpu)('gradients in orders of their own', { timeout: 180_000 }, 
     expect(await runBackward(flash, problem)).toEqual(gradients)
   })
 
-  test.each(matrixKinds)('on matrices, $name', async (kind) => {
-    const tile = kind.smallTile(flash.capabilities)
-    if (!tile) return
+  test.for(matrixKinds)('on matrices, $name', async (kind, context) => {
+    const tile =
+      kind.smallTile(flash.capabilities) ?? context.skip('no subgroup matrices of float16')
     const headDim = headDimOf(kind, tile)
     const attend = gradientsWith(flash, { query: tile, key: tile })
     // What differs between the two is the same in either kind.
