@@ -40,7 +40,8 @@ import { planSplitProducts } from './forward/split-products.ts'
 import type { SplitProducts } from './forward/split-products.ts'
 import { tileMemory } from './forward/tiles.ts'
 import type { ForwardTile, TileMemory } from './forward/tiles.ts'
-import { blockSizes, choosePasses, withPasses } from './forward/passes.ts'
+import { arrangeTiles } from './forward/masked-tile.ts'
+import { withPasses } from './forward/passes.ts'
 import type { PassChoice } from './forward/passes.ts'
 import type { SplitRows } from './forward/split-rows.ts'
 import { packBlockMap } from './pack-block-map.ts'
@@ -132,13 +133,14 @@ export function planForward(
   checkOperations('flash.plan', [mask, ...attention.scoreModifiers])
   const call = { dtype, headDim, valueDim, queryLength, masked: mask !== undefined }
   const answer = lengthsPerCall ? undefined : tuning?.find(call)
-  const { tile, matrix, decodes, origin, tuned } = chooseForwardTile(
+  const chosen = chooseForwardTile(
     shape,
     dtype,
     capabilities,
     options.tile,
     answer,
   )
+  const { decodes, origin, tuned } = chosen
   const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,
     expression: floatExpression(composeLookups(modifier.expression.node, heads)),
@@ -153,11 +155,11 @@ export function planForward(
     : {}
   const { decode } = decision
   // Halves of float32 are taken in natural order.
-  const inHalves = options.tile === 'subgroup-matrix' && !matrix
-  const passChoice =
-    decode || inHalves ? undefined : choosePasses({ shape, dtype, attention, tile }, capabilities)
-  const known = passChoice?.sparsity.natural
-  const blockMap = known ?? (decode ? undefined : visibility.blockMap(blockSizes(tile)))
+  const ordered = options.tile !== 'subgroup-matrix' || chosen.matrix !== undefined
+  const undecoded = { shape, dtype, attention, visibility, ordered }
+  const { tile, matrix, blockMap, passChoice } = decode
+    ? { ...chosen, blockMap: undefined, passChoice: undefined }
+    : arrangeTiles(undecoded, chosen, capabilities)
   const plan: ForwardPlan = {
     shape,
     dtype,

@@ -142,6 +142,9 @@ const widestInSoftware = 32
 /** Wider outputs take more registers than a subgroup has. */
 const widest = 128
 
+/** With fewer, what a workgroup shares is shared by too few: measured on an NVIDIA H200. */
+const fewestSubgroups = 4
+
 /** Fewer queries leave most rows of the matrices empty. */
 const leastQueries = 16
 
@@ -164,16 +167,25 @@ const operandsOf = {
  * with a known subgroup size, dims that are multiples of the matrices.
  */
 export function chooseMatrixTile(
-  { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
+  call: MatrixCall,
   capabilities: Capabilities,
   numbers: MatrixNumbers = 'float16',
 ): MatrixTile | undefined {
+  return matrixTiles(call, capabilities, numbers)[0]
+}
+
+/** That tile, and then those of the same matrices and keys with fewer queries, which a mask may suit better. */
+export function matrixTiles(
+  { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
+  capabilities: Capabilities,
+  numbers: MatrixNumbers = 'float16',
+): readonly MatrixTile[] {
   const planes = batch * heads
-  if (queryLength < leastQueries) return undefined
+  if (queryLength < leastQueries) return []
   const { limits } = capabilities
   const width = Math.max(headDim, valueDim)
   const inSoftware = isSoftware(capabilities)
-  if (width > (inSoftware ? widestInSoftware : widest)) return undefined
+  if (width > (inSoftware ? widestInSoftware : widest)) return []
   const suitable = usableMatrices(capabilities).filter(
     ({ operands, sums, columns, depth }) =>
       operands === operandsOf[numbers] &&
@@ -188,8 +200,9 @@ export function chooseMatrixTile(
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
   const tiles = suitable
     .toSorted((a, b) => b.sums.localeCompare(a.sums) || size(b) - size(a))
-    .flatMap(({ operands, sums, rows, columns, depth, subgroupSize, statesSize }) =>
-      candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
+    .flatMap(({ operands, sums, rows, columns, depth, subgroupSize, statesSize }) => {
+      const matrix = { rows, columns, depth }
+      return candidates.flatMap(({ subgroups, ownRows, keys }): MatrixTile[] => {
         if (ownRows < rows && !inSoftware) return []
         const rowBlocks = Math.max(1, ownRows / rows)
         const lanesPerRow = Math.max(leastLanes, subgroupSize / (rowBlocks * rows))
@@ -207,7 +220,6 @@ export function chooseMatrixTile(
           (rowsPerLane * keys) / lanesPerRow <= 32
         if (!whole) return []
         const queries = subgroups * rowBlocks * rows
-        const matrix = { rows, columns, depth }
         return [
           {
             matrix,
@@ -224,8 +236,8 @@ export function chooseMatrixTile(
             woven: halves === 1 && width <= 64 && sums === 'f32',
           },
         ]
-      }),
-    )
+      })
+    })
     .filter(
       (tile) =>
         matrixMemory(tile, headDim, valueDim, halves).bytes <=
@@ -235,10 +247,18 @@ export function chooseMatrixTile(
     )
   // Half a tile of rows that do not exist would be work for nothing.
   const filled = tiles.filter(({ queries }) => queries < 2 * queryLength)
-  if (filled.length === 0) return tiles.toSorted((a, b) => a.queries - b.queries)[0]
+  if (filled.length === 0) return tiles.toSorted((a, b) => a.queries - b.queries).slice(0, 1)
   const workgroups = ({ queries }: MatrixTile): number => planes * Math.ceil(queryLength / queries)
   const most = Math.max(...filled.map(workgroups))
-  return filled.find((tile) => workgroups(tile) >= Math.min(most, enoughWorkgroups))
+  const first = filled.find((tile) => workgroups(tile) >= Math.min(most, enoughWorkgroups))!
+  const smaller = filled.filter(
+    ({ matrix, keys, queries, subgroups }) =>
+      matrix === first.matrix &&
+      keys === first.keys &&
+      queries < first.queries &&
+      subgroups >= fewestSubgroups,
+  )
+  return [first, ...smaller]
 }
 
 /** Why a call has no tile on subgroup matrices: the first of what is in the way. */
