@@ -133,13 +133,7 @@ export function planForward(
   checkOperations('flash.plan', [mask, ...attention.scoreModifiers])
   const call = { dtype, headDim, valueDim, queryLength, masked: mask !== undefined }
   const answer = lengthsPerCall ? undefined : tuning?.find(call)
-  const chosen = chooseForwardTile(
-    shape,
-    dtype,
-    capabilities,
-    options.tile,
-    answer,
-  )
+  const chosen = chooseForwardTile(shape, dtype, capabilities, options.tile, answer)
   const { decodes, origin, tuned } = chosen
   const scoreModifiers = attention.scoreModifiers.map((modifier) => ({
     ...modifier,

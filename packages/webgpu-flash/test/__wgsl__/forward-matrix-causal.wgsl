@@ -190,32 +190,40 @@ fn main(
     }
   }
 
+  var query0Next0 = vec4<f16>();
+  var query0Next1 = vec4<f16>();
+  query0Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
+  query0Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + (lane + 32u) % 4u];
+  var query1Next0 = vec4<f16>();
+  var query1Next1 = vec4<f16>();
+  query1Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 4u + lane % 4u];
+  query1Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 4u + (lane + 32u) % 4u];
+  var query2Next0 = vec4<f16>();
+  var query2Next1 = vec4<f16>();
+  query2Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 8u + lane % 4u];
+  query2Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 8u + (lane + 32u) % 4u];
+  var query3Next0 = vec4<f16>();
+  var query3Next1 = vec4<f16>();
+  query3Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 12u + lane % 4u];
+  query3Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 12u + (lane + 32u) % 4u];
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query0Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query0Next1;
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query1Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query1Next1;
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 8u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query2Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query2Next1;
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 12u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query3Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query3Next1;
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   var keyNext0 = vec4<f16>();
@@ -487,58 +495,30 @@ fn main(
   let end0 = endRow(head, place0, sum0, reference0);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 0u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part) * end0.previous; }
-    storeOutput(outputBase0, 0u + part, value);
+  let nothing = params.negativeInfinity ^ 0xff800000u;
+  for (var portion = 0u; portion < 4u; portion = (portion + 1u) ^ nothing) {
+    if (portion == 0u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
+    } else if (portion == 1u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_1, scoreStride);
+    } else if (portion == 2u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
+    } else if (portion == 3u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_3, scoreStride);
+    }
+    workgroupBarrier();
+    if (inside0 && portion * 4u + part < valueVectors) {
+      var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+      if (end0.previous > 0.0) { value += loadOutput(outputBase0, portion * 4u + part) * end0.previous; }
+      storeOutput(outputBase0, portion * 4u + part, value);
+    }
+    if (inside0 && portion * 4u + part + 2u < valueVectors) {
+      var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
+      if (end0.previous > 0.0) { value += loadOutput(outputBase0, portion * 4u + part + 2u) * end0.previous; }
+      storeOutput(outputBase0, portion * 4u + part + 2u, value);
+    }
+    workgroupBarrier();
   }
-  if (inside0 && 0u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part + 2u) * end0.previous; }
-    storeOutput(outputBase0, 0u + part + 2u, value);
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_1, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 4u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part) * end0.previous; }
-    storeOutput(outputBase0, 4u + part, value);
-  }
-  if (inside0 && 4u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part + 2u) * end0.previous; }
-    storeOutput(outputBase0, 4u + part + 2u, value);
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 8u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 8u + part) * end0.previous; }
-    storeOutput(outputBase0, 8u + part, value);
-  }
-  if (inside0 && 8u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 8u + part + 2u) * end0.previous; }
-    storeOutput(outputBase0, 8u + part + 2u, value);
-  }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_3, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 12u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 12u + part) * end0.previous; }
-    storeOutput(outputBase0, 12u + part, value);
-  }
-  if (inside0 && 12u + part + 2u < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part + 2u] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 12u + part + 2u) * end0.previous; }
-    storeOutput(outputBase0, 12u + part + 2u, value);
-  }
-  workgroupBarrier();
   if (anyStrange) {
     for (var r = 0u; r < 1u; r++) {
       let ownRow = ownRow0 + r * 16u;

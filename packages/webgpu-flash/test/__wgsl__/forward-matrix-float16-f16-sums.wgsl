@@ -205,19 +205,17 @@ fn main(
     }
   }
 
+  var query0Next0 = vec4<f16>();
+  query0Next0 = query[queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
+  var query1Next0 = vec4<f16>();
+  query1Next0 = query[queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow + 4u + lane % 4u];
   workgroupBarrier();
-  for (var unit = lane; unit < 32u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query0Next0;
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 32u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query1Next0;
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);

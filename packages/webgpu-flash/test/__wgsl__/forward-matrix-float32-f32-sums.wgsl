@@ -182,19 +182,17 @@ fn main(
     }
   }
 
+  var query0Next0 = vec4<f32>();
+  query0Next0 = loadQuery(queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow, lane % 4u);
+  var query1Next0 = vec4<f32>();
+  query1Next0 = loadQuery(queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow, 4u + lane % 4u);
   workgroupBarrier();
-  for (var unit = lane; unit < 32u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = loadQuery(queryBase + queryRow * params.queryRow, unit % 4u);
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query0Next0;
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 32u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 8u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = loadQuery(queryBase + queryRow * params.queryRow, 4u + unit % 4u);
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query1Next0;
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
@@ -533,24 +531,23 @@ fn main(
   let end0 = endRow(head, place0, sum0, reference0);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_1, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 0u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 0u + part) * end0.previous; }
-    storeOutput(outputBase0, 0u + part, value);
+  let nothing = params.negativeInfinity ^ 0xff800000u;
+  for (var portion = 0u; portion < 2u; portion = (portion + 1u) ^ nothing) {
+    if (portion == 0u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_1, scoreStride);
+    } else if (portion == 1u) {
+      subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
+      subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_3, scoreStride);
+    }
+    workgroupBarrier();
+    if (inside0 && portion * 4u + part < valueVectors) {
+      var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
+      if (end0.previous > 0.0) { value += loadOutput(outputBase0, portion * 4u + part) * end0.previous; }
+      storeOutput(outputBase0, portion * 4u + part, value);
+    }
+    workgroupBarrier();
   }
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_2, scoreStride);
-  subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_3, scoreStride);
-  workgroupBarrier();
-  if (inside0 && 4u + part < valueVectors) {
-    var value = scores[subgroup][ownRow0 * scoreStride + part] * end0.own;
-    if (end0.previous > 0.0) { value += loadOutput(outputBase0, 4u + part) * end0.previous; }
-    storeOutput(outputBase0, 4u + part, value);
-  }
-  workgroupBarrier();
   if (anyStrange) {
     for (var r = 0u; r < 1u; r++) {
       let ownRow = ownRow0 + r * 8u;

@@ -209,60 +209,76 @@ fn main(
   }
 
   let swap = (lane >> 3u) & 1u;
+  var query0Next0 = vec4<f16>();
+  var query0Next1 = vec4<f16>();
+  query0Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
+  query0Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + (lane + 32u) % 4u];
+  var query1Next0 = vec4<f16>();
+  var query1Next1 = vec4<f16>();
+  query1Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 4u + lane % 4u];
+  query1Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 4u + (lane + 32u) % 4u];
+  var query2Next0 = vec4<f16>();
+  var query2Next1 = vec4<f16>();
+  query2Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 8u + lane % 4u];
+  query2Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 8u + (lane + 32u) % 4u];
+  var query3Next0 = vec4<f16>();
+  var query3Next1 = vec4<f16>();
+  query3Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 12u + lane % 4u];
+  query3Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 12u + (lane + 32u) % 4u];
+  var query4Next0 = vec4<f16>();
+  var query4Next1 = vec4<f16>();
+  query4Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 16u + lane % 4u];
+  query4Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 16u + (lane + 32u) % 4u];
+  var query5Next0 = vec4<f16>();
+  var query5Next1 = vec4<f16>();
+  query5Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 20u + lane % 4u];
+  query5Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 20u + (lane + 32u) % 4u];
+  var query6Next0 = vec4<f16>();
+  var query6Next1 = vec4<f16>();
+  query6Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 24u + lane % 4u];
+  query6Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 24u + (lane + 32u) % 4u];
+  var query7Next0 = vec4<f16>();
+  var query7Next1 = vec4<f16>();
+  query7Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + 28u + lane % 4u];
+  query7Next1 = query[queryBase + min(firstQuery + subgroup * 16u + (lane + 32u) / 4u, lastQuery) * params.queryRow + 28u + (lane + 32u) % 4u];
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query0Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query0Next1;
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 4u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query1Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query1Next1;
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 8u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query2Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query2Next1;
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 12u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query3Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query3Next1;
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 16u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query4Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query4Next1;
   workgroupBarrier();
   let query0_4 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 20u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query5Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query5Next1;
   workgroupBarrier();
   let query0_5 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 24u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query6Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query6Next1;
   workgroupBarrier();
   let query0_6 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
-    let queryRow = min(firstQuery + subgroup * 16u + unit / 4u, lastQuery);
-    probabilities[subgroup][unit / 4u * probabilityStride + unit % 4u] = query[queryBase + queryRow * params.queryRow + 28u + unit % 4u];
-  }
+  probabilities[subgroup][lane / 4u * probabilityStride + lane % 4u] = query7Next0;
+  probabilities[subgroup][(lane + 32u) / 4u * probabilityStride + (lane + 32u) % 4u] = query7Next1;
   workgroupBarrier();
   let query0_7 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
   var keyNext0 = vec4<u32>();
@@ -661,52 +677,14 @@ fn main(
   let end0 = endRow(head, place0, sum0, base0 * exponentScale);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   if (inside0) {
-    let vector = 0u + part;
-    var result = total0_0_0 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 0u + part + 2u;
-    var result = total0_0_1 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 4u + part;
-    var result = total0_1_0 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 4u + part + 2u;
-    var result = total0_1_1 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 8u + part;
-    var result = total0_2_0 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 8u + part + 2u;
-    var result = total0_2_1 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 12u + part;
-    var result = total0_3_0 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
-  }
-  if (inside0) {
-    let vector = 12u + part + 2u;
-    var result = total0_3_1 * end0.own * valueScale;
-    if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
-    storeOutput(outputBase0, vector, result);
+    var totals = array<vec4<f32>, 8>(total0_0_0, total0_0_1, total0_1_0, total0_1_1, total0_2_0, total0_2_1, total0_3_0, total0_3_1);
+    for (var i = 0u; i < 8u; i = (i + 1u) ^ nothing) {
+      let vector = i / 2u * 4u + i % 2u * 2u + part;
+      var result = totals[i] * end0.own * valueScale;
+      if (end0.previous > 0.0) { result += loadOutput(outputBase0, vector) * end0.previous; }
+      storeOutput(outputBase0, vector, result);
+    }
   }
 }

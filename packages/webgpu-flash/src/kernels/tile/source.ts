@@ -53,16 +53,21 @@ export interface StagedLoad {
   readonly store: string
 }
 
-/** Runs `body(slot, unit)` for the units of a thread, of which every thread has as many or none. */
+/**
+ * Runs `body(slot, unit)` for the units of a thread, of which every thread has as many or none.
+ *
+ * @param thread - Text of its number among the threads. Default: `thread`.
+ */
 export function eachUnit(
   units: number,
   threads: number,
   body: (slot: number, unit: string) => string,
+  thread = 'thread',
 ): string {
   return unroll(Math.ceil(units / threads), (slot) => {
-    const text = body(slot, slot === 0 ? 'thread' : `(thread + ${slot * threads}u)`)
+    const text = body(slot, slot === 0 ? thread : `(${thread} + ${slot * threads}u)`)
     if ((slot + 1) * threads <= units) return text
-    return `if (thread < ${units - slot * threads}u) {\n${indent(text, 2)}\n}`
+    return `if (${thread} < ${units - slot * threads}u) {\n${indent(text, 2)}\n}`
   })
 }
 

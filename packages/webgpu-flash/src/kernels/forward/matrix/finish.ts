@@ -1,6 +1,7 @@
 // The last step of the matrix kernel: rows are divided by their sums (FlashAttention-2, 2307.08691), meet
 // the sink and what an earlier dispatch left there, and leave through workgroup memory.
 import { indent, unroll } from '../../../codegen/snippets.ts'
+import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
 import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { laneVectors } from './lane-vectors.ts'
@@ -111,26 +112,36 @@ function throughScores(
 ): string {
   const { tile, memory, valueDim } = config
   const { rows, columns } = tile.matrix
-  const perPass = tile.keys / columns
+  const perPortion = tile.keys / columns
   const matrices = valueDim / columns
-  return unroll(Math.ceil(matrices / perPass), (pass) => {
-    const some = Math.min(perPass, matrices - pass * perPass)
-    const stores = unroll(tile.rowBlocks, (b) =>
-      unroll(some, (n) => {
+  const portions = Math.ceil(matrices / perPortion)
+  const stores = Array.from({ length: portions }, (_, portion) =>
+    unroll(tile.rowBlocks, (b) =>
+      unroll(Math.min(perPortion, matrices - portion * perPortion), (n) => {
         const place = b * rows * memory.scoreStride + (n * columns) / 4
-        return `subgroupMatrixStore<row_major>(&scores[subgroup], ${place}u, output${b}_${pass * perPass + n}, scoreStride);`
+        return `subgroupMatrixStore<row_major>(&scores[subgroup], ${place}u, output${b}_${portion * perPortion + n}, scoreStride);`
+      }),
+    ),
+  )
+  const moves = (firstVector: string): string =>
+    eachLaneRow(tile, (r) =>
+      unroll(laneVectors(config), (j) => {
+        const vector = laneVector(tile, j)
+        return row(`ownRow${r} * scoreStride + ${vector}`, `${firstVector} + ${vector}`, r)
       }),
     )
-    const firstVector = (pass * tile.keys) / 4
-    const moves = eachLaneRow(tile, (r) =>
-      unroll(laneVectors(config), (j) =>
-        row(
-          `ownRow${r} * scoreStride + ${laneVector(tile, j)}`,
-          `${firstVector}u + ${laneVector(tile, j)}`,
-          r,
-        ),
-      ),
-    )
-    return `${stores}\nworkgroupBarrier();\n${indent(moves, 0)}\nworkgroupBarrier();`
-  })
+  if (portions === 1) return `${stores[0]}\nworkgroupBarrier();\n${moves('0u')}`
+  // Matrices have names and no numbers, so which are stored is asked one after the other.
+  const choice = stores
+    .map((text, portion) => `if (portion == ${portion}u) {\n${indent(text, 2)}\n}`)
+    .join(' else ')
+  return `${declareNothing}
+${rolledLoop(
+  'portion',
+  portions,
+  `${choice}
+workgroupBarrier();
+${moves(`portion * ${tile.keys / 4}u`)}
+workgroupBarrier();`,
+)}`
 }

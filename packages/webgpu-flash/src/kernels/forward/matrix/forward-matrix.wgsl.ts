@@ -20,7 +20,7 @@ import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from '
 import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
 import { declareExponentScale } from './lane-scores.ts'
 import { tileProbabilities } from './probabilities.ts'
-import { eachOutput, scoreProducts, tileProducts } from './products.ts'
+import { eachOutput, outputOfTile, scoreProducts, wovenProducts } from './products.ts'
 import { declareSample, findReferences, outgrownRows, referenceConstants } from './references.ts'
 import { matrixStaging } from './staging.ts'
 import type { MatrixStaging } from './staging.ts'
@@ -149,20 +149,26 @@ ${hides ? '  anyStrange = all.y != 0u;\n' : ''}  if (exact || all.x == 0u) { bre
 ${halves ? finishWidened(config) : finishRows(config)}${hides ? `\nif (anyStrange) {\n${indent(addStrangeValues(config), 2)}\n}` : ''}`
 }
 
-/** All tiles that are visited, with loads ahead. */
+/**
+ * All tiles that are visited, with loads ahead. Scores are computed a tile ahead where that is woven into other
+ * products, or follows sums of float16; else with their tile, which takes fewer registers.
+ */
 function tileLoop(config: ForwardMatrixConfig, staging: MatrixStaging): string {
+  const { woven, sums } = config.tile
   const tiles = tilePipeline(config.blockMap, config.wholeTiles)
+  const ahead = woven || sums === 'f16'
+  const products =
+    sums === 'f16' ? halfTileProducts(config) : woven ? wovenProducts(config) : outputOfTile(config)
   return `${tiles.first}
 ${staging.begin}
-${scoreProducts(config)}
-while (visits) {
+${ahead ? `${scoreProducts(config)}\n` : ''}while (visits) {
   let firstKey = keyTile * tileKeys;
-  workgroupBarrier();
+${ahead ? '' : `${indent(scoreProducts(config), 2)}\n`}  workgroupBarrier();
 ${indent(tiles.later, 2)}
 ${indent(staging.next, 2)}
 ${indent(tileProbabilities(config), 2)}
   workgroupBarrier();
-${indent(config.tile.sums === 'f16' ? halfTileProducts(config) : tileProducts(config), 2)}
+${indent(products, 2)}
 ${indent(tiles.advance, 2)}
 }`
 }

@@ -102,14 +102,17 @@ export function scoreProducts(config: ForwardMatrixConfig): string {
   return text(scoreProduct(config))
 }
 
+/** The values of a tile, added to the output. */
+export function outputOfTile(config: ForwardMatrixConfig): string {
+  return text(outputProduct(config))
+}
+
 /**
- * What follows a tile's softmax: its values are added to the output, and the scores of the next tile are
- * computed, whose keys have come (after the last tile for nothing). Woven where there are registers for
- * both, so that loads for one wait while the other multiplies.
+ * The values of a tile, added to the output, and the scores of the next tile, whose keys have come (after the last
+ * tile for nothing), woven into one another, so that loads for one wait while the other multiplies.
  */
-export function tileProducts(config: ForwardMatrixConfig): string {
+export function wovenProducts(config: ForwardMatrixConfig): string {
   const [output, score] = [outputProduct(config), scoreProduct(config)]
-  if (!config.tile.woven) return `${text(output)}\n${text(score)}`
   const ratio = output.steps.length / score.steps.length
   const steps = score.steps.flatMap((step, i) => [
     step,

@@ -121,27 +121,48 @@ ${where('visitsLater', keys.fetch('laterTile'))}`,
   }
 }
 
-/** Query rows stay in matrices. They come through the memory of the probabilities, in its width. */
+/**
+ * Query rows stay in matrices. They come through the memory of the probabilities, in its width; all of them are on
+ * their way before the first is waited for.
+ */
 function stageQueries(config: ForwardMatrixConfig): string {
   const { tile, memory, query, headDim } = config
   const { keys, rowBlocks, subgroupSize } = tile
   const { rows, depth } = tile.matrix
   const own = rowBlocks * rows
-  return unroll(Math.ceil(headDim / keys), (pass) => {
-    const dims = Math.min(keys, headDim - pass * keys)
+  const portions = Array.from({ length: Math.ceil(headDim / keys) }, (_, portion) => {
+    const dims = Math.min(keys, headDim - portion * keys)
     const vectors = dims / 4
-    const vector = `${pass === 0 ? '' : `${(pass * keys) / 4}u + `}unit % ${vectors}u`
-    return `workgroupBarrier();
-for (var unit = lane; unit < ${own * vectors}u; unit += ${subgroupSize}u) {
-  let queryRow = min(${queryTokenAt(config, querySlot(config, `unit / ${vectors}u`))}, lastQuery);
-  probabilities[subgroup][unit / ${vectors}u * probabilityStride + unit % ${vectors}u] = ${loadOperands(config, 'query', query, 'queryBase + queryRow * params.queryRow', vector)};
-}
-workgroupBarrier();
-${unroll(rowBlocks, (b) =>
-  unroll(dims / depth, (k) => {
-    const from = b * rows * memory.probabilityStride + (k * depth) / 4
-    return `let query${b}_${(pass * keys) / depth + k} = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], ${from}u, probabilityStride);`
-  }),
-)}`
+    const each = (line: (register: string, unit: string) => string): string =>
+      eachUnit(
+        own * vectors,
+        subgroupSize,
+        (slot, unit) => line(`query${portion}Next${slot}`, unit),
+        'lane',
+      )
+    const declare = unroll(
+      Math.ceil((own * vectors) / subgroupSize),
+      (slot) => `var query${portion}Next${slot} = vec4<${tile.operands}>();`,
+    )
+    const fetch = each((register, unit) => {
+      const row = `min(${queryTokenAt(config, querySlot(config, `${unit} / ${vectors}u`))}, lastQuery)`
+      const vector = `${portion === 0 ? '' : `${(portion * keys) / 4}u + `}${unit} % ${vectors}u`
+      return `${register} = ${loadOperands(config, 'query', query, `queryBase + ${row} * params.queryRow`, vector)};`
+    })
+    const store = each(
+      (register, unit) =>
+        `probabilities[subgroup][${unit} / ${vectors}u * probabilityStride + ${unit} % ${vectors}u] = ${register};`,
+    )
+    const take = unroll(rowBlocks, (b) =>
+      unroll(dims / depth, (k) => {
+        const from = b * rows * memory.probabilityStride + (k * depth) / 4
+        return `let query${b}_${(portion * keys) / depth + k} = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], ${from}u, probabilityStride);`
+      }),
+    )
+    return {
+      load: `${declare}\n${fetch}`,
+      move: `workgroupBarrier();\n${store}\nworkgroupBarrier();\n${take}`,
+    }
   })
+  return [...portions.map(({ load }) => load), ...portions.map(({ move }) => move)].join('\n')
 }

@@ -1,6 +1,7 @@
 // The output in float32 registers, where matrices move their sums every few tiles: lanes hold it as they hold
 // scores, so that rows can be scaled there.
 import { indent, unroll } from '../../../codegen/snippets.ts'
+import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
 import { declareRowEnds } from '../matrix/finish.ts'
 import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
 import { eachLaneRow, laneVector, shuffles } from '../matrix/lane-rows.ts'
@@ -78,18 +79,32 @@ ${indent(
 
 /** Writes all rows, each divided by its sum. */
 export function finishTotals(config: Config): string {
-  const { tile } = config
-  const vectorsOfColumns = tile.matrix.columns / 4
+  const { tile, valueDim } = config
+  const { columns } = tile.matrix
+  const perMatrix = vectorsOfMatrix(config)
+  const count = (valueDim / columns) * perMatrix
+  const totalsOf = (r: number): string[] =>
+    Array.from(
+      { length: count },
+      (_, i) => `total${r}_${Math.floor(i / perMatrix)}_${i % perMatrix}`,
+    )
+  const row = (r: number): string => `if (inside${r}) {
+  var totals = array<vec4<f32>, ${count}>(${totalsOf(r).join(', ')});
+${indent(
+  rolledLoop(
+    'i',
+    count,
+    `let vector = i / ${perMatrix}u * ${columns / 4}u + i % ${perMatrix}u * ${tile.lanesPerRow}u + part;
+var result = totals[i] * end${r}.own * valueScale;
+if (end${r}.previous > 0.0) { result += loadOutput(outputBase${r}, vector) * end${r}.previous; }
+storeOutput(outputBase${r}, vector, result);`,
+  ),
+  2,
+)}
+}`
   return `${declareRowEnds(config, (r) => `base${r} * exponentScale`)}
 workgroupBarrier();
 ${eachLaneRow(tile, (r) => `if (inside${r} && part == 0u) { logSumExp[place${r}] = end${r}.logSumExp; }`)}
-${eachTotal(
-  config,
-  (name, r, c, j) => `if (inside${r}) {
-  let vector = ${c * vectorsOfColumns}u + ${laneVector(tile, j)};
-  var result = ${name} * end${r}.own * valueScale;
-  if (end${r}.previous > 0.0) { result += loadOutput(outputBase${r}, vector) * end${r}.previous; }
-  storeOutput(outputBase${r}, vector, result);
-}`,
-)}`
+${declareNothing}
+${eachLaneRow(tile, row)}`
 }
