@@ -32,6 +32,7 @@ export interface HierarchyOptions {
   /** Without Dawn's safety checks, as no browser can. Default: false. */
   readonly toggles?: boolean | undefined
   readonly environment: Environment
+  /** Called with how far it is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
