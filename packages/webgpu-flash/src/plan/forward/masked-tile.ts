@@ -14,6 +14,8 @@ import type { ForwardTile } from './tiles.ts'
 
 /** What a tile takes that a mask hides a part of, in full tiles: every pair is asked. Fitted on an NVIDIA H200. */
 const partialTile = 2
+/** A share of partial tiles below which smaller tiles cannot be faster. */
+const fewPartial = 0.1
 /** What a workgroup takes before its first tile, in keys: fitted there. */
 const keysOfBeginning = 128
 /** What subgroups of fewer rows take, of 16 against 32: measured there, between 1.14 (D = 64) and 1.25. */
@@ -65,21 +67,33 @@ export function arrangeTiles(
 ): TileArrangement {
   const { shape, dtype, attention } = call
   const first = arrange(call, chosen, capabilities)
-  if (!chosen.matrix || !attention.mask) return first
+  if (!chosen.matrix || !attention.mask || !isWorthAsking(mapsOf(first))) return first
   const smaller = matrixTiles(shape, capabilities, dtype)
     .slice(1)
     .map((matrix) =>
       arrange(call, { tile: asForwardTile(matrix, shape.headDim), matrix }, capabilities),
     )
-  const costOf = ({ matrix, blockMap, passChoice }: TileArrangement): number => {
-    const inOrder = !passChoice || passChoice.chosen === 0
-    const maps = inOrder ? [blockMap!] : passChoice.sparsity.passes.map((pass) => pass.blockMap)
+  const costOf = (arrangement: TileArrangement): number => {
+    const { matrix } = arrangement
     // All workgroups of a multiprocessor share about as much memory as one may have.
     const { bytes } = matrixMemory(matrix!, shape.headDim, shape.valueDim)
     const { maxComputeWorkgroupStorageSize: most } = capabilities.limits
-    return maskedCost(matrix!, maps, Math.max(1, Math.floor(most / bytes)))
+    return maskedCost(matrix!, mapsOf(arrangement), Math.max(1, Math.floor(most / bytes)))
   }
   return smaller.reduce((best, one) => (costOf(one) < costOf(best) ? one : best), first)
+}
+
+/** The maps of the passes that a mask is computed in. */
+function mapsOf({ blockMap, passChoice }: TileArrangement): readonly BlockMap[] {
+  const inOrder = !passChoice || passChoice.chosen === 0
+  return inOrder ? [blockMap!] : passChoice.sparsity.passes.map((pass) => pass.blockMap)
+}
+
+/** Where few tiles are partial none that is smaller saves what it takes, and maps take time to make. */
+function isWorthAsking(maps: readonly BlockMap[]): boolean {
+  const counts = maps.map(blockMapStatistics)
+  const partial = counts.reduce((sum, count) => sum + count.partial, 0)
+  return partial > fewPartial * counts.reduce((sum, count) => sum + count.visited, 0)
 }
 
 function arrange(
