@@ -4,20 +4,25 @@ import type { MarkdownOptions } from 'vitepress'
 
 type Transformer = NonNullable<MarkdownOptions['codeTransformers']>[number]
 
-/** What github-light and github-dark colour tokens with, the commonest first. */
+/**
+ * What github-light and github-dark colour tokens with, the commonest first, and what they have here: darker or lighter,
+ * where theirs are too pale to read on the grey of examples.
+ */
 const pairs = [
-  ['#24292E', '#E1E4E8'],
-  ['#D73A49', '#F97583'],
-  ['#005CC5', '#79B8FF'],
-  ['#6F42C1', '#B392F0'],
-  ['#032F62', '#9ECBFF'],
-  ['#E36209', '#FFAB70'],
-  ['#6A737D', '#6A737D'],
-] as const
+  { theirs: ['#24292E', '#E1E4E8'] },
+  { theirs: ['#D73A49', '#F97583'], ours: ['#BE2537', '#F97583'] },
+  { theirs: ['#005CC5', '#79B8FF'] },
+  { theirs: ['#6F42C1', '#B392F0'] },
+  { theirs: ['#032F62', '#9ECBFF'] },
+  { theirs: ['#E36209', '#FFAB70'], ours: ['#A84300', '#FFAB70'] },
+  { theirs: ['#6A737D', '#6A737D'], ours: ['#59626C', '#929BA5'] },
+] as const satisfies readonly { theirs: Pair; ours?: Pair }[]
 
-const styleOf = ([light, dark]: (typeof pairs)[number]): string =>
-  `--shiki-light:${light};--shiki-dark:${dark}`
-const classes = new Map(pairs.map((pair, index) => [styleOf(pair), `c${index}`]))
+/** Of light pages and of dark ones. */
+type Pair = readonly [light: string, dark: string]
+
+const styleOf = ([light, dark]: Pair): string => `--shiki-light:${light};--shiki-dark:${dark}`
+const classes = new Map(pairs.map(({ theirs }, index) => [styleOf(theirs), `c${index}`]))
 
 /** Tokens of other colours keep them. */
 export const colorClasses: Transformer = {
@@ -33,5 +38,5 @@ export const colorClasses: Transformer = {
 
 /** The style sheet of the classes. */
 export const colorStyles: string = pairs
-  .map((pair, index) => `.vp-code .c${index}{${styleOf(pair)}}`)
+  .map((pair, index) => `.vp-code .c${index}{${styleOf('ours' in pair ? pair.ours : pair.theirs)}}`)
   .join('')

@@ -192,6 +192,11 @@ export default defineConfig({
       linkText: 'To the start',
     },
   },
+  // The theme gives its home page no landmark of its main part.
+  transformHtml: (html, _, { pageData }) =>
+    pageData.relativePath === 'index.md'
+      ? html.replace(/<div class="VPContent/, '<div role="main" class="VPContent')
+      : html,
   buildEnd({ outDir }) {
     if (hasPlayground) cpSync(playground, join(outDir, 'playground'), { recursive: true })
   },
