@@ -44,6 +44,20 @@ describe('measure', () => {
     expect((await measure(unsettled, { warmUps: 6 })).warmUps).toBe(6)
   })
 
+  test('warms up for as long as it is told to, however well the timings agree', async () => {
+    // A clock rate that rises after 60 ms: without a least warm-up the first two timings settle it.
+    const begun = performance.now()
+    const idleAtFirst: Stopwatch = {
+      clock: 'gpu-timestamps',
+      time: async (iterations) => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return (performance.now() - begun < 60 ? 50 : 10) * iterations
+      },
+    }
+    const { maximum } = await measure(idleAtFirst, { samples: 3, warmUpMilliseconds: 120 })
+    expect(maximum).toBe(10)
+  })
+
   test('goes on where the clock has not moved at all', async () => {
     const stopwatch = scripted(() => 0)
     const coarse: Stopwatch = {

@@ -30,9 +30,17 @@ export interface MeasureOptions {
   readonly budgetMilliseconds?: number | undefined
   /** Warm-up ends when two timings in a row differ by at most this part. Default: 0.05. */
   readonly stability?: number | undefined
-  /** Warm-up ends after so many timings in any case. Default: 12. */
+  /** Warm-up ends after so many timings, once it has lasted as long as it must. Default: 12. */
   readonly warmUps?: number | undefined
+  /**
+   * Milliseconds that warm-up lasts at least. A GPU that has idled needs a second to reach its
+   * clock rate, and two timings at the idle rate agree as well as any. Default: 0.
+   */
+  readonly warmUpMilliseconds?: number | undefined
 }
+
+/** As long as it takes an idle GPU to reach its clock rate: an H200 goes from 345 to 1,980 MHz. */
+export const onGpu: MeasureOptions = { warmUpMilliseconds: 1000 }
 
 /** Processors have no clock rates to warm up for seconds, and somebody is waiting. */
 export const withoutGpu: MeasureOptions = {
@@ -81,6 +89,7 @@ export async function measure(
     budgetMilliseconds = 2000,
     stability = 0.05,
     warmUps: mostWarmUps = 12,
+    warmUpMilliseconds = 0,
   } = options
   check({
     samples: wanted,
@@ -88,25 +97,29 @@ export async function measure(
     budgetMilliseconds,
     stability,
     warmUps: mostWarmUps,
+    warmUpMilliseconds,
   })
 
-  const started = performance.now()
+  let started = performance.now()
   const spent = (): number => performance.now() - started
   let iterations = 1
   let warmUps = 0
-  for (let previous = Infinity; warmUps < mostWarmUps;) {
+  for (let previous = Infinity; warmUps < mostWarmUps || spent() < warmUpMilliseconds;) {
     const elapsed = await stopwatch.time(iterations)
     warmUps++
     const each = elapsed / iterations
     const settled = Math.abs(each - previous) <= stability * each
     const longEnough = elapsed >= sampleMilliseconds / 2 || iterations === mostIterations
-    if ((settled && longEnough) || spent() > budgetMilliseconds / 3) break
+    const enough = (settled && longEnough) || spent() > budgetMilliseconds / 3
+    if (enough && spent() >= warmUpMilliseconds) break
     previous = each
     // A clock that has not moved yet says nothing but 'more'.
     const fitting = elapsed > 0 ? Math.ceil(sampleMilliseconds / each) : iterations * 10
     iterations = Math.min(Math.max(fitting, 1), mostIterations)
   }
 
+  // What warm-up had to last in any case is not taken from the samples.
+  started += Math.min(spent(), warmUpMilliseconds)
   const samples: number[] = []
   const worthwhile = (): boolean => {
     if (samples.length === 0) return true
@@ -120,7 +133,8 @@ export async function measure(
 function check(options: Readonly<Record<keyof MeasureOptions, number>>): void {
   for (const [name, value] of Object.entries(options)) {
     const whole = name === 'samples' || name === 'warmUps'
-    if (!(value > 0) || !Number.isFinite(value) || (whole && !Number.isInteger(value))) {
+    const none = name === 'warmUpMilliseconds' && value === 0
+    if (!none && (!(value > 0) || !Number.isFinite(value) || (whole && !Number.isInteger(value)))) {
       const rule = whole ? 'a positive integer' : 'a positive number'
       throw rangeError(`measure: ${name} must be ${rule}, got ${value}`)
     }

@@ -9,7 +9,7 @@ import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { measureInTurns } from '../measure/measure-in-turns.ts'
-import { withoutGpu } from '../measure/measure.ts'
+import { onGpu, withoutGpu } from '../measure/measure.ts'
 import type { MeasureOptions, Measurement } from '../measure/measure.ts'
 import { median } from '../measure/statistics.ts'
 import { preparePositions } from '../positions/prepare.ts'
@@ -72,7 +72,7 @@ export async function comparePositions(options: PositionsOptions): Promise<Posit
     const problem = { ...merged, lengths: merged.lengths.toSorted((a, b) => a - b) }
     options.onDevice?.(found.report, problem)
     const measure = withDefaults<MeasureOptions>(
-      found.kind === 'gpu' ? {} : withoutGpu,
+      found.kind === 'gpu' ? onGpu : withoutGpu,
       options.measure,
     )
     let done = 0

@@ -5,7 +5,7 @@ import type { Optional } from '@attn/core'
 import { browserEquivalent, stableBrowser, unchecked } from '../device/dawn-flags.ts'
 import { findDevice } from '../device/find-device.ts'
 import type { DeviceKind, DeviceReport } from '../device/find-device.ts'
-import { withoutGpu } from '../measure/measure.ts'
+import { onGpu, withoutGpu } from '../measure/measure.ts'
 import type { MeasureOptions } from '../measure/measure.ts'
 import type { ConfigurationResult, Environment, RunReport } from '../report/run-report.ts'
 import { formatLength } from '../report/format.ts'
@@ -76,7 +76,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
       const { lengths } = problem
       options.onDevice?.(found.report, problem)
       const measure = withDefaults<MeasureOptions>(
-        found.kind === 'gpu' ? {} : withoutGpu,
+        found.kind === 'gpu' ? onGpu : withoutGpu,
         options.measure,
       )
       const limits = { memoryBytes, seconds, measure, backward: options.backward ?? false }
