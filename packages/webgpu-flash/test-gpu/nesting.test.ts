@@ -24,7 +24,7 @@ const sizes = { batch: 1, heads: 1, kvHeads: 1, queryLength: 20, keyLength: 20, 
 describe.skipIf(!gpu)('nested expressions', () => {
   let flash: FlashAttention
   beforeAll(async () => {
-    flash = await createFlashAttention({ gpu: gpu! })
+    flash = await createFlashAttention({ gpu: gpu!, training: true })
   })
   afterAll(() => flash.destroy())
 

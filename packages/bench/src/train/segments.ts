@@ -82,7 +82,14 @@ export function createSegmentedModel(
       if (learned) positions = [dStream.ref.sum(0).reshape([context * width])]
       const embedding = segments.embedBackward(weights.embedding.ref, tokens, dStream)
       const own = tree.map(unscaled, { embedding, layers, positions })
-      return { loss: readout.loss, gradients: { ...own, readout: readout.dWeights } }
+      // In the order of the weights: trees of arrays are matched leaf by leaf.
+      const gradients = {
+        embedding: own.embedding,
+        layers: own.layers,
+        readout: readout.dWeights,
+        positions: own.positions,
+      }
+      return { loss: readout.loss, gradients }
     },
     destroy() {
       arrays.dispose()
