@@ -22,7 +22,8 @@ describe('the flash stepper', () => {
     await expect.element(page.getByText('load Q, tile 0')).toBeVisible()
     await userEvent.click(page.getByRole('button', { name: 'Play' }))
     await expect
-      .element(page.getByText('FlashAttention-2 after tile (0, 1)'), patience)
+      // Which tile it is when somebody looks is the machine's business.
+      .element(page.getByText(/FlashAttention-2 after tile \(\d+, \d+\)/), patience)
       .toBeVisible()
     await userEvent.click(page.getByRole('button', { name: 'Pause' }))
   })
