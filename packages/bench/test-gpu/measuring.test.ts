@@ -112,7 +112,9 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     expect(kernels).toBeGreaterThan(0)
     const sum = Object.values(parts).reduce((all, part) => all + part, 0)
     expect(sum).toBeCloseTo(firstCall!.firstMilliseconds, 3)
-    expect(Math.min(...Object.values(parts))).toBeGreaterThan(0)
+    // A browser's clock has steps of 0.1 ms, in which a plan may be made.
+    expect(Math.min(...Object.values(parts))).toBeGreaterThanOrEqual(0)
+    expect(parts.compile).toBeGreaterThan(0)
     expect(formatConfiguration(configuration!, report.problem)).toMatch(
       /first call at length 40, .* ms with compilation, then .* ms; a plan takes .* ms/,
     )

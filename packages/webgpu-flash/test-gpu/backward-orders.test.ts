@@ -81,7 +81,8 @@ describe.skipIf(!gpu)('gradients in orders of their own', { timeout: 180_000 }, 
 
   test.for(matrixKinds)('on matrices, $name', async (kind, context) => {
     const tile =
-      kind.smallTile(flash.capabilities) ?? context.skip('no subgroup matrices of float16')
+      kind.smallTile(flash.capabilities) ??
+      context.skip('this adapter has no subgroup matrices of float16')
     const headDim = headDimOf(kind, tile)
     const attend = gradientsWith(flash, { query: tile, key: tile })
     // What differs between the two is the same in either kind.
