@@ -1,6 +1,9 @@
-// What the decode kernel and the merge of its parts have in common: the lengths of a call, and how a
-// row ends.
+// What the decode kernels and the merge of their parts have in common: bindings, the lengths of a call, and how
+// a row ends.
+import { storageType } from '../../codegen/access.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
+import type { DecodeConfig } from './decode-config.ts'
+import type { DecodeAccess } from './decode-loads.ts'
 
 /** Words of a sequence among the lengths of a call: those of all, and what says where its keys lie. */
 export function lengthWords(places?: Pick<PlacesText, 'kind'>): number {
@@ -16,6 +19,25 @@ export const decodeFields: readonly string[] = [
   'partBase',
   'partChunks',
 ]
+
+/**
+ * WGSL of the bindings.
+ *
+ * @param stored - The type that keys and values are read in.
+ */
+export const decodeBindings = (
+  { query, key, value, output, whole }: Omit<DecodeConfig, 'tile' | 'memory'>,
+  stored: (access: DecodeAccess) => string,
+): string => /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
+@group(0) @binding(2) var<storage, read> key: array<${stored(key)}>;
+@group(0) @binding(3) var<storage, read> value: array<${stored(value)}>;
+@group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
+// Of a part of the keys: maximum and sum of each row.
+@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
+@group(0) @binding(6) var<storage, read> lengths: array<u32>;
+// Tables of the expressions.
+@group(0) @binding(7) var<storage, read> data: array<u32>;`
 
 /**
  * WGSL that reads the lengths of a sequence: query offset, key count, and the chunks of keys that any

@@ -13,7 +13,7 @@ import { indent, unroll } from '../../codegen/snippets.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
 import type { DecodeConfig } from './decode-config.ts'
-import { finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
+import { decodeBindings, finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
 import { epilogue } from './decode-epilogue.ts'
@@ -41,16 +41,7 @@ export function decodeKernel(config: DecodeConfig): string {
   const sections = [
     `${native ? 'enable f16;' : ''}${tile.shuffles ? '\nenable subgroups;' : ''}`.trim(),
     parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
-    /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${stored(key)}>;
-@group(0) @binding(3) var<storage, read> value: array<${stored(value)}>;
-@group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
-// Of a part of the keys: maximum and sum of each row.
-@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
-@group(0) @binding(6) var<storage, read> lengths: array<u32>;
-// Tables of the expressions.
-@group(0) @binding(7) var<storage, read> data: array<u32>;`,
+    decodeBindings(config, stored),
     constants(config),
     `// ${memory.bytes} bytes: products of each thread, or its sums of values; scores, or maxima and sums.
 var<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;

@@ -8,12 +8,7 @@
 //
 // What is not finite, in the sums or the output, makes the workgroup compute once more, pair by pair: see
 // kernels/careful.ts.
-import {
-  loadFunction,
-  storageType,
-  storeFunction,
-  unpackFunctions,
-} from '../../../codegen/access.ts'
+import { loadFunction, storeFunction, unpackFunctions } from '../../../codegen/access.ts'
 import { indent } from '../../../codegen/snippets.ts'
 import { hiddenScore, pairWeightFunction } from '../../careful.ts'
 import { sharedConstants } from '../../forward/forward-frame.ts'
@@ -21,7 +16,7 @@ import { parameterBlock } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
-import { finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
+import { decodeBindings, finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
 import type { DecodeAccess } from '../decode-loads.ts'
 import { placeText } from '../decode-places.ts'
 import { carefulLoop } from './careful-loop.ts'
@@ -51,16 +46,7 @@ export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
   const sections = [
     enableMatrices(tile),
     parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
-    /* wgsl */ `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
-@group(0) @binding(2) var<storage, read> key: array<${stored(key)}>;
-@group(0) @binding(3) var<storage, read> value: array<${stored(value)}>;
-@group(0) @binding(4) var<storage, read_write> output: array<${whole ? storageType(output) : 'vec4<f32>'}>;
-// Of a part of the keys: maximum and sum of each row.
-@group(0) @binding(5) var<storage, read_write> logSumExp: array<f32>;
-@group(0) @binding(6) var<storage, read> lengths: array<u32>;
-// Tables of the expressions.
-@group(0) @binding(7) var<storage, read> data: array<u32>;`,
+    decodeBindings(config, stored),
     constants(config),
     `// ${memory.bytes} bytes. Of each subgroup its keys, or its dims of all values.
 var<workgroup> tile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;
