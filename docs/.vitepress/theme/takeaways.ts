@@ -116,15 +116,19 @@ function peerSentence({ peers }: TakenReports): string[] {
   ]
 }
 
+/** In float32, which every browser computes. */
 function sparseSentence({ sparse }: TakenReports): string[] {
-  const at = sparse.flatMap(({ results }) => results).find((each) => each.length === 65_536)
+  const at = sparse
+    .filter(({ problem }) => problem.dtype === 'float32')
+    .flatMap(({ results }) => results)
+    .find((each) => each.length === 65_536)
   if (!at) return []
   const times = (name: string): string | undefined => {
     const ratio = at.results.find((result) => result.name === name)?.timeRatio
     return ratio === undefined ? undefined : String(Number((1 / ratio).toPrecision(2)))
   }
   return [
-    `At ${at.length.toLocaleString('en')} tokens a sliding window is ${times('window')}×, BigBird ` +
+    `At ${at.length.toLocaleString('en')} tokens in float32 a sliding window is ${times('window')}×, BigBird ` +
       `${times('bigBird')}×, strided ${times('strided')}× and fixed ${times('fixed')}× as fast as causal ` +
       'attention: tiles that a mask hides are not visited.',
   ]
