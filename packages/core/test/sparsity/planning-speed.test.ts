@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import { blockMapStatistics, mask, maskFromTensor, relation, transposeBlockMap } from '@attn/core'
 import type { Mask } from '@attn/core'
-import { countLooks } from './counted-looks.ts'
+import { countWork } from './counted-work.ts'
 
-const counted = countLooks()
+const counted = countWork()
 
 const length = 2 ** 20
 const million = { batch: 1, heads: 1, queryLength: length, keyLength: length }

@@ -2,9 +2,9 @@
 // rectangles, which a busy machine does not change.
 import { expect, test } from 'vitest'
 import { patternsOf } from '../../bench/patterns.ts'
-import { countLooks } from '../../../core/test/sparsity/counted-looks.ts'
+import { countWork } from '../../../core/test/sparsity/counted-work.ts'
 
-const counted = countLooks()
+const counted = countWork()
 
 const length = 2 ** 18
 const tiles = length / 64

@@ -4,8 +4,8 @@ import { patternOf } from '@attn/masks'
 import type { Expression } from 'jsep'
 import { formatTree } from './format-tree.ts'
 import { ordersOf } from './orders-of.ts'
-import { coordinateNames, parseText } from './parse-text.ts'
-import { conditionOf, readTree, whole } from './read-tree.ts'
+import { coordinateNames, numberOf, parseText } from './parse-text.ts'
+import { conditionOf, coordinateValues, readTree, whole } from './read-tree.ts'
 
 /** A text that was understood. */
 export interface ParsedMask {
@@ -36,20 +36,11 @@ export function parseMask(text: string): ParsedMask {
   )
   const parts = operandsOf(tree)
   const build = (values: Readonly<Record<string, number>>): Mask => {
-    const valueOf = (name: string): number => (Object.hasOwn(values, name) ? values[name]! : 0)
+    const valueOf = numberOf(values)
     const own = numbers.map((name) => [name, whole(integer(valueOf(name)))] as const)
     const masks = parts.map((part, index) => ({
-      ...mask(`part${index + 1}`, ({ query, key, head, batch, queryLength, keyLength, heads }) => {
-        const names = {
-          ...Object.fromEntries(own),
-          q: whole(query),
-          k: whole(key),
-          h: whole(head),
-          b: whole(batch),
-          L: whole(queryLength),
-          S: whole(keyLength),
-          H: whole(heads),
-        }
+      ...mask(`part${index + 1}`, (coordinates) => {
+        const names = { ...Object.fromEntries(own), ...coordinateValues(coordinates) }
         return conditionOf(readTree(part, { names, reals: false }), 'the mask')
       }),
       orders: ordersOf(part, valueOf),

@@ -1,7 +1,7 @@
 // A score modifier as a visitor writes it, `s - slope * abs(q - k)`, read into core's expression.
 import { float, scoreModifier, type ScoreModifier } from '@attn/core'
-import { coordinateNames, parseText } from './parse-text.ts'
-import { real, realOf, readTree, whole } from './read-tree.ts'
+import { coordinateNames, numberOf, parseText } from './parse-text.ts'
+import { coordinateValues, real, realOf, readTree } from './read-tree.ts'
 
 /** A text that was understood. */
 export interface ParsedScore {
@@ -26,22 +26,14 @@ export function parseScore(text: string): ParsedScore {
     'write what becomes of a score s, such as s - abs(q - k) / 8',
   )
   const build = (values: Readonly<Record<string, number>>): ScoreModifier =>
-    scoreModifier('yours', (score, { query, key, head, batch, queryLength, keyLength, heads }) => {
-      const own = numbers.map((name) => [
-        name,
-        real(float(Object.hasOwn(values, name) ? values[name]! : 0)),
-      ])
+    scoreModifier('yours', (score, coordinates) => {
+      const valueOf = numberOf(values)
+      const own = numbers.map((name) => [name, real(float(valueOf(name)))] as const)
       const names = {
         ...Object.fromEntries(own),
         s: real(score),
         inf: real(float(Infinity)),
-        q: whole(query),
-        k: whole(key),
-        h: whole(head),
-        b: whole(batch),
-        L: whole(queryLength),
-        S: whole(keyLength),
-        H: whole(heads),
+        ...coordinateValues(coordinates),
       }
       return realOf(readTree(tree, { names, reals: true }), 'the score')
     })

@@ -25,6 +25,12 @@ export interface ParsedText {
   readonly numbers: readonly string[]
 }
 
+/** The visitor's numbers by name; one that has none yet is 0. */
+export const numberOf =
+  (values: Readonly<Record<string, number>>) =>
+  (name: string): number =>
+    Object.hasOwn(values, name) ? values[name]! : 0
+
 /**
  * Reads a text.
  *

@@ -4,10 +4,12 @@ import {
   float,
   integer,
   type BooleanExpression,
+  type Coordinates,
   type FloatExpression,
   type IntegerExpression,
 } from '@attn/core'
 import type { Expression } from 'jsep'
+import type { coordinateNames } from './parse-text.ts'
 import { partsOf } from './tree.ts'
 
 export type Value =
@@ -25,6 +27,27 @@ export interface Scope {
 export const whole = (value: IntegerExpression): Value => ({ kind: 'whole', value })
 export const real = (value: FloatExpression): Value => ({ kind: 'real', value })
 const logical = (value: BooleanExpression): Value => ({ kind: 'condition', value })
+
+/** The coordinates of a pair by the names of `coordinateNames`. */
+export function coordinateValues({
+  query,
+  key,
+  head,
+  batch,
+  queryLength,
+  keyLength,
+  heads,
+}: Coordinates): Readonly<Record<keyof typeof coordinateNames, Value>> {
+  return {
+    q: whole(query),
+    k: whole(key),
+    h: whole(head),
+    b: whole(batch),
+    L: whole(queryLength),
+    S: whole(keyLength),
+    H: whole(heads),
+  }
+}
 
 /** @throws SyntaxError for what has no meaning here, in words for the visitor. */
 export function readTree(node: Expression, scope: Scope): Value {
