@@ -11,6 +11,7 @@ import type {
   PlanOptions,
   SplitMatrixTile,
 } from '../src/index.ts'
+import { planSizes } from './plan-sizes.ts'
 
 type Tile = GradientMatrixTile | SplitMatrixTile
 
@@ -105,15 +106,8 @@ export function gradientsWith(
   change: Partial<PlanOptions> = {},
 ): AttendBackward {
   return async (query, key, value, dOutput, options) => {
-    const [batch, heads, queryLength, headDim] = query.shape as [number, number, number, number]
-    const [, kvHeads, keyLength] = key.shape as [number, number, number]
     const plan = flash.plan({
-      batch,
-      heads,
-      kvHeads,
-      queryLength,
-      keyLength,
-      headDim,
+      ...planSizes(query, key),
       dtype: query.dtype as PlanOptions['dtype'],
       ...options,
       ...change,

@@ -1,6 +1,7 @@
 // Attention weights of CPU tensors on a device: the forward pass, and what it did not keep.
 import type { AttentionOptions, Tensor, WeightsSelection } from '@attn/core'
 import type { FlashAttention } from '../src/index.ts'
+import { planSizes } from './plan-sizes.ts'
 
 /** The weights of one call; everything it takes is freed. */
 export async function weightsOnDevice(
@@ -10,15 +11,8 @@ export async function weightsOnDevice(
   { parameters, ...options }: AttentionOptions,
   choice: WeightsSelection,
 ): Promise<Tensor> {
-  const [batch, heads, queryLength, headDim] = query.shape as [number, number, number, number]
-  const [, kvHeads, keyLength] = key.shape as [number, number, number]
   const plan = flash.plan({
-    batch,
-    heads,
-    kvHeads,
-    queryLength,
-    keyLength,
-    headDim,
+    ...planSizes(query, key),
     dtype: query.dtype === 'float64' ? 'float32' : query.dtype,
     ...options,
   })

@@ -121,29 +121,24 @@ export function bindPlan(
     vector: dims % 4 === 0,
     ...(staged && nativeFloat16 && dtype === 'float16' && dims % 8 === 0 ? { wide: true } : {}),
   })
-  const merged =
-    !plan.decode &&
-    keepsWideOutput(
-      'flash.plan',
-      passesOf(plan),
-      contiguousTensors(plan, capabilities),
-      capabilities.limits,
-    )
-  const contiguousTexts = (): string[] =>
-    plan.decode
-      ? contiguousDecodeTexts(plan, capabilities)
-      : [
-          ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
-          ...(merged ? [narrowText(plan, contiguousAccess(shape.valueDim))] : []),
-          ...passesOf(plan).flatMap((pass) =>
-            passTexts(pass, {
-              query: contiguousAccess(shape.headDim),
-              key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
-              value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
-              output: merged ? wideAccess(plan) : contiguousAccess(shape.valueDim),
-            }),
-          ),
-        ]
+  const contiguousTexts = (): string[] => {
+    if (plan.decode) return contiguousDecodeTexts(plan, capabilities)
+    const passes = passesOf(plan)
+    const tensors = contiguousTensors(plan, capabilities)
+    const merged = keepsWideOutput('flash.plan', passes, tensors, capabilities.limits)
+    return [
+      ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
+      ...(merged ? [narrowText(plan, contiguousAccess(shape.valueDim))] : []),
+      ...passes.flatMap((pass) =>
+        passTexts(pass, {
+          query: contiguousAccess(shape.headDim),
+          key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
+          value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
+          output: merged ? wideAccess(plan) : contiguousAccess(shape.valueDim),
+        }),
+      ),
+    ]
+  }
 
   const withOutputs = createOutputMaker(plan, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {

@@ -19,8 +19,8 @@ export function storeSums(config: GradientMatrixConfig, first: string, last: str
 }
 
 /**
- * Of more columns the steps are a loop whose end no compiler knows: it runs once, and unrolled it would be a
- * quarter of the program to compile (on an NVIDIA H200; fewer steps compile as soon unrolled, unless the loop over tiles is long already).
+ * Of more columns the steps are a loop whose end no compiler knows: it runs once, and unrolled it would be much of
+ * the program to compile. Fewer steps compile as soon unrolled, unless the loop over tiles is long already.
  */
 const mostUnrolled = 4
 
