@@ -27,13 +27,9 @@ export { gpuTensor } from './gpu-tensor.ts'
 export type { GpuTensor, GpuTensorOptions } from './gpu-tensor.ts'
 export { quantizedTensor } from './quantized-tensor.ts'
 export type { QuantizedParts } from './quantized-tensor.ts'
-export type { PlanOptions } from './plan/plan.ts'
-export type {
-  CallOptions,
-  RopeExplanation,
-  RopeOption,
-  RopeSides,
-} from './plan/rotate/rope-options.ts'
+export type { PlanOptions } from './plan/plan-options.ts'
+export type { CallOptions, RopeOption, RopeSides } from './plan/rotate/rope-options.ts'
+export type { RopeExplanation } from './plan/rotate/explain-rope.ts'
 export type { RotaryPositions } from './plan/rotate/rotary-words.ts'
 export type {
   CacheInputs,
@@ -51,10 +47,10 @@ export type { GpuRotateOptions } from './run/rotate/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
 export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
 export type { DecodeExplanation } from './plan/decode/explain-decode.ts'
-export type { WantedDecodeTile } from './plan/decode/decode-plan.ts'
+export type { WantedDecodeTile } from './plan/decode/wanted-decode-tile.ts'
 export type { DecodeTile } from './plan/decode/decode-tile.ts'
 export type { DecodeMatrixTile } from './plan/decode/decode-matrix-tile.ts'
-export type { BackwardTiles, GradientTile } from './plan/backward/gradient-passes.ts'
+export type { BackwardTiles, GradientTile } from './plan/backward/gradient-tile.ts'
 export type {
   BackwardExplanation,
   BackwardVariant,

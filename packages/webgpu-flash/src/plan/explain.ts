@@ -8,9 +8,11 @@ import type { DecodingPlan } from './decode/decode-dispatches.ts'
 import { explainDecode } from './decode/explain-decode.ts'
 import type { DecodeExplanation } from './decode/explain-decode.ts'
 import { boundWide, keepsWideOutput, narrowDispatches, wideBytes } from './forward/wide-output.ts'
-import { contiguousTensors, forwardDispatches } from './forward/forward-dispatches.ts'
+import { contiguousTensors } from './contiguous-tensors.ts'
+import { forwardDispatches } from './forward/forward-dispatches.ts'
 import { partBytes, passesOf } from './forward/passes.ts'
 import type { PassChoice } from './forward/passes.ts'
+import type { Call } from './call.ts'
 import type { ForwardPlan } from './plan.ts'
 import type { SplitRows } from './forward/split-rows.ts'
 import type { SparsityCandidate } from '@attn/core'
@@ -18,8 +20,8 @@ import { matrixMemory, whyNoMatrixTile } from './forward/matrix-tile.ts'
 import { tileBytes } from './forward/tiles.ts'
 import { splitMemory, whyNotSplit } from './forward/split-products.ts'
 import type { SplitProducts } from './forward/split-products.ts'
-import { explainRope } from './rotate/rope-options.ts'
-import type { RopeExplanation } from './rotate/rope-options.ts'
+import { explainRope } from './rotate/explain-rope.ts'
+import type { RopeExplanation } from './rotate/explain-rope.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 import { describeOrigin } from './tuning.ts'
 
@@ -108,7 +110,8 @@ function variant(
   plan: ForwardPlan,
   capabilities: Capabilities,
 ): Pick<PlanExplanation, 'variant' | 'reason'> {
-  const { matrix, halves, dtype, shape, tileOrigin, decodeRefused } = plan
+  const { call, matrix, halves, tileOrigin, decodeRefused } = plan
+  const { dtype, shape } = call
   if (matrix) {
     const { rows, columns, depth } = matrix.matrix
     const numbers = halves === 2 ? 'float32 by three products of float16 halves' : dtype
@@ -143,7 +146,8 @@ function explainPasses({
 
 function explainLongRows(passes: readonly ForwardPlan[]): PlanExplanation['longRows'] {
   const count = (of: (split: SplitRows) => number): number =>
-    passes.reduce((sum, { splitRows, shape: { batch, heads } }) => {
+    passes.reduce((sum, { splitRows, call }) => {
+      const { batch, heads } = call.shape
       return sum + (splitRows ? of(splitRows) * batch * heads : 0)
     }, 0)
   return { rows: count(({ rows }) => rows), parts: count(({ parts }) => parts) }
@@ -155,18 +159,19 @@ export function explainPlan(
   capabilities: Capabilities,
   backwardExplanation?: BackwardExplanation,
 ): PlanExplanation {
-  const rope = explainRope(plan, capabilities)
+  const { call } = plan
+  const rope = explainRope(call, plan.tile.queries, capabilities)
   const backward = backwardExplanation ? { backward: backwardExplanation } : {}
-  const { shape } = plan
+  const { shape, dtype } = call
   if (plan.decode) {
     const { memoryBytes, ...decoded } = explainDecode(plan as DecodingPlan, capabilities)
     return {
-      call: plannedCall(plan),
+      call: plannedCall(call),
       ...decoded,
       ...backward,
       memoryBytes: { ...memoryBytes, rotated: rope?.bytes ?? 0 },
       scoreBytes:
-        shape.batch * shape.heads * shape.queryLength * shape.keyLength * elementBytes(plan.dtype),
+        shape.batch * shape.heads * shape.queryLength * shape.keyLength * elementBytes(dtype),
       ...(rope ? { rope } : {}),
     }
   }
@@ -188,25 +193,25 @@ export function explainPlan(
     ? sum((pass) => ofPlanes(pass, pass.packedMap!.full))
     : total - tailTile
   const merges = passes.length - 1
-  const bytes = elementBytes(plan.dtype)
+  const bytes = elementBytes(dtype)
   const rows = batch * heads * queryLength
   const memory = first.matrix
     ? matrixMemory(first.matrix, headDim, valueDim, first.halves).bytes
     : tileBytes(tile, valueDim)
   const queryReads = visited * tile.queries * headDim
-  const contiguous = contiguousTensors(plan, capabilities)
+  const contiguous = contiguousTensors(call, capabilities)
   const { limits } = capabilities
   const wide = keepsWideOutput('plan.explain', passes, contiguous, limits)
-  const merging = wide ? contiguous.with(3, boundWide(plan)) : contiguous
+  const merging = wide ? contiguous.with(3, boundWide(call)) : contiguous
   const dispatches = (pass: ForwardPlan): number => {
     const cut = forwardDispatches('plan.explain', pass, merging, limits)
     return cut.dispatches.length + cut.parts.length
   }
-  const rounding = wide ? narrowDispatches('plan.explain', plan, contiguous[3]!, limits).length : 0
+  const rounding = wide ? narrowDispatches('plan.explain', call, contiguous[3]!, limits).length : 0
   // Each merge reads and writes what the next one reads; in the end it is rounded.
   const resultBytes = wide ? 4 : bytes
   return {
-    call: plannedCall(plan),
+    call: plannedCall(call),
     ...variant(first, capabilities),
     tile,
     workgroupMemoryBytes: memory,
@@ -233,8 +238,8 @@ export function explainPlan(
       ),
       parts:
         sum((pass) => partBytes(pass).output + partBytes(pass).logSumExp) +
-        (wide ? wideBytes(plan) : 0),
-      tables: 4 * plan.data.length,
+        (wide ? wideBytes(call) : 0),
+      tables: 4 * call.data.length,
       rotated: rope?.bytes ?? 0,
     },
     scoreBytes: rows * keyLength * bytes,
@@ -265,7 +270,7 @@ function explainSplit(
   }
 }
 
-function plannedCall({ shape, dtype, attention }: ForwardPlan): PlannedCall {
+function plannedCall({ shape, dtype, attention }: Call): PlannedCall {
   const { mask, scoreModifiers, dropout, sinks, sequences } = attention
   return {
     ...shape,

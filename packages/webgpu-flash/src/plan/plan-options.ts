@@ -1,7 +1,7 @@
 // What a plan is asked for.
 import type { AttentionOptions, DType, OptionNames } from '@attn/core'
-import type { BackwardTiles } from './backward/gradient-passes.ts'
-import type { WantedDecodeTile } from './decode/decode-plan.ts'
+import type { BackwardTiles } from './backward/gradient-tile.ts'
+import type { WantedDecodeTile } from './decode/wanted-decode-tile.ts'
 import type { RopeOption } from './rotate/rope-options.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 

@@ -34,6 +34,11 @@ export function blockMapShape(
   return { batch, heads, queryLength, keyLength, queryOffset: queryOffsets, keyLengths }
 }
 
+/** A tile as block maps know it. */
+export function blockSizes(tile: { readonly queries: number; readonly keys: number }): BlockSizes {
+  return { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
+}
+
 /** Decides what is visible. */
 export function decideVisibility(shape: AttentionShape, attention: ResolvedAttention): Visibility {
   const { mask, sequences, keyLengths } = attention

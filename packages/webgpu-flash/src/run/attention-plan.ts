@@ -7,7 +7,7 @@ import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
 import type { PlanExplanation } from '../plan/explain.ts'
-import { contiguousTensors } from '../plan/forward/forward-dispatches.ts'
+import { contiguousTensors } from '../plan/contiguous-tensors.ts'
 import { passesOf } from '../plan/forward/passes.ts'
 import { keepsWideOutput } from '../plan/forward/wide-output.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
@@ -96,7 +96,8 @@ export function bindPlan(
   backward?: PlannedBackward,
 ): AttentionPlan {
   const { device, buffers, errors, capabilities } = host
-  const { shape, dtype, attention } = plan
+  const { call: planned } = plan
+  const { shape, dtype, attention, data } = planned
   const nativeFloat16 = capabilities.shaderFloat16
   const upload = (label: string, words: Uint32Array): GPUBuffer =>
     errors.guard('flash.plan', (call) => {
@@ -105,14 +106,14 @@ export function bindPlan(
       call.writes(buffer)
       return buffer
     })
-  const tables = createPlanTables(host, 'tables', plan.data)
+  const tables = createPlanTables(host, 'tables', data)
   const passes = bindPasses(plan, upload, buffers)
-  const wide = createWideOutput(plan, buffers)
+  const wide = createWideOutput(planned, buffers)
   const split = plan.split && bindSplit(plan.split, upload, buffers)
   const bySplitting = split && { split, data: tables.buffer }
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
   const groups = createBindGroups(device)
-  const rope = createPlanRope(host, plan)
+  const rope = createPlanRope(host, planned)
   let destroyed = false
 
   const contiguousAccess = (dims: number, staged = false): Access => ({
@@ -124,35 +125,35 @@ export function bindPlan(
   const contiguousTexts = (): string[] => {
     if (plan.decode) return contiguousDecodeTexts(plan, capabilities)
     const passes = passesOf(plan)
-    const tensors = contiguousTensors(plan, capabilities)
+    const tensors = contiguousTensors(planned, capabilities)
     const merged = keepsWideOutput('flash.plan', passes, tensors, capabilities.limits)
     return [
       ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
-      ...(merged ? [narrowText(plan, contiguousAccess(shape.valueDim))] : []),
+      ...(merged ? [narrowText(planned, contiguousAccess(shape.valueDim))] : []),
       ...passes.flatMap((pass) =>
         passTexts(pass, {
           query: contiguousAccess(shape.headDim),
           key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
           value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
-          output: merged ? wideAccess(plan) : contiguousAccess(shape.valueDim),
+          output: merged ? wideAccess(planned) : contiguousAccess(shape.valueDim),
         }),
       ),
     ]
   }
 
-  const withOutputs = createOutputMaker(plan, buffers, nativeFloat16)
+  const withOutputs = createOutputMaker(planned, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {
     errors.checkAlive(caller)
     if (destroyed) throw typeError(`${caller}: the plan was destroyed`, 'ATTN_DESTROYED')
   }
   const training = backward?.bind(host, rope, checkUsable) ?? withoutBackward()
-  const weights = bindWeights(host, plan, rope, tables, checkUsable)
+  const weights = bindWeights(host, planned, rope, tables, checkUsable)
   const check = (caller: string, { rowMaximum, ...tensors }: ForwardRequest): void => {
     checkUsable(caller)
     const asked = rowMaximum === undefined || typeof rowMaximum === 'boolean'
     checkTensors(caller, plan, asked ? tensors : { ...tensors, rowMaximum }, nativeFloat16)
     checkParameters(caller, { ...attention, parameters: tensors.parameters ?? {} })
-    callLengths(caller, plan, tensors)
+    callLengths(caller, planned, tensors)
     tables.check(caller, tensors.tables)
   }
 
@@ -181,7 +182,7 @@ export function bindPlan(
       ...(timestampWrites ? { timestampWrites } : {}),
     })
     tables.fill(caller, call, pass, given.tables)
-    rope?.encode(caller, call, pass, given, callLengths(caller, plan, given))
+    rope?.encode(caller, call, pass, given, callLengths(caller, planned, given))
     for (const { pipeline, layout, resources, workgroups } of prepared.before?.steps ?? []) {
       const entries = resources(tensors).map((resource, binding) => ({ binding, resource }))
       pass.setPipeline(pipeline)
@@ -232,7 +233,7 @@ export function bindPlan(
       // All at once: drivers compile on several threads.
       const compiling = [
         ...contiguousTexts().map((text) => compileForward(device, text)),
-        ...(plan.split ? splitStepKernels(plan) : []).map((kernel) =>
+        ...(plan.split ? splitStepKernels(planned) : []).map((kernel) =>
           compileKernel(device, kernel),
         ),
         training.compile(),
@@ -248,14 +249,14 @@ export function bindPlan(
       )
     },
     encodeForward: (encoder, given, timestampWrites) => {
-      const tensors = inputsOfCall('plan.encodeForward', plan, given)
+      const tensors = inputsOfCall('plan.encodeForward', planned, given)
       check('plan.encodeForward', tensors)
       errors.guard('plan.encodeForward', (call) =>
         encode('plan.encodeForward', call, encoder, tensors, timestampWrites),
       )
     },
     forward: (given) => {
-      const inputs = inputsOfCall('plan.forward', plan, given)
+      const inputs = inputsOfCall('plan.forward', planned, given)
       check('plan.forward', inputs)
       const { rowMaximum: _, ...tensors } = inputs
       return errors.guard('plan.forward', (call) =>

@@ -8,7 +8,7 @@ import {
 } from '@attn/core'
 import type { CpuDType, DType, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { PlanOptions } from '../plan/plan.ts'
+import type { PlanOptions } from '../plan/plan-options.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 

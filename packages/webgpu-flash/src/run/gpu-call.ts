@@ -1,7 +1,7 @@
 // One call with GPU tensors: plans, compiles without blocking, submits. Nothing is copied or read back.
 import { attentionShape, typeError } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { PlanOptions } from '../plan/plan.ts'
+import type { PlanOptions } from '../plan/plan-options.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
 import type { AttentionPlan } from './attention-plan.ts'
 

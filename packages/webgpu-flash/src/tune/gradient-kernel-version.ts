@@ -3,7 +3,7 @@
 import { defaultCapabilities } from '../device/capabilities.ts'
 import { planBackward } from '../plan/backward/backward-plan.ts'
 import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
-import type { BackwardTiles } from '../plan/backward/gradient-passes.ts'
+import type { BackwardTiles } from '../plan/backward/gradient-tile.ts'
 import type { ForwardPlan } from '../plan/plan.ts'
 import { keyKernel, queryKernel } from '../run/backward/backward-kernels.ts'
 import { matrixPlan, plainPlan, sameAccess, withMatrices } from './kernel-version.ts'

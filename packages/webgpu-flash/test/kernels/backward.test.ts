@@ -6,7 +6,7 @@ import type { Access } from '../../src/codegen/access.ts'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 import {
   keyKernel,
   measureKernel,
@@ -43,11 +43,11 @@ function code(
   const { backwardTiles: tiles = { query: tile, key: tile } } = options
   const plan = planBackward('flash.plan', forward, tiles, defaultCapabilities)
   const of = (dims: number): Access => ({
-    dtype: forward.dtype,
+    dtype: forward.call.dtype,
     nativeFloat16: false,
     vector: dims % 4 === 0,
   })
-  const [head, value] = [of(forward.shape.headDim), of(forward.shape.valueDim)]
+  const [head, value] = [of(forward.call.shape.headDim), of(forward.call.shape.valueDim)]
   const ofHead = { query: head, key: head, dQuery: head, dKey: head }
   const ofValue = { value, output: value, dOutput: value, dValue: value }
   const accesses = { ...ofHead, ...ofValue }

@@ -5,7 +5,7 @@ import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 import { contiguousDecodeTexts } from '../../src/run/decode/decode-texts.ts'
 
 const base: PlanOptions = { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 4096, headDim: 64 }

@@ -5,7 +5,7 @@ import { floatTable, mask, scoreModifier } from '@attn/core'
 import type { Access } from '../../src/codegen/access.ts'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { forwardCode, planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 
 const tile = { queries: 32, keys: 32, threadRows: 8, threadColumns: 8, dimChunk: 8, valueChunk: 32 }
 const base: PlanOptions = { heads: 4, queryLength: 256, headDim: 64, tile }
@@ -17,14 +17,14 @@ const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
 
 function code(options: Partial<PlanOptions>, access: Partial<Access> = {}): string {
   const plan = planForward({ ...base, ...options }, defaultCapabilities)
-  const { dtype } = plan
+  const { dtype, shape } = plan.call
   const of = (dims: number): Access => ({
     dtype,
     nativeFloat16: false,
     vector: dims % 4 === 0,
     ...access,
   })
-  const [head, value] = [of(plan.shape.headDim), of(plan.shape.valueDim)]
+  const [head, value] = [of(shape.headDim), of(shape.valueDim)]
   return forwardCode(plan, { query: head, key: head, value, output: value })
 }
 

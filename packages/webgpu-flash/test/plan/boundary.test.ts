@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { biasFromTensor, floatTable, maskFromTensor, scoreModifier } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 
 const sizes = { batch: 2, heads: 12, queryLength: 6, headDim: 16 }
 const planned = (options: unknown) => (): unknown =>

@@ -6,7 +6,7 @@ import { explainPlan } from '../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../src/plan/explain.ts'
 import { formatExplanation } from '../../src/plan/format-explanation.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const perHead = mask('perHead', ({ batch, head, query, key }) =>

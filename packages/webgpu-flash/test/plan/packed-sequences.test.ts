@@ -5,7 +5,8 @@ import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { explainPlan } from '../../src/plan/explain.ts'
 import { formatExplanation } from '../../src/plan/format-explanation.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { ForwardPlan, PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
+import type { ForwardPlan } from '../../src/plan/plan.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const strided = {
@@ -88,12 +89,12 @@ describe('plans of packed sequences', () => {
       rotaryDim: 4,
     } as const
     const cross = { ...sequences, cumulativeKeyLengths: [0, 310, 310, 700] }
-    const { rope } = plan({ rope: rotary, sequences: cross })
+    const { rope } = plan({ rope: rotary, sequences: cross }).call
     const wholes = (words: Uint32Array): number[] =>
       [0, 299, 300, 699].map((row) => words[2 * row]! | 0)
     expect(wholes(rope!.query!.positions.words)).toEqual([10, 309, -10, 389])
     expect(wholes(rope!.key!.positions.words)).toEqual([0, 299, 300, 389])
-    const given = plan({ rope: { query: rotary, queryPositions: 5 }, sequences: cross })
+    const given = plan({ rope: { query: rotary, queryPositions: 5 }, sequences: cross }).call
     expect(Array.from(given.rope!.query!.positions.words)).toEqual([5, 0])
   })
 

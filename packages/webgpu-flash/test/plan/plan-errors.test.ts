@@ -3,7 +3,7 @@ import { floatParameter, integerParameter, mask, scoreModifier, UnsupportedError
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { checkBindable } from '../../src/plan/check-bindable.ts'
 import { planForward } from '../../src/plan/plan.ts'
-import type { PlanOptions } from '../../src/plan/plan.ts'
+import type { PlanOptions } from '../../src/plan/plan-options.ts'
 
 const sizes: PlanOptions = { heads: 6, queryLength: 10, headDim: 64 }
 const tile = {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
-import { contiguousTensors, forwardDispatches } from '../../src/plan/forward/forward-dispatches.ts'
+import { contiguousTensors } from '../../src/plan/contiguous-tensors.ts'
+import { forwardDispatches } from '../../src/plan/forward/forward-dispatches.ts'
 import { planForward } from '../../src/plan/plan.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))
@@ -18,13 +19,16 @@ describe('dispatches cut by the work', () => {
     ],
   ])('leave each enough workgroups to fill a GPU: %s', (_, options) => {
     const plan = planForward({ ...options, headDim: 64 }, capabilities)
-    const tensors = contiguousTensors(plan, capabilities)
+    const tensors = contiguousTensors(plan.call, capabilities)
     const { dispatches } = forwardDispatches('test', plan, tensors, limits)
     expect(dispatches.length).toBeGreaterThan(1)
-    const { queries } = plan.tile
-    const all = (plan.shape.batch * plan.shape.heads * plan.shape.queryLength) / queries
-    for (const { batches, heads, queryTiles } of dispatches) {
-      const workgroups = [batches, heads, queryTiles].reduce((n, r) => n * (r.end - r.start), 1)
+    const { batch, heads, queryLength } = plan.call.shape
+    const all = (batch * heads * queryLength) / plan.tile.queries
+    for (const box of dispatches) {
+      const workgroups = [box.batches, box.heads, box.queryTiles].reduce(
+        (n, r) => n * (r.end - r.start),
+        1,
+      )
       expect(workgroups).toBeGreaterThanOrEqual(Math.min(2048, all))
     }
   })

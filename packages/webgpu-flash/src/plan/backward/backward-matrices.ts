@@ -9,7 +9,7 @@ import type { GradientRows } from './backward-tiles.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
 import { chooseSplitMatrixTile } from './split-matrix-tile.ts'
 import type { SplitMatrixTile } from './split-matrix-tile.ts'
-import type { ForwardPlan } from '../plan.ts'
+import type { Call } from '../call.ts'
 
 /** Fewer rows than a subgroup owns leave matrices empty. */
 const leastRows = 16
@@ -22,12 +22,10 @@ const largestSlope = 2 ** 10
 /**
  * What keeps a kernel of a call from running on subgroup matrices, on any device.
  *
- * @param modifiers - Those of the call.
  * @param sumsTables - Whether the kernel sums gradients of tables.
  */
 export function matrixProblem(
-  { shape, attention }: ForwardPlan,
-  modifiers: readonly ScoreModifier[],
+  { shape, attention, scoreModifiers }: Call,
   sumsTables: boolean,
 ): string | undefined {
   if (sumsTables) return 'gradients of tables are summed in plain WGSL'
@@ -36,7 +34,7 @@ export function matrixProblem(
   }
   if (Math.abs(attention.scale) > largestScale) return 'the scale is too large for float16'
   if (!(keptScale(attention) <= largestKeep)) return 'dropout keeps too few pairs for float16'
-  if (!(slopeBound(modifiers) <= largestSlope)) {
+  if (!(slopeBound(scoreModifiers) <= largestSlope)) {
     return 'nothing bounds how steep the score modifiers are'
   }
   return undefined
@@ -45,13 +43,13 @@ export function matrixProblem(
 /** The tile on subgroup matrices that the planner takes for a kernel, or why it takes none. */
 export function plannedMatrixTile(
   gradients: GradientRows,
-  forward: ForwardPlan,
+  { shape }: Call,
   problem: string | undefined,
   capabilities: Capabilities,
 ): { readonly tile: GradientMatrixTile } | { readonly why: string } {
   if (problem !== undefined) return { why: problem }
   if (isSoftware(capabilities)) return { why: 'software imitates subgroup matrices slowly' }
-  const tile = chooseGradientMatrixTile(gradients, forward.shape, capabilities)
+  const tile = chooseGradientMatrixTile(gradients, shape, capabilities)
   return tile ? { tile } : { why: 'the device has no subgroup matrices for these dims' }
 }
 
@@ -61,7 +59,7 @@ const leastSplit = 128
 /** The same of a call in float32, whose products are three of float16. */
 export function plannedSplitTile(
   gradients: GradientRows,
-  { shape }: ForwardPlan,
+  { shape }: Call,
   problem: string | undefined,
   capabilities: Capabilities,
 ): { readonly tile: SplitMatrixTile } | { readonly why: string } {
@@ -75,16 +73,13 @@ export function plannedSplitTile(
 }
 
 /** What dropout multiplies the pairs by that it keeps. */
-function keptScale({ dropout }: ForwardPlan['attention']): number {
+function keptScale({ dropout }: Call['attention']): number {
   return dropout?.scale ?? 1
 }
 
 /** How much larger than |dO| |V| dropout and slopes may make the gradient of a score. */
-export function gradientHeadroom(
-  { attention }: ForwardPlan,
-  modifiers: readonly ScoreModifier[],
-): number {
-  return keptScale(attention) * Math.max(1, slopeBound(modifiers))
+export function gradientHeadroom({ attention, scoreModifiers }: Call): number {
+  return keptScale(attention) * Math.max(1, slopeBound(scoreModifiers))
 }
 
 /** The most that a chain of modifiers may multiply a gradient by; Infinity where nothing bounds it. */
@@ -106,7 +101,7 @@ export function measuredPieces(length: number): { readonly rows: number; readonl
 }
 
 /** Where the measures of dO and of V lie in their buffer, counted in float32. */
-export function magnitudeStorage({ shape }: Pick<ForwardPlan, 'shape'>): {
+export function magnitudeStorage({ shape }: Pick<Call, 'shape'>): {
   readonly value: number
   readonly length: number
 } {

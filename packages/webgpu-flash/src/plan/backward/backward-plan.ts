@@ -1,8 +1,7 @@
 // Planning the backward pass: what `plan({ training: true })` needs besides the forward plan, again
 // without touching a GPU.
-import { floatExpression, transposeBlockMap, UnsupportedError } from '@attn/core'
+import { transposeBlockMap, UnsupportedError } from '@attn/core'
 import type { BlockMap, SparsityPass, Table } from '@attn/core'
-import { composeLookups } from '../../codegen/compose-lookups.ts'
 import { counterNodes, dataLayout, packBehind, packData } from '../../codegen/data-layout.ts'
 import type { DataLayout, PackedData } from '../../codegen/data-layout.ts'
 import { gradientRules } from '../../codegen/gradient-rules.ts'
@@ -12,10 +11,12 @@ import { gradientHeadroom } from './backward-matrices.ts'
 import type { GradientRows } from './backward-tiles.ts'
 import { chooseGradientKernel } from './choose-gradient-kernel.ts'
 import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
-import type { BackwardTiles, GradientPass, GradientPasses, PassOfRows } from './gradient-passes.ts'
+import type { GradientPass, GradientPasses, PassOfRows } from './gradient-passes.ts'
+import type { BackwardTiles } from './gradient-tile.ts'
 import { gradientParts } from './gradient-parts.ts'
 import { packBlockMap } from '../pack-block-map.ts'
 import { headWords } from '../head-words.ts'
+import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../plan.ts'
 import { tableLookups, trainableTables } from '../table-lookups.ts'
 import { tableStorage } from '../table-storage.ts'
@@ -23,7 +24,7 @@ import type { TableStorage } from '../table-storage.ts'
 
 /** A plan of the backward pass as data. */
 export interface BackwardPlan {
-  readonly forward: ForwardPlan
+  readonly call: Call
   readonly query: GradientPasses
   readonly key: GradientPasses
   readonly layout: DataLayout
@@ -51,15 +52,12 @@ export function planBackward(
   capabilities: Capabilities,
 ): BackwardPlan {
   const { limits } = capabilities
-  const { shape, attention } = forward
+  const { call } = forward
+  const { shape, attention, scoreModifiers: modifiers, shortText } = call
   const { headDim, valueDim, queryLength, keyLength } = shape
   const { mask, dropout } = attention
   const within = dropout?.within
   const lookups = tableLookups(caller, shape, attention)
-  const modifiers = attention.scoreModifiers.map((modifier) => ({
-    ...modifier,
-    expression: floatExpression(composeLookups(modifier.expression.node, shape.heads)),
-  }))
   const layout = dataLayout([
     ...[mask, ...modifiers].flatMap((part) => (part ? [part.expression.node] : [])),
     ...lookups
@@ -71,7 +69,7 @@ export function planBackward(
 
   const rulesWith = (looked: typeof lookups): GradientRules => ({
     ...gradientRules(mask, modifiers, looked, layout, within),
-    shortText: forward.shortText,
+    shortText,
   })
   const rules = rulesWith([])
   const rulesOf = (
@@ -86,7 +84,7 @@ export function planBackward(
       within,
       queryOrder || keyOrder ? { queryOrder, keyOrder, tile } : undefined,
     ),
-    shortText: forward.shortText,
+    shortText,
   })
   const maps: Uint32Array[] = []
   /** A pass of a kernel with its block map, which is packed behind the words so far. */
@@ -107,7 +105,7 @@ export function planBackward(
     // Whatever kernel the forward pass has, and whether that one needs a map.
     const map =
       sparse?.blockMap ??
-      forward.visibility.blockMap({ queryBlockSize: tile.queries, keyBlockSize: tile.keys })
+      call.visibility.blockMap({ queryBlockSize: tile.queries, keyBlockSize: tile.keys })
     const blockMap = map && (ofQueries ? map : byKey(map))
     const packedMap = blockMap && packBlockMap(blockMap)
     const mapBase = maps.reduce((words, map) => words + map.length, packed.words.length)
@@ -139,9 +137,9 @@ export function planBackward(
       forward,
       tiles[gradients],
       capabilities,
-      { modifiers, slopes: rules.hasSlopes, tables },
+      { slopes: rules.hasSlopes, tables },
     )
-    const choice = chooseGradientPasses(forward, rowTokens, kernel.tile, limits, tables)
+    const choice = chooseGradientPasses(call, rowTokens, kernel.tile, limits, tables)
     const passOf = (sparse?: SparsityPass, continues = false): GradientPass => {
       const pass = placed(rowTokens, kernel, sparse, continues)
       // Sums of tables' gradients are one for each row of tiles.
@@ -171,7 +169,7 @@ export function planBackward(
     )
   }
   return {
-    forward,
+    call,
     query,
     key,
     layout,
@@ -179,7 +177,7 @@ export function planBackward(
     tables: trainableTables(attention),
     storage,
     headroom: [query, key].some(({ passes: [pass] }) => pass.kind !== 'tiled')
-      ? gradientHeadroom(forward, modifiers)
+      ? gradientHeadroom(call)
       : undefined,
   }
 }

@@ -1,9 +1,9 @@
 // Which kernel computes a gradient, with which tile: the caller's choice, else what was measured on this
 // device, else subgroup matrices where they are, else plain WGSL.
 import { rangeError } from '@attn/core'
-import type { ScoreModifier } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'
+import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../plan.ts'
 import type { TileOrigin } from '../tuning.ts'
 import { matrixProblem, plannedMatrixTile, plannedSplitTile } from './backward-matrices.ts'
@@ -16,13 +16,8 @@ import {
 import type { BackwardTile, GradientRows } from './backward-tiles.ts'
 import { gradientMatrixMemory, gradientMatrixTileProblem } from './gradient-matrix-tile.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
-import type {
-  GradientTile,
-  MatrixPass,
-  PassOfRows,
-  SplitPass,
-  TiledPass,
-} from './gradient-passes.ts'
+import type { MatrixPass, PassOfRows, SplitPass, TiledPass } from './gradient-passes.ts'
+import type { GradientTile } from './gradient-tile.ts'
 import { splitMatrixMemory, splitMatrixTileProblem } from './split-matrix-tile.ts'
 import type { SplitMatrixTile } from './split-matrix-tile.ts'
 import { chooseTeamTile, suitsTeams } from './team-tiles.ts'
@@ -48,10 +43,11 @@ export function chooseGradientKernel(
   forward: ForwardPlan,
   given: GradientTile | undefined,
   capabilities: Capabilities,
-  work: PairWork & { readonly modifiers: readonly ScoreModifier[] },
+  work: PairWork,
 ): ChosenTile {
-  const { modifiers, tables } = work
-  const { headDim, valueDim } = forward.shape
+  const { tables } = work
+  const { call } = forward
+  const { headDim, valueDim } = call.shape
   const { limits } = capabilities
   const teams = suitsTeams(forward, work)
   const tiled = (own: BackwardTile | undefined, why: string, canHaveTeams = teams): ChosenTiled => {
@@ -63,29 +59,29 @@ export function chooseGradientKernel(
     return choice
   }
   const measured = forward.tuned.backward?.[gradients]
-  const problem = matrixProblem(forward, modifiers, tables)
+  const problem = matrixProblem(call, tables)
   if (given && 'matrix' in given) {
-    const why = problem ?? matrixTileProblem(forward, gradients, given, capabilities)
+    const why = problem ?? matrixTileProblem(call, gradients, given, capabilities)
     if (why !== undefined) throw rangeError(`${caller}: ${why}`)
-    return chosenMatrix(forward, gradients, given, { kind: 'given' }, tiled)
+    return chosenMatrix(call, gradients, given, { kind: 'given' }, tiled)
   }
-  const plannedTile = forward.dtype === 'float16' ? plannedMatrixTile : plannedSplitTile
+  const plannedTile = call.dtype === 'float16' ? plannedMatrixTile : plannedSplitTile
   const planned =
     given || typeof measured?.tile === 'object'
       ? { why: 'the tile was chosen' }
-      : forward.dtype === 'bfloat16'
+      : call.dtype === 'bfloat16'
         ? { why: 'bfloat16 is read and written by the kernels in plain WGSL alone' }
-        : plannedTile(gradients, forward, problem, capabilities)
+        : plannedTile(gradients, call, problem, capabilities)
   if ('why' in planned) return tiled(given, planned.why)
   const origin: TileOrigin = measured
     ? { kind: 'tuned', speedUp: measured.speedUp }
     : modelOrigin(forward)
-  return chosenMatrix(forward, gradients, planned.tile, origin, tiled)
+  return chosenMatrix(call, gradients, planned.tile, origin, tiled)
 }
 
 /** What keeps a call from running a tile of subgroup matrices that its caller chose. */
 function matrixTileProblem(
-  { shape, dtype }: ForwardPlan,
+  { shape, dtype }: Call,
   gradients: GradientRows,
   tile: GradientMatrixTile | SplitMatrixTile,
   capabilities: Capabilities,
@@ -99,7 +95,7 @@ function matrixTileProblem(
 }
 
 function chosenMatrix(
-  { shape }: ForwardPlan,
+  { shape }: Call,
   gradients: GradientRows,
   tile: GradientMatrixTile | SplitMatrixTile,
   tileOrigin: TileOrigin,
@@ -129,7 +125,8 @@ function chooseTile(
   teams: boolean,
   why: string,
 ): ChosenTiled {
-  const { shape, tuned } = forward
+  const { tuned } = forward
+  const { shape } = forward.call
   const chosen = (tile: BackwardTile, origin: TileOrigin): ChosenTiled => ({
     kind: 'tiled',
     tile,

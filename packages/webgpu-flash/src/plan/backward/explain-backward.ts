@@ -1,7 +1,8 @@
 // The account of a backward pass: its tiles, operations, bytes and memory.
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
-import type { GradientPasses, GradientTile, GradientPass } from './gradient-passes.ts'
+import type { GradientPass, GradientPasses } from './gradient-passes.ts'
+import type { GradientTile } from './gradient-tile.ts'
 import type { GradientParts, SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
 import { copyBytes, gradientsOf } from './gradient-parts.ts'
@@ -98,8 +99,8 @@ export function backwardWorkspace(plan: BackwardPlan): {
   /** Of gradients whose rows several workgroups share, by the names of their copies. */
   readonly copies: Readonly<Partial<Record<GradientParts, number>>>
 } {
-  const { forward, storage } = plan
-  const { batch, heads, queryLength } = forward.shape
+  const { call, storage } = plan
+  const { batch, heads, queryLength } = call.shape
   return {
     copies: Object.fromEntries(
       [...plan.query.passes, ...plan.key.passes].flatMap((pass) =>
@@ -112,28 +113,28 @@ export function backwardWorkspace(plan: BackwardPlan): {
             ]),
       ),
     ),
-    split: isSplit(plan) ? splitStorage(forward.shape) : undefined,
+    split: isSplit(plan) ? splitStorage(call.shape) : undefined,
     softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
-    magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(forward).length : 0,
+    magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(call).length : 0,
     tableSums: 4 * storage.length,
   }
 }
 
 function largestCopies(
-  { forward, query, key }: BackwardPlan,
+  { call, query, key }: BackwardPlan,
   rowTokens: GradientPass['rowTokens'],
   name: SharedGradient,
 ): number {
   const { passes } = rowTokens === 'queries' ? query : key
   return Math.max(
     ...passes.map((pass) =>
-      pass.parts === 1 ? 0 : pass.parts * copyBytes(forward.shape, pass, name),
+      pass.parts === 1 ? 0 : pass.parts * copyBytes(call.shape, pass, name),
     ),
   )
 }
 
-function visitedTiles({ forward }: BackwardPlan, pass: GradientPass): number {
-  const { batch, heads } = forward.shape
+function visitedTiles({ call }: BackwardPlan, pass: GradientPass): number {
+  const { batch, heads } = call.shape
   const { packedMap, blockMap, rowTiles, columnTiles } = pass
   // Heads and sequences without maps of their own share one.
   const copies = blockMap ? (batch * heads) / (blockMap.batch * blockMap.heads) : 0
@@ -144,7 +145,7 @@ function explainPasses(
   plan: BackwardPlan,
   { passes, choice }: GradientPasses,
 ): GradientExplanation {
-  const { batch, heads, queryLength, keyLength } = plan.forward.shape
+  const { batch, heads, queryLength, keyLength } = plan.call.shape
   const [pass] = passes
   const { kind, tile, rowTokens, pairOperations } = pass
   const [rows, columns] =
@@ -194,7 +195,7 @@ function reasonOf(pass: GradientPass): string {
 
 /** Accounts for a backward plan. */
 export function explainBackward(plan: BackwardPlan): BackwardExplanation {
-  const { shape, dtype } = plan.forward
+  const { shape, dtype } = plan.call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const [query, key] = [plan.query, plan.key].map((passes) => explainPasses(plan, passes)) as [
     GradientExplanation,

@@ -4,8 +4,8 @@
 import { planSparsity } from '@attn/core'
 import type { SparsityPass, SparsityPlan } from '@attn/core'
 import type { DispatchLimits } from '../dispatch.ts'
-import { headBytes } from '../forward/passes.ts'
-import type { ForwardPlan } from '../plan.ts'
+import { headBytes } from '../head-bytes.ts'
+import type { Call } from '../call.ts'
 import { blockMapShape } from '../visibility.ts'
 
 /** What a kernel makes of the orders that a mask proposes. */
@@ -30,7 +30,7 @@ const leavesOut = (pass: SparsityPass, rowTokens: 'queries' | 'keys'): boolean =
  * @param sumsTables - Whether the kernel sums gradients of tables, which it does in natural order.
  */
 export function chooseGradientPasses(
-  { shape, dtype, attention }: ForwardPlan,
+  { shape, dtype, attention }: Call,
   rowTokens: 'queries' | 'keys',
   tile: { readonly rows: number; readonly columns: number },
   { maxStorageBufferBindingSize }: Pick<DispatchLimits, 'maxStorageBufferBindingSize'>,

@@ -9,17 +9,6 @@ import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
 import type { GradientMatrixMemory, GradientMatrixTile } from './gradient-matrix-tile.ts'
 import type { SplitMatrixMemory, SplitMatrixTile } from './split-matrix-tile.ts'
 
-/** The tile of a kernel of any kind. */
-export type GradientTile = BackwardTile | GradientMatrixTile | SplitMatrixTile
-
-/** Tiles to use instead of the planner's choice: for measuring. */
-export interface BackwardTiles {
-  /** Of the kernel that computes dQ; rows are queries. */
-  readonly query?: GradientTile | undefined
-  /** Of the kernel that computes dK and dV; rows are keys. */
-  readonly key?: GradientTile | undefined
-}
-
 /** What the kernels of either kind have in common. */
 export interface PassOfRows {
   readonly rowTokens: 'queries' | 'keys'

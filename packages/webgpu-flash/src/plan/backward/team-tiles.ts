@@ -72,7 +72,7 @@ export interface PairWork {
 
 /** Whether two teams are likely to be faster than one. */
 export function suitsTeams(
-  { shape, attention, dtype, packedMap }: ForwardPlan,
+  { call: { shape, attention, dtype }, packedMap }: ForwardPlan,
   { slopes, tables }: PairWork,
 ): boolean {
   const { queryLength, keyLength, headDim, valueDim } = shape

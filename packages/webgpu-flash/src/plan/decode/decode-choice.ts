@@ -1,9 +1,10 @@
 // When a call goes to the decode kernel: few queries, or lengths that come with each call.
-import { rangeError, typeError, UnsupportedError } from '@attn/core'
+import { UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { mostDecodedQueries, planDecode } from './decode-plan.ts'
-import type { DecodePlan, DecodeProblem } from './decode-plan.ts'
-import type { PlanOptions } from '../plan.ts'
+import type { DecodePlan } from './decode-plan.ts'
+import type { WantedDecodeTile } from './wanted-decode-tile.ts'
+import type { Call } from '../call.ts'
 
 /** The decode kernel's part of a plan. */
 export interface DecodeDecision {
@@ -14,35 +15,20 @@ export interface DecodeDecision {
 }
 
 /**
- * Whether lengths come with each call.
- *
- * @throws RangeError when they are given here as well, TypeError for another word.
- */
-export function checkLengthsOption({ lengths = 'plan', ...options }: PlanOptions): boolean {
-  if (lengths !== 'plan' && lengths !== 'call') {
-    throw typeError(`flash.plan: lengths must be plan or call, got ${String(lengths)}`)
-  }
-  if (lengths === 'plan') return false
-  for (const name of ['keyLengths', 'queryOffset', 'sequences', 'tile'] as const) {
-    if (options[name] !== undefined) {
-      throw rangeError(`flash.plan: ${name} cannot be given here with lengths 'call'`)
-    }
-  }
-  if (options.training) throw rangeError(`flash.plan: training needs lengths 'plan', got call`)
-  return true
-}
-
-/**
  * Decides, and plans where it is for it.
  *
  * @throws UnsupportedError when lengths come with each call and the kernel does not fit.
  */
-export function decideDecode(problem: DecodeProblem, capabilities: Capabilities): DecodeDecision {
-  const { lengthsPerCall, shape } = problem
+export function decideDecode(
+  call: Call,
+  wanted: WantedDecodeTile | undefined,
+  capabilities: Capabilities,
+): DecodeDecision {
+  const { lengthsPerCall, shape } = call
   if (!lengthsPerCall && shape.queryLength > mostDecodedQueries) return {}
-  const choice = problem.attention.dropout?.within
+  const choice = call.attention.dropout?.within
     ? { refused: 'dropout of packed sequences counts pairs in another way' }
-    : planDecode(problem, capabilities)
+    : planDecode(call, wanted, capabilities)
   if (!('refused' in choice)) return { decode: choice }
   if (lengthsPerCall) throw new UnsupportedError(`flash.plan: ${choice.refused}`)
   return { decodeRefused: choice.refused }

@@ -8,6 +8,7 @@ import type { DecodePlan } from './decode-plan.ts'
 import type { DecodeSpread } from './decode-spread.ts'
 import { boundRange } from '../dispatch.ts'
 import type { BoundRange, BoundTensor, Range } from '../dispatch.ts'
+import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../plan.ts'
 
 /** A plan on the decode kernel. */
@@ -30,7 +31,7 @@ export const count = ({ start, end }: Range): number => end - start
 
 /** The part of each tensor that a box binds. */
 export function decodeRanges(
-  { shape }: DecodingPlan,
+  { shape }: Call,
   { chunkKeys: size }: DecodeSpread,
   bound: BoundTensors,
   { batches, keyHeads, parts }: Box,
@@ -65,20 +66,20 @@ export function decodeRanges(
  */
 export function cutDecode(
   caller: string,
-  plan: DecodingPlan,
+  call: Call,
   spread: DecodeSpread,
   bound: BoundTensors,
   lengths: DecodeLengths,
   limits: DeviceLimits,
 ): Box[] {
-  const { shape, workBudget } = plan
+  const { shape, workBudget } = call
   const { headDim, valueDim } = shape
   const most = limits.maxComputeWorkgroupsPerDimension
   const partKeys = lengths.partChunks * spread.chunkKeys
   const perPart = 2 * spread.groupRows * partKeys * (headDim + valueDim)
   const cut = (box: Box): Box[] => {
     const { batches, keyHeads, parts } = box
-    const ranges = Object.values(decodeRanges(plan, spread, bound, box, lengths, limits))
+    const ranges = Object.values(decodeRanges(call, spread, bound, box, lengths, limits))
     const tooWide = ranges.some(({ size }) => size > limits.maxStorageBufferBindingSize)
     const work = perPart * count(batches) * count(keyHeads) * count(parts)
     const tooMuch = tooWide || work > workBudget

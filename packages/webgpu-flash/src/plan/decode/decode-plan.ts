@@ -1,18 +1,19 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tiles, and into how many
 // parts keys are cut.
 import { rangeError, withDefaults } from '@attn/core'
-import type { AttentionShape, DType, Optional, ResolvedAttention, ScoreModifier } from '@attn/core'
-import type { DataLayout } from '../../codegen/data-layout.ts'
-import { pairwiseRules } from '../../codegen/snippets.ts'
+import type { AttentionShape, DType } from '@attn/core'
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
+import { rulesOfPairs } from '../call.ts'
+import type { Call } from '../call.ts'
 import { chooseDecodeTile, chunkKeys, decodeMemory } from './decode-tile.ts'
 import type { DecodeMemory, DecodeTile } from './decode-tile.ts'
 import { chooseDecodeMatrixTile } from './decode-matrix-tile.ts'
 import type { DecodeMatrixTile } from './decode-matrix-tile.ts'
 import { spreadKeys } from './decode-spread.ts'
 import type { DecodeSpread } from './decode-spread.ts'
+import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
 /** Queries of a sequence up to which each key is rather read once than multiplied fast. */
 export const mostDecodedQueries = 16
@@ -27,28 +28,9 @@ export interface DecodePlan extends DecodeSpread {
   readonly tile: DecodeTile
   readonly memory: DecodeMemory
   readonly rules: ScoreRules
-  /** Whether key lengths and query offsets come with each call. */
-  readonly lengthsPerCall: boolean
   /** Set where calls may be computed on subgroup matrices, if their tensors lie so. */
   readonly matrix?: DecodeMatrixPlan | undefined
   readonly reason: string
-}
-
-/** What the choice depends on. */
-export interface DecodeProblem {
-  readonly shape: AttentionShape
-  readonly dtype: DType
-  readonly attention: ResolvedAttention
-  readonly layout: DataLayout
-  readonly scoreModifiers: readonly ScoreModifier[]
-  readonly lengthsPerCall: boolean
-  /** A tile to use instead of the choice, or parts of one. */
-  readonly tile?: WantedDecodeTile | undefined
-}
-
-/** A tile to use instead of the choice, or parts of one; `matrix` the same on subgroup matrices, or whether to. */
-export type WantedDecodeTile = Optional<DecodeTile> & {
-  readonly matrix?: boolean | Partial<DecodeMatrixTile> | undefined
 }
 
 /** The plan, or why there is none. */
@@ -56,9 +38,11 @@ export type DecodeChoice = DecodePlan | { readonly refused: string }
 
 /** Plans for the decode kernel. */
 export function planDecode(
-  { shape, dtype, attention, layout, scoreModifiers, lengthsPerCall, tile: wanted }: DecodeProblem,
+  call: Call,
+  wanted: WantedDecodeTile | undefined,
   capabilities: Capabilities,
 ): DecodeChoice {
+  const { shape, dtype, attention } = call
   const { heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { limits } = capabilities
   const groupRows = (heads / kvHeads) * queryLength
@@ -84,8 +68,7 @@ export function planDecode(
   return {
     tile,
     memory,
-    rules: pairwiseRules(attention.mask, scoreModifiers, layout),
-    lengthsPerCall,
+    rules: rulesOfPairs(call),
     ...spread,
     matrix,
     reason: few

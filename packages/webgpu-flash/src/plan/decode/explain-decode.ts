@@ -8,7 +8,7 @@ import { decodeScratch } from './decode-plan.ts'
 import { decodeMatrixMemory } from './decode-matrix-tile.ts'
 import type { DecodeMatrixTile } from './decode-matrix-tile.ts'
 import type { DecodeTile } from './decode-tile.ts'
-import { contiguousTensors } from '../forward/forward-dispatches.ts'
+import { contiguousTensors } from '../contiguous-tensors.ts'
 import type { PlanExplanation } from '../explain.ts'
 import { describeOrigin } from '../tuning.ts'
 
@@ -32,13 +32,14 @@ export function explainDecode(
   plan: DecodingPlan,
   capabilities: Capabilities,
 ): Omit<PlanExplanation, 'call' | 'rope' | 'backward' | 'scoreBytes'> {
-  const { shape, dtype, attention, visibility, decode } = plan
+  const { call, decode } = plan
+  const { shape, dtype, attention, visibility } = call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const { tile, matrix } = decode
   const spread = matrix ?? decode
   const { groupRows, rowTiles, chunkKeys: keys } = spread
   const lengths = decodeLengths(spread, shape, visibility, attention)
-  const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
+  const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
   const bound = {
     query: query!,
     key: key!,
@@ -46,7 +47,7 @@ export function explainDecode(
     output: output!,
     logSumExp: logSumExp!,
   }
-  const boxes = cutDecode('plan.explain', plan, spread, bound, lengths, capabilities.limits)
+  const boxes = cutDecode('plan.explain', call, spread, bound, lengths, capabilities.limits)
   const total = batch * kvHeads * Math.ceil(keyLength / keys)
   const visited = kvHeads * lengths.visited
   const tails = attention.keyLengths.filter((length) => length % keys !== 0).length * kvHeads
@@ -86,7 +87,7 @@ export function explainDecode(
       logSumExp: rows * 4,
       blockMap: 0,
       parts: scratch.output + scratch.softmax,
-      tables: 4 * plan.data.length,
+      tables: 4 * call.data.length,
       rotated: 0,
     },
     decode: {
@@ -96,7 +97,7 @@ export function explainDecode(
       parts: lengths.parts,
       keysPerPart: lengths.partChunks * keys,
       workgroups: batch * kvHeads * rowTiles * lengths.parts,
-      lengths: decode.lengthsPerCall ? 'call' : 'plan',
+      lengths: call.lengthsPerCall ? 'call' : 'plan',
     },
   }
 }

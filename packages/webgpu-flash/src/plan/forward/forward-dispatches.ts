@@ -1,12 +1,10 @@
-// The dispatches of a forward pass over given tensors, and over those a plan expects: contiguous ones.
-import { contiguousStrides } from '@attn/core'
+// The dispatches of a forward pass over given tensors.
 import type { BlockMap } from '@attn/core'
-import { elementBytes } from '../../gpu-tensor.ts'
-import type { Capabilities, DeviceLimits } from '../../device/capabilities.ts'
+import type { DeviceLimits } from '../../device/capabilities.ts'
 import { boundRange, splitDispatches } from '../dispatch.ts'
 import type { BoundTensor, Dispatch, DispatchLimits } from '../dispatch.ts'
+import type { Call } from '../call.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
-import { outputStrides } from '../plan.ts'
 import type { ForwardPlan } from '../plan.ts'
 
 /** How a call is cut. */
@@ -35,10 +33,11 @@ export function forwardDispatches(
   tensors: readonly BoundTensor[],
   deviceLimits: DeviceLimits,
 ): ForwardDispatches {
-  const { shape, tile, workBudget, blockMap, orders, continues = false } = plan
+  const { call, tile, blockMap, orders, continues = false } = plan
+  const { shape, workBudget } = call
   const limits = { ...deviceLimits, workBudget }
   const ordered = orders?.queryOrder !== undefined
-  const anyRow = ordered || (blockMap !== undefined && bindsWholeHeads(plan, tensors, limits))
+  const anyRow = ordered || (blockMap !== undefined && bindsWholeHeads(call, tensors, limits))
   const work = (box: Omit<Dispatch, 'merge'>): number => boxWork(plan, box)
   const dispatches = splitDispatches(caller, {
     shape,
@@ -82,7 +81,8 @@ function rowsWithTiles({ rowTiles }: PackedBlockMap, { queryBlocks }: BlockMap):
 /** Parts over the same heads as the dispatches that begin with the first row, cut by the work. */
 function partDispatches(plan: ForwardPlan, dispatches: readonly Dispatch[]): Dispatch[] {
   const { parts, longestPart } = plan.splitRows!
-  const { tile, shape, workBudget } = plan
+  const { tile, call } = plan
+  const { shape, workBudget } = call
   const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
   return dispatches
     .filter(({ queryTiles }) => queryTiles.start === 0)
@@ -102,7 +102,7 @@ function partDispatches(plan: ForwardPlan, dispatches: readonly Dispatch[]): Dis
 
 /** Floating-point operations in a box of tiles. */
 function boxWork(
-  { shape, tile, packedMap, blockMap }: ForwardPlan,
+  { call: { shape }, tile, packedMap, blockMap }: ForwardPlan,
   box: Omit<Dispatch, 'merge'>,
 ): number {
   const count = ({ start, end }: { start: number; end: number }): number => end - start
@@ -120,7 +120,7 @@ function boxWork(
 
 /** Whether every row of a head can be bound at once. */
 function bindsWholeHeads(
-  { shape }: ForwardPlan,
+  { shape }: Call,
   tensors: readonly BoundTensor[],
   limits: DispatchLimits,
 ): boolean {
@@ -133,33 +133,4 @@ function bindsWholeHeads(
       boundRange(tensor, 1, one, one, rows).size + limits.minStorageBufferOffsetAlignment <=
         limits.maxStorageBufferBindingSize,
   )
-}
-
-/** The tensors a plan is made for, row-major: what accounts of it are about. */
-export function contiguousTensors(
-  { shape, dtype }: ForwardPlan,
-  { shaderFloat16 }: Capabilities,
-): BoundTensor[] {
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const bound = (
-    sizes: readonly number[],
-    follows: BoundTensor['follows'],
-    strides: readonly number[] = contiguousStrides(sizes),
-    type = dtype,
-  ): BoundTensor => ({
-    view: { dtype: type, shape: sizes, strides, offset: 0, storage: undefined },
-    elementBytes: elementBytes(type),
-    follows,
-  })
-  return [
-    bound([batch, heads, queryLength, headDim], 'queries'),
-    bound([batch, kvHeads, keyLength, headDim], 'keys'),
-    bound([batch, kvHeads, keyLength, valueDim], 'keys'),
-    bound(
-      [batch, heads, queryLength, valueDim],
-      'queries',
-      outputStrides(shape, dtype, shaderFloat16),
-    ),
-    bound([batch, heads, queryLength], 'queries', undefined, 'float32'),
-  ]
 }

@@ -2,13 +2,14 @@
 // hidden, and tiles that a mask hides no part of; yet subgroups with fewer rows load keys for fewer products, and
 // more workgroups begin.
 import { blockMapStatistics } from '@attn/core'
-import type { AttentionShape, BlockMap, DType, ResolvedAttention } from '@attn/core'
+import type { BlockMap } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
-import type { Visibility } from '../visibility.ts'
+import type { Call } from '../call.ts'
+import { blockSizes } from '../visibility.ts'
 import { asForwardTile } from './choose-forward-tile.ts'
 import { matrixMemory, matrixTiles } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
-import { blockSizes, choosePasses } from './passes.ts'
+import { choosePasses } from './passes.ts'
 import type { PassChoice } from './passes.ts'
 import type { ForwardTile } from './tiles.ts'
 
@@ -49,29 +50,24 @@ export interface TileArrangement {
   readonly passChoice: PassChoice | undefined
 }
 
-/** The call that is arranged. */
-export interface ArrangedCall {
-  readonly shape: AttentionShape
-  readonly dtype: DType
-  readonly attention: ResolvedAttention
-  readonly visibility: Visibility
-  /** Whether tokens may stand in the orders that the mask proposes. */
-  readonly ordered: boolean
-}
-
-/** The tile that was chosen, or a smaller one on subgroup matrices that suits the mask better. */
+/**
+ * The tile that was chosen, or a smaller one on subgroup matrices that suits the mask better.
+ *
+ * @param ordered - Whether tokens may stand in the orders that the mask proposes.
+ */
 export function arrangeTiles(
-  call: ArrangedCall,
+  call: Call,
+  ordered: boolean,
   chosen: Pick<TileArrangement, 'tile' | 'matrix'>,
   capabilities: Capabilities,
 ): TileArrangement {
   const { shape, dtype, attention } = call
-  const first = arrange(call, chosen, capabilities)
+  const first = arrange(call, ordered, chosen, capabilities)
   if (!chosen.matrix || !attention.mask || !isWorthAsking(mapsOf(first))) return first
   const smaller = matrixTiles(shape, capabilities, dtype)
     .slice(1)
     .map((matrix) =>
-      arrange(call, { tile: asForwardTile(matrix, shape.headDim), matrix }, capabilities),
+      arrange(call, ordered, { tile: asForwardTile(matrix, shape.headDim), matrix }, capabilities),
     )
   const costOf = (arrangement: TileArrangement): number => {
     const { matrix } = arrangement
@@ -97,13 +93,12 @@ function isWorthAsking(maps: readonly BlockMap[]): boolean {
 }
 
 function arrange(
-  { shape, dtype, attention, visibility, ordered }: ArrangedCall,
+  call: Call,
+  ordered: boolean,
   { tile, matrix }: Pick<TileArrangement, 'tile' | 'matrix'>,
   capabilities: Capabilities,
 ): TileArrangement {
-  const passChoice = ordered
-    ? choosePasses({ shape, dtype, attention, tile }, capabilities)
-    : undefined
-  const blockMap = passChoice?.sparsity.natural ?? visibility.blockMap(blockSizes(tile))
+  const passChoice = ordered ? choosePasses(call, tile, capabilities) : undefined
+  const blockMap = passChoice?.sparsity.natural ?? call.visibility.blockMap(blockSizes(tile))
   return { tile, matrix, blockMap, passChoice }
 }

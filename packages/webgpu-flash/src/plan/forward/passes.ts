@@ -1,21 +1,16 @@
 // A sparse mask in passes: each sees pairs that no other does, its tokens stand in an order of their
 // own, and all merge by log-sum-exp in the output. Every pass is a plan of the same kernel.
-import { elementBytes } from '../../gpu-tensor.ts'
 import { planSparsity } from '@attn/core'
-import type {
-  AttentionShape,
-  BlockSizes,
-  DType,
-  Mask,
-  ScoreModifier,
-  SparsityPlan,
-} from '@attn/core'
+import type { Mask, SparsityPlan } from '@attn/core'
 import { pairwiseRules, scoreRules } from '../../codegen/snippets.ts'
+import type { ScoreRules } from '../../codegen/snippets.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { packBlockMap } from '../pack-block-map.ts'
+import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../plan.ts'
 import { splitLongRows } from './split-rows.ts'
-import { blockMapShape } from '../visibility.ts'
+import { headBytes } from '../head-bytes.ts'
+import { blockMapShape, blockSizes } from '../visibility.ts'
 
 /** What the planner made of a mask that proposes orders. */
 export interface PassChoice {
@@ -35,13 +30,13 @@ export function passesOf(plan: ForwardPlan): readonly ForwardPlan[] {
 /**
  * Chooses the passes of a mask that proposes orders; undefined where it proposes none.
  *
- * @param plan - The plan in natural order.
+ * @param tile - The tile, which visits as many in natural order.
  */
 export function choosePasses(
-  plan: Pick<ForwardPlan, 'shape' | 'dtype' | 'attention' | 'tile'>,
+  { shape, dtype, attention }: Call,
+  tile: { readonly queries: number; readonly keys: number },
   { limits }: Capabilities,
 ): PassChoice | undefined {
-  const { shape, dtype, attention, tile } = plan
   const { mask } = attention
   if (!mask?.orders || mask.orders.length === 0) return undefined
   const fits = headBytes(shape, dtype) <= limits.maxStorageBufferBindingSize
@@ -65,25 +60,10 @@ export function choosePasses(
   return { sparsity, chosen, reason }
 }
 
-/** Bytes that an order needs to bind at once: a head of the widest tensor, and room to align it. */
-export function headBytes(
-  { queryLength, keyLength, headDim, valueDim }: AttentionShape,
-  dtype: DType,
-): number {
-  const elements = Math.max(queryLength, keyLength) * Math.max(headDim, valueDim)
-  return elements * elementBytes(dtype) + 256
-}
-
-/** A tile as block maps know it. */
-export function blockSizes(tile: { readonly queries: number; readonly keys: number }): BlockSizes {
-  return { queryBlockSize: tile.queries, keyBlockSize: tile.keys }
-}
-
 /** The plan with the passes of a choice, and with its long rows cut. */
 export function withPasses(
   plan: ForwardPlan,
   choice: PassChoice | undefined,
-  modifiers: readonly ScoreModifier[],
   capabilities: Capabilities,
 ): ForwardPlan {
   if (!choice || choice.chosen === 0) return withSplitRows(plan, capabilities)
@@ -96,7 +76,7 @@ export function withPasses(
         blockMap,
         packedMap: packBlockMap(blockMap),
         orders: ordered ? { queryOrder, keyOrder } : undefined,
-        rules: rulesOf(mask, modifiers, plan, ordered),
+        rules: rulesOf(mask, plan.call, ordered),
         continues: index > 0,
       },
       capabilities,
@@ -105,20 +85,17 @@ export function withPasses(
   return { ...plan, packedMap: undefined, passes }
 }
 
-function rulesOf(
-  mask: Mask,
-  modifiers: readonly ScoreModifier[],
-  { layout }: ForwardPlan,
-  ordered: boolean,
-) {
-  return ordered ? pairwiseRules(mask, modifiers, layout) : scoreRules(mask, modifiers, layout)
+function rulesOf(mask: Mask, { scoreModifiers, layout }: Call, ordered: boolean): ScoreRules {
+  const rules = ordered ? pairwiseRules : scoreRules
+  return rules(mask, scoreModifiers, layout)
 }
 
 /** Memory that parts of rows may take. */
 const mostPartBytes = 2 ** 28
 
 function withSplitRows(plan: ForwardPlan, { limits }: Capabilities): ForwardPlan {
-  const { blockMap, packedMap, shape, tile } = plan
+  const { blockMap, packedMap, tile } = plan
+  const { shape } = plan.call
   if (!blockMap || !packedMap) return plan
   const splitRows = splitLongRows(blockMap, packedMap, shape.batch * shape.heads, tile.keys)
   if (!splitRows) return plan
@@ -128,7 +105,7 @@ function withSplitRows(plan: ForwardPlan, { limits }: Capabilities): ForwardPlan
 }
 
 /** Bytes of the buffers that parts of rows are written to. */
-export function partBytes({ shape, tile, splitRows }: ForwardPlan): {
+export function partBytes({ call: { shape }, tile, splitRows }: ForwardPlan): {
   readonly output: number
   readonly logSumExp: number
 } {

@@ -7,13 +7,14 @@ import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitud
 import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
+import type { Call } from '../call.ts'
 import type { PlanOptions } from '../plan-options.ts'
 import type { ForwardPlan } from '../plan.ts'
 import { asForwardTile } from './choose-forward-tile.ts'
 import { chooseMatrixTile, whyNoMatrixTile } from './matrix-tile.ts'
 import { packBlockMap } from '../pack-block-map.ts'
-import { blockSizes } from './passes.ts'
 import { tileMemory } from './tiles.ts'
+import { blockSizes } from '../visibility.ts'
 
 /** What a plan needs beside itself to compute by halves. */
 export interface SplitProducts {
@@ -57,7 +58,7 @@ export function planSplitProducts(
   capabilities: Capabilities,
 ): SplitProducts | undefined {
   // Where the device multiplies float32 itself there is nothing to split.
-  if (plan.dtype !== 'float32' || plan.matrix) return undefined
+  if (plan.call.dtype !== 'float32' || plan.matrix) return undefined
   const asked = options.tile === 'subgroup-matrix'
   const why = whyNotSplit(plan, capabilities)
   if (why !== undefined) {
@@ -71,7 +72,8 @@ export function planSplitProducts(
 
 /** Why a float32 call cannot be computed by halves; undefined where it can. */
 export function whyNotSplit(plan: ForwardPlan, capabilities: Capabilities): string | undefined {
-  const { shape, attention, decode, passes } = plan
+  const { call, decode, passes } = plan
+  const { shape, attention } = call
   const { limits } = capabilities
   if (!chooseMatrixTile(shape, capabilities, 'halves'))
     return whyNoMatrixTile(shape, capabilities, 'halves')
@@ -107,7 +109,7 @@ function mayAddHuge({ expression }: ScoreModifier): boolean {
 }
 
 function splitProducts(plan: ForwardPlan, capabilities: Capabilities): SplitProducts {
-  const { shape, visibility } = plan
+  const { shape, visibility } = plan.call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const matrix = chooseMatrixTile(shape, capabilities, 'halves')!
   const tile = asForwardTile(matrix, headDim)
@@ -134,12 +136,12 @@ function isWorthwhile(
   { tile: given }: Pick<PlanOptions, 'tile'>,
   capabilities: Capabilities,
 ): boolean {
-  const { shape, packedMap, blockMap, tile, tuned, splitRows } = plan
+  const { call, packedMap, blockMap, tile, tuned, splitRows } = plan
   if (given || splitRows || isSoftware(capabilities)) return false
   if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
   if (packedMap && packedMap.visited - packedMap.full > mostPartial * packedMap.visited)
     return false
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
+  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = call.shape
   const maps = blockMap ? blockMap.batch * blockMap.heads : 1
   const pairs = packedMap
     ? (packedMap.visited / maps) * tile.queries * tile.keys
@@ -151,7 +153,8 @@ function isWorthwhile(
 }
 
 /** Bytes of what planes measure, in pieces. */
-export function measureBytes({ plan: { shape }, pieces }: SplitProducts): number {
+export function measureBytes({ plan, pieces }: SplitProducts): number {
+  const { shape } = plan.call
   return 16 * shape.batch * (shape.heads + 2 * shape.kvHeads) * pieces.count
 }
 
@@ -165,7 +168,7 @@ export function splitMemory(split: SplitProducts): number {
  * What magnitudes and sums of queries and keys may multiply to, for scores that are as exact as float32's;
  * see kernels/forward/split/forward-choice.wgsl.ts.
  */
-export function mostSplitProduct({ attention }: ForwardPlan): number {
+export function mostSplitProduct({ attention }: Call): number {
   return Math.min(2 ** 14 / Math.abs(attention.scale), 2 ** 120)
 }
 

@@ -6,6 +6,7 @@ import type { DeviceLimits } from '../../device/capabilities.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { splitDispatches } from '../dispatch.ts'
 import type { BoundTensor, Dispatch } from '../dispatch.ts'
+import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../plan.ts'
 import { forwardDispatches } from './forward-dispatches.ts'
 
@@ -23,7 +24,7 @@ export function keepsWideOutput(
   tensors: readonly BoundTensor[],
   limits: DeviceLimits,
 ): boolean {
-  if (passes[0]!.dtype === 'float32') return false
+  if (passes[0]!.call.dtype === 'float32') return false
   return passes.some((pass) => {
     const { dispatches, parts } = forwardDispatches(caller, pass, tensors, limits)
     return [...dispatches, ...parts].some(({ merge }) => merge)
@@ -33,7 +34,7 @@ export function keepsWideOutput(
 /** The output in float32: rows of whole vectors. */
 export function wideView({
   shape: { batch, heads, queryLength, valueDim },
-}: Pick<ForwardPlan, 'shape'>): Omit<GpuTensor, 'storage'> {
+}: Pick<Call, 'shape'>): Omit<GpuTensor, 'storage'> {
   const row = 4 * Math.ceil(valueDim / 4)
   const [batchStride, headStride, rowStride] = contiguousStrides([batch, heads, queryLength, row])
   return {
@@ -47,19 +48,19 @@ export function wideView({
 /** Bytes of the output in float32. */
 export function wideBytes({
   shape: { batch, heads, queryLength, valueDim },
-}: Pick<ForwardPlan, 'shape'>): number {
+}: Pick<Call, 'shape'>): number {
   return 16 * batch * heads * queryLength * Math.ceil(valueDim / 4)
 }
 
 /** The same as it is bound. */
-export function boundWide(plan: Pick<ForwardPlan, 'shape'>): BoundTensor {
-  return { view: { ...wideView(plan), storage: undefined }, elementBytes: 4, follows: 'queries' }
+export function boundWide(call: Pick<Call, 'shape'>): BoundTensor {
+  return { view: { ...wideView(call), storage: undefined }, elementBytes: 4, follows: 'queries' }
 }
 
 /** The dispatches that round it, in tiles of `narrowedRows` rows. */
 export function narrowDispatches(
   caller: string,
-  { shape, workBudget }: ForwardPlan,
+  { shape, workBudget }: Call,
   output: BoundTensor,
   limits: DeviceLimits,
 ): Dispatch[] {

@@ -1,19 +1,14 @@
 // `plan({ rope })`: which of queries and keys a plan turns before it attends, and where their rows
 // stand.
-import { packedRow } from '../../codegen/access.ts'
-import { elementBytes } from '../../gpu-tensor.ts'
 import { checkOptions, rangeError, typeError } from '@attn/core'
 import type {
   AttentionOptions,
   AttentionShape,
-  DType,
   OptionNames,
   ResolvedAttention,
   ResultRequest,
   RotaryEmbedding,
 } from '@attn/core'
-import type { Capabilities } from '../../device/capabilities.ts'
-import type { ForwardPlan } from '../plan.ts'
 import { checkRotary, offsetWords, positionWords } from './rotary-words.ts'
 import type { PositionWords, RotaryPositions } from './rotary-words.ts'
 
@@ -158,45 +153,4 @@ export function resolveRope(
     ...(key ? { key: side('key', key, ofKeys) } : {}),
     gap,
   }
-}
-
-/** The account of a plan's rotation. Plain data. */
-export interface RopeExplanation {
-  readonly turned: readonly ('query' | 'key')[]
-  /** A kernel that runs before attention's, in the same pass. */
-  readonly by: 'kernel'
-  readonly reason: string
-  /** What the turned tensors take, from the first call on. */
-  readonly bytes: number
-}
-
-/** Accounts for a plan's rotation; undefined where there is none. */
-export function explainRope(
-  { rope, shape, tile, dtype }: Pick<ForwardPlan, 'rope' | 'shape' | 'tile' | 'dtype'>,
-  { shaderFloat16 }: Capabilities,
-): RopeExplanation | undefined {
-  if (!rope) return undefined
-  const turned = (['query', 'key'] as const).filter((side) => rope[side])
-  const rows = {
-    query: shape.heads * shape.queryLength,
-    key: shape.kvHeads * shape.keyLength,
-  }
-  const rowElements = rotatedRow(shape.headDim, dtype, shaderFloat16)
-  const elements = turned
-    .map((side) => shape.batch * rows[side] * rowElements)
-    .reduce((sum, count) => sum + count, 0)
-  const reads = Math.ceil(shape.queryLength / tile.queries)
-  return {
-    turned,
-    by: 'kernel',
-    reason: rope.key
-      ? `turned once, since ${reads} tiles of queries read each key`
-      : 'keys come turned',
-    bytes: elements * elementBytes(dtype),
-  }
-}
-
-/** Elements from one turned row to the next: halves that are stored in pairs begin on a whole word. */
-export function rotatedRow(headDim: number, dtype: DType, nativeFloat16: boolean): number {
-  return packedRow(dtype, headDim, nativeFloat16)
 }

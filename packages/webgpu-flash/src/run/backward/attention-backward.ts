@@ -2,7 +2,7 @@
 import { checkAttentionOptions, checkForwardResult, toFloat64Array } from '@attn/core'
 import type { AttentionGradients, AttentionResult, Table, Tensor } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import type { PlanOptions } from '../../plan/plan.ts'
+import type { PlanOptions } from '../../plan/plan-options.ts'
 import type { CallOptions } from '../../plan/rotate/rope-options.ts'
 import { callOptions } from '../../plan/rotate/rope-options.ts'
 import { cpuCall } from '../cpu-call.ts'

@@ -78,7 +78,7 @@ export function prepareBackward(
   plan: BackwardPlan,
   tensors: BackwardInputs & BackwardOutputs,
 ): PreparedBackward {
-  const { shape, attention, workBudget } = plan.forward
+  const { shape, attention, workBudget } = plan.call
   const limits: DispatchLimits = { ...capabilities.limits, workBudget }
   const access = (name: Exclude<BackwardTensorName, 'logSumExp'>) =>
     accessOf(tensors[name], capabilities.shaderFloat16)

@@ -69,7 +69,7 @@ export function gradientValues(
   { batches, heads, rowTiles, columnTiles, accumulate }: GradientDispatch,
   does: GradientStep['does'] = 'tiles',
 ): Values {
-  const { shape, attention } = plan.forward
+  const { shape, attention } = plan.call
   const sizes = {
     queryLength: shape.queryLength,
     keyLength: shape.keyLength,
@@ -133,10 +133,10 @@ function partValues(
 
 /** Where the measures of dO and V lie, and what may make dS larger than their product. */
 function measureValues(plan: BackwardPlan): Values {
-  const { forward, headroom } = plan
+  const { call, headroom } = plan
   if (headroom === undefined) return {}
   if (isSplit(plan)) return splitValues(plan)
-  const { queryLength, keyLength } = forward.shape
+  const { queryLength, keyLength } = call.shape
   const [dOutput, value] = [measuredPieces(queryLength), measuredPieces(keyLength)]
   return {
     dOutputPieces: dOutput.count,
@@ -144,7 +144,7 @@ function measureValues(plan: BackwardPlan): Values {
     dOutputMagnitudes: 0,
     valuePieces: value.count,
     valuePieceRows: value.rows,
-    valueMagnitudes: magnitudeStorage(forward).value,
+    valueMagnitudes: magnitudeStorage(call).value,
     headroom: floatWord(headroom),
   }
 }
@@ -159,7 +159,7 @@ export function tableValues(
   table: Table,
   { maxComputeWorkgroupsPerDimension }: DispatchLimits,
 ): { readonly values: Values; readonly workgroups: readonly [number, number, number] } {
-  const { shape } = plan.forward
+  const { shape } = plan.call
   const entries = elementCount(table.shape)
   const rowOfEntries = Math.min(entries, maxComputeWorkgroupsPerDimension)
   return {

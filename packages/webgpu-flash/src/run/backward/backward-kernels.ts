@@ -60,7 +60,7 @@ export const softmaxRowType = ({ headroom }: BackwardPlan): SoftmaxRow =>
 
 /** How large the rows of dO or of V are, where kernels on subgroup matrices scale by it. */
 export function measureKernel(
-  { forward }: BackwardPlan,
+  { call }: BackwardPlan,
   accesses: BackwardAccesses,
   name: MeasuredTensor,
 ): BackwardKernel {
@@ -70,13 +70,13 @@ export function measureKernel(
     bindings: [false, false, true],
     fields: magnitudeFields(name),
     expressions: false,
-    code: magnitudesKernel(name, accesses[name], forward.shape.valueDim),
+    code: magnitudesKernel(name, accesses[name], call.shape.valueDim),
   }
 }
 
 /** D = rowsum(dO * O) beside the log-sum-exp of every row. */
 export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
-  const { valueDim } = plan.forward.shape
+  const { valueDim } = plan.call.shape
   const scales: RowScales = isSplit(plan)
     ? 'powers'
     : measuresMagnitudes(plan)
@@ -96,7 +96,7 @@ export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): Back
 const inputs = ['query', 'key', 'value', 'dOutput', 'softmaxRows', 'data'] as const
 
 function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccesses) {
-  const { shape, attention } = plan.forward
+  const { shape, attention } = plan.call
   const { query, key, value, dOutput } = accesses
   return {
     headDim: shape.headDim,
@@ -146,12 +146,12 @@ function gradientKernel(
 
 /** What a kernel writes a gradient to: the tensor, or copies of it. */
 function gradientAccess(
-  { forward }: BackwardPlan,
+  { call }: BackwardPlan,
   { parts }: GradientPass,
   accesses: BackwardAccesses,
   name: SharedGradient,
 ): Access {
-  const { headDim, valueDim } = forward.shape
+  const { headDim, valueDim } = call.shape
   return parts > 1 ? partsAccess(name === 'dValue' ? valueDim : headDim) : accesses[name]
 }
 

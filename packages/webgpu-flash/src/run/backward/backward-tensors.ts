@@ -12,7 +12,7 @@ import { copyShape } from '../../plan/backward/gradient-parts.ts'
 import type { SharedRows } from '../../plan/backward/gradient-parts.ts'
 import { halvesShape } from '../../plan/backward/split-storage.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tensors.ts'
 
 /** Tensors a backward pass reads. */
@@ -88,7 +88,7 @@ const written = ['dQuery', 'dKey', 'dValue'] as const
 /** The shape of each tensor of a plan. */
 export function backwardShapes({
   shape: { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim },
-}: ForwardPlan): Readonly<Record<BackwardTensorName, readonly number[]>> {
+}: Call): Readonly<Record<BackwardTensorName, readonly number[]>> {
   const query = [batch, heads, queryLength, headDim]
   const key = [batch, kvHeads, keyLength, headDim]
   const value = [batch, kvHeads, keyLength, valueDim]
@@ -114,19 +114,19 @@ export function backwardShapes({
  */
 export function checkBackwardTensors(
   caller: string,
-  plan: ForwardPlan,
+  planned: Call,
   tensors: BackwardInputs & Optional<BackwardOutputs>,
   nativeFloat16: boolean,
 ): void {
   checkOptions(caller, tensors, backwardNames)
-  const shapes = backwardShapes(plan)
+  const shapes = backwardShapes(planned)
   for (const name of backwardTensorNames) {
     const view = tensors[name]
     if (view === undefined && (written as readonly string[]).includes(name)) continue
-    const dtype = name === 'logSumExp' ? 'float32' : plan.dtype
+    const dtype = name === 'logSumExp' ? 'float32' : planned.dtype
     checkTensor(`${caller}: ${name}`, view, shapes[name], dtype)
   }
-  const { heads, queryLength } = plan.shape
+  const { heads, queryLength } = planned.shape
   const { strides } = tensors.logSumExp
   if (strides.join() !== [heads * queryLength, queryLength, 1].join()) {
     throw shapeError(`${caller}: logSumExp must be contiguous, got strides [${strides.join(', ')}]`)
@@ -139,7 +139,7 @@ export function checkBackwardTensors(
     const view = tensors[name]
     if (!view) continue
     checkWritable(`${caller}: ${name}`, view)
-    if (isPackedInWords(plan.dtype, nativeFloat16)) checkPacked(caller, view)
+    if (isPackedInWords(planned.dtype, nativeFloat16)) checkPacked(caller, view)
     const other = backwardTensorNames.find(
       (candidate) => candidate !== name && tensors[candidate]?.storage === view.storage,
     )

@@ -15,7 +15,7 @@ import {
   isSplit,
   measuresMagnitudes,
 } from '../../plan/backward/explain-backward.ts'
-import { outputStrides } from '../../plan/plan.ts'
+import { outputStrides } from '../../plan/contiguous-tensors.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createPlanTables } from '../tables/table-filler.ts'
 import type { PlanTables } from '../tables/table-filler.ts'
@@ -65,8 +65,8 @@ export function bindBackward(
   rope: PlanRope | undefined,
 ): BoundBackward {
   const { device, buffers, errors, capabilities } = host
-  const { forward, storage, tables } = plan
-  const { shape, dtype, attention } = forward
+  const { storage, tables } = plan
+  const { shape, dtype, attention } = plan.call
   const nativeFloat16 = capabilities.shaderFloat16
   const workspace = backwardWorkspace(plan)
   const filled = createPlanTables(host, 'backward tables', plan.data)
@@ -131,7 +131,7 @@ export function bindBackward(
   }
 
   const gradientTensor = (name: 'dQuery' | 'dKey' | 'dValue'): GpuTensor => {
-    const gradientShape = backwardShapes(forward)[name]
+    const gradientShape = backwardShapes(plan.call)[name]
     const [batch, heads, queryLength, valueDim] = gradientShape as [number, number, number, number]
     const layout = { ...shape, heads, queryLength, valueDim }
     const strides = outputStrides(layout, dtype, nativeFloat16)

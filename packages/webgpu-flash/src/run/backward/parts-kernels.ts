@@ -32,12 +32,12 @@ export function zeroKernels(
 }
 
 function rowKernels(
-  { forward }: BackwardPlan,
+  { call }: BackwardPlan,
   rowTokens: GradientPass['rowTokens'],
   accesses: BackwardAccesses,
   sum: Pick<SumPartsConfig, 'copies' | 'tokens'>,
 ): BackwardKernel[] {
-  const { headDim, valueDim } = forward.shape
+  const { headDim, valueDim } = call.shape
   return gradientsOf(rowTokens).map((name) => ({
     label: `attn backward ${sum.copies ? 'sum' : 'zeros'} of ${name}`,
     names: sum.copies ? [`${name}Parts` as const, name] : [name],

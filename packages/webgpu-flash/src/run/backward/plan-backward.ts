@@ -54,9 +54,8 @@ export function bindPlanBackward(
   const bound = bindBackward(host, plan, rope)
   const check = (caller: string, tensors: BackwardInputs & Optional<BackwardOutputs>) => {
     checkUsable(caller)
-    const { forward } = plan
-    checkBackwardTensors(caller, forward, tensors, capabilities.shaderFloat16)
-    checkParameters(caller, { ...forward.attention, parameters: tensors.parameters ?? {} })
+    checkBackwardTensors(caller, plan.call, tensors, capabilities.shaderFloat16)
+    checkParameters(caller, { ...plan.call.attention, parameters: tensors.parameters ?? {} })
     bound.checkTables(caller, tensors.tables)
   }
   /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */

@@ -17,7 +17,7 @@ import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 
 /** The ranges of a tensor's rows. */
 export function rangeKernel(
-  { forward }: BackwardPlan,
+  { call }: BackwardPlan,
   accesses: BackwardAccesses,
   name: SplitTensor,
 ): BackwardKernel {
@@ -27,25 +27,25 @@ export function rangeKernel(
     bindings: [false, false, true],
     fields: rangeFields(name),
     expressions: false,
-    code: measureRowsKernel(name, accesses[name], forward.shape.headDim),
+    code: measureRowsKernel(name, accesses[name], call.shape.headDim),
   }
 }
 
 /** The powers of two of every key head. */
-export function powersKernel({ forward }: BackwardPlan): BackwardKernel {
+export function powersKernel({ call }: BackwardPlan): BackwardKernel {
   return {
     label: 'attn backward powers',
     names: ['ranges', 'powers'],
     bindings: [false, true],
     fields: powerFields,
     expressions: false,
-    code: choosePowersKernel(splitWeightBits(forward.attention.dropout !== undefined)),
+    code: choosePowersKernel(splitWeightBits(call.attention.dropout !== undefined)),
   }
 }
 
 /** The halves of a tensor. */
 export function halvesKernel(
-  { forward }: BackwardPlan,
+  { call }: BackwardPlan,
   accesses: BackwardAccesses,
   name: SplitTensor,
 ): BackwardKernel {
@@ -55,7 +55,7 @@ export function halvesKernel(
     bindings: [false, false, false, true],
     fields: halvesFields(name),
     expressions: false,
-    code: halveRowsKernel(name, accesses[name], forward.shape.headDim),
+    code: halveRowsKernel(name, accesses[name], call.shape.headDim),
   }
 }
 
@@ -69,8 +69,8 @@ export function splitKernels(plan: BackwardPlan, accesses: BackwardAccesses): Ba
 }
 
 /** Where ranges lie, and what may make dS larger than |dO| |V|. */
-export function splitValues({ forward, headroom }: BackwardPlan): Record<string, number> {
-  const { ofTensor } = splitStorage(forward.shape)
+export function splitValues({ call, headroom }: BackwardPlan): Record<string, number> {
+  const { ofTensor } = splitStorage(call.shape)
   const values: Record<string, number> = { headroom: floatWord(headroom ?? 1) }
   for (const name of splitTensors) {
     const { base, pieces, pieceRows } = ofTensor[name]

@@ -2,7 +2,7 @@
 import { typeError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { BackwardExplanation } from '../../plan/backward/explain-backward.ts'
-import type { BackwardTiles } from '../../plan/backward/gradient-passes.ts'
+import type { BackwardTiles } from '../../plan/backward/gradient-tile.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { CpuCallHost } from '../cpu-call.ts'

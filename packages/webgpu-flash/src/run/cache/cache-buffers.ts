@@ -7,7 +7,7 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
-import { rotatedRow } from '../../plan/rotate/rope-options.ts'
+import { packedRow } from '../../codegen/access.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createRotated } from '../rotate/rotate-tensor.ts'
 
@@ -75,7 +75,7 @@ export function createCacheBuffers(
         // Blocks are made of 16-bit words, whatever the tokens are.
         const dtype = type ? 'float16' : given
         const width = type ? quantizedHalves(type, dims[name]) : dims[name]
-        const headBytes = rows * rotatedRow(width, dtype, false) * elementBytes(dtype)
+        const headBytes = rows * packedRow(dtype, width, false) * elementBytes(dtype)
         const { maxStorageBufferBindingSize: most } = capabilities.limits
         if (headBytes > most) {
           throw new UnsupportedError(

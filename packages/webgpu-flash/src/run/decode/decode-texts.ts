@@ -18,6 +18,7 @@ import type { DecodeMatrixPlan } from '../../plan/decode/decode-plan.ts'
 import type { DecodeSpread } from '../../plan/decode/decode-spread.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
 import { placesText } from '../../plan/decode/key-places.ts'
+import type { Call } from '../../plan/call.ts'
 import type { ForwardPlan } from '../../plan/plan.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs } from '../forward/forward-tensors.ts'
@@ -51,7 +52,7 @@ export function decodeMergeText(plan: DecodingPlan, config: DecodeMergeConfig): 
 }
 
 /** The fields of the uniform block. */
-export const decodeFieldsOf = ({ attention }: ForwardPlan): readonly string[] =>
+export const decodeFieldsOf = ({ attention }: Call): readonly string[] =>
   withOptionalFields([...forwardFields, ...decodeFields], {
     sinks: attention.sinks !== undefined,
     dropout: attention.dropout !== undefined,
@@ -64,7 +65,8 @@ function decodeConfigs(
   nativeFloat16: boolean,
   whole: boolean,
 ): DecodeConfigs & { readonly kernel: DecodeConfig } {
-  const { decode, shape, attention, layout } = plan
+  const { decode, call } = plan
+  const { shape, attention, layout, shortText } = call
   const { tile, memory, rules } = decode
   const { headDim, valueDim } = shape
   const wide = (name: 'key' | 'value', dims: number): DecodeAccess => {
@@ -87,7 +89,7 @@ function decodeConfigs(
     output,
     sinks: attention.sinks !== undefined,
     places: placesText(tensors.places),
-    fields: decodeFieldsOf(plan),
+    fields: decodeFieldsOf(call),
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,
   }
@@ -97,7 +99,7 @@ function decodeConfigs(
       tile,
       memory,
       rules,
-      shortText: plan.shortText,
+      shortText,
       headDim,
       whole,
       query: accessOf(tensors.query, nativeFloat16),
@@ -115,7 +117,7 @@ function isOnMatrices(config: DecodeConfig | DecodeMatrixConfig): config is Deco
 
 /** The plan on matrices, where the tensors of a call lie as it needs them. */
 function onMatrices(
-  { decode, shape }: DecodingPlan,
+  { decode, call: { shape } }: DecodingPlan,
   tensors: DecodeTensors,
 ): DecodeMatrixPlan | undefined {
   const { matrix } = decode
@@ -139,8 +141,8 @@ function matrixConfigs(
   tensors: DecodeTensors,
   whole: boolean,
 ): DecodeConfigs {
-  const { shape, decode } = plan
-  const { headDim, valueDim } = shape
+  const { decode } = plan
+  const { headDim, valueDim } = plan.call.shape
   const staged = (name: 'key' | 'value'): DecodeAccess => {
     const quantized = tensors.quantized?.[name]
     const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
@@ -188,7 +190,7 @@ export function decodeVariant(
 
 /** The texts of a plan for contiguous tensors: one workgroup a row, parts of rows, their merge. */
 export function contiguousDecodeTexts(plan: ForwardPlan, capabilities: Capabilities): string[] {
-  const { shape, dtype, decode } = plan as DecodingPlan
+  const { shape, dtype, lengthsPerCall } = plan.call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const view = (...sizes: readonly number[]): GpuTensor => ({
     dtype,
@@ -210,5 +212,5 @@ export function contiguousDecodeTexts(plan: ForwardPlan, capabilities: Capabilit
   if (spread.mostParts === 1) return [whole]
   const inParts = configsOf(false).kernel
   const parts = [decodeText(decoding, inParts), decodeMergeText(decoding, merge)]
-  return decode.lengthsPerCall ? [whole, ...parts] : parts
+  return lengthsPerCall ? [whole, ...parts] : parts
 }

@@ -10,6 +10,7 @@ import { count, cutDecode, decodeRanges } from '../../plan/decode/decode-dispatc
 import type { Box, DecodingPlan } from '../../plan/decode/decode-dispatches.ts'
 import { decodeLengths } from '../../plan/decode/decode-lengths.ts'
 import type { DecodeLengths } from '../../plan/decode/decode-lengths.ts'
+import type { Call } from '../../plan/call.ts'
 import type { DecodeSpread } from '../../plan/decode/decode-spread.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { BoundPass } from '../forward/bound-pass.ts'
@@ -33,22 +34,23 @@ export function prepareDecode(
   tensors: Tensors,
 ): { readonly stages: Stage[]; readonly lengths: Uint32Array } {
   const decoding = plan as DecodingPlan
-  const { shape, attention, visibility } = decoding
-  const given = callLengths(caller, plan, tensors)
+  const { call } = decoding
+  const { shape, attention, visibility } = call
+  const given = callLengths(caller, call, tensors)
   const { spread, configsOf } = decodeVariant(decoding, tensors, capabilities)
   const lengths = decodeLengths(spread, shape, visibility, given ?? attention, tensors.places)
   const whole = lengths.parts === 1
   const configs = configsOf(whole)
   const bound = boundTensors(tensors)
-  const boxes = cutDecode(caller, decoding, spread, bound, lengths, capabilities.limits)
+  const boxes = cutDecode(caller, call, spread, bound, lengths, capabilities.limits)
   const stage = (code: string, each: readonly Box[], merges: boolean): Stage => ({
     code,
     blockMap: undefined,
     dispatches: each.map((box) => {
-      const ranges = decodeRanges(decoding, spread, bound, box, lengths, capabilities.limits)
+      const ranges = decodeRanges(call, spread, bound, box, lengths, capabilities.limits)
       return {
         ranges,
-        words: blockOf(decoding, spread, tensors, configs.kernel, ranges, box, lengths),
+        words: blockOf(call, spread, tensors, configs.kernel, ranges, box, lengths),
         workgroups: merges
           ? [
               shape.queryLength,
@@ -74,7 +76,7 @@ export function prepareDecode(
 }
 
 function blockOf(
-  plan: DecodingPlan,
+  call: Call,
   spread: DecodeSpread,
   tensors: Tensors,
   accesses: Pick<DecodeConfig | DecodeMatrixConfig, TensorName>,
@@ -82,7 +84,7 @@ function blockOf(
   { batches, keyHeads, parts }: Box,
   lengths: DecodeLengths,
 ): Uint32Array {
-  const { shape, attention, data } = plan
+  const { shape, attention, data } = call
   const values: Record<string, number> = {
     ...Object.fromEntries(forwardFields.map((name) => [name, 0])),
     logSumExpOffset: tensors.logSumExp.offset - ranges.logSumExp.offset / 4,
@@ -107,6 +109,6 @@ function blockOf(
     const unit = access.atOnce ?? (access.wide ? 8 : access.vector ? 4 : 1)
     Object.assign(values, addressValues(name, view, unit, ranges[name].offset))
   }
-  const parameters = parameterWords(plan, tensors.parameters ?? {})
-  return packParameters(decodeFieldsOf(plan), values, data.descriptors, parameters)
+  const parameters = parameterWords(call, tensors.parameters ?? {})
+  return packParameters(decodeFieldsOf(call), values, data.descriptors, parameters)
 }

@@ -79,11 +79,11 @@ function bindPass(
   upload: (label: string, words: Uint32Array) => GPUBuffer,
   buffers: BufferPool,
 ): BoundPass {
-  const { blockMap, packedMap, splitRows, decode, shape } = plan
+  const { call, blockMap, packedMap, splitRows, decode } = plan
   const usual = upload('block map', packedMap?.words ?? new Uint32Array(4))
   let ascending: GPUBuffer | undefined
   const bytes = partBytes(plan)
-  const scratch = decode && decodeScratch(shape, decode)
+  const scratch = decode && decodeScratch(call.shape, decode)
   const parts = splitRows
     ? {
         blockMap: upload('map of long rows', splitRows.words),

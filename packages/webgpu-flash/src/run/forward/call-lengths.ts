@@ -2,7 +2,7 @@
 import { rangeError, resolveOptions, slice } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import { appendedOffsets } from '../cache/appended-tokens.ts'
 import type { ForwardInputs } from './forward-tensors.ts'
 
@@ -19,11 +19,11 @@ export interface CallLengths {
  */
 export function callLengths(
   caller: string,
-  { shape, decode, rope }: ForwardPlan,
+  { shape, lengthsPerCall, rope }: Call,
   inputs: ForwardInputs,
 ): CallLengths | undefined {
   const { keyLengths, queryOffset, places, keysTurned } = inputs
-  if (!decode?.lengthsPerCall) {
+  if (!lengthsPerCall) {
     for (const [name, given] of Object.entries({ keyLengths, queryOffset, places })) {
       if (given !== undefined) {
         throw rangeError(
@@ -109,10 +109,10 @@ export function heldKeys(
  */
 export function inputsOfCall<Inputs extends ForwardInputs>(
   caller: string,
-  { shape, decode }: ForwardPlan,
+  { shape, lengthsPerCall }: Call,
   inputs: Inputs,
 ): Inputs {
-  if (!decode?.lengthsPerCall) return inputs
+  if (!lengthsPerCall) return inputs
   const { key, value, appended, places } = inputs
   const offset = inputs.queryOffset ?? (appended && appendedOffsets(caller, shape, appended))
   const rows = key?.shape?.[2] ?? 0

@@ -6,6 +6,7 @@ import { floatWord } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import { boundRange, touched } from '../../plan/dispatch.ts'
 import type { BoundRange, BoundTensor, Dispatch } from '../../plan/dispatch.ts'
+import type { Call } from '../../plan/call.ts'
 import type { ForwardAccesses, ForwardPlan } from '../../plan/plan.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 
@@ -32,7 +33,7 @@ export type BindingRanges = Readonly<Record<ForwardTensorName, BoundRange>>
 
 /** The part of each tensor that a dispatch binds; see {@link touched} for `anyRow`. */
 export function bindingRanges(
-  { shape, tile, orders }: ForwardPlan,
+  { call: { shape }, tile, orders }: ForwardPlan,
   tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
   dispatch: Dispatch,
   alignment: number,
@@ -56,7 +57,7 @@ export function bindingRanges(
 
 /** The uniform block's fields; offsets are from the start of the bound range. */
 export function parameterFields(
-  { shape, attention, packedMap, blockMap }: ForwardPlan,
+  { call: { shape, attention }, packedMap, blockMap }: ForwardPlan,
   tensors: ForwardInputs & ForwardOutputs,
   accesses: ForwardAccesses,
   ranges: BindingRanges,
@@ -111,7 +112,7 @@ export function dropoutValues({ dropout }: ResolvedAttention): Record<string, nu
 
 /** Values of the parameters that expressions use, as words. */
 export function parameterWords(
-  { layout }: Pick<ForwardPlan, 'layout'>,
+  { layout }: Pick<Call, 'layout'>,
   values: Readonly<Record<string, number>>,
 ): Uint32Array {
   return Uint32Array.from(layout.parameters, ({ name, type }) =>

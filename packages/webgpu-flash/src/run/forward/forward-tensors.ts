@@ -147,7 +147,7 @@ function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean
  */
 export function checkTensors(
   caller: string,
-  { shape, dtype, decode }: ForwardPlan,
+  { call: { shape, dtype, lengthsPerCall }, decode }: ForwardPlan,
   tensors: ForwardInputs & Optional<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
@@ -161,7 +161,7 @@ export function checkTensors(
   }
   const rowOf = (dim: number, type: QuantizedType | undefined): number =>
     type ? quantizedHalves(type, dim) : dim
-  const keyLength = decode?.lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
+  const keyLength = lengthsPerCall ? heldKeys(shape, tensors) : shape.keyLength
   const expected: Readonly<Record<ForwardTensorName, readonly number[]>> = {
     query: [batch, heads, queryLength, headDim],
     key: [batch, kvHeads, keyLength, rowOf(headDim, quantized.key)],

@@ -4,10 +4,10 @@ import type { Access } from '../../codegen/access.ts'
 import { forwardCode, mergePartsCode } from '../../plan/plan.ts'
 import type { ForwardAccesses, ForwardPlan } from '../../plan/plan.ts'
 
-const knownTexts = new WeakMap<ForwardPlan, Map<string, string>>()
+const knownTexts = new WeakMap<object, Map<string, string>>()
 
-/** The text that a plan has under a name, made at its first use. */
-export function remembered(plan: ForwardPlan, key: string, make: () => string): string {
+/** The text that a plan or a call has under a name, made at its first use. */
+export function remembered(plan: object, key: string, make: () => string): string {
   let texts = knownTexts.get(plan)
   if (!texts) knownTexts.set(plan, (texts = new Map()))
   let text = texts.get(key)

@@ -2,8 +2,8 @@
 import type { BufferPool } from '../../device/buffers.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import { outputStrides } from '../../plan/plan.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import { outputStrides } from '../../plan/contiguous-tensors.ts'
+import type { Call } from '../../plan/call.ts'
 import type { ForwardOutputs, ForwardRequest } from './forward-tensors.ts'
 
 /** Runs `fill` with new tensors for those that were not given, which are freed where it throws. */
@@ -14,7 +14,7 @@ export type OutputMaker = (
 
 /** Makes outputs of a plan. */
 export function createOutputMaker(
-  { shape, dtype }: Pick<ForwardPlan, 'shape' | 'dtype'>,
+  { shape, dtype }: Pick<Call, 'shape' | 'dtype'>,
   buffers: BufferPool,
   nativeFloat16: boolean,
 ): OutputMaker {

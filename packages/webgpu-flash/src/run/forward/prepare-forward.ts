@@ -106,6 +106,7 @@ function preparePasses(
   wide: WideOutput,
 ): Stage[] {
   const { plan } = passes[0]!
+  const { call } = plan
   const bound = boundTensors(tensors)
   const stages = (given: ForwardInputs & ForwardOutputs): Stage[] =>
     passes.flatMap((pass) => prepareStages(caller, host, pass, given))
@@ -113,11 +114,11 @@ function preparePasses(
   const plans = passes.map((pass) => pass.plan)
   if (!keepsWideOutput(caller, plans, Object.values(bound), limits)) return stages(tensors)
   const buffer = wide.get()
-  const output = { ...wideView(plan), storage: buffer }
+  const output = { ...wideView(call), storage: buffer }
   const blockMap = passes[0]!.blockMaps.get('longest first')
   return [
     ...stages({ ...tensors, output }).map((stage) => ({ ...stage, moved: { output: buffer } })),
-    narrowStage(caller, host, plan, tensors.output, bound.output, buffer, blockMap),
+    narrowStage(caller, host, call, tensors.output, bound.output, buffer, blockMap),
   ]
 }
 
@@ -136,11 +137,11 @@ function prepareHalves(
     host.capabilities.limits
   if (!bySplitting) return { halves: [], before: undefined }
   const { split, data } = bySplitting
-  const { plan } = split.split
+  const { call } = split.split.plan
   const { query, key, value } = split.buffers
-  if (!bindsWholeTensors(plan, tensors, most, alignment)) return { halves: [], before: undefined }
-  const given = { ...tensors, ...halvesOf(plan, split) }
-  const halves = prepareStages(caller, host, split.pass, given, exponentPlaces(plan)).map(
+  if (!bindsWholeTensors(call, tensors, most, alignment)) return { halves: [], before: undefined }
+  const given = { ...tensors, ...halvesOf(call, split) }
+  const halves = prepareStages(caller, host, split.pass, given, exponentPlaces(call)).map(
     (stage) => ({ ...stage, replaced: { query, key, value } }),
   )
   const dispatches = (stages: readonly Stage[]) => stages.flatMap((stage) => stage.dispatches)
@@ -171,7 +172,8 @@ function prepareStages(
   tensors: ForwardInputs & ForwardOutputs,
   halves?: Readonly<Record<string, number>>,
 ): Stage[] {
-  const { attention, data, splitRows } = plan
+  const { call, splitRows } = plan
+  const { shape, attention, data } = call
   const bound = boundTensors(tensors)
   const { limits } = capabilities
   const { dispatches, anyRow, parts } = forwardDispatches(
@@ -197,7 +199,7 @@ function prepareStages(
       dropout: attention.dropout !== undefined,
     },
   )
-  const parameters = parameterWords(plan, tensors.parameters ?? {})
+  const parameters = parameterWords(call, tensors.parameters ?? {})
   // Halves are bound whole.
   const ofHalves = halves && {
     ...halves,
@@ -239,11 +241,11 @@ function prepareStages(
   ]
   if (splitRows && partBuffers && parts.length > 0) {
     const map = { mapQueryTiles: splitRows.parts, mapOrderBase: splitRows.orderBase }
-    const rowVectors = Math.ceil(plan.shape.valueDim / 4)
+    const rowVectors = Math.ceil(shape.valueDim / 4)
     const headVectors = splitRows.parts * plan.tile.queries * rowVectors
     const partOutput = {
       outputOffset: 0,
-      outputBatch: plan.shape.heads * headVectors,
+      outputBatch: shape.heads * headVectors,
       outputHead: headVectors,
       outputRow: rowVectors,
       logSumExpOffset: 0,

@@ -17,7 +17,7 @@ import { addressValues } from '../../kernels/tensor-address.ts'
 import { boundRange } from '../../plan/dispatch.ts'
 import type { BoundRange } from '../../plan/dispatch.ts'
 import { mostSplitProduct } from '../../plan/forward/split-products.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { PreparedStep, PreparedSteps } from '../call-cache.ts'
 import { kernelLayout, kernelPipeline } from '../pipelines.ts'
@@ -41,7 +41,7 @@ export interface ChosenDispatch {
 
 /** The tensors of a call as their halves: rows of twice as many elements. */
 export function halvesOf(
-  { shape }: ForwardPlan,
+  { shape }: Call,
   { buffers }: BoundSplit,
 ): Readonly<Record<SplitTensor, GpuTensor>> {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
@@ -60,7 +60,7 @@ export function halvesOf(
 }
 
 /** Where the exponents lie in the bindings of the kernel of halves, in the units it reads. */
-export function exponentPlaces({ shape }: ForwardPlan): Record<string, number> {
+export function exponentPlaces({ shape }: Call): Record<string, number> {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   return {
     queryExponents: batch * heads * queryLength * splitRowVectors(headDim),
@@ -71,7 +71,7 @@ export function exponentPlaces({ shape }: ForwardPlan): Record<string, number> {
 
 /** Whether every tensor can be bound whole, as measuring and splitting want it. */
 export function bindsWholeTensors(
-  { shape }: ForwardPlan,
+  { shape }: Call,
   tensors: ForwardInputs & ForwardOutputs,
   limit: number,
   alignment: number,
@@ -80,7 +80,7 @@ export function bindsWholeTensors(
 }
 
 function wholeRange(
-  { batch, heads, kvHeads, queryLength, keyLength }: ForwardPlan['shape'],
+  { batch, heads, kvHeads, queryLength, keyLength }: Call['shape'],
   tensors: ForwardInputs & ForwardOutputs,
   name: SplitTensor,
   alignment: number,
@@ -130,7 +130,7 @@ export function prepareSplitSteps(
   chosen: Readonly<Record<'halves' | 'plain', readonly ChosenDispatch[]>>,
 ): PreparedSteps<ForwardTensorName> & { readonly chosen: GPUBuffer } {
   const { plan, pieces } = split
-  const { shape } = plan
+  const { shape } = plan.call
   const { batch: batches, heads, kvHeads, queryLength, keyLength } = shape
   const alignment = capabilities.limits.minStorageBufferOffsetAlignment
   const access = (name: SplitTensor): Access => accessOf(tensors[name], capabilities.shaderFloat16)
@@ -152,7 +152,7 @@ export function prepareSplitSteps(
     keyPieceRows: pieces.keyRows,
     dispatches: sizes.length / 3,
     splitDispatches: chosen.halves.length,
-    mostProduct: floatWord(mostSplitProduct(plan)),
+    mostProduct: floatWord(mostSplitProduct(plan.call)),
   }
   const none = new Uint32Array(0)
   const fields = [splitInputFields, choiceFields, splitFields]
@@ -210,7 +210,7 @@ export function prepareSplitSteps(
 }
 
 /** The kernels of the steps for contiguous tensors. */
-export function splitStepKernels({ shape }: ForwardPlan): Kernel[] {
+export function splitStepKernels({ shape }: Call): Kernel[] {
   const access = { dtype: 'float32', vector: true, nativeFloat16: true } as const
   const accesses = { query: access, key: access, value: access }
   return Object.values(stepKernels({ accesses, ...shape }))

@@ -14,7 +14,7 @@ import {
   wideBytes,
   wideView,
 } from '../../plan/forward/wide-output.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { accessOf } from './forward-tensors.ts'
 import { remembered } from './forward-text.ts'
@@ -27,7 +27,7 @@ export interface WideOutput {
 }
 
 /** What a plan may keep its output in. */
-export function createWideOutput(plan: ForwardPlan, buffers: BufferPool): WideOutput {
+export function createWideOutput(plan: Call, buffers: BufferPool): WideOutput {
   let buffer: GPUBuffer | undefined
   return {
     get: () => (buffer ??= buffers.allocate('output in float32', wideBytes(plan))),
@@ -38,12 +38,12 @@ export function createWideOutput(plan: ForwardPlan, buffers: BufferPool): WideOu
 }
 
 /** How kernels read and write it. */
-export function wideAccess({ shape }: ForwardPlan): Access {
+export function wideAccess({ shape }: Call): Access {
   return { dtype: 'float32', vector: shape.valueDim % 4 === 0, nativeFloat16: false }
 }
 
 /** The text that rounds it to an output with this access. */
-export function narrowText(plan: ForwardPlan, output: Access): string {
+export function narrowText(plan: Call, output: Access): string {
   return remembered(plan, `narrow ${JSON.stringify(output)}`, () =>
     narrowRowsKernel({ valueDim: plan.shape.valueDim, input: wideAccess(plan), output }),
   )
@@ -58,7 +58,7 @@ export function narrowText(plan: ForwardPlan, output: Access): string {
 export function narrowStage(
   caller: string,
   { capabilities }: PlanHost,
-  plan: ForwardPlan,
+  plan: Call,
   output: GpuTensor,
   bound: BoundTensor,
   wide: GPUBuffer,

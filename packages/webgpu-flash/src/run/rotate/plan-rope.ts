@@ -6,7 +6,7 @@
 // for a row is 2 D numbers against the L D that attention multiplies.
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
 import type { PositionWords } from '../../plan/rotate/rotary-words.ts'
@@ -59,8 +59,8 @@ type Side = (typeof sides)[number]
 const gradientOf = { query: 'dQuery', key: 'dKey' } as const
 
 /** Makes a plan's rotation; undefined where it turns nothing. Tensors are made when first used. */
-export function createPlanRope(host: PlanHost, plan: ForwardPlan): PlanRope | undefined {
-  const { rope, shape, dtype } = plan
+export function createPlanRope(host: PlanHost, planned: Call): PlanRope | undefined {
+  const { rope, shape, dtype } = planned
   if (!rope) return undefined
   const { buffers, capabilities } = host
   const { batch, heads, kvHeads, queryLength, keyLength, headDim } = shape

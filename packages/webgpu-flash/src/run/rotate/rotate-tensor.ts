@@ -5,7 +5,7 @@ import type { DType, OptionNames, RotaryEmbedding } from '@attn/core'
 import type { BufferPool } from '../../device/buffers.ts'
 import { elementBytes, isDType } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import { rotatedRow } from '../../plan/rotate/rope-options.ts'
+import { packedRow } from '../../codegen/access.ts'
 import { checkRotary, positionWords } from '../../plan/rotate/rotary-words.ts'
 import type { RotaryPositions } from '../../plan/rotate/rotary-words.ts'
 import type { PlanHost } from '../attention-plan.ts'
@@ -37,7 +37,7 @@ export function createRotated(
   nativeFloat16: boolean,
 ): GpuTensor {
   const [batch, heads, length, dim] = shape as [number, number, number, number]
-  const row = rotatedRow(dim, dtype, nativeFloat16)
+  const row = packedRow(dtype, dim, nativeFloat16)
   const strides = [heads * length * row, length * row, row, 1]
   const storage = buffers.allocate(label, batch * strides[0]! * elementBytes(dtype))
   return { dtype, shape: [...shape], strides, offset: 0, storage }

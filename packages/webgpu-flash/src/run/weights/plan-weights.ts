@@ -4,7 +4,7 @@ import type { Optional } from '@attn/core'
 import { contiguousStrides, elementCount, typeError } from '@attn/core'
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createCallCache } from '../call-cache.ts'
 import type { ForwardInputs } from '../forward/forward-tensors.ts'
@@ -74,7 +74,7 @@ export interface BoundWeights extends PlanWeights {
 /** Binds a plan's weights to its device. */
 export function bindWeights(
   host: PlanHost,
-  plan: ForwardPlan,
+  planned: Call,
   rope: PlanRope | undefined,
   tables: PlanTables,
   checkUsable: (caller: string) => void,
@@ -92,7 +92,7 @@ export function bindWeights(
   ): void => {
     const turned = { ...given, ...rope?.inputs(call, given) }
     const key = weightsCallKey(turned, result)
-    const prepared = calls.get(key, () => prepareWeights(caller, host, plan, turned, result))
+    const prepared = calls.get(key, () => prepareWeights(caller, host, planned, turned, result))
     const { pipeline, chosen, dispatches } = prepared
     call.reads(given.query.storage, given.key.storage, given.logSumExp.storage, tables.buffer)
     call.writes(result.storage)
@@ -123,7 +123,7 @@ export function bindWeights(
   return {
     weights: (given) => {
       checkUsable('plan.weights')
-      const asked = weightsCall('plan.weights', plan, given)
+      const asked = weightsCall('plan.weights', planned, given)
       tables.check('plan.weights', given.tables)
       return errors.guard('plan.weights', (call) => {
         const { shape } = asked.choice
@@ -150,7 +150,7 @@ export function bindWeights(
       if (given?.weights === undefined) {
         throw typeError('plan.encodeWeights: weights must be a tensor to write, got none')
       }
-      const asked = weightsCall('plan.encodeWeights', plan, given)
+      const asked = weightsCall('plan.encodeWeights', planned, given)
       tables.check('plan.encodeWeights', given.tables)
       errors.guard('plan.encodeWeights', (call) =>
         encode('plan.encodeWeights', call, encoder, asked, given.weights),
@@ -160,7 +160,7 @@ export function bindWeights(
       const { value: _, ...rest } = inputs
       const { query, key, logSumExp, parameters, keyLengths, queryOffset, appended } = rest
       const { places, quantized } = rest
-      const asked = weightsCall(caller, plan, {
+      const asked = weightsCall(caller, planned, {
         query,
         key,
         logSumExp,

@@ -9,7 +9,8 @@ import {
   weightsKernel,
 } from '../../kernels/weights/weights.wgsl.ts'
 import { placesKey, placesText, ringWords } from '../../plan/decode/key-places.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import { rulesOfPairs } from '../../plan/call.ts'
+import type { Call } from '../../plan/call.ts'
 import { cutWeights } from '../../plan/weights/cut-weights.ts'
 import type { WeightsDispatch } from '../../plan/weights/cut-weights.ts'
 import { weightsTile } from '../../plan/weights/weights-tile.ts'
@@ -66,15 +67,15 @@ export function weightsCallKey(
 export function prepareWeights(
   caller: string,
   { device, buffers, capabilities }: PlanHost,
-  plan: ForwardPlan,
+  planned: Call,
   call: WeightsCall,
   result: GpuTensor,
 ): PreparedWeights {
-  const { shape, layout, shortText, workBudget } = plan
+  const { shape, layout, shortText, workBudget } = planned
   const { kind, choice, lengths, quantized } = call
   const places = placesText(call.places)
   // In a ring each pair names its own positions.
-  const rules = places?.kind === 'ring' ? plan.decode!.rules : plan.rules
+  const rules = places?.kind === 'ring' ? rulesOfPairs(planned) : planned.rules
   const tile = weightsTile(choice.queries.end - choice.queries.start, capabilities)
   const accesses = {
     query: accessOf(call.query, capabilities.shaderFloat16),
@@ -93,7 +94,7 @@ export function prepareWeights(
     parameterWords: layout.parameters.length,
   }
   const name = `weights ${kind} ${tile.grid.tileRows} ${JSON.stringify([accesses, quantized, places])}`
-  const code = remembered(plan, name, () => weightsKernel(config))
+  const code = remembered(planned, name, () => weightsKernel(config))
   const keys = choice.shape.at(-1)!
   const dispatches = cutWeights(caller, {
     kind,
@@ -122,7 +123,7 @@ export function prepareWeights(
       chosen,
       ...dispatches.map((each) => {
         const placesStride = own.length / shape.batch
-        return block(plan, call, result, accesses, { placesBase, placesStride }, each)
+        return block(planned, call, result, accesses, { placesBase, placesStride }, each)
       }),
     ],
     Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment),
@@ -157,14 +158,14 @@ function placesWords({ places, lengths }: WeightsCall, batch: number): number[] 
 
 /** The uniform block of a dispatch. */
 function block(
-  plan: ForwardPlan,
+  planned: Call,
   call: WeightsCall,
   result: GpuTensor,
   accesses: Readonly<Record<'query' | 'key', ReturnType<typeof accessOf>>>,
   placed: Readonly<Record<'placesBase' | 'placesStride', number>>,
   { ranges, batches, heads, queryTiles, keyTiles, continues }: WeightsDispatch,
 ): Uint32Array {
-  const { shape, attention, data } = plan
+  const { shape, attention, data } = planned
   const { choice, logSumExp, kind } = call
   const keyUnit = accesses.key.vector && !call.quantized ? 4 : 1
   const [sumBatch, sumHead, sumRow] = logSumExp.strides as [number, number, number]
@@ -199,6 +200,6 @@ function block(
     scale: floatWord(attention.scale),
     negativeInfinity: floatWord(-Infinity),
   }
-  const parameters = parameterWords(plan, call.parameters)
+  const parameters = parameterWords(planned, call.parameters)
   return packParameters(weightsFieldsOf(call.places), values, data.descriptors, parameters)
 }

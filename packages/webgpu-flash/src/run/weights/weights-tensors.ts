@@ -19,7 +19,7 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { Call } from '../../plan/call.ts'
 import type { WeightsKind } from '../../kernels/weights/weights.wgsl.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
 import { callLengths, heldKeys, inputsOfCall } from '../forward/call-lengths.ts'
@@ -85,16 +85,15 @@ const names: OptionNames<WeightsInputs & WeightsOutput> = {
  */
 export function weightsCall(
   caller: string,
-  plan: ForwardPlan,
+  planned: Call,
   given: WeightsInputs & Optional<WeightsOutput>,
 ): WeightsCall {
   checkOptions(caller, given, names)
-  const { shape, dtype, attention } = plan
+  const { shape, dtype, attention, lengthsPerCall } = planned
   const { batch, heads, kvHeads, queryLength, headDim } = shape
-  const inputs = inputsOfCall(caller, plan, { ...given, value: given.value ?? given.key })
-  const perCall = plan.decode?.lengthsPerCall === true
+  const inputs = inputsOfCall(caller, planned, { ...given, value: given.value ?? given.key })
   const { places, quantized } = given
-  const held = perCall ? heldKeys(shape, inputs) : shape.keyLength
+  const held = lengthsPerCall ? heldKeys(shape, inputs) : shape.keyLength
   // Columns are positions, in a ring its rows.
   const keyLength = places?.kind === 'pages' ? shape.keyLength : held
   const type = quantized?.key
@@ -104,7 +103,7 @@ export function weightsCall(
   checkTensor(`${caller}: key`, key, [batch, kvHeads, held, row], type ? 'float16' : dtype)
   checkTensor(`${caller}: logSumExp`, logSumExp, [batch, heads, queryLength], 'float32')
   checkParameters(caller, { ...attention, parameters })
-  const own = callLengths(caller, plan, inputs)
+  const own = callLengths(caller, planned, inputs)
   const choice = resolveWeights(caller, { ...shape, keyLength }, given)
   const { weights } = given
   if (weights) {

@@ -8,7 +8,7 @@ import { planBackward } from '../../../src/plan/backward/backward-plan.ts'
 import type { BackwardPlan } from '../../../src/plan/backward/backward-plan.ts'
 import { explainBackward } from '../../../src/plan/backward/explain-backward.ts'
 import { planForward } from '../../../src/plan/plan.ts'
-import type { PlanOptions } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import { withMatrices } from '../matrix-devices.ts'
 
 const base: PlanOptions = { heads: 4, queryLength: 256, headDim: 64, dtype: 'float16' }
@@ -52,7 +52,7 @@ describe('the backward pass on subgroup matrices', () => {
     const { query, key, variant, memoryBytes } = explainBackward(planned)
     expect([query.variant, key.variant, variant]).toEqual(Array(3).fill('subgroup-matrix'))
     expect(query.reason).toMatch(/three float16 products/)
-    const { batch, heads, kvHeads, queryLength, keyLength, headDim } = planned.forward.shape
+    const { batch, heads, kvHeads, queryLength, keyLength, headDim } = planned.call.shape
     // As large as Q, dO, K and V.
     const rows = batch * (heads * queryLength + kvHeads * keyLength)
     expect(memoryBytes.halves).toBe(4 * 2 * rows * headDim)

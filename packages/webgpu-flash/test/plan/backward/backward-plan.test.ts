@@ -7,7 +7,7 @@ import type { GradientPass } from '../../../src/plan/backward/gradient-passes.ts
 import type { BackwardPlan } from '../../../src/plan/backward/backward-plan.ts'
 import { explainBackward } from '../../../src/plan/backward/explain-backward.ts'
 import { planForward } from '../../../src/plan/plan.ts'
-import type { PlanOptions } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const base: PlanOptions = { heads: 4, queryLength: 512, headDim: 64 }
@@ -69,7 +69,9 @@ describe('planBackward', () => {
       for (const pattern of [undefined, ...Object.values(masks)]) {
         for (const keyLengths of [[64], [40]]) {
           const options = { queryLength, keyLength: 64, headDim: 128, keyLengths }
-          const { forward, query, key } = plan({ ...options, ...(pattern && { mask: pattern }) })
+          const asked = { ...options, ...(pattern && { mask: pattern }) }
+          const { query, key } = plan(asked)
+          const forward = planForward({ ...base, ...asked }, defaultCapabilities)
           expect(forward.decode !== undefined).toBe(queryLength <= 16)
           const hides = pattern !== undefined || keyLengths[0] !== 64
           expect([
@@ -77,7 +79,7 @@ describe('planBackward', () => {
             key.passes[0].blockMap !== undefined,
           ]).toEqual([hides, hides])
           const visible = ({ rows, columns }: { rows: number; columns: number }) =>
-            forward.visibility.blockMap({ queryBlockSize: rows, keyBlockSize: columns })
+            forward.call.visibility.blockMap({ queryBlockSize: rows, keyBlockSize: columns })
           expect(query.passes[0].blockMap).toEqual(visible(query.passes[0].tile))
         }
       }

@@ -13,10 +13,10 @@ import { chooseDecodeTile, chunkKeys, decodeMemory } from '../../../src/plan/dec
 import { explainPlan } from '../../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../../src/plan/explain.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
-import { contiguousTensors } from '../../../src/plan/forward/forward-dispatches.ts'
+import { contiguousTensors } from '../../../src/plan/contiguous-tensors.ts'
 import { contiguousDecodeTexts } from '../../../src/run/decode/decode-texts.ts'
 import { planForward } from '../../../src/plan/plan.ts'
-import type { PlanOptions } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 
 const capabilities = defaultCapabilities
 const explain = (options: PlanOptions): PlanExplanation =>
@@ -92,7 +92,8 @@ describe('decodeLengths', () => {
   it('gives every key that a row sees to one part, and no part more than its share', () => {
     fc.assert(
       fc.property(arbitraryCall, (options) => {
-        const { decode, shape, attention, visibility } = decoding(options)
+        const { decode, call } = decoding(options)
+        const { shape, attention, visibility } = call
         const lengths = decodeLengths(decode, shape, visibility, attention)
         const size = chunkKeys(decode.tile)
         const allows = options.mask && compile(options.mask.expression)
@@ -144,10 +145,10 @@ describe('cutDecode', () => {
         arbitraryLimits,
         fc.integer({ min: 1e5, max: 1e7 }),
         (options, lowered, workBudget) => {
-          const plan = decoding({ ...options, workBudget })
-          const { decode, shape, attention, visibility } = plan
+          const { decode, call } = decoding({ ...options, workBudget })
+          const { shape, attention, visibility } = call
           const lengths = decodeLengths(decode, shape, visibility, attention)
-          const [query, key, value, output, logSumExp] = contiguousTensors(plan, capabilities)
+          const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
           const bound = {
             query: query!,
             key: key!,
@@ -156,7 +157,7 @@ describe('cutDecode', () => {
             logSumExp: logSumExp!,
           }
           const limits = { ...capabilities.limits, ...lowered }
-          const boxes = cutDecode('test', plan, decode, bound, lengths, limits)
+          const boxes = cutDecode('test', call, decode, bound, lengths, limits)
           const counted = new Map<string, number>()
           for (const { batches, keyHeads, parts } of boxes) {
             const x = (parts.end - parts.start) * decode.rowTiles

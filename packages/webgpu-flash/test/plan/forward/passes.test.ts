@@ -4,7 +4,8 @@ import type { Mask } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { passesOf } from '../../../src/plan/forward/passes.ts'
 import { forwardCode, planForward } from '../../../src/plan/plan.ts'
-import type { ForwardPlan, PlanOptions } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan-options.ts'
+import type { ForwardPlan } from '../../../src/plan/plan.ts'
 
 const strided: Mask = {
   ...mask('strided', ({ query, key }) =>

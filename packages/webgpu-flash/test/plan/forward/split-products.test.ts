@@ -6,7 +6,7 @@ import { explainPlan } from '../../../src/plan/explain.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
 import { mostSplitProduct } from '../../../src/plan/forward/split-products.ts'
 import { forwardCode, planForward } from '../../../src/plan/plan.ts'
-import type { PlanOptions } from '../../../src/plan/plan.ts'
+import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import { withEights, withMatrices } from '../matrix-devices.ts'
 
 const device = {
@@ -114,8 +114,8 @@ describe('planSplitProducts', () => {
   })
 
   it('bounds scores by the scale, whatever it is', () => {
-    expect(mostSplitProduct(plan({}))).toBe(2 ** 17)
-    expect(mostSplitProduct(plan({ scale: 0 }))).toBe(2 ** 120)
+    expect(mostSplitProduct(plan({}).call)).toBe(2 ** 17)
+    expect(mostSplitProduct(plan({ scale: 0 }).call)).toBe(2 ** 120)
   })
 
   it('has WGSL as reviewed', async () => {
