@@ -49,12 +49,14 @@ function coordinateText(name: Coordinate): string {
  * WGSL for `fn name(...) -> type` computing the expression.
  *
  * @param takesScore - Whether the first argument is `score: f32` (score modifiers).
+ * @param takes - The coordinates it takes. Default: all of a pair.
  */
 export function expressionFunction(
   name: string,
   node: ExpressionNode,
   layout: DataLayout,
   takesScore: boolean,
+  takes: readonly Coordinate[] = coordinateArguments,
 ): ExpressionFunction {
   const helpers = new Set<HelperName>()
   const statements: string[] = []
@@ -78,7 +80,7 @@ export function expressionFunction(
   const result = textOf(node)
   const parameters = [
     ...(takesScore ? ['score: f32'] : []),
-    ...coordinateArguments.map((argument) => `${argument}: i32`),
+    ...takes.map((argument) => `${argument}: i32`),
   ]
   const code = [
     `fn ${name}(${parameters.join(', ')}) -> ${wgslType[node.type]} {`,

@@ -7,6 +7,7 @@ import type { HelperName } from './helpers.ts'
 import { scoreChange } from './score-change.ts'
 import { sequenceCounters } from './sequence-counters.ts'
 import type { ScoreChange } from './score-change.ts'
+import { shownKeysFunctions } from './shown-keys.ts'
 
 /** One line for each index below `count`: registers have no loops, so loops over them are unrolled. */
 export function unroll(count: number, line: (index: number) => string): string {
@@ -23,6 +24,8 @@ export interface ScoreRules {
   /** WGSL functions `visible(...)` and those that `change` calls, each where it applies, with helpers. */
   readonly code: string
   readonly hasMask: boolean
+  /** Functions that say which keys a row sees, where they are all those between two; see shown-keys.ts. */
+  readonly shownKeys?: string | undefined
   /** How scores are changed, where there are modifiers. */
   readonly change: ScoreChange | undefined
   /** Whether dropout counts pairs by `countedWithin`, since sequences are packed. */
@@ -53,7 +56,13 @@ export function scoreRules(
   if (change) functions.push(change.code)
   if (within) functions.push(sequenceCounters(within, layout, helpers))
   const code = [helperText(helpers), ...functions].filter((part) => part !== '').join('\n\n')
-  return { code, hasMask: mask !== undefined, change, countsWithin: within !== undefined }
+  return {
+    code,
+    hasMask: mask !== undefined,
+    shownKeys: mask && shownKeysFunctions(mask.expression.node, layout),
+    change,
+    countsWithin: within !== undefined,
+  }
 }
 
 /** The same for tiles whose tokens are no neighbours: what changes scores is asked for every pair. */

@@ -157,6 +157,14 @@ fn visible(batch: i32, head: i32, query: i32, queryIndex: i32, key: i32) -> bool
   return (key <= query);
 }
 
+fn beginShown(batch: i32, head: i32, query: i32, queryIndex: i32) -> i32 {
+  return 0;
+}
+
+fn endShown(batch: i32, head: i32, query: i32, queryIndex: i32) -> i32 {
+  return min(1073741824, (min(query, 1073741824) + 1));
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -191,6 +199,9 @@ fn main(
   let queryIndex = i32(firstQuery + subgroup * 8u + ownRow0);
   let position = queryOffset + queryIndex;
   let queryRow0 = firstQuery + subgroup * 8u + ownRow0;
+  let shownEnd0 = min(u32(max(endShown(i32(batch), i32(head), position + 0, queryIndex + 0), 0)), keyCount);
+  let shownBegin0 = min(u32(beginShown(i32(batch), i32(head), position + 0, queryIndex + 0)), shownEnd0);
+  let shownCount0 = shownEnd0 - shownBegin0;
 
   let exponentScale = scale * log2e;
   var sampleTile = 0xffffffffu;
@@ -310,12 +321,7 @@ fn main(
 
             score0_0 *= exponentScale;
             if (!full) {
-              var shown = 0u;
-              for (var pair = 0u; pair < 4u; pair++) {
-                let key = firstKey + column + (pair >> 2u) * 16u + (pair & 3u);
-                if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
-              }
-              score0_0 = select(score0_0, vec4<f32>(unseen), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+              score0_0 = select(score0_0, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
             }
             let best0 = score0_0;
             top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
@@ -477,12 +483,7 @@ fn main(
 
       var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
       if (!full) {
-        var shown = 0u;
-        for (var pair = 0u; pair < 4u; pair++) {
-          let key = firstKey + column + (pair >> 2u) * 16u + (pair & 3u);
-          if (key < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(key))) { shown |= 1u << pair; }
-        }
-        share0_0 = select(share0_0, vec4<f32>(0.0), (vec4<u32>(shown) & vec4<u32>(1u, 2u, 4u, 8u)) == vec4<u32>(0u));
+        share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
       }
       let tileSum0 = dot(share0_0, vec4<f32>(1.0));
       sum0 += tileSum0;

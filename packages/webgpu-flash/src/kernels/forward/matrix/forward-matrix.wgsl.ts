@@ -17,6 +17,7 @@ import type { ForwardConfig } from '../forward.wgsl.ts'
 import { bindings, callOrigin, mappedPart, mappedTileOfHeads } from '../forward-frame.ts'
 import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
 import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from './half-sums.ts'
+import { declareShownKeys } from './hidden-pairs.ts'
 import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
 import { declareExponentScale } from './lane-scores.ts'
 import { tileProbabilities } from './probabilities.ts'
@@ -75,6 +76,7 @@ var<workgroup> found: vec4<u32>;`,
     endRowFunction(config),
     config.tokens ?? '',
     config.rules.code,
+    config.wholeTiles || config.tokens ? '' : (config.rules.shownKeys ?? ''),
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     `${computeStage(tile.subgroups * tile.subgroupSize, tile)}
 fn main(
@@ -121,7 +123,7 @@ ${declareLaneRows(tile)}
 let column = part * 4u;
 let queryIndex = i32(firstQuery + subgroup * ${rows}u + ownRow0);
 let position = queryOffset + queryIndex;
-${declareQueryRows(config)}
+${declareQueryRows(config)}${declareShownKeys(config)}
 ${config.rules.change?.head ?? ''}
 ${declareExponentScale(config)}
 ${declareSample(config)}

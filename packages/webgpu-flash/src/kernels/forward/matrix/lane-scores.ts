@@ -1,5 +1,5 @@
 // The scores that a lane takes from workgroup memory, and what happens to them before the softmax: scale
-// and score modifiers, and which of them count. Exponents are powers of two, which GPUs compute.
+// and score modifiers. Exponents are powers of two, which GPUs compute.
 import { changeStatements } from '../../../codegen/score-change.ts'
 import type { HeldScore } from '../../../codegen/score-change.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
@@ -7,8 +7,8 @@ import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
 import { takeHalfScores } from './half-scores.ts'
 import type { ScoreRules } from '../../../codegen/snippets.ts'
 import { laneVector, pastFirst, rowStep } from './lane-rows.ts'
-import { eachLaneVector, laneNames, laneVectors } from './lane-vectors.ts'
-import { keyTokenAt, pairOf, querySlot, queryTokenAt } from './tokens.ts'
+import { eachLaneVector, laneNames } from './lane-vectors.ts'
+import { keyTokenAt, pairOf } from './tokens.ts'
 
 /** Whether score modifiers want scores as they are. */
 export function changesScores({ change, pairwise = [] }: ScoreRules): boolean {
@@ -58,45 +58,4 @@ function changeInPairs(config: ForwardMatrixConfig): string {
 /** The constant or variable that makes exponents of the scores: modifiers want them scaled before. */
 export function declareExponentScale({ rules, scoreScale }: ForwardMatrixConfig): string {
   return `let exponentScale = ${changesScores(rules) ? 'log2e' : `${scoreScale ?? 'scale'} * log2e`};`
-}
-
-/**
- * Runs `apply(hidden)` where a tile is not full; `hidden(r, j)` is a condition on the elements of a
- * vector. Pairs are asked in a loop: masks are long, and text is compiled as often as drivers unroll.
- */
-export function whereHidden(
-  config: ForwardMatrixConfig,
-  apply: (hidden: (r: number, j: number) => string) => string,
-): string {
-  const { tile, rules, wholeTiles } = config
-  if (wholeTiles) return ''
-  const perRow = 4 * laneVectors(config)
-  const count = perRow * tile.rowsPerLane
-  const own = tile.rowsPerLane === 1 ? 'pair' : `(pair % ${perRow}u)`
-  const past = `(${own} >> 2u) * ${4 * tile.lanesPerRow}u + (${own} & 3u)`
-  const pastQuery = tile.rowsPerLane === 1 ? '0' : `i32(pair / ${perRow}u * ${rowStep(tile)}u)`
-  const ordered = config.tokens !== undefined
-  const place = ordered
-    ? pairOf('query', 'key')
-    : `i32(batch), i32(head), position + ${pastQuery}, queryIndex + ${pastQuery}, i32(key)`
-  const visible = rules.hasMask ? ` && visible(${place})` : ''
-  const ownRow =
-    tile.rowsPerLane === 1 ? 'ownRow0' : `ownRow0 + pair / ${perRow}u * ${rowStep(tile)}u`
-  const query =
-    ordered && rules.hasMask
-      ? `let query = min(${queryTokenAt(config, querySlot(config, ownRow))}, lastQuery);\n    `
-      : ''
-  const bits = (r: number, j: number): string =>
-    [0, 1, 2, 3].map((k) => `${2 ** (r * perRow + 4 * j + k)}u`).join(', ')
-  return `if (!full) {
-  var shown = 0u;
-  for (var pair = 0u; pair < ${count}u; pair++) {
-    ${query}let key = ${keyTokenAt(config, `firstKey + column + ${past}`)};
-    if (key < keyCount${visible}) { shown |= 1u << pair; }
-  }
-${indent(
-  apply((r, j) => `(vec4<u32>(shown) & vec4<u32>(${bits(r, j)})) == vec4<u32>(0u)`),
-  2,
-)}
-}`
 }

@@ -12,6 +12,7 @@ import { bindings, callOrigin, mappedTileOfHeads } from '../forward-frame.ts'
 import { declareQueryRows, endRowFunction } from '../matrix/finish.ts'
 import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
 import { declareLaneRows, eachLaneRow } from '../matrix/lane-rows.ts'
+import { declareShownKeys } from '../matrix/hidden-pairs.ts'
 import { declareExponentScale } from '../matrix/lane-scores.ts'
 import { eachOutput } from '../matrix/products.ts'
 import {
@@ -68,6 +69,7 @@ var<workgroup> found: vec4<u32>;`,
     powerOfTwoFunction,
     endRowFunction(config),
     config.rules.code,
+    config.wholeTiles || config.tokens ? '' : (config.rules.shownKeys ?? ''),
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     `${computeStage(tile.subgroups * tile.subgroupSize, tile)}
 fn main(
@@ -124,7 +126,7 @@ ${declareLaneRows(tile)}
 let column = part * 4u;
 let queryIndex = i32(firstQuery + subgroup * ${rows}u + ownRow0);
 let position = queryOffset + queryIndex;
-${declareQueryRows(config)}
+${declareQueryRows(config)}${declareShownKeys(config)}
 ${config.rules.change?.head ?? ''}
 ${declareExponentScale(config)}
 // Of scores; 0 where all of them are as good as 0.
