@@ -69,8 +69,11 @@ export async function runBackward(
 }
 
 /** The same on the CPU in float64. */
-export function expectedGradients(problem: BackwardProblem): PlainGradients {
-  const { query, key, value, dOutput } = backwardInputs(problem)
+export function expectedGradients(
+  problem: BackwardProblem,
+  inputs: ReturnType<typeof backwardInputs> = backwardInputs(problem),
+): PlainGradients {
+  const { query, key, value, dOutput } = inputs
   const { mask, scoreModifiers, dropout, sinks, keyLengths, queryOffset } = problem
   const { sequences, parameters } = problem
   const given = {

@@ -1,7 +1,8 @@
 // The last step of a gradient whose rows are few and meet many tokens: several workgroups have summed parts of
 // them, each into a copy of its own (FlashAttention-2's deterministic backward does the same with keys
 // outside). The copies are added in their order, so that results are the same from run to run. Of no copies
-// the sum is 0: so rows begin that no pass of a sparse mask would write.
+// the sum is 0: so rows begin that no pass of a sparse mask would write. And of a float32 total, in which many
+// dispatches have added up, it is the total, rounded once.
 import {
   loadFunction,
   storageType,
@@ -29,10 +30,15 @@ export const partsAccess = (dims: number): Access => ({
 export type SharedGradient = 'dQuery' | 'dKey' | 'dValue'
 /** Its copies. */
 export type GradientParts = `${SharedGradient}Parts`
+/** Its sum in float32. */
+export type GradientTotal = `${SharedGradient}Total`
 
 /** Uniform fields of the kernel. */
-export const sumPartsFields = (name: SharedGradient): readonly string[] => [
-  ...addressFields([`${name}Parts`, name]),
+export const sumPartsFields = (
+  name: SharedGradient,
+  from: SumPartsConfig['from'],
+): readonly string[] => [
+  ...addressFields([`${name}${from ?? 'Parts'}`, name]),
   'queryLength',
   'keyLength',
   'heads',
@@ -50,8 +56,8 @@ export interface SumPartsConfig {
   readonly name: SharedGradient
   readonly access: Access
   readonly dims: number
-  /** Whether there are copies; else rows become 0. */
-  readonly copies: boolean
+  /** What is summed: copies, or a total. Default: nothing, so that rows become 0. */
+  readonly from?: 'Parts' | 'Total' | undefined
   /**
    * WGSL of the functions that find the tokens of slots, by which copies are counted. Default: rows are tokens.
    */
@@ -59,28 +65,29 @@ export interface SumPartsConfig {
 }
 
 /** The WGSL of the kernel. Entry point: `main`. */
-export function sumPartsKernel({ name, access, dims, copies, tokens }: SumPartsConfig): string {
+export function sumPartsKernel({ name, access, dims, from, tokens }: SumPartsConfig): string {
   const parts = partsAccess(dims)
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
   const ofKeys = name !== 'dQuery'
   const place = (of: string, row: string): string =>
     `params.${of}Offset + batch * params.${of}Batch + head * params.${of}Head + ${row} * params.${of}Row`
-  const sum = copies
-    ? `
+  const sums = {
+    none: '',
+    Parts: `
     if (params.accumulate != 0u) { sum = load${capital}(base, vector); }
     for (var part = 0u; part < params.parts; part++) {
       sum += load${capital}Parts(first + part * params.${name}PartSize, vector);
-    }`
-    : ''
+    }`,
+    Total: `\n    sum = load${capital}Total(first, vector);`,
+  }
   const sections = [
     usesFloat16(access) ? 'enable f16;' : '',
-    parameterBlock(sumPartsFields(name), 0, 0),
+    parameterBlock(sumPartsFields(name, from), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
-${copies ? `@group(0) @binding(1) var<storage, read> ${name}Parts: array<${storageType(parts)}>;\n` : ''}@group(0) @binding(${copies ? 2 : 1}) var<storage, read_write> ${name}: array<${storageType(access)}>;`,
+${from ? `@group(0) @binding(1) var<storage, read> ${name}${from}: array<${storageType(parts)}>;\n` : ''}@group(0) @binding(${from ? 2 : 1}) var<storage, read_write> ${name}: array<${storageType(access)}>;`,
     unpackFunctions([access]),
-    ...(copies
-      ? [loadFunction(`${name}Parts`, parts, dims), loadFunction(name, access, dims)]
-      : []),
+    from ? loadFunction(`${name}${from}`, parts, dims) : '',
+    from === 'Parts' ? loadFunction(name, access, dims) : '',
     storeFunction(name, access, dims),
     tokens ?? '',
     /* wgsl */ `@compute @workgroup_size(${summedRows * threadsPerRow})
@@ -93,9 +100,9 @@ fn main(
   let row = (params.rowTileBase + workgroup.x) * ${summedRows}u + thread / ${threadsPerRow}u;
   let token = ${tokens === undefined ? 'row' : `${ofKeys ? 'key' : 'query'}Token(row)`};
   if (token >= params.${ofKeys ? 'key' : 'query'}Length) { return; }
-${copies ? `  let first = ${place(`${name}Parts`, 'row')};\n` : ''}  let base = ${place(name, 'token')};
+${from ? `  let first = ${place(`${name}${from}`, 'row')};\n` : ''}  let base = ${place(name, 'token')};
   for (var vector = thread % ${threadsPerRow}u; vector < ${Math.ceil(dims / 4)}u; vector += ${threadsPerRow}u) {
-    var sum = vec4<f32>();${sum}
+    var sum = vec4<f32>();${sums[from ?? 'none']}
     store${capital}(base, vector, sum);
   }
 }`,

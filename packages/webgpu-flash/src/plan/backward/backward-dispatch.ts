@@ -5,6 +5,7 @@ import { UnsupportedError } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import { boundRange } from '../dispatch.ts'
 import type { BoundRange, BoundTensor, DispatchLimits, Range } from '../dispatch.ts'
+import type { GradientPass } from './gradient-passes.ts'
 
 /** One dispatch: a box of the work. Rows are those of the gradient, columns what they sum over. */
 export interface GradientDispatch {
@@ -35,6 +36,37 @@ export interface GradientProblem {
   /** Whether tiles of rows, or of columns, hold tokens from anywhere, since these stand in an order. */
   readonly anyRow?: boolean
   readonly anyColumn?: boolean
+}
+
+/**
+ * The work of a pass.
+ *
+ * @param separatePlanes - Whether each dispatch may hold one head of one sequence only.
+ */
+export function passProblem(
+  pass: GradientPass,
+  separatePlanes: boolean,
+): Omit<GradientProblem, 'shape' | 'tensors' | 'limits'> {
+  const { rowTokens, tile, packedMap, pairOperations, rowTiles, columnTiles, orders } = pass
+  const share = packedMap ? packedMap.visited / packedMap.rowTiles.length / columnTiles : 1
+  const problem = {
+    rowTokens,
+    tile,
+    separatePlanes,
+    tileWork: tile.rows * tile.columns * pairOperations * share,
+  }
+  if (!orders) return problem
+  const { queryOrder, keyOrder } = orders
+  const [ofRows, ofColumns] =
+    rowTokens === 'queries' ? [queryOrder, keyOrder] : [keyOrder, queryOrder]
+  // Slots in place of tokens, which lie anywhere.
+  return {
+    ...problem,
+    rowTiles,
+    columnTiles,
+    anyRow: ofRows !== undefined,
+    anyColumn: ofColumns !== undefined,
+  }
 }
 
 /** The part of a tensor that a dispatch binds. */

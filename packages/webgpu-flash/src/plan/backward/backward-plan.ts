@@ -14,6 +14,7 @@ import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
 import type { GradientPass, GradientPasses, PassOfRows } from './gradient-passes.ts'
 import type { BackwardTiles } from './gradient-tile.ts'
 import { gradientParts } from './gradient-parts.ts'
+import { contiguousNeedTotals } from './gradient-totals.ts'
 import { packBlockMap } from '../pack-block-map.ts'
 import { headWords } from '../head-words.ts'
 import type { Call } from '../call.ts'
@@ -150,9 +151,14 @@ export function planBackward(
       return { ...pass, parts, unsplit: continues ? undefined : unsplit }
     }
     const [first, ...others] = choice?.passes ?? []
+    const passes: GradientPasses['passes'] = [
+      passOf(first),
+      ...others.map((sparse) => passOf(sparse, true)),
+    ]
     return {
-      passes: [passOf(first), ...others.map((sparse) => passOf(sparse, true))],
+      passes,
       choice,
+      totals: contiguousNeedTotals(caller, call, passes, capabilities),
       fromZeros: startsFromZeros(choice?.passes, rowTokens),
     }
   }

@@ -3,9 +3,14 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from './backward-plan.ts'
 import type { GradientPass, GradientPasses } from './gradient-passes.ts'
 import type { GradientTile } from './gradient-tile.ts'
-import type { GradientParts, SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
+import type {
+  GradientParts,
+  GradientTotal,
+  SharedGradient,
+} from '../../kernels/backward/sum-parts.wgsl.ts'
 import { magnitudeStorage } from './backward-matrices.ts'
 import { copyBytes, gradientsOf } from './gradient-parts.ts'
+import { totalBytes } from './gradient-totals.ts'
 import { splitStorage } from './split-storage.ts'
 import { describeOrigin } from '../tuning.ts'
 
@@ -62,7 +67,11 @@ export interface BackwardExplanation {
     readonly tableSums: number
     /** Halves of float32 tensors, where they are multiplied on subgroup matrices: as large as the tensors. */
     readonly halves: number
-    /** Copies in float32 of gradients whose rows several workgroups share: at most 64 MiB of each. */
+    /**
+     * Copies in float32: of gradients whose rows several workgroups share, at most 64 MiB of each; of float16
+     * gradients to which several dispatches or passes add, the sum of all, which is rounded once. A call whose
+     * tensors' strides let a dispatch reach fewer tokens than contiguous ones would may make the latter later.
+     */
     readonly copies: number
     readonly gradients: number
   }
@@ -96,14 +105,14 @@ export function backwardWorkspace(plan: BackwardPlan): {
   readonly tableSums: number
   /** Of split float32. */
   readonly split: ReturnType<typeof splitStorage> | undefined
-  /** Of gradients whose rows several workgroups share, by the names of their copies. */
-  readonly copies: Readonly<Partial<Record<GradientParts, number>>>
+  /** Of gradients whose rows several workgroups share, or that add up in totals, by the names of these. */
+  readonly copies: Readonly<Partial<Record<GradientParts | GradientTotal, number>>>
 } {
   const { call, storage } = plan
   const { batch, heads, queryLength } = call.shape
   return {
-    copies: Object.fromEntries(
-      [...plan.query.passes, ...plan.key.passes].flatMap((pass) =>
+    copies: Object.fromEntries([
+      ...[...plan.query.passes, ...plan.key.passes].flatMap((pass) =>
         pass.parts === 1
           ? []
           : gradientsOf(pass.rowTokens).map((name) => [
@@ -112,7 +121,12 @@ export function backwardWorkspace(plan: BackwardPlan): {
               largestCopies(plan, pass.rowTokens, name),
             ]),
       ),
-    ),
+      ...[plan.query, plan.key].flatMap(({ totals, passes: [{ rowTokens }] }) =>
+        totals
+          ? gradientsOf(rowTokens).map((name) => [`${name}Total`, totalBytes(call.shape, name)])
+          : [],
+      ),
+    ]),
     split: isSplit(plan) ? splitStorage(call.shape) : undefined,
     softmaxRows: softmaxRowBytes(plan) * batch * heads * queryLength,
     magnitudes: measuresMagnitudes(plan) ? 4 * magnitudeStorage(call).length : 0,

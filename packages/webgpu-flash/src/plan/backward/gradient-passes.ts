@@ -73,4 +73,9 @@ export interface GradientPasses {
   readonly choice: OrderChoice | undefined
   /** Whether all rows begin as zeros, since no pass writes every one of them. */
   readonly fromZeros: boolean
+  /**
+   * Whether they add up in float32 totals, which are rounded once, since several dispatches or passes add to
+   * gradients of fewer bits: as contiguous tensors are cut.
+   */
+  readonly totals: boolean
 }

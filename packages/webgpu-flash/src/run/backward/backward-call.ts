@@ -3,8 +3,10 @@
 // parameters.
 import type { AttentionShape } from '@attn/core'
 import { packParameters } from '../../kernels/parameters.ts'
-import { gradientRange, splitGradient } from '../../plan/backward/backward-dispatch.ts'
+import { gradientRange, passProblem, splitGradient } from '../../plan/backward/backward-dispatch.ts'
 import type { GradientDispatch, GradientProblem } from '../../plan/backward/backward-dispatch.ts'
+import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
+import { needsTotals } from '../../plan/backward/gradient-totals.ts'
 import { measuredPieces } from '../../plan/backward/backward-matrices.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
@@ -14,6 +16,7 @@ import {
   measuresMagnitudes,
   softmaxRowBytes,
 } from '../../plan/backward/explain-backward.ts'
+import { gradientInputs } from '../../kernels/backward/backward-frame.ts'
 import { rowsPerWorkgroup } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { rangePieces } from '../../kernels/backward/split/measure-rows.wgsl.ts'
 import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
@@ -113,19 +116,24 @@ export function prepareBackward(
   })
 
   const rowBytes = softmaxRowBytes(plan)
-  /** The dispatches of a kernel that walks tiles, or rows. */
-  const walk = (
-    kernel: BackwardKernel,
-    part: Omit<GradientProblem, 'shape' | 'tensors' | 'limits'>,
-    pass?: GradientPass,
-    does: GradientStep['does'] = 'tiles',
-  ): Draft[] => {
+  type Part = Omit<GradientProblem, 'shape' | 'tensors' | 'limits'>
+  const problemOf = (names: readonly unknown[], part: Part) => {
     const bound = new Map<unknown, BoundTensor>()
-    for (const name of kernel.names) {
+    for (const name of names) {
       const tensor = boundTensorOf(name, tensors, shape, rowBytes)
       if (tensor) bound.set(name, tensor)
     }
     const problem: GradientProblem = { ...part, shape, limits, tensors: [...bound.values()] }
+    return { bound, problem }
+  }
+  /** The dispatches of a kernel that walks tiles, or rows. */
+  const walk = (
+    kernel: BackwardKernel,
+    part: Part,
+    pass?: GradientPass,
+    does: GradientStep['does'] = 'tiles',
+  ): Draft[] => {
+    const { bound, problem } = problemOf(kernel.names, part)
     return splitGradient(caller, problem).map((box) => {
       const rangeOf = (name: unknown): BoundRange | undefined => {
         const tensor = bound.get(name)
@@ -157,13 +165,8 @@ export function prepareBackward(
     })
   }
 
-  const ofPass = (pass: GradientPass, separatePlanes: boolean) => ({
-    rowTokens: pass.rowTokens,
-    tile: pass.tile,
-    separatePlanes,
-    tileWork: tileWork(pass),
-    ...orderedPart(pass),
-  })
+  const ofPass = (pass: GradientPass): Part =>
+    passProblem(pass, pass.rowTokens === 'queries' && plan.storage.separatePlanes)
   const ofRows = (rows: number, rowTokens: 'queries' | 'keys' = 'queries') => ({
     rowTokens,
     tile: { rows, columns: rowTokens === 'queries' ? shape.keyLength : shape.queryLength },
@@ -193,13 +196,19 @@ export function prepareBackward(
       walk(halvesKernel(plan, accesses, name), ofPieces(name, { rows: halvedRowsAtOnce })),
     ),
   ]
+  /** Whether gradients add up in totals: as planned, or as the strides of these tensors are cut. */
+  const totals = (name: 'query' | 'key'): boolean => {
+    const { totals: planned, passes } = plan[name]
+    const cut = (pass: GradientPass) => {
+      const names = [...gradientInputs, 'softmaxRows', ...gradientsOf(pass.rowTokens)]
+      return splitGradient(caller, problemOf(names, ofPass(pass)).problem)
+    }
+    return planned || needsTotals(plan.call.dtype, passes, cut)
+  }
   const gradients = (name: 'query' | 'key'): Draft[] =>
-    gradientSteps(plan, accesses, name).flatMap(({ kernel, pass, does }) => {
+    gradientSteps(plan, accesses, name, totals(name)).flatMap(({ kernel, pass, does }) => {
       const { rowTokens, orders } = pass
-      if (does === 'tiles') {
-        const separatePlanes = rowTokens === 'queries' && plan.storage.separatePlanes
-        return walk(kernel, ofPass(pass, separatePlanes), pass)
-      }
+      if (does === 'tiles') return walk(kernel, ofPass(pass), pass)
       // Of copies there is a row for each slot.
       const order = rowTokens === 'queries' ? orders?.queryOrder : orders?.keyOrder
       const slots = does === 'sums' ? order?.slots : undefined
@@ -236,31 +245,6 @@ export function prepareBackward(
     uniforms: buffers.upload('parameters', words, uniformUsage),
     steps: steps.map((step, index) => ({ ...step, block: blocks[index]! })),
   }
-}
-
-/** What the orders of a pass mean for its dispatches: slots in place of tokens, which lie anywhere. */
-function orderedPart({
-  rowTokens,
-  rowTiles,
-  columnTiles,
-  orders,
-}: GradientPass): Pick<GradientProblem, 'rowTiles' | 'columnTiles' | 'anyRow' | 'anyColumn'> {
-  if (!orders) return {}
-  const { queryOrder, keyOrder } = orders
-  const [ofRows, ofColumns] =
-    rowTokens === 'queries' ? [queryOrder, keyOrder] : [keyOrder, queryOrder]
-  return {
-    rowTiles,
-    columnTiles,
-    anyRow: ofRows !== undefined,
-    anyColumn: ofColumns !== undefined,
-  }
-}
-
-/** Operations of a pair of tiles, on average over all there are. */
-function tileWork({ tile, packedMap, columnTiles, pairOperations }: GradientPass): number {
-  const share = packedMap ? packedMap.visited / packedMap.rowTiles.length / columnTiles : 1
-  return tile.rows * tile.columns * pairOperations * share
 }
 
 /** A workgroup for each row tile of each head; where rows are keys, of each key head. */

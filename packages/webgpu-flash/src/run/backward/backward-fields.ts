@@ -15,7 +15,7 @@ import { isSplit } from '../../plan/backward/explain-backward.ts'
 import type { DispatchLimits } from '../../plan/dispatch.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import type { GradientStep } from './gradient-steps.ts'
-import { halvesView, partsView } from './backward-tensors.ts'
+import { halvesView, partsView, totalledGradient, totalView } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { splitValues } from './split-kernels.ts'
 import { dropoutValues } from '../forward/forward-call.ts'
@@ -53,6 +53,13 @@ export function boundValues(
     const prefix = fields.includes(`${shared}PartsOffset`) ? `${shared}Parts` : shared
     const view = partsView(shape, pass!, shared)
     return addressValues(prefix, view, partsAccess(view.shape[3]!).vector ? 4 : 1, 0)
+  }
+  const total = totalledGradient(name)
+  if (total) {
+    // The kernel that rounds them addresses both, others the total in the place of the gradient.
+    const prefix = fields.includes(`${total}TotalOffset`) ? `${total}Total` : total
+    const view = totalView(shape, total)
+    return addressValues(prefix, view, partsAccess(view.shape[3]!).vector ? 4 : 1, start)
   }
   if (name === 'softmaxRows') return { softmaxRowsOffset: -start / rowBytes }
   if (name === 'logSumExp') return { logSumExpOffset: tensors.logSumExp.offset - start / 4 }

@@ -15,7 +15,11 @@ import type { RowScales } from '../../kernels/backward/backward-rows.wgsl.ts'
 import { sinkFields, sinkGradientKernel } from '../../kernels/backward/backward-sinks.wgsl.ts'
 import { tableFieldsOf, tableGradientKernel } from '../../kernels/backward/backward-tables.wgsl.ts'
 import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
-import type { GradientParts, SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
+import type {
+  GradientParts,
+  GradientTotal,
+  SharedGradient,
+} from '../../kernels/backward/sum-parts.wgsl.ts'
 import { splitGradientKernel } from '../../kernels/backward/split/gradient-split.wgsl.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
@@ -38,6 +42,7 @@ export type OwnBuffer =
   | 'tableGradients'
   | 'dSinks'
   | GradientParts
+  | GradientTotal
   | 'ranges'
   | 'powers'
   | HalvesName

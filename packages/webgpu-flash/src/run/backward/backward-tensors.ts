@@ -10,6 +10,7 @@ import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { copyShape } from '../../plan/backward/gradient-parts.ts'
 import type { SharedRows } from '../../plan/backward/gradient-parts.ts'
+import { totalShape } from '../../plan/backward/gradient-totals.ts'
 import { halvesShape } from '../../plan/backward/split-storage.ts'
 import type { BoundTensor } from '../../plan/dispatch.ts'
 import type { Call } from '../../plan/call.ts'
@@ -167,6 +168,25 @@ export function partsView(
   }
 }
 
+/** The total of a gradient as a tensor. */
+export function totalView(
+  shape: AttentionShape,
+  name: SharedGradient,
+): ReturnType<typeof halvesView> {
+  const sizes = totalShape(shape, name)
+  return {
+    dtype: 'float32',
+    shape: sizes,
+    strides: contiguousStrides(sizes),
+    offset: 0,
+    storage: undefined,
+  }
+}
+
+/** The gradient that a name is the total of. */
+export const totalledGradient = (name: unknown): SharedGradient | undefined =>
+  written.find((gradient) => `${gradient}Total` === name)
+
 /** The halves of a tensor as one. */
 export function halvesView(
   shape: AttentionShape,
@@ -213,6 +233,11 @@ export function boundTensorOf(
   if (split) {
     const follows = followsKeys(split) ? 'keys' : 'queries'
     return { view: halvesView(shape, split), elementBytes: 2, follows }
+  }
+  const total = totalledGradient(name)
+  if (total) {
+    const follows = total === 'dQuery' ? 'queries' : 'keys'
+    return { view: totalView(shape, total), elementBytes: 4, follows }
   }
   const known = backwardTensorNames.find((candidate) => candidate === name)
   if (!known) return undefined

@@ -7,7 +7,7 @@ import type { GuardedCall } from '../../device/errors.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
-import type { GradientParts } from '../../kernels/backward/sum-parts.wgsl.ts'
+import type { GradientParts, GradientTotal } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import {
@@ -15,6 +15,7 @@ import {
   isSplit,
   measuresMagnitudes,
 } from '../../plan/backward/explain-backward.ts'
+import { totalBytes } from '../../plan/backward/gradient-totals.ts'
 import { outputStrides } from '../../plan/contiguous-tensors.ts'
 import type { PlanHost } from '../attention-plan.ts'
 import { createPlanTables } from '../tables/table-filler.ts'
@@ -25,7 +26,7 @@ import { measureKernel, rowsKernel, summedLookups } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel, HalvesName } from './backward-kernels.ts'
 import { gradientSteps } from './gradient-steps.ts'
 import { splitKernels } from './split-kernels.ts'
-import { backwardShapes, backwardTensorNames } from './backward-tensors.ts'
+import { backwardShapes, backwardTensorNames, totalledGradient } from './backward-tensors.ts'
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { createCallCache } from '../call-cache.ts'
 import type { PlanRope } from '../rotate/plan-rope.ts'
@@ -56,7 +57,8 @@ export interface BoundBackward {
 type OwnBuffers = Readonly<
   Record<'data' | 'softmaxRows' | 'tableGradients', GPUBuffer> &
     Partial<Record<'magnitudes' | 'ranges' | 'powers' | GradientParts | HalvesName, GPUBuffer>>
->
+> &
+  Partial<Record<GradientTotal, GPUBuffer>>
 
 /** Binds a backward plan to a device: uploads its tables and maps, allocates its workspace. */
 export function bindBackward(
@@ -103,6 +105,21 @@ export function bindBackward(
     return made
   })
   const calls = createCallCache<PreparedBackward>(buffers)
+  /** Makes the totals of a call that needs them by its strides alone. */
+  const makeTotals = (call: GuardedCall, { steps }: PreparedBackward): void => {
+    for (const { name } of steps.flatMap(({ bindings }) => bindings)) {
+      const gradient = totalledGradient(name)
+      const total = `${gradient}Total` as GradientTotal
+      if (!gradient || own[total]) continue
+      const made = buffers.allocate(`copies of a gradient, ${total}`, totalBytes(shape, gradient))
+      own[total] = made
+      call.writes(made)
+      call.onFailure(() => {
+        delete own[total]
+        buffers.release(made)
+      })
+    }
+  }
 
   const kernels = (): BackwardKernel[] => {
     const access = (dims: number): Access => ({ dtype, nativeFloat16, vector: dims % 4 === 0 })
@@ -214,6 +231,7 @@ export function bindBackward(
       const tensors = { ...given, ...rope?.inputs(call, given), ...rope?.gradients(call) }
       const key = callKey(tensors)
       const prepared = calls.get(key, () => prepareBackward(caller, host, plan, tensors))
+      makeTotals(call, prepared)
       const { query, key: keys, value, output, logSumExp, dOutput } = tensors
       const read = [query, keys, value, output, logSumExp, dOutput]
       call.reads(own.data, ...read.map((view) => view.storage))

@@ -1,21 +1,57 @@
 // All that computes the gradients of rows, in the order it runs in: zeros where they are needed, each pass with
-// the sum of its copies, and the heads that kernels on split float32 leave out.
+// the sum of its copies, the heads that kernels on split float32 leave out, and the rounding of totals.
+import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
+import type { SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
+import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
 import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import { keyKernel, queryKernel, unsplitKernel } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
-import { partsKernels, zeroKernels } from './parts-kernels.ts'
+import { partsKernels, totalKernels, zeroKernels } from './parts-kernels.ts'
 
 /** One of the kernels. */
 export interface GradientStep {
   readonly kernel: BackwardKernel
   readonly pass: GradientPass
   /** Whether it walks tiles, or goes over the rows once. */
-  readonly does: 'tiles' | 'sums' | 'zeros'
+  readonly does: 'tiles' | 'sums' | 'zeros' | 'rounds'
 }
 
-/** Those of dQ, or of dK and dV. */
+/**
+ * Those of dQ, or of dK and dV.
+ *
+ * @param totals - Whether they add up in float32 before they are written. Default: as contiguous tensors do.
+ */
 export function gradientSteps(
+  plan: BackwardPlan,
+  accesses: BackwardAccesses,
+  gradients: 'query' | 'key',
+  totals: boolean = plan[gradients].totals,
+): GradientStep[] {
+  if (!totals) return rowSteps(plan, accesses, gradients)
+  const { rowTokens } = plan[gradients].passes[0]
+  const { headDim, valueDim } = plan.call.shape
+  const names = gradientsOf(rowTokens)
+  const float32 = names.map((name) => [name, partsAccess(name === 'dValue' ? valueDim : headDim)])
+  const moved = rowSteps(plan, { ...accesses, ...Object.fromEntries(float32) }, gradients)
+  const isGradient = (name: unknown): name is SharedGradient => names.some((one) => one === name)
+  return [
+    ...moved.map(({ kernel, ...step }) => ({
+      ...step,
+      kernel: {
+        ...kernel,
+        names: kernel.names.map((name) => (isGradient(name) ? (`${name}Total` as const) : name)),
+      },
+    })),
+    ...totalKernels(plan, rowTokens, accesses).map((kernel) => ({
+      kernel,
+      pass: plan[gradients].passes[0],
+      does: 'rounds' as const,
+    })),
+  ]
+}
+
+function rowSteps(
   plan: BackwardPlan,
   accesses: BackwardAccesses,
   gradients: 'query' | 'key',

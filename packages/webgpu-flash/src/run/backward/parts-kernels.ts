@@ -1,4 +1,5 @@
-// The kernels that go over the rows of gradients once: sums of the copies of several workgroups, and zeros.
+// The kernels that go over the rows of gradients once: sums of the copies of several workgroups, zeros, and
+// totals rounded.
 import { tokenFunctions } from '../../codegen/token-order.ts'
 import { sumPartsFields, sumPartsKernel } from '../../kernels/backward/sum-parts.wgsl.ts'
 import type { SumPartsConfig } from '../../kernels/backward/sum-parts.wgsl.ts'
@@ -19,7 +20,7 @@ export function partsKernels(
       ? { queries: tile.rows, keys: tile.columns }
       : { queries: tile.columns, keys: tile.rows }
   const tokens = orders && tokenFunctions(orders, sizes)
-  return rowKernels(plan, rowTokens, accesses, { copies: true, tokens })
+  return rowKernels(plan, rowTokens, accesses, { from: 'Parts', tokens })
 }
 
 /** Zeros in all rows of the gradients, where no pass writes every one of them. */
@@ -28,21 +29,30 @@ export function zeroKernels(
   rowTokens: GradientPass['rowTokens'],
   accesses: BackwardAccesses,
 ): BackwardKernel[] {
-  return rowKernels(plan, rowTokens, accesses, { copies: false })
+  return rowKernels(plan, rowTokens, accesses, {})
+}
+
+/** Writes what has added up in float32 totals to the gradients. */
+export function totalKernels(
+  plan: BackwardPlan,
+  rowTokens: GradientPass['rowTokens'],
+  accesses: BackwardAccesses,
+): BackwardKernel[] {
+  return rowKernels(plan, rowTokens, accesses, { from: 'Total' })
 }
 
 function rowKernels(
   { call }: BackwardPlan,
   rowTokens: GradientPass['rowTokens'],
   accesses: BackwardAccesses,
-  sum: Pick<SumPartsConfig, 'copies' | 'tokens'>,
+  sum: Pick<SumPartsConfig, 'from' | 'tokens'>,
 ): BackwardKernel[] {
   const { headDim, valueDim } = call.shape
   return gradientsOf(rowTokens).map((name) => ({
-    label: `attn backward ${sum.copies ? 'sum' : 'zeros'} of ${name}`,
-    names: sum.copies ? [`${name}Parts` as const, name] : [name],
-    bindings: sum.copies ? [false, true] : [true],
-    fields: sumPartsFields(name),
+    label: `attn backward ${sum.from ? 'sum' : 'zeros'} of ${name}`,
+    names: sum.from ? [`${name}${sum.from}` as const, name] : [name],
+    bindings: sum.from ? [false, true] : [true],
+    fields: sumPartsFields(name, sum.from),
     expressions: false,
     code: sumPartsKernel({
       name,
