@@ -2,7 +2,7 @@
 import { storageType } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
 import { carefulFunctions, hiddenBits, hiddenScore, rowFunctions } from '../careful.ts'
-import type { ForwardConfig } from './forward.wgsl.ts'
+import type { PassConfig } from './forward-config.ts'
 
 /** Bindings of a forward kernel; the same for all, so that they share a layout. */
 export function bindings({
@@ -10,7 +10,7 @@ export function bindings({
   key,
   value,
   output,
-}: Pick<ForwardConfig, 'query' | 'key' | 'value' | 'output'>): string {
+}: Pick<PassConfig, 'query' | 'key' | 'value' | 'output'>): string {
   return `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> query: array<${storageType(query)}>;
 @group(0) @binding(2) var<storage, read> key: array<${storageType(key)}>;

@@ -1,12 +1,11 @@
 // FlashAttention-2 forward (arXiv 2307.08691) in plain WGSL: one workgroup owns a tile of query
 // rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
 import { loadFunction, storeFunction, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
-import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
-import type { ScoreRules } from '../../codegen/snippets.ts'
 import { rowFunctions } from '../careful.ts'
 import { countInMemory, countWeights, inRounds, roundFunctions } from '../careful-rounds.ts'
 import { finishRowFunction } from '../finish-row.ts'
+import type { ForwardConfig } from './forward-config.ts'
 import {
   bindings,
   callOrigin,
@@ -16,8 +15,6 @@ import {
   tileLoop,
 } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
-import type { OptionalFields } from '../parameters.ts'
-import type { ForwardTile, TileMemory } from '../../plan/forward/tiles.ts'
 import { ownRows, threadCount } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
 import { declareShift, onlineSoftmax, shareRows, startSoftmax } from '../tile/online-softmax.ts'
@@ -33,29 +30,6 @@ import {
   weightedSumInParts,
 } from '../tile/weighted-sum.ts'
 import type { WeightedSum } from '../tile/weighted-sum.ts'
-
-/** All that decides the text of the kernel. */
-export interface ForwardConfig extends OptionalFields {
-  readonly tile: ForwardTile
-  readonly memory: TileMemory
-  readonly headDim: number
-  readonly valueDim: number
-  readonly query: Access
-  readonly key: Access
-  readonly value: Access
-  readonly output: Access
-  readonly rules: ScoreRules
-  /** Whether masks are asked in loops over the pairs of a row. Default: false. */
-  readonly shortText?: boolean
-  /** Whether key tiles come from a block map; without one all are visited. */
-  readonly blockMap: boolean
-  /** WGSL of `queryToken` and `keyToken` where tokens stand in an order of their own. */
-  readonly tokens?: string | undefined
-  /** Whether a workgroup takes a part of a row of tiles; see plan/forward/split-rows.ts. Default: false. */
-  readonly parts?: boolean
-  readonly descriptorWords: number
-  readonly parameterWords: number
-}
 
 /** The WGSL of the forward kernel. Entry point: `main`. */
 export function forwardKernel(config: ForwardConfig): string {

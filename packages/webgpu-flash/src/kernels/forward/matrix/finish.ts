@@ -2,7 +2,7 @@
 // the sink and what an earlier dispatch left there, and leave through workgroup memory.
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { laneVectors } from './lane-vectors.ts'
 import { querySlot, queryTokenAt } from './tokens.ts'

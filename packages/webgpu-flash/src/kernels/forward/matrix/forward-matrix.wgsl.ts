@@ -12,9 +12,8 @@
 // of the speed.
 import { loadFunction, storeFunction } from '../../../codegen/access.ts'
 import { indent } from '../../../codegen/snippets.ts'
-import type { MatrixMemory, MatrixTile } from '../../../plan/forward/matrix-tile.ts'
-import type { ForwardConfig } from '../forward.wgsl.ts'
 import { bindings, callOrigin, mappedPart, mappedTileOfHeads } from '../forward-frame.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
 import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from './half-sums.ts'
 import { declareShownKeys } from './hidden-pairs.ts'
@@ -31,18 +30,6 @@ import { forwardFields, parameterBlock, withOptionalFields } from '../../paramet
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
-
-/** All that decides the text of the kernel. */
-export interface ForwardMatrixConfig extends Omit<ForwardConfig, 'tile' | 'memory'> {
-  readonly tile: MatrixTile
-  readonly memory: MatrixMemory
-  /** Whether all tiles are visited and full: no mask, no padding, and keys a multiple of the tile's. */
-  readonly wholeTiles: boolean
-  /** The variable that makes scores of products. Default: `scale`. */
-  readonly scoreScale?: string
-  /** Whether all numbers are known to be finite. Default: false. */
-  readonly finite?: boolean
-}
 
 /** The WGSL of the forward kernel on subgroup matrices. Entry point: `main`. */
 export function forwardMatrixKernel(config: ForwardMatrixConfig): string {

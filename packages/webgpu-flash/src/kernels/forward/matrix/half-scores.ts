@@ -1,7 +1,7 @@
 // Scores of matrices that sum in float16 alone: the dims of one product are summed so, and these parts are
 // added in float32, as lanes take them. Parts beyond float16 show as infinities, and then all of the
 // workgroup is computed again by the lanes themselves.
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { laneVector, pastFirst } from './lane-rows.ts'
 import { eachLaneVector } from './lane-vectors.ts'
 

@@ -3,7 +3,7 @@
 // sum went beyond float16, the workgroup computes again without matrices.
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { declareRowEnds } from './finish.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { halfScoreFunctions } from './half-scores.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { outputProducts, scoreProducts } from './products.ts'

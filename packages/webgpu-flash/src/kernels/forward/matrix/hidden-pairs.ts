@@ -1,7 +1,7 @@
 // Which pairs of a tile count. Where a row sees all keys between two, as it does of most masks and wherever there is
 // none, keys are compared with these ends; else every pair is asked by itself.
 import { indent } from '../../../codegen/snippets.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { eachLaneRow, pastFirst, rowStep } from './lane-rows.ts'
 import { laneVectors } from './lane-vectors.ts'
 import { keyTokenAt, pairOf, querySlot, queryTokenAt } from './tokens.ts'

@@ -3,7 +3,7 @@
 import { changeStatements } from '../../../codegen/score-change.ts'
 import type { HeldScore } from '../../../codegen/score-change.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { takeHalfScores } from './half-scores.ts'
 import type { ScoreRules } from '../../../codegen/snippets.ts'
 import { laneVector, pastFirst, rowStep } from './lane-rows.ts'

@@ -1,6 +1,6 @@
 // The vectors that a lane holds of its rows, and their names.
 import { unroll } from '../../../codegen/snippets.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { eachLaneRow } from './lane-rows.ts'
 
 /** Vectors of a row that a lane has. */

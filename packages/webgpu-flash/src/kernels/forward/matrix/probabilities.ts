@@ -1,6 +1,6 @@
 // The softmax between the two products: scores in workgroup memory become float16 probabilities there,
 // relative to the references. There is no maximum to follow and no branch: sums say whether all went well.
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { whereHidden } from './hidden-pairs.ts'
 import { countedQuery } from '../../tile/dropout.ts'
 import { eachLaneRow, laneVector, pastFirst, rowStep } from './lane-rows.ts'

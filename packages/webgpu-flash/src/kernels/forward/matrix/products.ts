@@ -1,6 +1,6 @@
 // The two products of a tile. Each matrix of keys or values is loaded once for all blocks of rows.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 
 /** Statements of a product, in parts that each load one matrix of keys or values. */
 interface Product {

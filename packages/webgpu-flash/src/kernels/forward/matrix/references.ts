@@ -4,7 +4,7 @@
 // with their true maxima, for which all tiles are looked at.
 import { indent } from '../../../codegen/snippets.ts'
 import type { MatrixTile } from '../../../plan/forward/matrix-tile.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { whereHidden } from './hidden-pairs.ts'
 import { eachLaneRow, shuffles } from './lane-rows.ts'
 import { takeScores } from './lane-scores.ts'

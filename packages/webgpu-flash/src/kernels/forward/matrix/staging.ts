@@ -3,7 +3,7 @@
 import type { Access } from '../../../codegen/access.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { eachUnit } from '../../tile/source.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { changesScores } from './lane-scores.ts'
 import { cleanValues } from './strange-values.ts'
 import { keyTokenAt, querySlot, queryTokenAt } from './tokens.ts'

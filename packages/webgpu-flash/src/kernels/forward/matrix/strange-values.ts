@@ -5,7 +5,7 @@
 import { changeStatements } from '../../../codegen/score-change.ts'
 import { indent } from '../../../codegen/snippets.ts'
 import { tileLoop } from '../forward-frame.ts'
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 import { outputBaseOf } from './finish.ts'
 import { rowStep } from './lane-rows.ts'
 import { changesScores } from './lane-scores.ts'

@@ -1,7 +1,7 @@
 // Which tokens stand in the slots of a tile: as they come, or in an order of their own (a token order, whose
 // functions the kernel then has). Everything else of the kernel counts slots; rows of tensors, positions and
 // what is visible are of tokens.
-import type { ForwardMatrixConfig } from './forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from './config.ts'
 
 type Config = Pick<ForwardMatrixConfig, 'tokens'>
 

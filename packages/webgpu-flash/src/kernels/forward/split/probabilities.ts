@@ -1,7 +1,7 @@
 // The softmax between the two products: probabilities as in forward/matrix, each as two halves. The first are
 // cut off and not rounded: probabilities are not negative, and both halves then are as exact. Scores are compared
 // with references in their own unit, since the difference of two large exponents would lose bits.
-import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from '../matrix/config.ts'
 import { laneVector } from '../matrix/lane-rows.ts'
 import { eachLaneVector } from '../matrix/lane-vectors.ts'
 import { thinned, tileShares } from '../matrix/probabilities.ts'

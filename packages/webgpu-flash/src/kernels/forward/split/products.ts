@@ -1,6 +1,6 @@
 // The two products of a tile, each of three: with the second halves first, whose sums are smaller.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from '../matrix/config.ts'
 
 /** Scores of the tile whose keys are in workgroup memory, to the subgroup's scores there. */
 export function scoreProducts({ tile, memory, headDim }: ForwardMatrixConfig): string {

@@ -3,7 +3,7 @@
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
 import { declareRowEnds } from '../matrix/finish.ts'
-import type { ForwardMatrixConfig } from '../matrix/forward-matrix.wgsl.ts'
+import type { ForwardMatrixConfig } from '../matrix/config.ts'
 import { eachLaneRow, laneVector, shuffles } from '../matrix/lane-rows.ts'
 
 type Config = ForwardMatrixConfig
