@@ -1,8 +1,9 @@
 // What keeping keys and values in fewer bits does to attention, by the length of the context: outputs against
 // float64 of the numbers as they were. Keys of models are not normal: a few channels are much larger than the
-// others (KIVI, arXiv 2402.02750), which spoils the scale of their whole block. Two remedies are tried: a Hadamard
+// others (KIVI, arXiv 2402.02750), which spoils the scale of their whole block. Three remedies are tried: a Hadamard
 // rotation of queries and keys, which leaves products as they are and spreads channels over all (QuaRot, arXiv
-// 2404.00456), and scaling every channel of the keys by its largest value, which queries undo.
+// 2404.00456), scaling every channel of the keys by its largest value, which queries undo, and blocks of 32 tokens
+// of one channel (as KIVI has them) instead of 32 channels of one token.
 import { cast, dequantize, quantize, tensor, toFloat64Array } from '@attn/core'
 import type { QuantizedType } from '@attn/core'
 import { normal } from '../inputs/normal.ts'
@@ -50,6 +51,10 @@ function errorsOf(length: number, factor: number): Readonly<Record<Storage, numb
       attend(hadamard(query), blocks(hadamard(keys), 'q4_0'), blocks(values, 'q4_0')),
     'q4_0, keys by channel': () =>
       attend(byChannel(query, 1), blocks(byChannel(keys, -1), 'q4_0'), blocks(values, 'q4_0')),
+    'q4_0, keys along tokens': () =>
+      attend(query, alongTokens(keys, 'q4_0'), blocks(values, 'q4_0')),
+    'q8_0, keys along tokens': () =>
+      attend(query, alongTokens(keys, 'q8_0'), blocks(values, 'q8_0')),
   }
   const size = Math.hypot(...exact)
   return Object.fromEntries(
@@ -65,6 +70,16 @@ const halves = (rows: Float64Array): Float64Array =>
 
 const blocks = (rows: Float64Array, type: QuantizedType): Float64Array =>
   toFloat64Array(dequantize(quantize(tensor(rows, [rows.length]), type), [rows.length], type))
+
+/** Blocks of 32 tokens of one channel. */
+function alongTokens(rows: Float64Array, type: QuantizedType): Float64Array {
+  const length = rows.length / dim
+  return turned(blocks(turned(rows, length, dim), type), dim, length)
+}
+
+/** Columns as rows. */
+const turned = (numbers: Float64Array, rows: number, columns: number): Float64Array =>
+  numbers.map((_, i) => numbers[(i % rows) * columns + Math.floor(i / rows)]!)
 
 /** Each row times the normalised Hadamard matrix of its size. */
 function hadamard(rows: Float64Array): Float64Array {

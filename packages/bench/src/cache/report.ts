@@ -12,6 +12,8 @@ export const storages = [
   'keys q8_0, values q4_0',
   'q4_0, rotated',
   'q4_0, keys by channel',
+  'q4_0, keys along tokens',
+  'q8_0, keys along tokens',
 ] as const
 
 /** One of them. */
