@@ -40,21 +40,39 @@ describe.skipIf(!gpu)('patterns with token orders', () => {
     flash.destroy()
   })
 
+  const measured = {
+    lengths: [256],
+    heads: 2,
+    headDim: 8,
+    window: 64,
+    stride: 16,
+    toggles: true,
+    contest: { rounds: 2, warmUpMilliseconds: 1, sampleMilliseconds: 1 },
+    environment: { attn: '0', runtime: 'test', platform: 'test' },
+  }
+
   it('are measured by attn sparse', async () => {
-    const report = await runSparse({
-      lengths: [256],
-      heads: 2,
-      headDim: 8,
-      window: 64,
-      stride: 16,
-      toggles: true,
-      contest: { rounds: 2, warmUpMilliseconds: 1, sampleMilliseconds: 1 },
-      environment: { attn: '0', runtime: 'test', platform: 'test' },
-    })
-    const [{ results, standard }] = report.results as [(typeof report.results)[number]]
+    const report = await runSparse(measured)
+    const [{ results, standard, backward }] = report.results as [(typeof report.results)[number]]
     expect(allRowsVerified(report)).toBe(true)
     expect(results.map(({ name }) => name)).toEqual(['window', 'bigBird', 'strided', 'fixed'])
     expect(results.every(({ time }) => time.samples.length === 2 && time.median > 0)).toBe(true)
     expect(standard!.samples).toHaveLength(2)
+    expect(backward).toBeUndefined()
+  })
+
+  it('are measured backward too', async () => {
+    const options = { ...measured, backward: true, seconds: 1000, patterns: ['window'] as const }
+    const report = await runSparse(options)
+    const [length] = report.results as [(typeof report.results)[number]]
+    expect(allRowsVerified(report)).toBe(true)
+    expect(length.backward!.causal!.samples).toHaveLength(2)
+    const [gradients] = length.backward!.results
+    expect(gradients).toMatchObject({ name: 'window', verification: { rows: 24, passed: true } })
+    const { timeRatio, workRatio, teraflops, verification } = gradients!
+    expect(Math.min(timeRatio!, workRatio!, teraflops)).toBeGreaterThan(0)
+    const wrong = { ...gradients!, verification: { ...verification, passed: false } }
+    const results = [{ ...length, backward: { results: [wrong] } }]
+    expect(allRowsVerified({ ...report, results })).toBe(false)
   })
 })

@@ -70,6 +70,11 @@ describe.skipIf(!gpu)('attention in buffers of jax-js', () => {
     const own = await run(attention)
     await flash.finished()
     const { allocatedBytes } = flash.memory
+    // Where the device has a clock, what both passes took, once.
+    const times = await attention.readTimes()
+    expect(times !== undefined).toBe(getWebGPUDevice().features.has('timestamp-query'))
+    expect(Math.min(times?.forward ?? 1, times?.backward ?? 1)).toBeGreaterThan(0)
+    expect(await attention.readTimes()).toBeUndefined()
     // A second call takes over buffers of the first, which jax-js hands out again.
     expect(await run(attention)).toEqual(own)
     // Nothing is kept of a call once its pullback has run, apart from the plan's own buffers.

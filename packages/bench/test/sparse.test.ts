@@ -193,6 +193,34 @@ describe('the report', () => {
     ])
   })
 
+  it('has the backward passes in a table of their own', () => {
+    const [length] = report.results
+    const [pattern] = length!.results
+    const gradients = {
+      ...pattern!,
+      teraflops: 50,
+      timeRatio: 0.25,
+      workRatio: 0.2,
+      pairRatio: 0.1,
+    }
+    const one = { ...length!, backward: { causal: length!.causal, results: [gradients] } }
+    const lines = formatSparse({ ...report, results: [one] }).split('\n')
+    const table = lines.slice(lines.indexOf('Their backward passes'))
+    const line = table.find((text) => text.includes('strided, l = 64'))!
+    expect(line.trim().split(/\s{2,}/)).toEqual([
+      '4k',
+      'strided, l = 64',
+      '1.00',
+      '50.0',
+      '8.00',
+      '4.00x',
+      '10.0',
+      '20.0',
+      '0.500',
+    ])
+    expect(formatSparse(report)).not.toContain('backward')
+  })
+
   it('marks a baseline that was not run', () => {
     const [length] = report.results
     const results = [{ ...length!, causal: { ...length!.causal, extrapolatedFrom: 1024 } }]

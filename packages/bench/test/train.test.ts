@@ -181,6 +181,16 @@ describe('two curves', () => {
     expect(formatTraining(near)).toContain('at step 12')
     expect(formatTraining(near)).toContain('loss 5.000 -> 3.090')
     expect(formatTraining(far)).toContain('BEYOND NOISE')
+    const clocked = {
+      ...near.run,
+      attention: [
+        { forward: 0.25, backward: 0.75 },
+        { forward: 0.25, backward: 0.75 },
+      ],
+    }
+    expect(formatTraining({ ...near, run: clocked })).toContain(
+      'of which attention is 0.250 ms forward and 0.750 ms backward on the GPU, 50.0 %; all else 1.00 ms',
+    )
     // Without any noise, rounding alone is forgiven.
     expect(withinNoise(reportOf(curve(4, 3.000005), dense, dense))).toBe(true)
     expect(withinNoise(reportOf(curve(4, 3.00005), dense, dense))).toBe(false)

@@ -22,6 +22,7 @@ interface SparseArguments {
   readonly window: number
   readonly stride?: number
   readonly patterns?: readonly PatternName[]
+  readonly backward?: true
   readonly flex?: true
   readonly flexSeconds: number
   readonly toggles?: true
@@ -61,6 +62,7 @@ export function createSparseCommand(setExitCode: (code: number) => void): Comman
       `some of ${patternNames.join(', ')} (default: all)`,
       parseChoices(patternNames),
     )
+    .option('--backward', 'verify and time the backward passes too')
     .option(
       '--flex',
       "also measure PyTorch's FlexAttention, with a python3 that has torch and CUDA",
@@ -93,6 +95,7 @@ async function execute(options: SparseArguments): Promise<boolean> {
     headDim,
     dtype,
     seconds: options.seconds,
+    backward: options.backward ?? false,
     ...parameters,
     ...(patterns ? { patterns } : {}),
     contest: { rounds },

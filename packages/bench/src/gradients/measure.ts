@@ -26,8 +26,8 @@ export interface MeasuredBackward {
   readonly verification: Verification
 }
 
-/** Runs work once, and waits. */
-async function runOnce(
+/** Runs a training step once, and waits. */
+export async function runOnce(
   flash: FlashAttention,
   what: string,
   prepared: PreparedTraining,

@@ -2,6 +2,7 @@
 import type { DeviceReport } from '../device/find-device.ts'
 import { median } from '../measure/statistics.ts'
 import type { TrainingConfiguration } from '../train/configuration.ts'
+import type { AttentionTimes } from '../train/pass-clock.ts'
 import { threeDigits } from './format.ts'
 import type { Environment } from './run-report.ts'
 
@@ -13,6 +14,8 @@ export interface TrainingRun {
   readonly losses: readonly number[]
   /** Wall-clock time of each step. */
   readonly milliseconds: readonly number[]
+  /** What attention took of each step on the GPU, forward and backward over all layers, where its clock says. */
+  readonly attention?: readonly AttentionTimes[]
   /** Of attention in float16: the scale of its gradients at the end, and steps made again with a smaller one. */
   readonly lossScale?: { readonly last: number; readonly retried: number }
 }
@@ -100,6 +103,7 @@ export function formatTraining(report: TrainReport): string {
     `loss ${first.toFixed(3)} -> ${run.losses.at(-1)!.toFixed(3)} nats a character in ${steps} steps` +
       (firstStep > 0 ? `, of which ${firstStep} before` : ''),
     describeTime(run),
+    ...describeAttention(run),
     ...(run.lossScale
       ? [
           `gradients through float16 scaled by ${run.lossScale.last} at the end, ${run.lossScale.retried} steps made again with less`,
@@ -121,6 +125,19 @@ export function formatTraining(report: TrainReport): string {
 
 function describeTime({ description, milliseconds }: TrainingRun): string {
   return `${threeDigits(median(milliseconds))} ms a step with ${description}`
+}
+
+/** A step taken apart. */
+function describeAttention({ attention, milliseconds }: TrainingRun): string[] {
+  if (!attention) return []
+  const step = median(milliseconds)
+  const forward = median(attention.map((times) => times.forward))
+  const backward = median(attention.map((times) => times.backward))
+  const rest = Math.max(0, step - forward - backward)
+  return [
+    `of which attention is ${threeDigits(forward)} ms forward and ${threeDigits(backward)} ms backward on the GPU, ` +
+      `${threeDigits((100 * (forward + backward)) / step)} %; all else ${threeDigits(rest)} ms`,
+  ]
 }
 
 /** The report as the text of a JSON file. */

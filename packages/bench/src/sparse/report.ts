@@ -47,6 +47,31 @@ export interface SparseLength {
   /** Causal attention that writes its scores down, where they fit. */
   readonly standard?: SparseTime | undefined
   readonly results: readonly SparseResult[]
+  /** Their backward passes, where these were asked for. */
+  readonly backward?: SparseBackward | undefined
+}
+
+/** The backward pass of one pattern at one length. */
+export interface SparseGradients extends Pick<
+  SparseResult,
+  'name' | 'label' | 'time' | 'verification'
+> {
+  /** Operations of the tiles that are visited, 10^12 a second: what patterns and lengths are compared by. */
+  readonly teraflops: number
+  /** Operations of visited tiles as a part of those of causal attention backward, where that was run. */
+  readonly workRatio?: number | undefined
+  /** Visible pairs as a part of those that causal attention sees. */
+  readonly pairRatio?: number | undefined
+  readonly timeRatio?: number | undefined
+  /** How the plan explains its backward pass. */
+  readonly explanation: unknown
+}
+
+/** The backward passes of all patterns at one length. */
+export interface SparseBackward {
+  /** Of causal flash attention; undefined where it would have taken too long. */
+  readonly causal?: SparseTime | undefined
+  readonly results: readonly SparseGradients[]
 }
 
 /** FlexAttention with one mask at one length, in milliseconds of one run over all heads. */
@@ -94,5 +119,7 @@ export interface SparseReport {
 
 /** Whether every row that was compared with the reference passed. */
 export function allRowsVerified({ results }: SparseReport): boolean {
-  return results.every((length) => length.results.every(({ verification }) => verification.passed))
+  return results.every(({ results: forward, backward }) =>
+    [...forward, ...(backward?.results ?? [])].every(({ verification }) => verification.passed),
+  )
 }

@@ -4,21 +4,23 @@ import type { DType, Mask } from '@attn/core'
 import { gpuTensor } from '@attn/webgpu-flash'
 import type { AttentionPlan, FlashAttention } from '@attn/webgpu-flash'
 import { withErrorScopes } from '../device/error-scope.ts'
-import { bufferBytes, fillNormal } from '../inputs/fill-normal.ts'
 import { readRanges } from '../inputs/read-back.ts'
 import { createGpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import type { EncodeWork, GpuStopwatch } from '../measure/gpu-stopwatch.ts'
 import { summarize } from '../measure/statistics.ts'
 import { createStandardAttention } from '../peers/standard-webgpu/standard-attention.ts'
+import type { StandardBuffers } from '../peers/standard-webgpu/standard-attention.ts'
 import { scoreBytes } from '../peers/standard-webgpu/plan.ts'
 import { extrapolate, headsWithin } from './baseline.ts'
 import type { CausalAt } from './baseline.ts'
 import { contest } from './contest.ts'
 import type { ContestOptions } from './contest.ts'
+import { createInputs } from './inputs.ts'
+import type { SparseProblem } from './inputs.ts'
 import { baselineAt, patternNames, patternsAt } from './patterns.ts'
 import type { PatternName, PatternOptions, SparsePattern } from './patterns.ts'
 import type { SparseLength, SparseTime } from './report.ts'
-import { sampleRows, streams, verifySampledRows } from './sampled-rows.ts'
+import { sampleRows, verifySampledRows } from './sampled-rows.ts'
 
 /** The options that matter to one length. */
 export interface LengthOptions extends PatternOptions {
@@ -28,6 +30,8 @@ export interface LengthOptions extends PatternOptions {
   readonly headDim: number
   /** Default: `float32`. */
   readonly dtype?: DType | undefined
+  /** Whether backward passes are run too. Default: false. */
+  readonly backward?: boolean | undefined
   /** Which patterns. Default: all. */
   readonly patterns?: readonly PatternName[] | undefined
   /**
@@ -38,20 +42,6 @@ export interface LengthOptions extends PatternOptions {
   /** Bytes of scores that standard attention may write down. Default: 2 GiB. */
   readonly memoryBytes?: number | undefined
   readonly contest?: ContestOptions | undefined
-}
-
-interface Inputs {
-  readonly query: GPUBuffer
-  readonly key: GPUBuffer
-  readonly value: GPUBuffer
-  readonly output: GPUBuffer
-}
-
-interface Problem {
-  readonly heads: number
-  readonly length: number
-  readonly headDim: number
-  readonly dtype: DType
 }
 
 /**
@@ -153,28 +143,6 @@ export async function runLength(
   }
 }
 
-async function createInputs(
-  device: GPUDevice,
-  { heads, length, headDim, dtype }: Problem,
-): Promise<Inputs> {
-  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage
-  const size = bufferBytes(dtype, heads * length * headDim)
-  const create = (label: string): GPUBuffer =>
-    device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST })
-  return withErrorScopes(device, 'inputs', async () => {
-    const inputs = {
-      query: create('query'),
-      key: create('key'),
-      value: create('value'),
-      output: create('output'),
-    }
-    for (const name of ['query', 'key', 'value'] as const) {
-      await fillNormal(device, inputs[name], dtype, streams[name])
-    }
-    return inputs
-  })
-}
-
 interface Prepared {
   readonly encode: EncodeWork
   readonly explanation: ReturnType<AttentionPlan['explain']>
@@ -184,9 +152,9 @@ interface Prepared {
 
 async function prepare(
   flash: FlashAttention,
-  { heads, length, headDim, dtype }: Problem,
+  { heads, length, headDim, dtype }: SparseProblem,
   mask: Mask,
-  inputs: Inputs,
+  inputs: StandardBuffers,
 ): Promise<Prepared> {
   const started = performance.now()
   const plan = flash.plan({ heads, queryLength: length, headDim, dtype, mask })
@@ -214,9 +182,9 @@ async function prepare(
 
 async function verify(
   flash: FlashAttention,
-  problem: Problem,
+  problem: SparseProblem,
   { mask, label }: SparsePattern,
-  { output }: Inputs,
+  { output }: StandardBuffers,
   encode: EncodeWork,
 ) {
   const { device } = flash

@@ -8,6 +8,7 @@ import { findDevice } from '../device/find-device.ts'
 import { flashOn } from '../device/flash-on.ts'
 import type { DeviceKind } from '../device/find-device.ts'
 import type { Environment } from '../report/run-report.ts'
+import { runBackwardLength } from './backward-length.ts'
 import { calibrate } from './calibrate.ts'
 import type { SparseLength, SparseReport } from './report.ts'
 import { runLength } from './run-length.ts'
@@ -60,7 +61,10 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
         try {
           const result = await runLength(flash, options, length, measured)
           if (result.causal.extrapolatedFrom === undefined) measured = result
-          results.push(result)
+          const backward = options.backward
+            ? await runBackwardLength(flash, options, length, backwardFits(result, options))
+            : undefined
+          results.push({ ...result, ...(backward && { backward }) })
         } catch (error) {
           if (!isTooLarge(error)) throw error
           skipped.push({ length, reason: (error as Error).message })
@@ -81,6 +85,11 @@ export async function runSparse(options: SparseOptions): Promise<SparseReport> {
   } finally {
     found.release()
   }
+}
+
+/** Causal attention takes about five times as long backward as forward, most. */
+function backwardFits({ causal }: SparseLength, { heads, seconds = 1 }: SparseOptions): boolean {
+  return causal.headsMeasured === heads && 5 * causal.median <= 1000 * seconds
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -85,6 +85,7 @@ export function formatSparse({
     formatTable(columns, rows),
     '',
     'tiles are those of the plan; the last column compares sampled rows with float64',
+    ...formatBackward(results),
     ...skipped.map(({ length, reason }) => `skipped ${formatLength(length)}: ${reason}`),
     ...(marks.has('*') ? ['* measured on fewer heads and multiplied'] : []),
     ...(marks.has('~')
@@ -96,6 +97,38 @@ export function formatSparse({
     ...both,
     ...(flex?.notes ?? []).map((note) => `FlexAttention: ${note}`),
   ].join('\n')
+}
+
+/** The backward passes as a table of their own. */
+function formatBackward(results: SparseReport['results']): string[] {
+  const columns: Column[] = [
+    { group: '', title: 'length' },
+    { group: '', title: 'pattern' },
+    { group: '', title: 'ms' },
+    { group: '', title: 'TFLOP/s' },
+    { group: 'causal flash', title: 'ms' },
+    { group: 'causal flash', title: 'times faster' },
+    { group: 'share of causal, %', title: 'pairs' },
+    { group: 'share of causal, %', title: 'tiles' },
+    { group: '', title: 'error / allowed' },
+  ]
+  const part = (ratio: number | undefined): string =>
+    ratio === undefined ? '' : threeDigits(100 * ratio)
+  const rows = results.flatMap(({ length, backward }) =>
+    (backward?.results ?? []).map((one) => [
+      formatLength(length),
+      one.label,
+      threeDigits(one.time.median),
+      threeDigits(one.teraflops),
+      backward?.causal ? threeDigits(backward.causal.median) : '',
+      one.timeRatio === undefined ? '' : `${threeDigits(1 / one.timeRatio)}x`,
+      part(one.pairRatio),
+      part(one.workRatio),
+      `${threeDigits(one.verification.error / one.verification.allowedError)}${one.verification.passed ? '' : ' WRONG'}`,
+    ]),
+  )
+  if (rows.length === 0) return []
+  return ['', 'Their backward passes', '', formatTable(columns, rows), '']
 }
 
 /** `~` for what was not measured, `*` for what was measured in part. */

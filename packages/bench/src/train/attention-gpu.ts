@@ -9,6 +9,7 @@ import { headStrides, swapHeads } from './attention.ts'
 import type { AttentionCall, SegmentAttention } from './attention.ts'
 import type { TrainingConfiguration } from './configuration.ts'
 import { layersThatDiffer } from './masks.ts'
+import { createPassClock } from './pass-clock.ts'
 import { attentionOptions } from './pattern.ts'
 import { loadPositions, positionsOf } from './positions.ts'
 
@@ -46,6 +47,13 @@ export function createGpuAttention(
           (array: np.Array) => array.astype(np.float32),
         ]
       : [(array: np.Array) => array, (array: np.Array) => array]
+  // Forward and backward of every layer.
+  const clock = createPassClock(flash.device, 2 * layers)
+  const submit = (encode: (encoder: GPUCommandEncoder) => void): void => {
+    const encoder = flash.device.createCommandEncoder({ label: 'attention of a layer' })
+    encode(encoder)
+    flash.device.queue.submit([encoder.finish()])
+  }
   // A plan holds the seed of dropout and the numbers of tables; without dropout one serves all calls of layers
   // with its mask, until tables change.
   const different = dropout > 0 ? 0 : layersThatDiffer(configuration, layers)
@@ -76,7 +84,9 @@ export function createGpuAttention(
       const outputArray = np.zeros(shape, { dtype })
       const output = await borrow(outputArray)
       const logSumExp = flash.empty([batch, heads, context])
-      plan.forward({ ...inputs, output, logSumExp })
+      submit((encoder) =>
+        plan.encodeForward(encoder, { ...inputs, output, logSumExp }, clock.writes('forward')),
+      )
       const kept = outputArray.ref
       return {
         output: widen(outputArray),
@@ -95,7 +105,7 @@ export function createGpuAttention(
               }),
             ),
           )
-          plan.backward({
+          const tensors = {
             ...inputs,
             output,
             logSumExp,
@@ -104,7 +114,8 @@ export function createGpuAttention(
             dKey: dKey!,
             dValue: dValue!,
             dTables,
-          })
+          }
+          submit((encoder) => plan.encodeBackward(encoder, tensors, clock.writes('backward')))
           for (const array of [...arrays, kept, dOutputArray]) array.dispose()
           flash.release(logSumExp)
           if (different === 0) plan.destroy()
@@ -113,7 +124,9 @@ export function createGpuAttention(
         },
       }
     },
+    readTimes: async () => clock.read(),
     destroy: () => {
+      clock.destroy()
       forgetPlans()
       flash.destroy()
     },

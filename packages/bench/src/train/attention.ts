@@ -7,6 +7,7 @@ import { rotate, rotateBackward } from '@attn/positions'
 import { numpy as np } from '@jax-js/jax'
 import type { TrainingConfiguration } from './configuration.ts'
 import { attentionOptions } from './pattern.ts'
+import type { AttentionTimes } from './pass-clock.ts'
 import { loadPositions, positionsOf } from './positions.ts'
 
 /** Which attention of a run is computed: dropout is another one each time. */
@@ -44,6 +45,8 @@ export interface SegmentAttention {
     key: np.Array,
     value: np.Array,
   ): Promise<AttendedSegment>
+  /** What the calls since the last time it was asked took, where a clock says. */
+  readTimes(): Promise<AttentionTimes | undefined>
   destroy(): void
 }
 
@@ -81,6 +84,7 @@ export function createCpuAttention(configuration: TrainingConfiguration): Segmen
         },
       }
     },
+    readTimes: async () => undefined,
     destroy: () => {},
   }
 }

@@ -9,6 +9,7 @@ import type { TrainingConfiguration } from './configuration.ts'
 import { embed, finish, project, readLoss } from './model.ts'
 import type { FinishWeights, ModelWeights, ProjectWeights, ReadoutWeights } from './model.ts'
 import { modelArrays } from './model-arrays.ts'
+import type { AttentionTimes } from './pass-clock.ts'
 import { positionsOf, readTables } from './positions.ts'
 import type { Batch } from '../lab/data/batches.ts'
 
@@ -27,6 +28,8 @@ export interface TrainableModel {
     step: number,
     scale?: number,
   ): Promise<{ loss: np.Array; gradients: ModelWeights }>
+  /** What attention took in the last step, where its clock says. */
+  readTimes?(): Promise<AttentionTimes | undefined>
   destroy(): void
 }
 
@@ -91,6 +94,7 @@ export function createSegmentedModel(
       }
       return { loss: readout.loss, gradients }
     },
+    readTimes: async () => attention.readTimes(),
     destroy() {
       arrays.dispose()
       attention.destroy()

@@ -4,6 +4,7 @@ import type { WeightSpecification } from './weights.ts'
 import { tree } from '@jax-js/jax'
 import { areFinite, createLossScale } from './loss-scale.ts'
 import { createOptimizer } from './optimizer.ts'
+import type { AttentionTimes } from './pass-clock.ts'
 import { positionsOf, settlePositions } from './positions.ts'
 import type { TrainingState } from './optimizer.ts'
 import type { TrainableModel } from './segments.ts'
@@ -32,6 +33,8 @@ export interface TrainedModel {
   readonly losses: readonly number[]
   /** Wall-clock time of each step; the first ones compile. */
   readonly milliseconds: readonly number[]
+  /** What attention took of each of them, where a GPU's clock says; undefined where it does not. */
+  readonly attention?: readonly AttentionTimes[]
   /** Of attention in float16: the scale of its gradients at the end, and steps made again with a smaller one. */
   readonly lossScale?: { readonly last: number; readonly retried: number }
 }
@@ -48,6 +51,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
   const scaling = configuration.precision === 'float16' ? createLossScale() : undefined
   const losses: number[] = []
   const milliseconds: number[] = []
+  const attention: AttentionTimes[] = []
   let state = placeState(start, specifications)
   try {
     while (state.step < steps) {
@@ -63,6 +67,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
         scaling.overflowed()
         tree.dispose(gradients)
         loss.dispose()
+        await model.readTimes?.()
         continue
       }
       scaling?.succeeded()
@@ -73,11 +78,18 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
       }
       losses.push(number)
       milliseconds.push(performance.now() - began)
+      const times = await model.readTimes?.()
+      if (times) attention.push(times)
       options.onStep?.(state.step, number)
       await options.onState?.(state, losses)
     }
     const lossScale = scaling && { last: scaling.scale, retried: scaling.retried }
-    return { losses, milliseconds, ...(lossScale && { lossScale }) }
+    return {
+      losses,
+      milliseconds,
+      ...(attention.length === losses.length && { attention }),
+      ...(lossScale && { lossScale }),
+    }
   } finally {
     disposeState(state)
     optimizer.dispose()
