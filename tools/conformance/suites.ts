@@ -2,7 +2,7 @@
 // kernels, and on those which it does not choose by itself.
 import { UnsupportedError } from '../../packages/webgpu-flash/src/index.ts'
 import type { FlashAttention, ForwardTile } from '../../packages/webgpu-flash/src/index.ts'
-import { forwardTiles } from '../../packages/webgpu-flash/src/plan/forward/choose-forward-tile.ts'
+import { forwardTiles } from '../../packages/webgpu-flash/src/plan/forward/tiled-kernel.ts'
 import type { AttentionOptions, Tensor } from '../../packages/core/src/index.ts'
 import {
   backwardCases,

@@ -1,7 +1,7 @@
 // A problem on the library: tensors as they lie, one plan, forward and, where it trains, backward.
 import { elementCount, zeros } from '../../packages/core/src/index.ts'
 import type { AttentionOptions, Table, Tensor } from '../../packages/core/src/index.ts'
-import { forwardTiles } from '../../packages/webgpu-flash/src/plan/forward/choose-forward-tile.ts'
+import { forwardTiles } from '../../packages/webgpu-flash/src/plan/forward/tiled-kernel.ts'
 import type {
   FlashAttention,
   GpuTensor,

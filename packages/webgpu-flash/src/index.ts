@@ -45,8 +45,12 @@ export type { AppendedTokens } from './run/cache/appended-tokens.ts'
 export type { PartialAttention } from './run/merge/merge-tensors.ts'
 export type { GpuRotateOptions } from './run/rotate/rotate-tensor.ts'
 export { formatExplanation } from './plan/format-explanation.ts'
-export type { PlanExplanation, PlannedCall } from './plan/explain.ts'
-export type { DecodeExplanation } from './plan/decode/explain-decode.ts'
+export type {
+  DecodeExplanation,
+  ExplainedTile,
+  PlanExplanation,
+  PlannedCall,
+} from './plan/explanation.ts'
 export type { WantedDecodeTile } from './plan/decode/wanted-decode-tile.ts'
 export type { DecodeTile } from './plan/decode/decode-tile.ts'
 export type { DecodeMatrixTile } from './plan/decode/decode-matrix-tile.ts'

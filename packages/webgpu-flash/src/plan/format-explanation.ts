@@ -1,5 +1,5 @@
 // The account of a plan as text for people: one line for each question that a plan answers.
-import type { PlanExplanation } from './explain.ts'
+import type { PlanExplanation } from './explanation.ts'
 
 const decimalUnits = ['', 'k', 'M', 'G', 'T', 'P'] as const
 const binaryUnits = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'] as const
@@ -72,7 +72,7 @@ export function formatExplanation(explanation: PlanExplanation): string {
     ['kernel', `${variant}: ${reason}`],
     [
       'tile',
-      `${tile.queries} queries x ${tile.keys} keys, ${tile.threadRows * tile.threadColumns} threads, ${bytesText(explanation.workgroupMemoryBytes)} of workgroup memory`,
+      `${tile.queries} queries x ${tile.keys} keys, ${explanation.threads} threads, ${bytesText(explanation.workgroupMemoryBytes)} of workgroup memory`,
     ],
     [
       'blocks',

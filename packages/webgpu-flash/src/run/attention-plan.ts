@@ -1,17 +1,12 @@
 // A plan bound to a device: encodes the dispatches of a forward pass for the tensors it is given.
 import { checkParameters, typeError } from '@attn/core'
-import type { Access } from '../codegen/access.ts'
-import type { BufferPool } from '../device/buffers.ts'
-import type { Capabilities } from '../device/capabilities.ts'
-import type { ErrorWatch, GuardedCall } from '../device/errors.ts'
+import type { GuardedCall } from '../device/errors.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
-import type { PlanExplanation } from '../plan/explain.ts'
-import { contiguousTensors } from '../plan/contiguous-tensors.ts'
-import { passesOf } from '../plan/forward/passes.ts'
-import { keepsWideOutput } from '../plan/forward/wide-output.ts'
-import type { ForwardPlan } from '../plan/plan.ts'
+import type { PlanExplanation } from '../plan/explanation.ts'
+import type { ForwardPlan } from '../plan/forward/forward-plan.ts'
 import { createBindGroups } from './bind-groups.ts'
+import type { PlanHost } from './plan-host.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
 import { createPlanRope } from './rotate/plan-rope.ts'
@@ -28,13 +23,10 @@ import type { PlanBackward } from './backward/plan-backward.ts'
 import { withoutBackward } from './backward/training-on-demand.ts'
 import type { PlannedBackward } from './backward/training-on-demand.ts'
 import { createPlanTables } from './tables/table-filler.ts'
-import { bindPasses, bindSplit } from './forward/bound-pass.ts'
-import { splitStepKernels } from './forward/split-steps.ts'
+import { bindForward } from './forward/bound-forward.ts'
 import { createOutputMaker } from './forward/make-outputs.ts'
-import { halvesText, passTexts } from './forward/forward-text.ts'
-import { contiguousDecodeTexts } from './decode/decode-texts.ts'
-import { createWideOutput, narrowText, wideAccess } from './forward/wide-output.ts'
-import { forwardCallKey, prepareForward } from './forward/prepare-forward.ts'
+import { planKernels, planTexts } from './forward/plan-texts.ts'
+import { forwardCallKey } from './forward/call-key.ts'
 import { bindWeights } from './weights/plan-weights.ts'
 import type { PlanWeights } from './weights/plan-weights.ts'
 
@@ -79,14 +71,6 @@ export interface AttentionPlan extends PlanBackward, PlanWeights {
   destroy(): void
 }
 
-/** What a plan needs of the library it belongs to. */
-export interface PlanHost {
-  readonly device: GPUDevice
-  readonly buffers: BufferPool
-  readonly errors: ErrorWatch
-  readonly capabilities: Capabilities
-}
-
 const storageUsage = 0x80
 
 /** Binds a plan to a device. */
@@ -97,7 +81,7 @@ export function bindPlan(
 ): AttentionPlan {
   const { device, buffers, errors, capabilities } = host
   const { call: planned } = plan
-  const { shape, dtype, attention, data } = planned
+  const { attention, data } = planned
   const nativeFloat16 = capabilities.shaderFloat16
   const upload = (label: string, words: Uint32Array): GPUBuffer =>
     errors.guard('flash.plan', (call) => {
@@ -107,39 +91,11 @@ export function bindPlan(
       return buffer
     })
   const tables = createPlanTables(host, 'tables', data)
-  const passes = bindPasses(plan, upload, buffers)
-  const wide = createWideOutput(planned, buffers)
-  const split = plan.split && bindSplit(plan.split, upload, buffers)
-  const bySplitting = split && { split, data: tables.buffer }
+  const forward = bindForward(host, plan, upload, tables.buffer)
   const calls = createCallCache<PreparedCall<ForwardTensorName>>(buffers)
   const groups = createBindGroups(device)
   const rope = createPlanRope(host, planned)
   let destroyed = false
-
-  const contiguousAccess = (dims: number, staged = false): Access => ({
-    dtype,
-    nativeFloat16,
-    vector: dims % 4 === 0,
-    ...(staged && nativeFloat16 && dtype === 'float16' && dims % 8 === 0 ? { wide: true } : {}),
-  })
-  const contiguousTexts = (): string[] => {
-    if (plan.decode) return contiguousDecodeTexts(plan, capabilities)
-    const passes = passesOf(plan)
-    const tensors = contiguousTensors(planned, capabilities)
-    const merged = keepsWideOutput('flash.plan', passes, tensors, capabilities.limits)
-    return [
-      ...(plan.split ? [halvesText(plan.split.plan, contiguousAccess(shape.valueDim))] : []),
-      ...(merged ? [narrowText(planned, contiguousAccess(shape.valueDim))] : []),
-      ...passes.flatMap((pass) =>
-        passTexts(pass, {
-          query: contiguousAccess(shape.headDim),
-          key: contiguousAccess(shape.headDim, pass.matrix !== undefined),
-          value: contiguousAccess(shape.valueDim, pass.matrix !== undefined),
-          output: merged ? wideAccess(planned) : contiguousAccess(shape.valueDim),
-        }),
-      ),
-    ]
-  }
 
   const withOutputs = createOutputMaker(planned, buffers, nativeFloat16)
   const checkUsable = (caller: string): void => {
@@ -166,9 +122,7 @@ export function bindPlan(
   ): void => {
     const tensors = { ...given, ...rope?.inputs(call, given) }
     const key = forwardCallKey(tensors)
-    const prepared = calls.get(key, () =>
-      prepareForward(caller, host, passes, tensors, wide, bySplitting),
-    )
+    const prepared = calls.get(key, () => forward.prepare(caller, tensors))
     call.reads(...forwardTensorNames.slice(0, 3).map((name) => tensors[name].storage))
     call.reads(...prepared.stages.map(({ blockMap }) => blockMap.buffer), tables.buffer)
     call.writes(tensors.output.storage, tensors.logSumExp.storage)
@@ -226,16 +180,14 @@ export function bindPlan(
     encodeWeights: (...call) => weights.encodeWeights(...call),
     explain: () => explainPlan(plan, capabilities, backward?.explain()),
     get code() {
-      return contiguousTexts().join('\n')
+      return planTexts(plan, capabilities).join('\n')
     },
     compile: async () => {
       checkUsable('plan.compile')
       // All at once: drivers compile on several threads.
       const compiling = [
-        ...contiguousTexts().map((text) => compileForward(device, text)),
-        ...(plan.split ? splitStepKernels(planned) : []).map((kernel) =>
-          compileKernel(device, kernel),
-        ),
+        ...planTexts(plan, capabilities).map((text) => compileForward(device, text)),
+        ...planKernels(plan).map((kernel) => compileKernel(device, kernel)),
         training.compile(),
       ]
       await errors.outcome('plan.compile', Promise.all(compiling))
@@ -269,9 +221,7 @@ export function bindPlan(
     },
     destroy: () => {
       destroyed = true
-      passes.forEach((pass) => pass.destroy())
-      wide.destroy()
-      split?.destroy()
+      forward.destroy()
       tables.destroy()
       calls.destroy()
       training.destroy()

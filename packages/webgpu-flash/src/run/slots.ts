@@ -3,7 +3,7 @@
 // encoder may be submitted at any later time, so that none of them can be destroyed. Slots of one larger
 // buffer leave one in hundreds of steps, and none where calls are submitted at once.
 import type { GuardedCall } from '../device/errors.ts'
-import type { PlanHost } from './attention-plan.ts'
+import type { PlanHost } from './plan-host.ts'
 
 /** Hands out places for words. */
 export interface Slots {

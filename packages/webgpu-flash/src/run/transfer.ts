@@ -14,7 +14,7 @@ import type { Tensor } from '@attn/core'
 import type { BufferPool } from '../device/buffers.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { PlanHost } from './attention-plan.ts'
+import type { PlanHost } from './plan-host.ts'
 
 /** Copies a CPU tensor to a new buffer, row-major; float64 becomes float32. */
 export function uploadTensor(buffers: BufferPool, label: string, source: Tensor): GpuTensor {

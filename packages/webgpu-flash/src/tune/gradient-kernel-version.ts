@@ -4,7 +4,7 @@ import { defaultCapabilities } from '../device/capabilities.ts'
 import { planBackward } from '../plan/backward/backward-plan.ts'
 import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
 import type { BackwardTiles } from '../plan/backward/gradient-tile.ts'
-import type { ForwardPlan } from '../plan/plan.ts'
+import type { ForwardPlan } from '../plan/forward/forward-plan.ts'
 import { keyKernel, queryKernel } from '../run/backward/backward-kernels.ts'
 import { matrixPlan, plainPlan, sameAccess, withMatrices } from './kernel-version.ts'
 import { textHash } from './text-hash.ts'
@@ -40,7 +40,7 @@ export function withOwnGradients(plan: ForwardPlan): ForwardPlan {
   const { backward, ...others } = plan.tuned
   if (!backward || backward.kernels === gradientKernelVersion()) return plan
   const ignored = 'its record is of other versions of the backward kernels'
-  return { ...plan, tuned: others, tileOrigin: { kind: 'model', ignored } }
+  return { ...plan, tuned: others, origin: { kind: 'model', ignored } }
 }
 
 function kernelTexts(): string[] {

@@ -1,11 +1,13 @@
 // A name for the forward kernels as they are, so that what was measured with others is not taken for theirs:
 // a hash of the WGSL of a few plans with fixed tiles.
 import { mask } from '@attn/core'
+import type { DType } from '@attn/core'
 import type { Access } from '../codegen/access.ts'
 import { defaultCapabilities } from '../device/capabilities.ts'
 import type { Capabilities } from '../device/capabilities.ts'
-import { forwardCode, planForward } from '../plan/plan.ts'
-import type { ForwardPlan } from '../plan/plan.ts'
+import type { ForwardPlan, PassesPlan } from '../plan/forward/forward-plan.ts'
+import { passText } from '../plan/forward/pass-text.ts'
+import { planForward } from '../plan/plan.ts'
 import { textHash } from './text-hash.ts'
 
 const tile = {
@@ -50,7 +52,7 @@ export function matrixPlan(): ForwardPlan {
 /** The same access for each of some tensors, in a dtype. */
 export function sameAccess<Name extends string>(
   names: readonly Name[],
-  dtype: 'float32' | 'float16',
+  dtype: DType,
 ): Record<Name, Access> {
   const access: Access = { dtype, nativeFloat16: dtype === 'float16', vector: true }
   return Object.fromEntries(names.map((name) => [name, access])) as Record<Name, Access>
@@ -58,9 +60,8 @@ export function sameAccess<Name extends string>(
 
 function kernelTexts(): string[] {
   const names = ['query', 'key', 'value', 'output'] as const
-  return [
-    forwardCode(plainPlan(), sameAccess(names, 'float32')),
-    forwardCode(plainPlan(true), sameAccess(names, 'float32')),
-    forwardCode(matrixPlan(), sameAccess(names, 'float16')),
-  ]
+  return [plainPlan(), plainPlan(true), matrixPlan()].map((plan) => {
+    const { call, passes } = plan as PassesPlan
+    return passText(passes[0], sameAccess(names, call.dtype))
+  })
 }

@@ -85,6 +85,6 @@ describe('expressions of more operations than a GPU is given', () => {
     expect(() => planned(10_000)).toThrow(
       'flash.plan: wide takes 20001 operations for each pair, at most 4096 are supported on a GPU; look positions up in a relation() or a table instead of asking for each',
     )
-    expect(planned(mostOperations / 2 - 1).rules.code).toContain('fn visible')
+    expect(planned(mostOperations / 2 - 1).call.rules.code).toContain('fn visible')
   })
 })

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import type { Capabilities } from '../../src/device/capabilities.ts'
+import { decoding } from '../plan/plans.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
 import { contiguousDecodeTexts } from '../../src/run/decode/decode-texts.ts'
@@ -24,7 +25,7 @@ const withMatrices: Capabilities = {
 
 function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities): string[] {
   const plan = planForward({ ...base, ...options }, capabilities)
-  return contiguousDecodeTexts(plan, capabilities)
+  return contiguousDecodeTexts(decoding(plan), capabilities)
 }
 
 describe('the decode kernel', () => {

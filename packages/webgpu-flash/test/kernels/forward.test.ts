@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { floatTable, mask, scoreModifier } from '@attn/core'
 import type { Access } from '../../src/codegen/access.ts'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
-import { forwardCode, planForward } from '../../src/plan/plan.ts'
+import { planForward } from '../../src/plan/plan.ts'
+import { firstText } from '../plan/plans.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
 
 const tile = { queries: 32, keys: 32, threadRows: 8, threadColumns: 8, dimChunk: 8, valueChunk: 32 }
@@ -25,7 +26,7 @@ function code(options: Partial<PlanOptions>, access: Partial<Access> = {}): stri
     ...access,
   })
   const [head, value] = [of(shape.headDim), of(shape.valueDim)]
-  return forwardCode(plan, { query: head, key: head, value, output: value })
+  return firstText(plan, { query: head, key: head, value, output: value })
 }
 
 describe('the forward kernel', () => {

@@ -13,7 +13,7 @@ const access = { dtype: 'float32', vector: true, nativeFloat16: false } as const
 
 function text(kind: WeightsKind, rows: number): string {
   const sizes = { heads: 4, queryLength: rows, keyLength: 300, headDim: 64 }
-  const { rules } = planForward({ ...sizes, mask: causal }, defaultCapabilities)
+  const { rules } = planForward({ ...sizes, mask: causal }, defaultCapabilities).call
   return weightsKernel({
     kind,
     ...weightsTile(rows, defaultCapabilities),

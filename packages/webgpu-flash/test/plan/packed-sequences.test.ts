@@ -6,7 +6,8 @@ import { explainPlan } from '../../src/plan/explain.ts'
 import { formatExplanation } from '../../src/plan/format-explanation.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
-import type { ForwardPlan } from '../../src/plan/plan.ts'
+import type { ForwardPlan } from '../../src/plan/forward/forward-plan.ts'
+import { inPasses } from './plans.ts'
 
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const strided = {
@@ -28,7 +29,7 @@ describe('plans of packed sequences', () => {
   it('change scores by distance with the code of a single sequence', () => {
     const packed = plan({ mask: causal, scoreModifiers: [t5], sequences })
     const single = plan({ mask: causal, scoreModifiers: [t5] })
-    const functionsOf = ({ rules }: ForwardPlan): string[] =>
+    const functionsOf = ({ call: { rules } }: ForwardPlan): string[] =>
       ['lookUp', 'modified'].map((name) => rules.code.split(`fn ${name}(`)[1]!.split('\n}')[0]!)
     // Places of tables differ, the mask's come first.
     const placeless = (text: string): string => text.replace(/tables\[\d\]\.\w/g, 'table')
@@ -40,7 +41,7 @@ describe('plans of packed sequences', () => {
     const options = { mask: causal, scoreModifiers: [t5], dropout: { rate: 0.1, seed: 1 } }
     const one = plan({ ...options, sequences })
     const other = plan({ ...options, sequences: { cumulativeQueryLengths: [0, 1, 2, 699, 700] } })
-    expect(other.rules.code).toBe(one.rules.code)
+    expect(other.call.rules.code).toBe(one.call.rules.code)
     const codeOf = (forward: ForwardPlan): string =>
       planBackward('test', forward, {}, defaultCapabilities).key.passes[0].rules.code
     expect(codeOf(other)).toBe(codeOf(one))
@@ -48,7 +49,7 @@ describe('plans of packed sequences', () => {
 
   it('visit the tiles of the sequences alone, forward and backward', () => {
     const packed = plan({ mask: causal, sequences })
-    const { keys, queries } = packed.tile
+    const { keys, queries } = inPasses(packed).passes[0].kernel.tile
     const visitedBy = (queryLength: number): number => {
       const shape = { batch: 1, heads: 1, queryLength, keyLength: queryLength }
       const sizes = { queryBlockSize: queries, keyBlockSize: keys }
@@ -77,8 +78,10 @@ describe('plans of packed sequences', () => {
   })
 
   it('stay in natural order', () => {
-    expect(plan({ mask: strided }).passes).toBeDefined()
-    expect(plan({ mask: strided, sequences }).passes).toBeUndefined()
+    const orders = (options: Partial<PlanOptions>) =>
+      inPasses(plan({ mask: strided, ...options })).passes.map((pass) => pass.orders !== undefined)
+    expect(orders({})).toEqual([true])
+    expect(orders({ sequences })).toEqual([false])
   })
 
   it('turn rows by their places within the sequence, or by the positions given', () => {

@@ -4,7 +4,8 @@ import { rangeError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'
 import type { Call } from '../call.ts'
-import type { ForwardPlan } from '../plan.ts'
+import { naturalMap } from '../forward/forward-plan.ts'
+import type { ForwardPlan } from '../forward/forward-plan.ts'
 import type { TileOrigin } from '../tuning.ts'
 import { matrixProblem, plannedMatrixTile, plannedSplitTile } from './backward-matrices.ts'
 import {
@@ -49,7 +50,7 @@ export function chooseGradientKernel(
   const { call } = forward
   const { headDim, valueDim } = call.shape
   const { limits } = capabilities
-  const teams = suitsTeams(forward, work)
+  const teams = suitsTeams(call, naturalMap(forward), work)
   const tiled = (own: BackwardTile | undefined, why: string, canHaveTeams = teams): ChosenTiled => {
     const choice = chooseTile(gradients, forward, own, limits, canHaveTeams, why)
     checkBackwardTile(caller, choice.tile, headDim, valueDim, limits, gradients)
@@ -112,8 +113,8 @@ function chosenMatrix(
 }
 
 /** The origin of what nobody chose and nothing measured. */
-function modelOrigin({ tileOrigin }: ForwardPlan): TileOrigin {
-  return tileOrigin.kind === 'model' ? tileOrigin : { kind: 'model' }
+function modelOrigin({ origin }: ForwardPlan): TileOrigin {
+  return origin.kind === 'model' ? origin : { kind: 'model' }
 }
 
 /** The caller's tile, else the one measured on this device, else the model's choice. */

@@ -4,7 +4,8 @@
 import type { AttentionShape } from '@attn/core'
 import { backwardTileProblem, rankedBackwardTiles } from './backward-tiles.ts'
 import type { BackwardTile, GradientRows } from './backward-tiles.ts'
-import type { ForwardPlan } from '../plan.ts'
+import type { Call } from '../call.ts'
+import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'
 
 const team = (columns: number, threadColumns: number, sourceChunk: number, parts: 2 | 4) =>
@@ -70,15 +71,20 @@ export interface PairWork {
   readonly tables: boolean
 }
 
-/** Whether two teams are likely to be faster than one. */
+/**
+ * Whether two teams are likely to be faster than one.
+ *
+ * @param map - Of the forward pass; undefined where it visits all tiles, or tokens in orders.
+ */
 export function suitsTeams(
-  { call: { shape, attention, dtype }, packedMap }: ForwardPlan,
+  { shape, attention, dtype }: Call,
+  map: Pick<PackedBlockMap, 'full' | 'visited'> | undefined,
   { slopes, tables }: PairWork,
 ): boolean {
   const { queryLength, keyLength, headDim, valueDim } = shape
   const large = Math.min(queryLength, keyLength) > 64
   // Where few tiles are full, larger ones would hold many more pairs that nobody sees.
-  const dense = !packedMap || 2 * packedMap.full >= packedMap.visited
+  const dense = !map || 2 * map.full >= map.visited
   // Measured: float16 of 64 dims is slower with two teams.
   const wide = dtype === 'float32' || Math.max(headDim, valueDim) > 64
   return large && dense && wide && !attention.dropout && !slopes && !tables

@@ -4,15 +4,10 @@ import { UnsupportedError } from '@attn/core'
 import type { DeviceLimits } from '../../device/capabilities.ts'
 import { partRange } from './decode-lengths.ts'
 import type { DecodeLengths } from './decode-lengths.ts'
-import type { DecodePlan } from './decode-plan.ts'
 import type { DecodeSpread } from './decode-spread.ts'
 import { boundRange } from '../dispatch.ts'
 import type { BoundRange, BoundTensor, Range } from '../dispatch.ts'
 import type { Call } from '../call.ts'
-import type { ForwardPlan } from '../plan.ts'
-
-/** A plan on the decode kernel. */
-export type DecodingPlan = ForwardPlan & { readonly decode: DecodePlan }
 
 /** One dispatch: sequences, key heads, and parts of the keys. */
 export interface Box {

@@ -1,12 +1,13 @@
 // Planning attention of few query rows, or of lengths known only when it runs: the tiles, and into how many
 // parts keys are cut.
-import { rangeError, withDefaults } from '@attn/core'
+import { rangeError, UnsupportedError, withDefaults } from '@attn/core'
 import type { AttentionShape, DType } from '@attn/core'
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import { rulesOfPairs } from '../call.ts'
 import type { Call } from '../call.ts'
+import type { Planned, Refusal } from '../planned.ts'
 import { chooseDecodeTile, chunkKeys, decodeMemory } from './decode-tile.ts'
 import type { DecodeMemory, DecodeTile } from './decode-tile.ts'
 import { chooseDecodeMatrixTile } from './decode-matrix-tile.ts'
@@ -23,8 +24,9 @@ export interface DecodeMatrixPlan extends DecodeSpread {
   readonly tile: DecodeMatrixTile
 }
 
-/** What a plan on the decode kernel has. */
-export interface DecodePlan extends DecodeSpread {
+/** A plan on the decode kernel. */
+export interface DecodePlan extends Planned, DecodeSpread {
+  readonly kind: 'decode'
   readonly tile: DecodeTile
   readonly memory: DecodeMemory
   readonly rules: ScoreRules
@@ -33,15 +35,35 @@ export interface DecodePlan extends DecodeSpread {
   readonly reason: string
 }
 
-/** The plan, or why there is none. */
-export type DecodeChoice = DecodePlan | { readonly refused: string }
-
-/** Plans for the decode kernel. */
+/**
+ * Plans a call for the decode kernel, or says why not; undefined where there are too many queries for it.
+ *
+ * @param wanted - A tile to use instead of the choice, or parts of one.
+ * @throws UnsupportedError when lengths come with each call and the kernel does not fit.
+ */
 export function planDecode(
   call: Call,
   wanted: WantedDecodeTile | undefined,
+  from: Pick<Planned, 'origin' | 'tuned'>,
   capabilities: Capabilities,
-): DecodeChoice {
+): DecodePlan | Refusal | undefined {
+  const { shape, attention, lengthsPerCall } = call
+  if (!lengthsPerCall && shape.queryLength > mostDecodedQueries) return undefined
+  const plan = attention.dropout?.within
+    ? { refused: 'dropout of packed sequences counts pairs in another way' }
+    : decodePlan(call, wanted, from, capabilities)
+  if ('refused' in plan && lengthsPerCall) {
+    throw new UnsupportedError(`flash.plan: ${plan.refused}`)
+  }
+  return plan
+}
+
+function decodePlan(
+  call: Call,
+  wanted: WantedDecodeTile | undefined,
+  { origin, tuned }: Pick<Planned, 'origin' | 'tuned'>,
+  capabilities: Capabilities,
+): DecodePlan | Refusal {
   const { shape, dtype, attention } = call
   const { heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { limits } = capabilities
@@ -66,6 +88,10 @@ export function planDecode(
   const shared = heads > kvHeads ? `, by the ${heads / kvHeads} heads that share it at once` : ''
   const few = queryLength <= mostDecodedQueries
   return {
+    kind: 'decode',
+    call,
+    origin,
+    tuned,
     tile,
     memory,
     rules: rulesOfPairs(call),

@@ -5,7 +5,7 @@ import { boundRange, splitDispatches } from '../dispatch.ts'
 import type { BoundTensor, Dispatch, DispatchLimits } from '../dispatch.ts'
 import type { Call } from '../call.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
-import type { ForwardPlan } from '../plan.ts'
+import type { ForwardPass } from './passes.ts'
 
 /** How a call is cut. */
 export interface ForwardDispatches {
@@ -29,16 +29,17 @@ export interface ForwardDispatches {
  */
 export function forwardDispatches(
   caller: string,
-  plan: ForwardPlan,
+  pass: ForwardPass,
   tensors: readonly BoundTensor[],
   deviceLimits: DeviceLimits,
 ): ForwardDispatches {
-  const { call, tile, blockMap, orders, continues = false } = plan
+  const { call, blockMap, orders, continues } = pass
   const { shape, workBudget } = call
+  const { tile } = pass.kernel
   const limits = { ...deviceLimits, workBudget }
   const ordered = orders?.queryOrder !== undefined
   const anyRow = ordered || (blockMap !== undefined && bindsWholeHeads(call, tensors, limits))
-  const work = (box: Omit<Dispatch, 'merge'>): number => boxWork(plan, box)
+  const work = (box: Omit<Dispatch, 'merge'>): number => boxWork(pass, box)
   const dispatches = splitDispatches(caller, {
     shape,
     tile,
@@ -52,17 +53,17 @@ export function forwardDispatches(
   const allKeys = dispatches.every(
     ({ keyTiles }) => keyTiles.start === 0 && keyTiles.end === dispatches[0]!.keyTiles.end,
   )
-  const splitRows = anyRow && allKeys ? plan.splitRows : undefined
-  const first = splitRows?.rows ?? 0
+  const longRows = anyRow && allKeys ? pass.longRows : undefined
+  const first = longRows?.rows ?? 0
   // Rows without a tile have nothing to add to what earlier passes wrote.
   const end =
-    continues && anyRow && plan.packedMap ? rowsWithTiles(plan.packedMap, blockMap!) : Infinity
+    continues && anyRow && pass.packedMap ? rowsWithTiles(pass.packedMap, blockMap!) : Infinity
   const kept = dispatches.flatMap((dispatch) => {
     const { queryTiles } = dispatch
     const left = { start: Math.max(queryTiles.start, first), end: Math.min(queryTiles.end, end) }
     return left.start < left.end ? [{ ...dispatch, queryTiles: left }] : []
   })
-  return { dispatches: kept, anyRow, parts: splitRows ? partDispatches(plan, dispatches) : [] }
+  return { dispatches: kept, anyRow, parts: longRows ? partDispatches(pass, dispatches) : [] }
 }
 
 /** Rows with tiles, in the map that has most of them; in the order of the packed map they come first. */
@@ -79,9 +80,10 @@ function rowsWithTiles({ rowTiles }: PackedBlockMap, { queryBlocks }: BlockMap):
 }
 
 /** Parts over the same heads as the dispatches that begin with the first row, cut by the work. */
-function partDispatches(plan: ForwardPlan, dispatches: readonly Dispatch[]): Dispatch[] {
-  const { parts, longestPart } = plan.splitRows!
-  const { tile, call } = plan
+function partDispatches(pass: ForwardPass, dispatches: readonly Dispatch[]): Dispatch[] {
+  const { parts, longestPart } = pass.longRows!
+  const { call, kernel } = pass
+  const { tile } = kernel
   const { shape, workBudget } = call
   const perTile = tile.queries * tile.keys * 2 * (shape.headDim + shape.valueDim)
   return dispatches
@@ -95,14 +97,14 @@ function partDispatches(plan: ForwardPlan, dispatches: readonly Dispatch[]): Dis
         heads,
         keyTiles,
         queryTiles: { start: index * most, end: Math.min((index + 1) * most, parts) },
-        merge: plan.continues ?? false,
+        merge: pass.continues,
       }))
     })
 }
 
 /** Floating-point operations in a box of tiles. */
 function boxWork(
-  { call: { shape }, tile, packedMap, blockMap }: ForwardPlan,
+  { call: { shape }, kernel: { tile }, packedMap, blockMap }: ForwardPass,
   box: Omit<Dispatch, 'merge'>,
 ): number {
   const count = ({ start, end }: { start: number; end: number }): number => end - start

@@ -7,8 +7,8 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import { splitDispatches } from '../dispatch.ts'
 import type { BoundTensor, Dispatch } from '../dispatch.ts'
 import type { Call } from '../call.ts'
-import type { ForwardPlan } from '../plan.ts'
 import { forwardDispatches } from './forward-dispatches.ts'
+import type { ForwardPass } from './passes.ts'
 
 /** Rows that a workgroup rounds. */
 export const narrowedRows = 16
@@ -20,7 +20,7 @@ export const narrowedRows = 16
  */
 export function keepsWideOutput(
   caller: string,
-  passes: readonly ForwardPlan[],
+  passes: readonly ForwardPass[],
   tensors: readonly BoundTensor[],
   limits: DeviceLimits,
 ): boolean {

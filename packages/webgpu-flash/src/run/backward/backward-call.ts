@@ -23,7 +23,7 @@ import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.t
 import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
 import { summedRows } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { halvedRowsAtOnce } from '../../kernels/backward/split/halve-rows.wgsl.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
   measureKernel,

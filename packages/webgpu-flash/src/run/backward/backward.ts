@@ -17,7 +17,7 @@ import {
 } from '../../plan/backward/explain-backward.ts'
 import { totalBytes } from '../../plan/backward/gradient-totals.ts'
 import { outputStrides } from '../../plan/contiguous-tensors.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { createPlanTables } from '../tables/table-filler.ts'
 import type { PlanTables } from '../tables/table-filler.ts'
 import { prepareBackward } from './backward-call.ts'

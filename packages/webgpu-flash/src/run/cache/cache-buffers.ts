@@ -8,7 +8,7 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
 import { packedRow } from '../../codegen/access.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { createRotated } from '../rotate/rotate-tensor.ts'
 
 /** Keys and values. */

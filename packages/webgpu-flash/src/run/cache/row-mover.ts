@@ -6,7 +6,7 @@ import { moveFields, moveRowsKernel, moveThreads } from '../../kernels/cache/mov
 import { packParameters } from '../../kernels/parameters.ts'
 import type { Range } from '../../plan/dispatch.ts'
 import { boundRange } from '../../plan/dispatch.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { forgetPipeline, kernelLayout, kernelPipeline } from '../pipelines.ts'
 
 /** From one row to another. */

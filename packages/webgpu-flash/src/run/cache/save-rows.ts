@@ -1,7 +1,7 @@
 // Saving and restoring on the device: the rows that hold anything, copied together.
 import { rangeError, shapeError, typeError } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import type { Held } from './cache-buffers.ts'
 import type { CachePlaces } from './places.ts'
 import { readSaved, savedHeader, savedRuns } from './saved-cache.ts'

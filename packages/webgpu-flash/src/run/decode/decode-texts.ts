@@ -12,17 +12,15 @@ import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
 import type { DecodeMatrixConfig } from '../../kernels/decode/matrix/config.ts'
 import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wgsl.ts'
 import { forwardFields, withOptionalFields } from '../../kernels/parameters.ts'
-import type { DecodingPlan } from '../../plan/decode/decode-dispatches.ts'
 import { decodeMatrixMemory } from '../../plan/decode/decode-matrix-tile.ts'
-import type { DecodeMatrixPlan } from '../../plan/decode/decode-plan.ts'
+import type { DecodeMatrixPlan, DecodePlan } from '../../plan/decode/decode-plan.ts'
 import type { DecodeSpread } from '../../plan/decode/decode-spread.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
 import { placesText } from '../../plan/decode/key-places.ts'
 import type { Call } from '../../plan/call.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
 import { accessOf } from '../forward/forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs } from '../forward/forward-tensors.ts'
-import { remembered } from '../forward/forward-text.ts'
+import { remembered } from '../remembered-texts.ts'
 
 type DecodeTensors = Pick<
   ForwardInputs & ForwardOutputs,
@@ -36,7 +34,7 @@ export interface DecodeConfigs {
 }
 
 /** The text of the kernel, on matrices or without. */
-export function decodeText(plan: DecodingPlan, config: DecodeConfig | DecodeMatrixConfig): string {
+export function decodeText(plan: DecodePlan, config: DecodeConfig | DecodeMatrixConfig): string {
   const { query, key, value, output, whole, places } = config
   const matrix = 'matrix' in config.tile
   const name = `decode ${JSON.stringify([query, key, value, output, whole, places, matrix])}`
@@ -46,7 +44,7 @@ export function decodeText(plan: DecodingPlan, config: DecodeConfig | DecodeMatr
 }
 
 /** The text that merges parts. */
-export function decodeMergeText(plan: DecodingPlan, config: DecodeMergeConfig): string {
+export function decodeMergeText(plan: DecodePlan, config: DecodeMergeConfig): string {
   const name = `decode merge ${JSON.stringify([config.output, lengthWords(config.places), config.slots])}`
   return remembered(plan, name, () => decodeMergeKernel(config))
 }
@@ -60,14 +58,13 @@ export const decodeFieldsOf = ({ attention }: Call): readonly string[] =>
 
 /** The texts' configurations, for tensors that lie in memory as these do. */
 function decodeConfigs(
-  plan: DecodingPlan,
+  plan: DecodePlan,
   tensors: DecodeTensors,
   nativeFloat16: boolean,
   whole: boolean,
 ): DecodeConfigs & { readonly kernel: DecodeConfig } {
-  const { decode, call } = plan
+  const { call, tile, memory, rules } = plan
   const { shape, attention, layout, shortText } = call
-  const { tile, memory, rules } = decode
   const { headDim, valueDim } = shape
   const wide = (name: 'key' | 'value', dims: number): DecodeAccess => {
     const view = tensors[name]
@@ -117,10 +114,9 @@ function isOnMatrices(config: DecodeConfig | DecodeMatrixConfig): config is Deco
 
 /** The plan on matrices, where the tensors of a call lie as it needs them. */
 function onMatrices(
-  { decode, call: { shape } }: DecodingPlan,
+  { call: { shape }, matrix }: DecodePlan,
   tensors: DecodeTensors,
 ): DecodeMatrixPlan | undefined {
-  const { matrix } = decode
   if (!matrix) return undefined
   const fits = (name: 'key' | 'value', dims: number): boolean => {
     const view = tensors[name]
@@ -136,12 +132,11 @@ function onMatrices(
 
 /** The configurations of the texts on matrices. */
 function matrixConfigs(
-  plan: DecodingPlan,
+  plan: DecodePlan,
   { tile }: DecodeMatrixPlan,
   tensors: DecodeTensors,
   whole: boolean,
 ): DecodeConfigs {
-  const { decode } = plan
   const { headDim, valueDim } = plan.call.shape
   const staged = (name: 'key' | 'value'): DecodeAccess => {
     const quantized = tensors.quantized?.[name]
@@ -154,7 +149,7 @@ function matrixConfigs(
       ...kernel,
       tile,
       memory: decodeMatrixMemory(tile, headDim, valueDim),
-      rules: decode.rules,
+      rules: plan.rules,
       key: staged('key'),
       value: staged('value'),
     },
@@ -171,7 +166,7 @@ export interface DecodeVariant {
 
 /** On matrices where there are some and the tensors lie so, otherwise without. */
 export function decodeVariant(
-  plan: DecodingPlan,
+  plan: DecodePlan,
   tensors: DecodeTensors,
   capabilities: Capabilities,
 ): DecodeVariant {
@@ -183,13 +178,13 @@ export function decodeVariant(
     }
   }
   return {
-    spread: plan.decode,
+    spread: plan,
     configsOf: (whole) => decodeConfigs(plan, tensors, capabilities.shaderFloat16, whole),
   }
 }
 
 /** The texts of a plan for contiguous tensors: one workgroup a row, parts of rows, their merge. */
-export function contiguousDecodeTexts(plan: ForwardPlan, capabilities: Capabilities): string[] {
+export function contiguousDecodeTexts(plan: DecodePlan, capabilities: Capabilities): string[] {
   const { shape, dtype, lengthsPerCall } = plan.call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const view = (...sizes: readonly number[]): GpuTensor => ({
@@ -205,12 +200,11 @@ export function contiguousDecodeTexts(plan: ForwardPlan, capabilities: Capabilit
     value: view(batch, kvHeads, keyLength, valueDim),
     output: view(batch, heads, queryLength, valueDim),
   }
-  const decoding = plan as DecodingPlan
-  const { spread, configsOf } = decodeVariant(decoding, tensors, capabilities)
+  const { spread, configsOf } = decodeVariant(plan, tensors, capabilities)
   const { kernel, merge } = configsOf(true)
-  const whole = decodeText(decoding, kernel)
+  const whole = decodeText(plan, kernel)
   if (spread.mostParts === 1) return [whole]
   const inParts = configsOf(false).kernel
-  const parts = [decodeText(decoding, inParts), decodeMergeText(decoding, merge)]
+  const parts = [decodeText(plan, inParts), decodeMergeText(plan, merge)]
   return lengthsPerCall ? [whole, ...parts] : parts
 }

@@ -7,37 +7,41 @@ import type { DecodeMatrixConfig } from '../../kernels/decode/matrix/config.ts'
 import { floatWord, forwardFields, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import { count, cutDecode, decodeRanges } from '../../plan/decode/decode-dispatches.ts'
-import type { Box, DecodingPlan } from '../../plan/decode/decode-dispatches.ts'
+import type { Box } from '../../plan/decode/decode-dispatches.ts'
 import { decodeLengths } from '../../plan/decode/decode-lengths.ts'
 import type { DecodeLengths } from '../../plan/decode/decode-lengths.ts'
 import type { Call } from '../../plan/call.ts'
+import type { DecodePlan } from '../../plan/decode/decode-plan.ts'
 import type { DecodeSpread } from '../../plan/decode/decode-spread.ts'
-import type { PlanHost } from '../attention-plan.ts'
-import type { BoundPass } from '../forward/bound-pass.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { boundTensors, dropoutValues, parameterWords } from '../forward/forward-call.ts'
 import type { BindingRanges } from '../forward/forward-call.ts'
 import { callLengths } from '../forward/call-lengths.ts'
-import type { ForwardInputs, ForwardOutputs } from '../forward/forward-tensors.ts'
-import type { Stage } from '../forward/prepare-forward.ts'
+import type { ForwardTensors, Stage } from '../forward/stage.ts'
 import { decodeFieldsOf, decodeMergeText, decodeText, decodeVariant } from './decode-texts.ts'
-
-type Tensors = ForwardInputs & ForwardOutputs
 
 const tensorNames = ['query', 'key', 'value', 'output'] as const
 type TensorName = (typeof tensorNames)[number]
+
+/** Where parts leave their results. */
+export interface DecodeScratch {
+  readonly output: GPUBuffer
+  /** Maximum and sum of each row: `[B, H, L, parts, 2]`. */
+  readonly softmax: GPUBuffer
+}
 
 /** The stages of a call, and the words that its lengths take. */
 export function prepareDecode(
   caller: string,
   { capabilities }: PlanHost,
-  { plan, parts: scratch }: BoundPass,
-  tensors: Tensors,
+  plan: DecodePlan,
+  scratch: DecodeScratch | undefined,
+  tensors: ForwardTensors,
 ): { readonly stages: Stage[]; readonly lengths: Uint32Array } {
-  const decoding = plan as DecodingPlan
-  const { call } = decoding
+  const { call } = plan
   const { shape, attention, visibility } = call
   const given = callLengths(caller, call, tensors)
-  const { spread, configsOf } = decodeVariant(decoding, tensors, capabilities)
+  const { spread, configsOf } = decodeVariant(plan, tensors, capabilities)
   const lengths = decodeLengths(spread, shape, visibility, given ?? attention, tensors.places)
   const whole = lengths.parts === 1
   const configs = configsOf(whole)
@@ -61,15 +65,15 @@ export function prepareDecode(
       }
     }),
   })
-  const main = stage(decodeText(decoding, configs.kernel), boxes, false)
+  const main = stage(decodeText(plan, configs.kernel), boxes, false)
   if (whole) return { stages: [main], lengths: lengths.words }
   const first = boxes.filter(({ parts }) => parts.start === 0)
-  const merge = stage(decodeMergeText(decoding, configs.merge), first, true)
-  const { output, logSumExp } = scratch!
+  const merge = stage(decodeMergeText(plan, configs.merge), first, true)
+  const { output, softmax } = scratch!
   return {
     stages: [
-      { ...main, replaced: { output, logSumExp } },
-      { ...merge, replaced: { query: output, key: logSumExp, value: logSumExp } },
+      { ...main, replaced: { output, logSumExp: softmax } },
+      { ...merge, replaced: { query: output, key: softmax, value: softmax } },
     ],
     lengths: lengths.words,
   }
@@ -78,7 +82,7 @@ export function prepareDecode(
 function blockOf(
   call: Call,
   spread: DecodeSpread,
-  tensors: Tensors,
+  tensors: ForwardTensors,
   accesses: Pick<DecodeConfig | DecodeMatrixConfig, TensorName>,
   ranges: BindingRanges,
   { batches, keyHeads, parts }: Box,

@@ -7,7 +7,8 @@ import { addressValues } from '../../kernels/tensor-address.ts'
 import { boundRange, touched } from '../../plan/dispatch.ts'
 import type { BoundRange, BoundTensor, Dispatch } from '../../plan/dispatch.ts'
 import type { Call } from '../../plan/call.ts'
-import type { ForwardAccesses, ForwardPlan } from '../../plan/plan.ts'
+import type { ForwardAccesses } from '../../plan/forward/pass-text.ts'
+import type { ForwardPass } from '../../plan/forward/passes.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 
 /** The tensors as they are bound. */
@@ -33,7 +34,7 @@ export type BindingRanges = Readonly<Record<ForwardTensorName, BoundRange>>
 
 /** The part of each tensor that a dispatch binds; see {@link touched} for `anyRow`. */
 export function bindingRanges(
-  { call: { shape }, tile, orders }: ForwardPlan,
+  { call: { shape }, kernel: { tile }, orders }: ForwardPass,
   tensors: Readonly<Record<ForwardTensorName, BoundTensor>>,
   dispatch: Dispatch,
   alignment: number,
@@ -57,7 +58,7 @@ export function bindingRanges(
 
 /** The uniform block's fields; offsets are from the start of the bound range. */
 export function parameterFields(
-  { call: { shape, attention }, packedMap, blockMap }: ForwardPlan,
+  { call: { shape, attention }, packedMap, blockMap }: ForwardPass,
   tensors: ForwardInputs & ForwardOutputs,
   accesses: ForwardAccesses,
   ranges: BindingRanges,

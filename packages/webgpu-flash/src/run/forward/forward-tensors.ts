@@ -16,7 +16,7 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
-import type { ForwardPlan } from '../../plan/plan.ts'
+import type { ForwardPlan } from '../../plan/forward/forward-plan.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
 import { heldKeys } from './call-lengths.ts'
 
@@ -147,14 +147,14 @@ function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean
  */
 export function checkTensors(
   caller: string,
-  { call: { shape, dtype, lengthsPerCall }, decode }: ForwardPlan,
+  { call: { shape, dtype, lengthsPerCall }, kind }: ForwardPlan,
   tensors: ForwardInputs & Optional<ForwardOutputs>,
   nativeFloat16: boolean,
 ): void {
   checkOptions(caller, tensors, forwardNames, ofThePlan)
   const { batch, heads, kvHeads, queryLength, headDim, valueDim } = shape
   const { quantized = {} } = tensors
-  if (!decode && (quantized.key ?? quantized.value)) {
+  if (kind !== 'decode' && (quantized.key ?? quantized.value)) {
     throw rangeError(
       `${caller}: quantised keys and values are read by plans of up to 16 queries, and of any number with lengths: 'call', got one of ${queryLength} with fixed lengths`,
     )

@@ -1,5 +1,5 @@
 // What a call by halves does before its products: the tensors are measured, the choice is made, and halves are
-// written. See plan/forward/split-products.ts.
+// written. See plan/forward/halves-plan.ts.
 import type { Access } from '../../codegen/access.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { choiceFields, splitChoiceKernel } from '../../kernels/forward/split/forward-choice.wgsl.ts'
@@ -16,13 +16,14 @@ import { floatWord, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import { boundRange } from '../../plan/dispatch.ts'
 import type { BoundRange } from '../../plan/dispatch.ts'
-import { mostSplitProduct } from '../../plan/forward/split-products.ts'
+import { mostSplitProduct } from '../../plan/forward/halves-plan.ts'
 import type { Call } from '../../plan/call.ts'
-import type { PlanHost } from '../attention-plan.ts'
-import type { PreparedStep, PreparedSteps } from '../call-cache.ts'
+import type { PlanHost } from '../plan-host.ts'
+import type { PreparedStep } from '../call-cache.ts'
 import { kernelLayout, kernelPipeline } from '../pipelines.ts'
 import type { Kernel } from '../pipelines.ts'
-import type { BoundSplit } from './bound-pass.ts'
+import type { BoundHalves } from './bound-halves.ts'
+import type { ChoosingSteps } from './finish-call.ts'
 import { boundTensors } from './forward-call.ts'
 import { accessOf } from './forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
@@ -42,7 +43,7 @@ export interface ChosenDispatch {
 /** The tensors of a call as their halves: rows of twice as many elements. */
 export function halvesOf(
   { shape }: Call,
-  { buffers }: BoundSplit,
+  { buffers }: BoundHalves,
 ): Readonly<Record<SplitTensor, GpuTensor>> {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const halves = (name: SplitTensor, planes: number, rows: number, dims: number): GpuTensor => ({
@@ -124,13 +125,13 @@ function stepKernels(
  */
 export function prepareSplitSteps(
   { device, buffers, capabilities }: PlanHost,
-  { split, buffers: own }: BoundSplit,
+  { plan, buffers: own }: BoundHalves,
   data: GPUBuffer,
   tensors: ForwardInputs & ForwardOutputs,
   chosen: Readonly<Record<'halves' | 'plain', readonly ChosenDispatch[]>>,
-): PreparedSteps<ForwardTensorName> & { readonly chosen: GPUBuffer } {
-  const { plan, pieces } = split
-  const { shape } = plan.call
+): ChoosingSteps {
+  const { call, pieces } = plan
+  const { shape } = call
   const { batch: batches, heads, kvHeads, queryLength, keyLength } = shape
   const alignment = capabilities.limits.minStorageBufferOffsetAlignment
   const access = (name: SplitTensor): Access => accessOf(tensors[name], capabilities.shaderFloat16)
@@ -152,7 +153,7 @@ export function prepareSplitSteps(
     keyPieceRows: pieces.keyRows,
     dispatches: sizes.length / 3,
     splitDispatches: chosen.halves.length,
-    mostProduct: floatWord(mostSplitProduct(plan.call)),
+    mostProduct: floatWord(mostSplitProduct(call)),
   }
   const none = new Uint32Array(0)
   const fields = [splitInputFields, choiceFields, splitFields]

@@ -15,10 +15,10 @@ import {
   wideView,
 } from '../../plan/forward/wide-output.ts'
 import type { Call } from '../../plan/call.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { accessOf } from './forward-tensors.ts'
-import { remembered } from './forward-text.ts'
-import type { Stage } from './prepare-forward.ts'
+import { remembered } from '../remembered-texts.ts'
+import type { Stage } from './stage.ts'
 
 /** Memory of a plan, allocated at its first use. */
 export interface WideOutput {
@@ -27,10 +27,10 @@ export interface WideOutput {
 }
 
 /** What a plan may keep its output in. */
-export function createWideOutput(plan: Call, buffers: BufferPool): WideOutput {
+export function createWideOutput(call: Call, buffers: BufferPool): WideOutput {
   let buffer: GPUBuffer | undefined
   return {
-    get: () => (buffer ??= buffers.allocate('output in float32', wideBytes(plan))),
+    get: () => (buffer ??= buffers.allocate('output in float32', wideBytes(call))),
     destroy: () => {
       if (buffer) buffers.release(buffer)
     },
@@ -43,9 +43,9 @@ export function wideAccess({ shape }: Call): Access {
 }
 
 /** The text that rounds it to an output with this access. */
-export function narrowText(plan: Call, output: Access): string {
-  return remembered(plan, `narrow ${JSON.stringify(output)}`, () =>
-    narrowRowsKernel({ valueDim: plan.shape.valueDim, input: wideAccess(plan), output }),
+export function narrowText(call: Call, output: Access): string {
+  return remembered(call, `narrow ${JSON.stringify(output)}`, () =>
+    narrowRowsKernel({ valueDim: call.shape.valueDim, input: wideAccess(call), output }),
   )
 }
 
@@ -58,7 +58,7 @@ export function narrowText(plan: Call, output: Access): string {
 export function narrowStage(
   caller: string,
   { capabilities }: PlanHost,
-  plan: Call,
+  call: Call,
   output: GpuTensor,
   bound: BoundTensor,
   wide: GPUBuffer,
@@ -66,22 +66,22 @@ export function narrowStage(
 ): Stage {
   const { limits, shaderFloat16 } = capabilities
   const alignment = limits.minStorageBufferOffsetAlignment
-  const view = wideView(plan)
-  const unit = wideAccess(plan).vector ? 4 : 1
+  const view = wideView(call)
+  const unit = wideAccess(call).vector ? 4 : 1
   const access = accessOf(output, shaderFloat16)
   const outputUnit = access.vector ? 4 : 1
-  const dispatches = narrowDispatches(caller, plan, bound, limits).map((dispatch) => {
+  const dispatches = narrowDispatches(caller, call, bound, limits).map((dispatch) => {
     const { batches, heads, queryTiles } = dispatch
     const rows: Range = {
       start: queryTiles.start * narrowedRows,
-      end: Math.min(queryTiles.end * narrowedRows, plan.shape.queryLength),
+      end: Math.min(queryTiles.end * narrowedRows, call.shape.queryLength),
     }
-    const from = boundRange(boundWide(plan), alignment, batches, heads, rows)
+    const from = boundRange(boundWide(call), alignment, batches, heads, rows)
     const to = boundRange(bound, alignment, batches, heads, rows)
     const values = {
       ...addressValues('query', view, unit, from.offset),
       ...addressValues('output', output, outputUnit, to.offset),
-      queryLength: plan.shape.queryLength,
+      queryLength: call.shape.queryLength,
       queryTileBase: queryTiles.start,
       headBase: heads.start,
       batchBase: batches.start,
@@ -106,7 +106,7 @@ export function narrowStage(
     }
   })
   return {
-    code: narrowText(plan, access),
+    code: narrowText(call, access),
     blockMap: { buffer: blockMap },
     dispatches,
     moved: { query: wide, key: wide, value: wide },

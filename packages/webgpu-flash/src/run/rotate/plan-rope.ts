@@ -7,7 +7,7 @@
 import type { GuardedCall } from '../../device/errors.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { Call } from '../../plan/call.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
 import type { PositionWords } from '../../plan/rotate/rotary-words.ts'
 import type { CallLengths } from '../forward/call-lengths.ts'

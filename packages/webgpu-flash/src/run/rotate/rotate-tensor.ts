@@ -8,7 +8,7 @@ import type { GpuTensor } from '../../gpu-tensor.ts'
 import { packedRow } from '../../codegen/access.ts'
 import { checkRotary, positionWords } from '../../plan/rotate/rotary-words.ts'
 import type { RotaryPositions } from '../../plan/rotate/rotary-words.ts'
-import type { PlanHost } from '../attention-plan.ts'
+import type { PlanHost } from '../plan-host.ts'
 import { checkPacked, checkTensor, checkWritable } from '../forward/forward-tensors.ts'
 import { createRotation } from './rotation.ts'
 

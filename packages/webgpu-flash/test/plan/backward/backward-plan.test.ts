@@ -72,7 +72,7 @@ describe('planBackward', () => {
           const asked = { ...options, ...(pattern && { mask: pattern }) }
           const { query, key } = plan(asked)
           const forward = planForward({ ...base, ...asked }, defaultCapabilities)
-          expect(forward.decode !== undefined).toBe(queryLength <= 16)
+          expect(forward.kind === 'decode').toBe(queryLength <= 16)
           const hides = pattern !== undefined || keyLengths[0] !== 64
           expect([
             query.passes[0].blockMap !== undefined,

@@ -5,13 +5,14 @@ import { describe, expect, it } from 'vitest'
 import { compile, mask } from '@attn/core'
 import type { Mask } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
+import type { DecodePlan } from '../../../src/plan/decode/decode-plan.ts'
+import { decoding } from '../plans.ts'
 import { cutDecode } from '../../../src/plan/decode/decode-dispatches.ts'
-import type { DecodingPlan } from '../../../src/plan/decode/decode-dispatches.ts'
 import { decodeLengths, partRange } from '../../../src/plan/decode/decode-lengths.ts'
 import type { DecodeLengths } from '../../../src/plan/decode/decode-lengths.ts'
 import { chooseDecodeTile, chunkKeys, decodeMemory } from '../../../src/plan/decode/decode-tile.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
-import type { PlanExplanation } from '../../../src/plan/explain.ts'
+import type { PlanExplanation } from '../../../src/plan/explanation.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
 import { contiguousTensors } from '../../../src/plan/contiguous-tensors.ts'
 import { contiguousDecodeTexts } from '../../../src/run/decode/decode-texts.ts'
@@ -34,8 +35,7 @@ const perHead = mask('perHead', ({ batch, head, query, key }) =>
     .lt(head.add(1).mul(30))
     .or(key.lt(batch.mul(9))),
 )
-const decoding = (options: PlanOptions): DecodingPlan =>
-  planForward(options, capabilities) as DecodingPlan
+const planOf = (options: PlanOptions): DecodePlan => decoding(planForward(options, capabilities))
 
 /** The chunks of a sequence that a part has. */
 function chunksOf({ words, partChunks }: DecodeLengths, sequence: number, part: number): number[] {
@@ -81,7 +81,7 @@ describe('on software adapters', () => {
     for (const queryLength of [1, 6, 16]) {
       const options = { heads: 12, queryLength, keyLength: 40, headDim, mask: causal }
       const plan = planForward(options, software)
-      for (const text of contiguousDecodeTexts(plan, software)) {
+      for (const text of contiguousDecodeTexts(decoding(plan), software)) {
         expect(text.split('visible(').length - 1).toBeLessThanOrEqual(1 + 4)
       }
     }
@@ -92,8 +92,8 @@ describe('decodeLengths', () => {
   it('gives every key that a row sees to one part, and no part more than its share', () => {
     fc.assert(
       fc.property(arbitraryCall, (options) => {
-        const { decode, call } = decoding(options)
-        const { shape, attention, visibility } = call
+        const decode = planOf(options)
+        const { shape, attention, visibility } = decode.call
         const lengths = decodeLengths(decode, shape, visibility, attention)
         const size = chunkKeys(decode.tile)
         const allows = options.mask && compile(options.mask.expression)
@@ -145,7 +145,8 @@ describe('cutDecode', () => {
         arbitraryLimits,
         fc.integer({ min: 1e5, max: 1e7 }),
         (options, lowered, workBudget) => {
-          const { decode, call } = decoding({ ...options, workBudget })
+          const decode = planOf({ ...options, workBudget })
+          const { call } = decode
           const { shape, attention, visibility } = call
           const lengths = decodeLengths(decode, shape, visibility, attention)
           const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
@@ -223,7 +224,7 @@ describe('a plan for few queries', () => {
 
   it('does not compile anew for another length, number of heads or capacity', () => {
     const text = (more: Partial<PlanOptions>): unknown => {
-      const { tile, memory, rules } = decoding({ ...base, ...more }).decode
+      const { tile, memory, rules } = planOf({ ...base, ...more })
       return { ...tile, memory, code: rules.code }
     }
     const first = text({ lengths: 'call', mask: causal })

@@ -4,6 +4,7 @@ import type { Mask } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import type { Capabilities } from '../../../src/device/capabilities.ts'
 import { planForward } from '../../../src/plan/plan.ts'
+import { inPasses } from '../plans.ts'
 
 const capabilities: Capabilities = {
   ...defaultCapabilities,
@@ -17,8 +18,9 @@ const capabilities: Capabilities = {
 function tileFor(pattern: Mask | undefined, headDim = 64) {
   const call = { heads: 8, queryLength: 16384, headDim, dtype: 'float16' } as const
   const plan = planForward({ ...call, ...(pattern ? { mask: pattern } : {}) }, capabilities)
-  const { visited = 0, full = 0 } = plan.packedMap ?? {}
-  return { queries: plan.matrix!.queries, partial: visited - full }
+  const { kernel, packedMap } = inPasses(plan).passes[0]
+  const { visited = 0, full = 0 } = packedMap ?? {}
+  return { queries: kernel.tile.queries, partial: visited - full }
 }
 
 const blocks = mask('blocks', ({ query, key }) => query.floorDiv(64).eq(key.floorDiv(64)))

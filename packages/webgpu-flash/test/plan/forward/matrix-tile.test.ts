@@ -7,7 +7,9 @@ import type { Capabilities } from '../../../src/device/capabilities.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
 import { chooseMatrixTile, matrixMemory } from '../../../src/plan/forward/matrix-tile.ts'
 import type { MatrixTile } from '../../../src/plan/forward/matrix-tile.ts'
-import { forwardCode, planForward } from '../../../src/plan/plan.ts'
+import { passText } from '../../../src/plan/forward/pass-text.ts'
+import { planForward } from '../../../src/plan/plan.ts'
+import { firstText, inPasses } from '../plans.ts'
 
 const product = { operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }
 
@@ -243,10 +245,11 @@ describe('a plan on subgroup matrices', () => {
 
   it('takes tokens in the orders that a mask proposes', () => {
     const plan = planForward({ ...options, queryLength: 4096, mask: strided }, withMatrices)
-    const [window, column] = plan.passes!
-    expect([window!.matrix, column!.matrix]).toEqual([plan.matrix, plan.matrix])
+    const [window, column] = inPasses(plan).passes
+    expect(window.kernel.kind).toBe('subgroup-matrix')
+    expect(column!.kernel).toBe(window.kernel)
     expect(column!.orders?.keyOrder?.name).toBe('residues mod 64')
-    const code = forwardCode(column!, accesses)
+    const code = passText(column!, accesses)
     expect(code).toContain('subgroupMatrixMultiplyAccumulate')
     expect(code).toContain('let queryRow0 = queryToken(firstQuery + ')
   })
@@ -254,13 +257,14 @@ describe('a plan on subgroup matrices', () => {
   it('cuts long rows into parts', () => {
     const global = mask('global', ({ query, key }) => query.sub(key).abs().le(64).or(query.lt(64)))
     const plan = planForward({ ...options, queryLength: 16384, mask: global }, withMatrices)
-    expect(plan.splitRows).toMatchObject({ rows: 1 })
-    const parts = forwardCode(plan, accesses, true)
+    const [pass] = inPasses(plan).passes
+    expect(pass.longRows).toMatchObject({ rows: 1 })
+    const parts = passText(pass, accesses, true)
     expect(parts).toContain('params.mapQueryTiles * tileQueries + (rowPart * tileQueries + ')
   })
 
   it('has WGSL as reviewed', async () => {
-    const code = forwardCode(planForward({ ...options, mask: causal }, withMatrices), accesses)
+    const code = firstText(planForward({ ...options, mask: causal }, withMatrices), accesses)
     await expect(code).toMatchFileSnapshot('../../__wgsl__/forward-matrix-causal.wgsl')
   })
 
@@ -272,7 +276,7 @@ describe('a plan on subgroup matrices', () => {
     const device = { ...withMatrices, subgroupMatrices: [eight] }
     const plan = planForward({ ...options, headDim: 32, dtype, mask: causal }, device)
     const one = { ...access, dtype }
-    const code = forwardCode(plan, { query: one, key: one, value: one, output: one })
+    const code = firstText(plan, { query: one, key: one, value: one, output: one })
     await expect(code).toMatchFileSnapshot(
       `../../__wgsl__/forward-matrix-${dtype}-${arithmetic.sums}-sums.wgsl`,
     )
@@ -300,7 +304,7 @@ describe('a plan on subgroup matrices', () => {
     ]
     for (const used of [accesses, { ...accesses, key: wide, value: wide }]) {
       for (const more of calls) {
-        const code = forwardCode(planForward({ ...options, ...more }, withMatrices), used)
+        const code = firstText(planForward({ ...options, ...more }, withMatrices), used)
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
         expect(messages.map(({ message }) => message)).toEqual([])
       }
@@ -314,8 +318,8 @@ describe('a plan on subgroup matrices', () => {
       const given = { query: one, key: one, value: one, output: one }
       for (const more of calls) {
         const plan = planForward({ ...options, dtype, ...more }, apple)
-        expect(plan.matrix).toBeDefined()
-        const code = forwardCode(plan, given)
+        expect(inPasses(plan).passes[0].kernel.kind).toBe('subgroup-matrix')
+        const code = firstText(plan, given)
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo()
         expect(messages.map(({ message }) => message)).toEqual([])
       }

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { mask } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { isSoftware } from '../../../src/device/software.ts'
-import { forwardTiles } from '../../../src/plan/forward/choose-forward-tile.ts'
-import { forwardCode, planForward } from '../../../src/plan/plan.ts'
+import { forwardTiles } from '../../../src/plan/forward/tiled-kernel.ts'
+import { planForward } from '../../../src/plan/plan.ts'
+import { firstText, inPasses } from '../plans.ts'
 import { tileFits } from '../../../src/plan/forward/tiles.ts'
 import { softwareTile } from '../../../src/plan/forward/software-tile.ts'
 
@@ -44,7 +45,7 @@ describe('software adapters', () => {
   it('have the tile that plans take first among the candidates, which tuning measures', () => {
     for (const capabilities of [software, defaultCapabilities]) {
       const [first, ...others] = forwardTiles(shape, capabilities)
-      expect(planForward(shape, capabilities).tile).toEqual(first)
+      expect(inPasses(planForward(shape, capabilities)).passes[0].kernel.tile).toEqual(first)
       expect(others.length).toBeGreaterThan(0)
       expect(others).not.toContainEqual(first)
     }
@@ -56,7 +57,7 @@ describe('software adapters', () => {
     const long = { ...shape, queryLength: 4096, keyLength: 4096 }
     const causal = mask('causal', ({ query, key }) => key.le(query))
     const calls = (capabilities: typeof software): number =>
-      forwardCode(planForward({ ...long, mask: causal }, capabilities), accesses).split('visible(')
+      firstText(planForward({ ...long, mask: causal }, capabilities), accesses).split('visible(')
         .length - 2
     expect(calls(software)).toBe(8)
     expect(calls(defaultCapabilities)).toBe(32)

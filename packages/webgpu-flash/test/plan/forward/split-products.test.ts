@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
-import { mostSplitProduct } from '../../../src/plan/forward/split-products.ts'
-import { forwardCode, planForward } from '../../../src/plan/plan.ts'
+import { mostSplitProduct } from '../../../src/plan/forward/halves-plan.ts'
+import { passText } from '../../../src/plan/forward/pass-text.ts'
+import { planForward } from '../../../src/plan/plan.ts'
+import { byHalves } from '../plans.ts'
 import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import { withEights, withMatrices } from '../matrix-devices.ts'
 
@@ -24,9 +26,9 @@ const strided = {
 const plan = (options: Partial<PlanOptions>, capabilities = device) =>
   planForward({ ...call, ...options }, capabilities)
 const splits = (options: Partial<PlanOptions>, capabilities = device): boolean =>
-  plan(options, capabilities).split !== undefined
+  plan(options, capabilities).kind === 'halves'
 
-describe('planSplitProducts', () => {
+describe('planHalves', () => {
   it('takes calls with enough work, under masks too', () => {
     expect(splits({})).toBe(true)
     expect(splits({ headDim: 128, mask: causal })).toBe(true)
@@ -45,7 +47,7 @@ describe('planSplitProducts', () => {
     expect(splits({ mask: strided })).toBe(false)
     expect(splits({ headDim: 60 })).toBe(false)
     expect(splits({ headDim: 144 })).toBe(false)
-    expect(splits({ tile: plan({}).tile })).toBe(false)
+    expect(splits({ tile: byHalves(plan({})).otherwise.passes[0].kernel.tile })).toBe(false)
     expect(splits({}, { ...device, subgroupMatrices: [] })).toBe(false)
     // Whole rows of the lowest float are a mean.
     const lowest = -3.4028234663852886e38
@@ -78,15 +80,15 @@ describe('planSplitProducts', () => {
   })
 
   it('is explained, with the memory of the halves and the kernel that may take over', () => {
-    const made = plan({ kvHeads: 4, keyLength: 2048 })
+    const made = byHalves(plan({ kvHeads: 4, keyLength: 2048 }))
     const explanation = explainPlan(made, device)
     expect(explanation).toMatchObject({
       variant: 'subgroup-matrix',
       tile: { queries: 64, keys: 16 },
       workgroupMemoryBytes: 19984,
-      products: { ofEach: 3, otherwise: made.tile },
+      products: { ofEach: 3, otherwise: made.otherwise.passes[0].kernel.tile },
     })
-    const { query, key, value } = made.split!.bytes
+    const { query, key, value } = made.bytes
     expect([query, key, value]).toEqual([
       4 * 16 * 4096 * 64 + 16 * 16,
       4 * 4 * 2048 * 64 + 16 * 4,
@@ -107,7 +109,8 @@ describe('planSplitProducts', () => {
       [16, 4096, 100],
       [700, 512, 512],
     ] as const) {
-      const { pieces } = plan({ heads, queryLength, keyLength, tile: 'subgroup-matrix' }).split!
+      const asked = { heads, queryLength, keyLength, tile: 'subgroup-matrix' } as const
+      const { pieces } = byHalves(plan(asked))
       expect(pieces.count * pieces.queryRows).toBeGreaterThanOrEqual(queryLength)
       expect(pieces.count * pieces.keyRows).toBeGreaterThanOrEqual(keyLength)
     }
@@ -126,11 +129,11 @@ describe('planSplitProducts', () => {
     const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
       score.sub(slopes.at(head).mul(query.sub(key).toFloat())),
     )
-    const { split } = plan({ mask: causal, scoreModifiers: [alibi] })
+    const { pass } = byHalves(plan({ mask: causal, scoreModifiers: [alibi] }))
     const halves = { dtype: 'float16', nativeFloat16: true, vector: true } as const
     const staged = { ...halves, wide: true }
     const output = { ...halves, dtype: 'float32' } as const
-    const code = forwardCode(split!.plan, { query: halves, key: staged, value: staged, output })
+    const code = passText(pass, { query: halves, key: staged, value: staged, output })
     await expect(code).toMatchFileSnapshot('../../__wgsl__/forward-split-causal-alibi.wgsl')
   })
 })

@@ -6,7 +6,9 @@ import type { AttentionShape, DType } from '@attn/core'
 import { defaultCapabilities, defaultLimits } from '../../../src/device/capabilities.ts'
 import type { GpuTensor } from '../../../src/index.ts'
 import { forwardDispatches } from '../../../src/plan/forward/forward-dispatches.ts'
+import { chooseTile } from '../../../src/plan/forward/tiles.ts'
 import { planForward } from '../../../src/plan/plan.ts'
+import { inPasses } from '../../plan/plans.ts'
 import {
   bindingRanges,
   boundTensors,
@@ -45,14 +47,13 @@ describe('parameterFields', () => {
         ),
         ({ shape, tensors, dtype }, maxStorageBufferBindingSize, draws) => {
           const limits = { ...defaultLimits, maxStorageBufferBindingSize }
-          const plan = planForward(
-            { ...shape, dtype },
-            { ...defaultCapabilities, limits: defaultLimits },
-          )
+          const device = { ...defaultCapabilities, limits: defaultLimits }
+          const tile = chooseTile(shape, defaultLimits)
+          const [pass] = inPasses(planForward({ ...shape, dtype, tile }, device)).passes
           const bound = boundTensors(tensors)
           const cut = (): ReturnType<typeof forwardDispatches>['dispatches'] => {
             try {
-              return forwardDispatches('test', plan, Object.values(bound), limits).dispatches
+              return forwardDispatches('test', pass, Object.values(bound), limits).dispatches
             } catch {
               return [] // a single tile is too large
             }
@@ -60,21 +61,21 @@ describe('parameterFields', () => {
           const draw = ({ start, end }: { start: number; end: number }): number =>
             start + Math.floor(draws.next().value! * (end - start))
           for (const dispatch of cut()) {
-            const ranges = bindingRanges(plan, bound, dispatch, 256, false)
+            const ranges = bindingRanges(pass, bound, dispatch, 256, false)
             const accesses = {
               query: accessOf(tensors.query, false),
               key: accessOf(tensors.key, false),
               value: accessOf(tensors.value, false),
               output: accessOf(tensors.output, false),
             }
-            const fields = parameterFields(plan, tensors, accesses, ranges, dispatch)
+            const fields = parameterFields(pass, tensors, accesses, ranges, dispatch)
             const batch = draw(dispatch.batches)
             const head = draw(dispatch.heads)
             const group = shape.heads / shape.kvHeads
             for (const name of ['query', 'key', 'value', 'output'] as const) {
               const ofKeys = name === 'key' || name === 'value'
               const tiles = ofKeys ? dispatch.keyTiles : dispatch.queryTiles
-              const size = ofKeys ? plan.tile.keys : plan.tile.queries
+              const size = ofKeys ? tile.keys : tile.queries
               const length = ofKeys ? shape.keyLength : shape.queryLength
               const rows = { start: tiles.start * size, end: Math.min(tiles.end * size, length) }
               const [row, dim] = [draw(rows), draw({ start: 0, end: tensors[name].shape[3]! })]
@@ -97,7 +98,7 @@ describe('parameterFields', () => {
               expect(ranges[name].offset + element * bytes).toBe(place * bytes)
               expect((element + 1) * bytes).toBeLessThanOrEqual(ranges[name].size)
             }
-            const row = draw(dispatch.queryTiles) * plan.tile.queries
+            const row = draw(dispatch.queryTiles) * tile.queries
             const sum =
               (fields['logSumExpOffset']! +
                 (batch * shape.heads + head) * shape.queryLength +

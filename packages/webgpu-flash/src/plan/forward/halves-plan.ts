@@ -1,34 +1,19 @@
 // Float32 by products of float16 halves (kernels/forward/split): for which calls, and the memory it takes. Every
 // such plan carries both kernels, since the numbers of a call may not allow for halves; which one runs is
 // decided on the GPU.
-import { nodesOf, UnsupportedError } from '@attn/core'
+import { nodesOf } from '@attn/core'
 import type { AttentionShape, ScoreModifier } from '@attn/core'
-import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
-import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
+import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
 import type { Call } from '../call.ts'
-import type { PlanOptions } from '../plan-options.ts'
-import type { ForwardPlan } from '../plan.ts'
-import { asForwardTile } from './choose-forward-tile.ts'
-import { chooseMatrixTile, whyNoMatrixTile } from './matrix-tile.ts'
-import { packBlockMap } from '../pack-block-map.ts'
-import { tileMemory } from './tiles.ts'
+import type { Refusal } from '../planned.ts'
 import { blockSizes } from '../visibility.ts'
-
-/** What a plan needs beside itself to compute by halves. */
-export interface SplitProducts {
-  /** The same call for the kernel of halves. */
-  readonly plan: ForwardPlan
-  /** Bytes of the tensors' halves, with the exponents of their planes behind them. */
-  readonly bytes: Readonly<Record<SplitTensor, number>>
-  /** How planes are cut to measure their numbers: pieces of each, and rows of a piece. */
-  readonly pieces: {
-    readonly count: number
-    readonly queryRows: number
-    readonly keyRows: number
-  }
-}
+import { isInOrder } from './forward-plan.ts'
+import type { HalvesPlan, PassesPlan } from './forward-plan.ts'
+import type { TiledKernel } from './forward-kernel.ts'
+import { halvesKernel } from './halves-kernel.ts'
+import { naturalPass } from './passes.ts'
 
 /**
  * Operations from which on a plan carries both kernels: 2,048 tokens of 16 heads of width 64, which on an NVIDIA
@@ -48,37 +33,41 @@ const measuringWorkgroups = 512
 const mostPieces = 16
 
 /**
- * How a plan is computed by halves; undefined where the plain kernel is faster or alone can.
+ * Plans a call by halves, or says why not.
  *
- * @throws UnsupportedError where the caller asks for it and the device or the call does not allow for it.
+ * @param otherwise - The call in plain WGSL.
+ * @param asked - Whether the caller asks for it, however small the call is.
  */
-export function planSplitProducts(
-  plan: ForwardPlan,
-  options: Pick<PlanOptions, 'tile'>,
+export function planHalves(
+  otherwise: PassesPlan<TiledKernel>,
+  asked: boolean,
   capabilities: Capabilities,
-): SplitProducts | undefined {
-  // Where the device multiplies float32 itself there is nothing to split.
-  if (plan.call.dtype !== 'float32' || plan.matrix) return undefined
-  const asked = options.tile === 'subgroup-matrix'
-  const why = whyNotSplit(plan, capabilities)
-  if (why !== undefined) {
-    if (!asked) return undefined
-    throw new UnsupportedError(`flash.plan: tile 'subgroup-matrix' is not to be had: ${why}`)
+): HalvesPlan | Refusal {
+  const { call, origin, tuned } = otherwise
+  const kernel = halvesKernel(call, capabilities)
+  if ('refused' in kernel) return kernel
+  const refused = whyNotHalves(otherwise, capabilities)
+  if (refused !== undefined) return { refused }
+  if (!asked && !isWorthwhile(otherwise, capabilities)) {
+    return { refused: 'float16 halves on subgroup matrices would not be faster' }
   }
-  return asked || isWorthwhile(plan, options, capabilities)
-    ? splitProducts(plan, capabilities)
-    : undefined
+  const { batch, heads, kvHeads, queryLength, keyLength } = call.shape
+  return {
+    kind: 'halves',
+    call,
+    origin,
+    tuned,
+    pass: naturalPass(call, kernel, call.visibility.blockMap(blockSizes(kernel.tile))),
+    otherwise,
+    bytes: splitBytesOf(call.shape),
+    pieces: piecesOf(batch * (heads + 2 * kvHeads), queryLength, keyLength),
+  }
 }
 
 /** Why a float32 call cannot be computed by halves; undefined where it can. */
-export function whyNotSplit(plan: ForwardPlan, capabilities: Capabilities): string | undefined {
-  const { call, decode, passes } = plan
-  const { shape, attention } = call
-  const { limits } = capabilities
-  if (!chooseMatrixTile(shape, capabilities, 'halves'))
-    return whyNoMatrixTile(shape, capabilities, 'halves')
-  if (decode) return 'the decode kernel is for few queries'
-  if (passes) return 'subgroup matrices take tokens in natural order'
+function whyNotHalves(plan: PassesPlan, { limits }: Capabilities): string | undefined {
+  const { shape, attention } = plan.call
+  if (!isInOrder(plan)) return 'subgroup matrices take tokens in natural order'
   if (attention.scoreModifiers.some(mayAddHuge)) {
     return 'numbers of a score modifier are beyond 2^100, or lie elsewhere and might be'
   }
@@ -108,43 +97,21 @@ function mayAddHuge({ expression }: ScoreModifier): boolean {
   })
 }
 
-function splitProducts(plan: ForwardPlan, capabilities: Capabilities): SplitProducts {
-  const { shape, visibility } = plan.call
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const matrix = chooseMatrixTile(shape, capabilities, 'halves')!
-  const tile = asForwardTile(matrix, headDim)
-  const blockMap = visibility.blockMap(blockSizes(tile))
-  const { splitRows: _, ...whole } = plan
-  return {
-    plan: {
-      ...whole,
-      tile,
-      memory: tileMemory(tile, valueDim),
-      matrix,
-      halves: 2,
-      blockMap,
-      packedMap: blockMap && packBlockMap(blockMap),
-    },
-    bytes: splitBytesOf(shape),
-    pieces: piecesOf(batch * (heads + 2 * kvHeads), queryLength, keyLength),
-  }
-}
-
 /** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */
 function isWorthwhile(
-  plan: ForwardPlan,
-  { tile: given }: Pick<PlanOptions, 'tile'>,
+  { call, origin, tuned, passes: [pass] }: PassesPlan,
   capabilities: Capabilities,
 ): boolean {
-  const { call, packedMap, blockMap, tile, tuned, splitRows } = plan
-  if (given || splitRows || isSoftware(capabilities)) return false
+  if (origin.kind === 'given' || pass.longRows || isSoftware(capabilities)) return false
   if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
-  if (packedMap && packedMap.visited - packedMap.full > mostPartial * packedMap.visited)
+  const { blockMap, packedMap, kernel } = pass
+  if (packedMap && packedMap.visited - packedMap.full > mostPartial * packedMap.visited) {
     return false
+  }
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = call.shape
   const maps = blockMap ? blockMap.batch * blockMap.heads : 1
   const pairs = packedMap
-    ? (packedMap.visited / maps) * tile.queries * tile.keys
+    ? (packedMap.visited / maps) * kernel.tile.queries * kernel.tile.keys
     : queryLength * keyLength
   return (
     queryLength * (heads / kvHeads) >= leastQueriesOfKey &&
@@ -153,15 +120,14 @@ function isWorthwhile(
 }
 
 /** Bytes of what planes measure, in pieces. */
-export function measureBytes({ plan, pieces }: SplitProducts): number {
-  const { shape } = plan.call
+export function measureBytes({ call: { shape }, pieces }: HalvesPlan): number {
   return 16 * shape.batch * (shape.heads + 2 * shape.kvHeads) * pieces.count
 }
 
 /** Bytes of all that a plan holds for its halves. */
-export function splitMemory(split: SplitProducts): number {
-  const { query, key, value } = split.bytes
-  return query + key + value + measureBytes(split)
+export function halvesMemory(plan: HalvesPlan): number {
+  const { query, key, value } = plan.bytes
+  return query + key + value + measureBytes(plan)
 }
 
 /**
@@ -172,7 +138,7 @@ export function mostSplitProduct({ attention }: Call): number {
   return Math.min(2 ** 14 / Math.abs(attention.scale), 2 ** 120)
 }
 
-function splitBytesOf(shape: AttentionShape): SplitProducts['bytes'] {
+function splitBytesOf(shape: AttentionShape): HalvesPlan['bytes'] {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   return {
     query: splitBytes(batch * heads, queryLength, headDim),
@@ -186,7 +152,7 @@ function splitBytes(planes: number, rows: number, dims: number): number {
   return planes * (4 * rows * dims + 16)
 }
 
-function piecesOf(planes: number, queryLength: number, keyLength: number): SplitProducts['pieces'] {
+function piecesOf(planes: number, queryLength: number, keyLength: number): HalvesPlan['pieces'] {
   const wanted = Math.min(mostPieces, Math.max(1, Math.round(measuringWorkgroups / planes)))
   const most = Math.ceil(Math.max(queryLength, keyLength) / measuredRowsAtOnce)
   const count = Math.min(wanted, most)
