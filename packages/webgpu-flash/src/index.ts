@@ -63,7 +63,7 @@ export type {
 export type { BackwardTile } from './plan/backward/backward-tiles.ts'
 export type { GradientMatrixTile } from './plan/backward/gradient-matrix-tile.ts'
 export type { SplitMatrixTile } from './plan/backward/split-matrix-tile.ts'
-export type { MatrixShape } from './plan/forward/matrix-tile.ts'
+export type { MatrixShape, MatrixTile } from './plan/forward/matrix-tile.ts'
 export type { ForwardTile } from './plan/forward/tiles.ts'
 export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
