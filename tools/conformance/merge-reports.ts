@@ -32,7 +32,7 @@ function added(one: SuiteResult, other: SuiteResult): SuiteResult {
     failures: [...one.failures, ...other.failures],
     ...(random && {
       random: {
-        seed: random.seed,
+        ...random,
         count: random.count + (other.random?.count ?? 0),
         devicesLost: random.devicesLost + (other.random?.devicesLost ?? 0),
       },

@@ -1,5 +1,7 @@
 // What `pnpm conformance` may be asked for.
 import { parseArgs } from 'node:util'
+import { draws, isDraw } from '../random/draws.ts'
+import type { Draw } from '../random/draws.ts'
 import type { SuiteResult } from './report.ts'
 import { isSuite, suites } from './suites.ts'
 
@@ -27,6 +29,8 @@ export interface ConformanceOptions {
   readonly count: number
   readonly seed: number
   readonly first: number
+  /** Which random problems; see tools/random/draws.ts. */
+  readonly draw: Draw
   /** How many random problems share their kernels. */
   readonly theme: number
   /** After which no further random problem begins. */
@@ -36,7 +40,7 @@ export interface ConformanceOptions {
 /**
  * Reads a command line.
  *
- * @throws RangeError for a suite, limits, a part or a number that are none.
+ * @throws RangeError for a suite, limits, a draw, a part or a number that are none.
  */
 export function readOptions(parameters: readonly string[]): ConformanceOptions {
   const { values } = parseArgs({
@@ -52,6 +56,7 @@ export function readOptions(parameters: readonly string[]): ConformanceOptions {
       count: { type: 'string', default: '300' },
       seed: { type: 'string', default: '1' },
       first: { type: 'string', default: '0' },
+      draw: { type: 'string', default: 'calls' },
       theme: { type: 'string', default: '20' },
       seconds: { type: 'string' },
     },
@@ -71,6 +76,7 @@ export function readOptions(parameters: readonly string[]): ConformanceOptions {
     count: whole('count'),
     seed: whole('seed'),
     first: whole('first'),
+    draw: drawOf(values.draw),
     theme: whole('theme'),
     seconds: values.seconds === undefined ? undefined : whole('seconds'),
   }
@@ -81,6 +87,13 @@ function suiteOf(name: string): SuiteName {
   if (found) return found
   const all = [...Object.keys(suites), ...drawn].join(', ')
   throw new RangeError(`conformance: suites are ${all}, got ${name}`)
+}
+
+function drawOf(name: string): Draw {
+  if (isDraw(name)) return name
+  throw new RangeError(
+    `conformance: --draw must be one of ${Object.keys(draws).join(', ')}, got ${name}`,
+  )
 }
 
 function limitsOf(name: string): readonly SuiteResult['limits'][] {

@@ -1,4 +1,5 @@
 // The record of a conformance run: which device passed what, and which kernel computed each case.
+import type { Draw } from '../random/draws.ts'
 import type { Environment } from '../../packages/bench/src/report/run-report.ts'
 
 /** What one suite came to on one device. */
@@ -14,7 +15,13 @@ export interface SuiteResult {
   readonly passed: number
   readonly failures: readonly string[]
   /** Of random problems: which they were, and how often the device went away. */
-  readonly random?: { readonly seed: number; readonly count: number; readonly devicesLost: number }
+  readonly random?: {
+    readonly seed: number
+    /** Which problems; see tools/random/draws.ts. Default: calls. */
+    readonly draw?: Draw
+    readonly count: number
+    readonly devicesLost: number
+  }
 }
 
 /** A file of results. */

@@ -42,20 +42,22 @@ export async function runTrials(
 /** Runs random problems; each failure is printed as a program that repeats it. */
 export async function runRandomProblems(
   makeFlash: () => Promise<FlashAttention>,
-  { seed, count, first, theme, seconds }: ConformanceOptions,
+  { seed, count, first, theme, draw, seconds }: ConformanceOptions,
   observer: KernelObserver,
 ): Promise<Outcome> {
-  const { kernels, passed, failures, ...random } = await runRandom(makeFlash, {
+  const { kernels, passed, failures, ...rest } = await runRandom(makeFlash, {
     seed,
     count,
     first,
     themeLength: theme,
+    draw,
     ...(seconds !== undefined && { seconds }),
     observe: () => [...observer.take().keys()],
     onFailure: ({ index, problem, findingsOfSmallest }) => {
       console.log(`\nproblem ${index} fails:\n${reproduction(problem, findingsOfSmallest)}`)
     },
   })
+  const random = { ...rest, ...(draw !== 'calls' && { draw }) }
   return {
     kernels,
     // Thousands of them, which a seed and a number repeat.

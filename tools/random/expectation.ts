@@ -1,6 +1,7 @@
 // What a problem has to give: float64 on the CPU, and the error of a plain implementation of the same
 // precision, which is the yardstick.
 import {
+  attentionWeights,
   resolveOptions,
   standardAttention,
   standardAttentionBackward,
@@ -22,10 +23,12 @@ import {
   rotateByDefinition,
   roundings,
 } from '../../packages/webgpu-flash/test-gpu/rotary-definition.ts'
+import { maskOfCache } from './caches.ts'
 import { buildMask } from './masks.ts'
 import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
-import { fewRows, furthest, plainlyStored, trulySummed } from './rounding-luck.ts'
+import { fewRows, furthest, plainlyStored, takingTurns, trulySummed } from './rounding-luck.ts'
+import { sumErrors } from './sum-errors.ts'
 import { exactly, numbersOf } from './tensors.ts'
 import type { ProblemTensors } from './tensors.ts'
 
@@ -35,9 +38,10 @@ export function problemOptions(problem: CallProblem): AttentionOptions {
   const { keyLengths, queryOffset, sequences } = problem
   // Of packed sequences each has a number of the batch.
   const batch = sequences ? sequences.cumulativeQueryLengths.length - 1 : shape.batch
+  const seen = maskOfCache(mask && buildMask(mask, { ...shape, batch }, seed), problem.cache)
   return {
     ...(scale !== undefined && { scale }),
-    ...(mask && { mask: buildMask(mask, { ...shape, batch }, seed) }),
+    ...(seen && { mask: seen }),
     ...(modifiers.length > 0 && {
       scoreModifiers: modifiers.map((each, index) => buildModifier(each, shape, seed + index)),
     }),
@@ -136,6 +140,14 @@ export function expectationOf(
       stored: false,
     },
   }
+  if (problem.weights) {
+    const choice = { ...options, ...problem.weights }
+    const weigh = ({ query, key }: typeof exact): Float64Array =>
+      numbersOf(attentionWeights(query, key, choice))
+    // A weight is as exact as its score, and float32 rounds off this much of one in a few operations.
+    const floor = 1e-5 + 2 ** -21 * largestScore(forward.scores)
+    results['weights'] = { exact: weigh(exact), plain: weigh(plain), floor, stored: false }
+  }
   if (!training) return { results, tables: new Map() }
 
   const gradients = standardAttentionBackward(
@@ -150,10 +162,18 @@ export function expectationOf(
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
   const few = logSumExp.exact.length <= fewRows
   const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
-  const rounded = (): SavedRows[] =>
-    few || sums ? plainlyStored(output, dOutput, shape.valueDim).map((deltas) => ({ deltas })) : []
+  const stored =
+    dtype !== 'float32' && (few || sums)
+      ? plainlyStored(output, dOutput, shape.valueDim, dtype)
+      : undefined
   const saved: readonly SavedRows[] =
-    dtype === 'float32' ? [{ logSumExp: trulySummed(logSumExp) }] : rounded()
+    dtype === 'float32'
+      ? [{ logSumExp: trulySummed(logSumExp) }]
+      : few && stored
+        ? takingTurns(stored).map((deltas) => ({ deltas }))
+        : []
+  const rowErrors =
+    stored && sums ? sumErrors(shape, exact, options, logSumExp.exact, stored.errors) : undefined
   const draws = saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each))
   const floor = 2e-5
   const turnedBack = (side: Side, numbers: Tensor): Float64Array =>
@@ -167,25 +187,35 @@ export function expectationOf(
     const yardstick = (gradient: Float64Array): Float64Array =>
       side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }) : gradient
     const wanted = side ? turnedBack(side, like) : numbersOf(like)
-    const own = dtype === 'float32' || few ? draws : []
-    const plains = [plainGradients, ...own].map((each) => yardstick(each[name]))
+    const plains = [plainGradients, ...draws].map((each) => yardstick(each[name]))
     return { exact: wanted, plain: furthest(wanted, plains), floor, stored: true }
   }
   results['dQuery'] = backward('dQuery', 'query')
   results['dKey'] = backward('dKey', 'key')
   results['dValue'] = backward('dValue')
+  /** Sums over rows: of these the errors of rows add up by their squares. */
   const list = (
     exactly: ArrayLike<number>,
     of: (made: PlainGradients) => ArrayLike<number>,
+    errors: ArrayLike<number> | undefined,
   ): Expected => {
     const numbers = Float64Array.from(exactly)
     const plains = [plainGradients, ...draws].map((each) => Float64Array.from(of(each)))
+    if (errors) plains.push(numbers.map((number, place) => number + errors[place]!))
     return { exact: numbers, plain: furthest(numbers, plains), floor, stored: false }
   }
-  if (gradients.dSinks) results['dSinks'] = list(gradients.dSinks, ({ dSinks }) => dSinks)
+  if (gradients.dSinks) {
+    results['dSinks'] = list(gradients.dSinks, ({ dSinks }) => dSinks, rowErrors?.dSinks)
+  }
   const tables = [...gradients.dTables].map(([table, numbers]): [Table, Expected] => [
     table,
-    list(numbers, ({ dTables }) => dTables.get(table)!),
+    list(numbers, ({ dTables }) => dTables.get(table)!, rowErrors?.dTables.get(table)),
   ])
   return { results, tables: new Map(tables) }
+}
+
+/** The largest among scores that are no infinity. */
+function largestScore(scores: Tensor): number {
+  const finite = numbersOf(scores).filter(Number.isFinite)
+  return finite.reduce((most, score) => Math.max(most, Math.abs(score)), 0)
 }

@@ -3,6 +3,8 @@
 import type { AttentionShape } from '../../packages/core/src/index.ts'
 import { chooser, mixSeeds } from './chooser.ts'
 import type { Chooser } from './chooser.ts'
+import { draws } from './draws.ts'
+import type { Draw, Kind, Wishes } from './draws.ts'
 import { buildMask, drawMask, isBounded } from './masks.ts'
 import { misfitNames } from './misfits.ts'
 import { drawModifier, hidesRows } from './modifiers.ts'
@@ -12,11 +14,18 @@ import type { CallProblem, Layout, Problem, RopeData } from './problem.ts'
 /** Problems that share a theme, unless told otherwise. */
 const usualThemeLength = 20
 
-type Kind = 'any lengths' | 'few queries' | 'lengths by call' | 'packed'
-
 interface Theme extends Pick<
   CallProblem,
-  'dtype' | 'training' | 'layouts' | 'modifiers' | 'mask' | 'rope' | 'tile' | 'lengths'
+  | 'dtype'
+  | 'training'
+  | 'layouts'
+  | 'modifiers'
+  | 'mask'
+  | 'rope'
+  | 'tile'
+  | 'lengths'
+  | 'matrices'
+  | 'cache'
 > {
   readonly kind: Kind
   readonly headDim: number
@@ -28,31 +37,45 @@ interface Theme extends Pick<
   readonly sinks: boolean
 }
 
-const widths = [1, 4, 5, 8, 16, 16, 16, 20, 24, 32, 32, 64, 64, 64, 80, 96, 128]
+const usualKinds: readonly Kind[] = [
+  'any lengths',
+  'any lengths',
+  'any lengths',
+  'few queries',
+  'few queries',
+  'lengths by call',
+  'packed',
+]
+const usualWidths = [1, 4, 5, 8, 16, 16, 16, 20, 24, 32, 32, 64, 64, 64, 80, 96, 128]
 const layouts: readonly Layout[] = ['dense', 'tokens outside', 'dims outside', 'offset', 'sliced']
 
 /**
- * Problem number `index` of a run: always the same for a seed.
+ * Problem number `index` of a run: always the same for a seed and a draw.
  *
  * @param themeLength - Problems that share a theme: more of them compile less. Default: 20.
+ * @param draw - Which problems; see draws.ts. Default: calls.
  */
-export function drawProblem(seed: number, index: number, themeLength = usualThemeLength): Problem {
-  const theme = drawTheme(chooser(mixSeeds(seed, -1 - Math.floor(index / themeLength))))
-  const choose = chooser(mixSeeds(seed, index))
+export function drawProblem(
+  seed: number,
+  index: number,
+  themeLength = usualThemeLength,
+  draw: Draw = 'calls',
+): Problem {
+  const wishes = draws[draw]
+  // Each draw has choosers of its own, so that a new one changes no problem of the others.
+  const ownSeed = wishes.salt === undefined ? seed : mixSeeds(seed, wishes.salt)
+  const theme = drawTheme(chooser(mixSeeds(ownSeed, -1 - Math.floor(index / themeLength))), wishes)
+  const choose = chooser(mixSeeds(ownSeed, index))
   const own = choose.integer(1, 2 ** 30)
-  return choose.chance(0.05) ? drawMisfit(choose, own) : drawCall(choose, theme, own)
+  const misfit = choose.chance(0.05)
+  if (misfit && draw === 'calls') return drawMisfit(choose, own)
+  const call = drawCall(choose, theme, own)
+  return wishes.finish ? wishes.finish(call, choose) : call
 }
 
-function drawTheme(choose: Chooser): Theme {
-  const kind = choose.of<Kind>([
-    'any lengths',
-    'any lengths',
-    'any lengths',
-    'few queries',
-    'few queries',
-    'lengths by call',
-    'packed',
-  ])
+function drawTheme(choose: Chooser, wishes: Wishes): Theme {
+  const { kinds = usualKinds, widths = usualWidths, training = 0.4, dtypes } = wishes
+  const kind = choose.of<Kind>(kinds)
   const lengths = kind === 'lengths by call' ? 'call' : 'plan'
   const headDim = choose.of(widths)
   const valueDim = choose.chance(0.75) ? headDim : choose.of(widths)
@@ -72,8 +95,8 @@ function drawTheme(choose: Chooser): Theme {
     valueDim,
     bounded: mask !== undefined && isBounded(mask),
     lengthSeed: choose.integer(0, 2 ** 30),
-    dtype: choose.chance(0.5) ? 'float32' : 'float16',
-    training: lengths === 'plan' && choose.chance(0.4),
+    dtype: dtypes ? choose.of(dtypes) : choose.chance(0.5) ? 'float32' : 'float16',
+    training: lengths === 'plan' && choose.chance(training),
     layouts: {
       query: layout(),
       key: layout(),
@@ -89,6 +112,7 @@ function drawTheme(choose: Chooser): Theme {
     ...(mask && { mask }),
     ...(rope && { rope }),
     ...(tile !== undefined && { tile }),
+    ...wishes.theme?.(choose, { headDim, valueDim }),
   }
 }
 

@@ -1,13 +1,9 @@
 // A problem on the library: tensors as they lie, one plan, forward and, where it trains, backward.
 import { elementCount, zeros } from '../../packages/core/src/index.ts'
 import type { AttentionOptions, Table, Tensor } from '../../packages/core/src/index.ts'
-import { forwardTiles } from '../../packages/webgpu-flash/src/plan/forward/tiled-kernel.ts'
-import type {
-  FlashAttention,
-  GpuTensor,
-  PlanOptions,
-} from '../../packages/webgpu-flash/src/index.ts'
-import { embedding } from './expectation.ts'
+import type { FlashAttention, GpuTensor } from '../../packages/webgpu-flash/src/index.ts'
+import { filledCache } from './caches.ts'
+import { planProblem } from './plan-problem.ts'
 import type { CallProblem } from './problem.ts'
 import { laidOut, numbersOf } from './tensors.ts'
 import type { ProblemTensors } from './tensors.ts'
@@ -20,36 +16,6 @@ export interface Computed {
   readonly parts: number
 }
 
-function planOptions(
-  flash: FlashAttention,
-  problem: CallProblem,
-  { keyLengths, queryOffset, ...options }: Omit<AttentionOptions, 'parameters'>,
-): PlanOptions {
-  const { shape, dtype, lengths, training, rope, tile, decodeTile, workBudget } = problem
-  const sides = rope && {
-    ...(rope.sides !== 'key' && { query: embedding(rope) }),
-    ...(rope.sides !== 'query' && { key: embedding(rope) }),
-  }
-  const tiles = tile === undefined ? [] : forwardTiles(shape, flash.capabilities)
-  const forced = tiles[(tile ?? 0) % tiles.length]
-  return {
-    ...shape,
-    ...options,
-    dtype,
-    ...(lengths === 'call'
-      ? { lengths }
-      : {
-          training,
-          ...(keyLengths && { keyLengths }),
-          ...(queryOffset !== undefined && { queryOffset }),
-        }),
-    ...(sides && { rope: sides }),
-    ...(forced && { tile: forced }),
-    ...(decodeTile && { decodeTile }),
-    ...(workBudget !== undefined && { workBudget }),
-  }
-}
-
 /** Runs a problem; everything is freed whatever happens. */
 export async function computeOnGpu(
   flash: FlashAttention,
@@ -57,25 +23,30 @@ export async function computeOnGpu(
   tensors: ProblemTensors,
   options: AttentionOptions,
 ): Promise<Computed> {
-  const { shape, lengths, layouts, training, dtype } = problem
+  const { shape, lengths, layouts, training, dtype, cache: cacheData, weights } = problem
   const { parameters, ...decided } = options
-  const plan = flash.plan(planOptions(flash, problem, decided))
+  const plan = planProblem(flash, problem, decided)
   const made: GpuTensor[] = []
   const upload = (view: Tensor): GpuTensor => {
     const tensor = uploadAsItLies(flash, view)
     made.push(tensor)
     return tensor
   }
+  const cache =
+    cacheData && filledCache(flash, problem, cacheData, tensors, problem.keyLengths ?? [])
   try {
     const given = {
       query: upload(tensors.query),
-      key: upload(tensors.key),
-      value: upload(tensors.value),
       ...(parameters && { parameters }),
-      ...(lengths === 'call' && {
-        keyLengths: options.keyLengths!,
-        ...(options.queryOffset !== undefined && { queryOffset: options.queryOffset }),
-      }),
+      ...(cache
+        ? cache.inputs()
+        : {
+            key: upload(tensors.key),
+            value: upload(tensors.value),
+            ...(lengths === 'call' && { keyLengths: options.keyLengths! }),
+          }),
+      ...(lengths === 'call' &&
+        options.queryOffset !== undefined && { queryOffset: options.queryOffset }),
     }
     const { batch, heads, queryLength, valueDim } = shape
     const place = zeros([batch, heads, queryLength, valueDim], dtype)
@@ -88,8 +59,14 @@ export async function computeOnGpu(
       output: await numbers(forward.output),
       logSumExp: await numbers(forward.logSumExp),
     }
+    if (weights) {
+      const { value: _, ...ofWeights } = given
+      const weighed = plan.weights({ ...ofWeights, logSumExp: forward.logSumExp, ...weights })
+      made.push(weighed)
+      results['weights'] = await numbers(weighed)
+    }
     const tables = new Map<Table, ArrayLike<number>>()
-    if (training) {
+    if (training && !cache) {
       const dOutput = upload(tensors.dOutput)
       const gradients = plan.backward({ ...given, ...forward, dOutput })
       const { dQuery, dKey, dValue, dTables, dSinks } = gradients
@@ -107,6 +84,7 @@ export async function computeOnGpu(
     return { results, tables, parts }
   } finally {
     flash.release(...made)
+    cache?.destroy()
     plan.destroy()
   }
 }

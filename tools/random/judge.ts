@@ -3,9 +3,7 @@
 // float64 has them, and nowhere else.
 import type { DType } from '../../packages/core/src/index.ts'
 import type { Expected } from './expectation.ts'
-
-/** A unit in the last place of 1, for what is stored as float16. */
-const halfUnit = 2 ** -10
+import { unitOf } from './rounding-luck.ts'
 
 /** Sentences on what is wrong with a list of numbers. */
 export function findings(
@@ -35,10 +33,10 @@ export function findings(
     if (stored && Number.isNaN(got) && Math.abs(wanted) === Infinity) continue
     if (strange++ === 0) example = `${got} at ${i}, expected ${wanted}`
   }
-  const half = stored && dtype === 'float16'
+  const low = stored && dtype !== 'float32' ? dtype : undefined
   // What storing alone may cost: half a unit of the largest entry, twice.
-  const stores = half ? halfUnit * largest + 2 ** -24 : 0
-  const sums = !half ? floor * Math.max(1, largest) : 0
+  const stores = low ? unitOf(low) * largest + 2 ** -24 : 0
+  const sums = low ? 0 : floor * Math.max(1, largest)
   const allowed = Math.max(2 * plainError, stores, sums)
   return [
     ...(strange > 0 ? [`${name}: ${strange} of ${exact.length} numbers strange, ${example}`] : []),

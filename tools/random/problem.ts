@@ -1,6 +1,11 @@
 // A whole problem as plain data: all that decides a call and its tensors. It can be printed, read back,
 // and made smaller piece by piece.
-import type { AttentionShape, DType } from '../../packages/core/src/index.ts'
+import type {
+  AttentionShape,
+  DType,
+  QuantizedType,
+  WeightsSelection,
+} from '../../packages/core/src/index.ts'
 import type { DecodeTile } from '../../packages/webgpu-flash/src/index.ts'
 import type { IntegerTree, BooleanTree } from './expression-trees.ts'
 
@@ -29,6 +34,16 @@ export interface RopeData {
   readonly rotaryDim: number
   readonly attentionFactor: number
   readonly sides: 'both' | 'query' | 'key'
+}
+
+/** A cache that keys and values are appended to, in place of tensors; see caches.ts. */
+export interface CacheData {
+  /** Tokens of each append. */
+  readonly chunk: number
+  readonly quantized?: QuantizedType
+  /** Tokens of a page. */
+  readonly pageSize?: number
+  readonly ring?: { readonly window: number; readonly sinks: number }
 }
 
 /** A number that spoils what it meets. */
@@ -68,6 +83,11 @@ export interface CallProblem {
   readonly tile?: number
   readonly decodeTile?: Partial<DecodeTile>
   readonly workBudget?: number
+  /** Whether kernels on subgroup matrices are asked for, on tiles so small that a CPU compiles them. */
+  readonly matrices?: true
+  readonly cache?: CacheData
+  /** Which attention weights are asked for as well. */
+  readonly weights?: WeightsSelection
   /** What stands in keys and values that no query sees, and in queries that see no key. */
   readonly hidden?: Spoiler
   /** What stands in one place that is seen. */

@@ -1,6 +1,7 @@
 // A run of random problems on one device: what passed on which kernels, and every failure made small.
 import type { FlashAttention } from '../../packages/webgpu-flash/src/index.ts'
 import { DeviceLostError } from '../../packages/webgpu-flash/src/index.ts'
+import type { Draw } from './draws.ts'
 import { drawProblem } from './generate.ts'
 import type { Problem } from './problem.ts'
 import { runProblem } from './run-problem.ts'
@@ -14,6 +15,8 @@ export interface RandomOptions {
   readonly first?: number
   /** Problems that share kernels; see `drawProblem`. */
   readonly themeLength?: number
+  /** Which problems; see draws.ts. Default: calls. */
+  readonly draw?: Draw
   /** Seconds after which no further problem begins. Default: none. */
   readonly seconds?: number
   /** Failures after which the run ends. Default: 20. */
@@ -80,7 +83,7 @@ export async function runRandom(
   while (ran < count && failures.length < mostFailures) {
     if (performance.now() - started > 1000 * seconds) break
     const index = first + ran++
-    const problem = drawProblem(seed, index, options.themeLength)
+    const problem = drawProblem(seed, index, options.themeLength, options.draw)
     const findings = await attempt(problem)
     for (const kernel of options.observe?.() ?? []) kernels[kernel] = (kernels[kernel] ?? 0) + 1
     if (findings.length === 0) continue

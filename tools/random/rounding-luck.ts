@@ -24,37 +24,65 @@ export function trulySummed({ exact, plain }: Expected): Float64Array {
   )
 }
 
+/** What another program may have saved of each row. */
+export interface StoredRows {
+  /** `rowsum(dO * O)`, as float64 has it. */
+  readonly deltas: Float64Array
+  /** What these may be off by. */
+  readonly errors: Float64Array
+}
+
 /**
- * Deltas, `rowsum(dO * O)`, that are off by what storing the output in a low precision costs: half a unit in
+ * Deltas, `rowsum(dO * O)`, and what they are off by where the output is stored in a low precision: half a unit in
  * the last place of each entry, or what the plain output is off by, added up as errors without a common sign
- * are, by their squares. Two lists, of opposite errors. A row that has one key gets dS = 0 from the true delta, so
- * that this error is all there is of dS.
+ * are, by their squares. A row that has one key gets dS = 0 from the true delta, so that this error is all there is
+ * of dS.
  */
 export function plainlyStored(
   { exact, plain }: Expected,
   dOutput: Tensor,
   valueDim: number,
-): readonly Float64Array[] {
+  dtype: LowPrecision,
+): StoredRows {
   const rows = exact.length / valueDim
   const gradient = toFloat64Array(dOutput)
+  const [deltas, errors] = [new Float64Array(rows), new Float64Array(rows)]
+  for (let row = 0; row < rows; row++) {
+    let squares = 0
+    for (let place = row * valueDim; place < (row + 1) * valueDim; place++) {
+      const entry = exact[place]!
+      const error = Math.max(halfUnit(entry, dtype), Math.abs(plain[place]! - entry))
+      deltas[row]! += gradient[place]! * entry
+      squares += (gradient[place]! * error) ** 2
+    }
+    errors[row] = Math.sqrt(squares)
+  }
+  return { deltas, errors }
+}
+
+/** Two lists of deltas that are off to opposite sides; rows take turns, as errors of rows have no common sign. */
+export function takingTurns({ deltas, errors }: StoredRows): readonly Float64Array[] {
   return [1, -1].map((sign) =>
-    Float64Array.from({ length: rows }, (_, row) => {
-      let [delta, squares] = [0, 0]
-      for (let place = row * valueDim; place < (row + 1) * valueDim; place++) {
-        const entry = exact[place]!
-        const error = Math.max(halfUnit(entry), Math.abs(plain[place]! - entry))
-        delta += gradient[place]! * entry
-        squares += (gradient[place]! * error) ** 2
-      }
-      // Rows take turns, as errors of rows have no common sign either.
-      return delta + (row % 2 === 0 ? sign : -sign) * Math.sqrt(squares)
-    }),
+    deltas.map((delta, row) => delta + (row % 2 === 0 ? sign : -sign) * errors[row]!),
   )
 }
 
-/** Half a unit in the last place of a float16. */
-const halfUnit = (entry: number): number =>
-  entry === 0 ? 0 : 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(entry)))) - 11)
+/** Bits that are stored of a significand, and the exponent of the least normal number. */
+const formats = {
+  float16: { bits: 10, least: -14 },
+  bfloat16: { bits: 7, least: -126 },
+} as const
+type LowPrecision = keyof typeof formats
+
+/** A unit in the last place of 1, for what is stored in a low precision. */
+export const unitOf = (dtype: LowPrecision): number => 2 ** -formats[dtype].bits
+
+/** Half a unit in the last place of a number. */
+const halfUnit = (entry: number, dtype: LowPrecision): number => {
+  if (entry === 0) return 0
+  const { bits, least } = formats[dtype]
+  return 2 ** (Math.max(least, Math.floor(Math.log2(Math.abs(entry)))) - bits - 1)
+}
 
 /** Of lists, entry by entry what is furthest from the truth; where any is no number, the first. */
 export function furthest(exact: Float64Array, lists: readonly Float64Array[]): Float64Array {

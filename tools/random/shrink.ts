@@ -39,6 +39,9 @@ function leftOut(problem: CallProblem): CallProblem[] {
     'decodeTile',
     'workBudget',
     'scale',
+    'matrices',
+    'cache',
+    'weights',
   ] as const
   return names
     .filter((name) => problem[name] !== undefined)

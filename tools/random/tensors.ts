@@ -7,7 +7,12 @@ import {
   tensorFrom,
   toFloat64Array,
 } from '../../packages/core/src/index.ts'
-import type { AttentionOptions, AttentionShape, Tensor } from '../../packages/core/src/index.ts'
+import type {
+  AttentionOptions,
+  AttentionShape,
+  QuantizedType,
+  Tensor,
+} from '../../packages/core/src/index.ts'
 import {
   dimsOutside,
   offset,
@@ -78,7 +83,7 @@ export function seenBy(shape: AttentionShape, options: AttentionOptions): Seen {
 
 /** Makes the tensors. */
 export function problemTensors(problem: CallProblem, options: AttentionOptions): ProblemTensors {
-  const { seed, shape, dtype, amplitude, hidden, visible } = problem
+  const { seed, shape, dtype, amplitude, hidden, visible, cache } = problem
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const seen = hidden || visible ? seenBy(shape, options) : undefined
   const make = (
@@ -88,7 +93,11 @@ export function problemTensors(problem: CallProblem, options: AttentionOptions):
   ): Tensor => {
     const number = ['query', 'key', 'value', 'dOutput'].indexOf(name)
     const count = sizes.reduce((product, size) => product * size, 1)
-    const values = randomNumbers(seed + 7919 * number + 1, count).map((entry) => entry * scale)
+    const drawn = randomNumbers(seed + 7919 * number + 1, count)
+    const inBlocks = cache?.quantized && (name === 'key' || name === 'value')
+    const values = inBlocks
+      ? numbersOfBlocks(drawn, cache.quantized, scale)
+      : drawn.map((entry) => entry * scale)
     const rows = name === 'query' || name === 'dOutput' ? seen?.queries : seen?.keys
     if (rows && hidden && name !== 'dOutput') fillHidden(values, rows, sizes[3], spoilers[hidden])
     if (rows && visible?.tensor === name) spoil(values, rows, sizes[3], visible)
@@ -105,6 +114,17 @@ export function problemTensors(problem: CallProblem, options: AttentionOptions):
     value: laidOut(tensors.value, problem.layouts.value),
     dOutput: make('dOutput', [batch, heads, queryLength, valueDim], 1),
   }
+}
+
+/** Of numbers in [-1, 1), those that blocks of 32 keep as they are, so that nothing is left to rounding. */
+function numbersOfBlocks(drawn: Float64Array, type: QuantizedType, scale: number): Float64Array {
+  const [largest, extreme] = type === 'q8_0' ? [126, 127] : [7, -8]
+  const step = 2 ** Math.round(Math.log2(scale / largest))
+  return drawn.map((entry, place) => {
+    // One of each block is the number that its scale follows from, now here, now there.
+    const isExtreme = place % 32 === (7 * Math.floor(place / 32)) % 32
+    return step * (isExtreme ? extreme : Math.round(entry * largest))
+  })
 }
 
 function fillHidden(values: Float64Array, seen: Uint8Array, dim: number, spoiler: number): void {

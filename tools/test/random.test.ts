@@ -1,9 +1,12 @@
 // The random problems themselves: the same for a seed, of every kind, judged by numbers that can fail, and
 // made small when they do. On the CPU; packages/webgpu-flash/test-gpu/random.test.ts runs them on GPUs.
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { tensorFrom } from '../../packages/core/src/index.ts'
+import { floatTable, scoreModifier, tensorFrom } from '../../packages/core/src/index.ts'
 import { expectationOf, problemOptions } from '../random/expectation.ts'
 import { computeOnCpu } from '../random/cpu-backend.ts'
+import { draws } from '../random/draws.ts'
+import type { Draw } from '../random/draws.ts'
 import { drawProblem } from '../random/generate.ts'
 import { findings } from '../random/judge.ts'
 import { hidesRows } from '../random/modifiers.ts'
@@ -11,9 +14,10 @@ import { patternKinds } from '../random/mask-patterns.ts'
 import { partsOf } from '../random/masks.ts'
 import { misfitNames } from '../random/misfits.ts'
 import type { CallProblem, MaskData, Problem } from '../random/problem.ts'
-import { furthest, plainlyStored, trulySummed } from '../random/rounding-luck.ts'
+import { furthest, plainlyStored, takingTurns, trulySummed } from '../random/rounding-luck.ts'
 import { reproduction } from '../random/script.ts'
 import { shrink } from '../random/shrink.ts'
+import { sumErrors } from '../random/sum-errors.ts'
 import { problemTensors, seenBy } from '../random/tensors.ts'
 
 const drawn = (count: number, themeLength: number): Problem[] =>
@@ -62,6 +66,44 @@ describe('problems', () => {
     expect(new Set(misfits)).toEqual(new Set(misfitNames))
     expect(calls.some(({ lengths }) => lengths === 'call')).toBe(true)
     expect(calls.some(({ training, shape }) => training && shape.queryLength <= 16)).toBe(true)
+  })
+
+  test('of other draws are what those are about, and leave the calls as they are', () => {
+    const of = (draw: Draw): CallProblem[] =>
+      Array.from({ length: 300 }, (_, index) => drawProblem(5, index, 1, draw)).filter(isCall)
+    const all = Object.fromEntries((Object.keys(draws) as Draw[]).map((draw) => [draw, of(draw)]))
+    const { gradients, matrices, caches, wide, bfloat16, weights } = all as Record<
+      Exclude<Draw, 'calls'>,
+      CallProblem[]
+    >
+    for (const problems of Object.values(all).slice(1)) expect(problems).toHaveLength(300)
+    expect(gradients.every(({ training }) => training)).toBe(true)
+    expect(matrices.every((call) => call.matrices && call.shape.headDim % 8 === 0)).toBe(true)
+    expect(matrices.some(({ training }) => training)).toBe(true)
+    const kinds = new Set(
+      caches.map(({ cache }) => {
+        const place = cache!.ring ? 'ring' : cache!.pageSize ? 'pages' : 'rows'
+        return `${place} ${cache!.quantized ?? ''}`.trim()
+      }),
+    )
+    expect([...kinds].toSorted()).toEqual(
+      ['', ' q4_0', ' q8_0']
+        .flatMap((type) => ['pages', 'ring', 'rows'].map((x) => x + type))
+        .toSorted(),
+    )
+    expect(new Set(caches.map(({ dtype }) => dtype)).size).toBe(3)
+    expect(wide.every(({ shape }) => shape.headDim > 128)).toBe(true)
+    expect(wide.some(({ training }) => training)).toBe(true)
+    expect(bfloat16.every(({ dtype }) => dtype === 'bfloat16')).toBe(true)
+    expect(new Set(weights.map((call) => call.weights!.reduce)).size).toBe(4)
+  })
+
+  // Seeds of committed tests and records stand for these problems.
+  test('of a seed are those that they were', () => {
+    const calls = JSON.stringify(
+      Array.from({ length: 300 }, (_, index) => drawProblem(4, index, 75)),
+    )
+    expect(createHash('sha256').update(calls).digest('hex').slice(0, 16)).toBe('ba379def43e07d31')
   })
 
   test('cut no call whose rows may see the lowest scores alone, which do not merge', () => {
@@ -162,7 +204,8 @@ describe('where the plain program is lucky', () => {
 
   test('deltas are off by what storing an output costs, to both sides', () => {
     const gradient = tensorFrom([3, 4, 1, 0], [1, 1, 2, 2], 'float64')
-    const [above, below] = plainlyStored(list([1, 1, 2, 2], [1, 1, 2.5, 2]), gradient, 2)
+    const stored = plainlyStored(list([1, 1, 2, 2], [1, 1, 2.5, 2]), gradient, 2, 'float16')
+    const [above, below] = takingTurns(stored)
     // Half a unit of 1 is 2^-11, and the root of 3 * 3 + 4 * 4 is 5.
     expect([...above!]).toEqual([7 + 5 * 2 ** -11, 2 - 0.5])
     expect([...below!]).toEqual([7 - 5 * 2 ** -11, 2 + 0.5])
@@ -177,7 +220,51 @@ describe('where the plain program is lucky', () => {
     const errors = [...tables.values()].map((each) => Math.abs(each.plain[0]! - each.exact[0]!))
     expect(errors).toHaveLength(2)
     expect(Math.min(...errors)).toBeGreaterThan(1.5e-3)
-    expect(Math.max(...errors)).toBeLessThan(4e-3)
+    expect(Math.max(...errors)).toBeLessThan(1e-2)
+  })
+
+  // A device was off by 6.0e-5 there, where rows that took turns let 5.6e-5 pass.
+  test('gradients of sinks are off by the errors of their rows, which have no common sign', () => {
+    const call = drawProblem(3001, 117, 25) as CallProblem
+    const options = problemOptions(call)
+    const { exact, plain } = expectationOf(call, problemTensors(call, options), options).results[
+      'dSinks'
+    ]!
+    const error = Math.abs(plain[0]! - exact[0]!)
+    expect(error).toBeGreaterThan(6.5e-5)
+    expect(error).toBeLessThan(1.5e-4)
+  })
+
+  test('errors of rows add up by their squares, in sinks and in tables', () => {
+    const shape = {
+      batch: 1,
+      heads: 1,
+      kvHeads: 1,
+      queryLength: 2,
+      keyLength: 2,
+      headDim: 1,
+      valueDim: 1,
+    }
+    const table = floatTable('table', [1, 2], [2], { trainable: true })
+    // Scores are those of the table alone: every row sees e and e^2, and a sink of 1.
+    const options = {
+      sinks: [1],
+      scoreModifiers: [scoreModifier('table', (score, { key }) => score.mul(0).add(table.at(key)))],
+    }
+    const numbers = tensorFrom([1, 1], [1, 1, 2, 1], 'float64')
+    const sum = Math.log(2 * Math.E + Math.E ** 2)
+    const { dSinks, dTables } = sumErrors(
+      shape,
+      { query: numbers, key: numbers },
+      options,
+      [sum, sum],
+      [3, 4],
+    )
+    const weights = [1, 2].map((score) => Math.exp(score - sum))
+    expect(dSinks[0]).toBeCloseTo(5 * weights[0]!, 12)
+    const [[first, second]] = [...dTables.values()] as [Float64Array]
+    expect(first).toBeCloseTo(5 * weights[0]!, 12)
+    expect(second).toBeCloseTo(5 * weights[1]!, 12)
   })
 
   test('the furthest from the truth counts', () => {

@@ -9,7 +9,8 @@ import type { ConformanceCase } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
 import type { FlashAttention, PlanOptions } from '../src/index.ts'
-import { gradientsWith, headDimOf, matrixKinds } from './matrix-gradients.ts'
+import { gradientsWith, headDimOf } from './matrix-gradients.ts'
+import { matrixKinds } from './small-matrix-tiles.ts'
 
 const gpu = await acquireGpu()
 

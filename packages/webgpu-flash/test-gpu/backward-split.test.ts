@@ -7,7 +7,8 @@ import { backwardProblems, conformanceCase } from '../../core/test/conformance/i
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
 import type { FlashAttention } from '../src/index.ts'
-import { gradientsWith, headDimOf, splitKind } from './matrix-gradients.ts'
+import { gradientsWith, headDimOf } from './matrix-gradients.ts'
+import { splitKind } from './small-matrix-tiles.ts'
 
 const gpu = await acquireGpu()
 
