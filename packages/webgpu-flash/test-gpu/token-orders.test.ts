@@ -148,6 +148,11 @@ const matrixCases = cases.filter(({ name }) =>
   ].includes(name),
 )
 
+/** The same of float32 by halves. */
+const halvesCases = cases.filter(({ name }) =>
+  ['strided, ragged', 'long rows with sinks, padding and dropout'].includes(name),
+)
+
 /** Orders, and long rows cut into parts under one: all kernels of this file. */
 const coreCases = cases.filter(({ name }) => ['strided', 'a few long rows'].includes(name))
 
@@ -215,6 +220,47 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('%s', (_, create) => {
       // Of halves near 1, which two passes may round twice.
       expect(difference(result.output, right.output)).toBeLessThan(2e-3)
       expect(difference(result.logSumExp, right.logSumExp)).toBeLessThan(2e-3)
+    },
+  )
+
+  it.for(onlyCore() ? halvesCases.slice(0, 1) : halvesCases)(
+    'by float16 halves of float32: $name',
+    async ({ mask: pattern, queries, keys = queries, options, ...expected }, { skip }) => {
+      const flash = await library()
+      const { subgroupMatrices, shaderFloat16 } = flash.capabilities
+      const can = subgroupMatrices.some(
+        ({ operands, sums }) => operands === 'f16' && sums === 'f32',
+      )
+      if (!can || !shaderFloat16) skip('this adapter has no matrices of float16')
+      const [query, key, value] = inputs(1, 2, queries, keys, 16) as [Tensor, Tensor, Tensor]
+      const all = { ...options, mask: pattern }
+      const sizes = { heads: 2, queryLength: queries, keyLength: keys, headDim: 16 }
+      const plan = flash.plan({ ...all, ...sizes, tile: 'subgroup-matrix' })
+      const { products, passes, longRows } = plan.explain()
+      const chosen = passes?.candidates.find(({ name }) => name === passes.chosen)
+      expect({ products: products?.ofEach, passes: chosen?.passes, rows: longRows.rows }).toEqual({
+        products: 3,
+        passes: expected.passes,
+        rows: expected.longRows ?? 0,
+      })
+      const right = standardAttention(query, key, value, all)
+      const run = async (given: Tensor) => {
+        const [onQuery, onKey, onValue] = [query, key, given].map((one) => flash.upload(one))
+        const result = plan.forward({ query: onQuery!, key: onKey!, value: onValue! })
+        return {
+          output: await flash.download(result.output),
+          logSumExp: await flash.download(result.logSumExp),
+        }
+      }
+      const result = await run(value)
+      expect(difference(result.output, right.output)).toBeLessThan(1e-5)
+      expect(difference(result.logSumExp, right.logSumExp)).toBeLessThan(1e-5)
+      // What is not finite the kernel in plain WGSL computes, in passes of its own.
+      const odd = { ...value, storage: (value.storage as Float32Array).slice() }
+      odd.storage[0] = Infinity
+      const wanted = standardAttention(query, key, odd, all)
+      expect(difference((await run(odd)).output, wanted.output)).toBeLessThan(1e-5)
+      plan.destroy()
     },
   )
 })

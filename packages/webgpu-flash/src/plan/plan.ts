@@ -58,9 +58,7 @@ function planPasses(call: Call, wish: KernelWish, capabilities: Capabilities): P
   const { kernels, whyNoOther } = wish.kernels
     ? { kernels: wish.kernels, whyNoOther: '' }
     : preferredKernels(call, capabilities)
-  // Halves of float32 are taken in natural order.
-  const inOrder = wish.asksMatrices && !wish.kernels
-  const arrangement = arrangePasses(call, kernels, inOrder, capabilities)
+  const arrangement = arrangePasses(call, kernels, capabilities)
   const { origin, tuned } = wish
   return {
     kind: 'passes',

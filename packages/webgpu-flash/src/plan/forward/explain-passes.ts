@@ -24,16 +24,16 @@ export function explainPasses(
 
 /** Accounts for a call by halves: its kernel, and what both kernels hold. */
 export function explainHalves(plan: HalvesPlan, capabilities: Capabilities): KernelAccount {
-  const { pass, otherwise, origin } = plan
-  const byHalves = accountOf([pass], otherwise.choice, capabilities)
+  const { passes, choice, otherwise, origin } = plan
+  const byHalves = accountOf(passes, choice, capabilities)
   const { blockMap, parts } = explainPasses(otherwise, capabilities).memoryBytes
   return {
     ...byHalves,
-    reason: describeOrigin(origin, pass.kernel.reason('')),
+    reason: describeOrigin(origin, passes[0].kernel.reason('')),
     products: { ofEach: 3, otherwise: otherwise.passes[0].kernel.tile },
     memoryBytes: {
       blockMap: byHalves.memoryBytes.blockMap + blockMap,
-      parts,
+      parts: byHalves.memoryBytes.parts + parts,
       halves: halvesMemory(plan),
     },
   }

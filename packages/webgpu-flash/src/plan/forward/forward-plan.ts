@@ -5,7 +5,7 @@ import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { Planned } from '../planned.ts'
 import type { ForwardKernel, TiledKernel } from './forward-kernel.ts'
 import type { PassChoice } from './pass-choice.ts'
-import type { ForwardPass, ForwardPasses } from './passes.ts'
+import type { ForwardPasses } from './passes.ts'
 
 /** In passes of one kernel. */
 export interface PassesPlan<Kernel extends ForwardKernel = ForwardKernel> extends Planned {
@@ -23,7 +23,9 @@ export interface PassesPlan<Kernel extends ForwardKernel = ForwardKernel> extend
  */
 export interface HalvesPlan extends Planned {
   readonly kind: 'halves'
-  readonly pass: ForwardPass
+  readonly passes: ForwardPasses
+  /** What the planner made of the orders that the mask proposes, for the tiles of this kernel. */
+  readonly choice: PassChoice | undefined
   readonly otherwise: PassesPlan<TiledKernel>
   /** Bytes of the tensors' halves, with the exponents of their planes behind them. */
   readonly bytes: Readonly<Record<SplitTensor, number>>

@@ -7,13 +7,13 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
 import type { Call } from '../call.ts'
+import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { Refusal } from '../planned.ts'
-import { blockSizes } from '../visibility.ts'
-import { isInOrder } from './forward-plan.ts'
 import type { HalvesPlan, PassesPlan } from './forward-plan.ts'
 import type { TiledKernel } from './forward-kernel.ts'
 import { halvesKernel } from './halves-kernel.ts'
-import { naturalPass } from './passes.ts'
+import { arrangePasses } from './pass-choice.ts'
+import { passesOf } from './passes.ts'
 
 /**
  * Operations from which on a plan carries both kernels: 2,048 tokens of 16 heads of width 64, which on an NVIDIA
@@ -46,18 +46,20 @@ export function planHalves(
   const { call, origin, tuned } = otherwise
   const kernel = halvesKernel(call, capabilities)
   if ('refused' in kernel) return kernel
-  const refused = whyNotHalves(otherwise, capabilities)
+  const refused = whyNotHalves(call, capabilities)
   if (refused !== undefined) return { refused }
   if (!asked && !isWorthwhile(otherwise, capabilities)) {
     return { refused: 'float16 halves on subgroup matrices would not be faster' }
   }
   const { batch, heads, kvHeads, queryLength, keyLength } = call.shape
+  const arrangement = arrangePasses(call, [kernel], capabilities)
   return {
     kind: 'halves',
     call,
     origin,
     tuned,
-    pass: naturalPass(call, kernel, call.visibility.blockMap(blockSizes(kernel.tile))),
+    passes: passesOf(call, arrangement, capabilities),
+    choice: arrangement.choice,
     otherwise,
     bytes: splitBytesOf(call.shape),
     pieces: piecesOf(batch * (heads + 2 * kvHeads), queryLength, keyLength),
@@ -65,9 +67,7 @@ export function planHalves(
 }
 
 /** Why a float32 call cannot be computed by halves; undefined where it can. */
-function whyNotHalves(plan: PassesPlan, { limits }: Capabilities): string | undefined {
-  const { shape, attention } = plan.call
-  if (!isInOrder(plan)) return 'subgroup matrices take tokens in natural order'
+function whyNotHalves({ shape, attention }: Call, { limits }: Capabilities): string | undefined {
   if (attention.scoreModifiers.some(mayAddHuge)) {
     return 'numbers of a score modifier are beyond 2^100, or lie elsewhere and might be'
   }
@@ -99,19 +99,20 @@ function mayAddHuge({ expression }: ScoreModifier): boolean {
 
 /** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */
 function isWorthwhile(
-  { call, origin, tuned, passes: [pass] }: PassesPlan,
+  { call, origin, tuned, passes }: PassesPlan,
   capabilities: Capabilities,
 ): boolean {
-  if (origin.kind === 'given' || pass.longRows || isSoftware(capabilities)) return false
+  if (origin.kind === 'given' || isSoftware(capabilities)) return false
   if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
-  const { blockMap, packedMap, kernel } = pass
-  if (packedMap && packedMap.visited - packedMap.full > mostPartial * packedMap.visited) {
-    return false
-  }
+  const sum = (count: (map: PackedBlockMap) => number): number =>
+    passes.reduce((all, { packedMap }) => all + (packedMap ? count(packedMap) : 0), 0)
+  const visited = sum((map) => map.visited)
+  if (visited - sum((map) => map.full) > mostPartial * visited) return false
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = call.shape
+  const [{ blockMap, kernel }] = passes
   const maps = blockMap ? blockMap.batch * blockMap.heads : 1
-  const pairs = packedMap
-    ? (packedMap.visited / maps) * kernel.tile.queries * kernel.tile.keys
+  const pairs = blockMap
+    ? (visited / maps) * kernel.tile.queries * kernel.tile.keys
     : queryLength * keyLength
   return (
     queryLength * (heads / kvHeads) >= leastQueriesOfKey &&

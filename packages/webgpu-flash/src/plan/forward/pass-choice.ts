@@ -61,19 +61,14 @@ export interface Arrangement {
   readonly choice: PassChoice | undefined
 }
 
-/**
- * The first kernel with its passes, or another of the same kind that suits the mask better.
- *
- * @param inOrder - Whether tokens have to stand in natural order.
- */
+/** The first kernel with its passes, or another of the same kind that suits the mask better. */
 export function arrangePasses(
   call: Call,
   [first, ...others]: readonly [ForwardKernel, ...ForwardKernel[]],
-  inOrder: boolean,
   capabilities: Capabilities,
 ): Arrangement {
   const arrange = (kernel: ForwardKernel): Arrangement => {
-    const choice = inOrder ? undefined : choosePasses(call, kernel.tile, capabilities)
+    const choice = choosePasses(call, kernel.tile, capabilities)
     const natural = choice?.sparsity.natural
     return {
       kernel,

@@ -2,6 +2,7 @@
 import type { Access } from '../../codegen/access.ts'
 import { tokenFunctions } from '../../codegen/token-order.ts'
 import { mergePartsKernel } from '../../kernels/forward/merge-parts.wgsl.ts'
+import { exponentFields } from '../../kernels/forward/split/forward-split.wgsl.ts'
 import { forwardFields, withOptionalFields } from '../../kernels/parameters.ts'
 import type { ForwardPass } from './passes.ts'
 
@@ -48,10 +49,14 @@ export function mergePartsText({ call, kernel, orders }: ForwardPass, output: Ac
     valueDim: shape.valueDim,
     output,
     tokens: tokenFunctions(orders ?? {}, kernel.tile),
-    fields: withOptionalFields(forwardFields, {
-      sinks: attention.sinks !== undefined,
-      dropout: attention.dropout !== undefined,
-    }),
+    // As the kernel of the pass has them, since the dispatches of a pass share their blocks' layout.
+    fields: withOptionalFields(
+      kernel.kind === 'halves' ? [...forwardFields, ...exponentFields] : forwardFields,
+      {
+        sinks: attention.sinks !== undefined,
+        dropout: attention.dropout !== undefined,
+      },
+    ),
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,
   })

@@ -1,4 +1,4 @@
-// The kernel of halves on a device: its pass, and the memory that halves and magnitudes take.
+// The kernel of halves on a device: its passes, and the memory that halves and magnitudes take.
 import type { BufferPool } from '../../device/buffers.ts'
 import type { SplitTensor } from '../../kernels/forward/split/inputs.ts'
 import type { HalvesPlan } from '../../plan/forward/forward-plan.ts'
@@ -9,7 +9,7 @@ import type { BoundPass, PlanUpload } from './bound-pass.ts'
 /** The kernel of halves with its buffers. */
 export interface BoundHalves {
   readonly plan: HalvesPlan
-  readonly pass: BoundPass
+  readonly passes: readonly BoundPass[]
   /** The halves of the tensors, and what their planes measure. */
   readonly buffers: Readonly<Record<SplitTensor | 'measures', GPUBuffer>>
   destroy(): void
@@ -17,7 +17,7 @@ export interface BoundHalves {
 
 /** Allocates what a plan needs to compute by halves. */
 export function bindHalves(plan: HalvesPlan, upload: PlanUpload, buffers: BufferPool): BoundHalves {
-  const pass = bindPass(plan.pass, upload, buffers)
+  const passes = plan.passes.map((pass) => bindPass(pass, upload, buffers))
   const { bytes } = plan
   const own = {
     query: buffers.allocate('halves of queries', bytes.query),
@@ -27,10 +27,10 @@ export function bindHalves(plan: HalvesPlan, upload: PlanUpload, buffers: Buffer
   }
   return {
     plan,
-    pass,
+    passes,
     buffers: own,
     destroy: () => {
-      pass.destroy()
+      passes.forEach((pass) => pass.destroy())
       Object.values(own).forEach((buffer) => buffers.release(buffer))
     },
   }

@@ -10,11 +10,11 @@ export function forwardText(pass: ForwardPass, accesses: ForwardAccesses): strin
   return remembered(pass, JSON.stringify(accesses), () => passText(pass, accesses))
 }
 
-/** The same of a pass by halves, whose inputs are its own. */
-export function halvesText(pass: ForwardPass, output: Access): string {
+/** All that a pass by halves compiles, whose inputs are its own. */
+export function halvesTexts(pass: ForwardPass, output: Access): string[] {
   const query = { dtype: 'float16', vector: true, nativeFloat16: true } as const
   const staged = { ...query, wide: true }
-  return forwardText(pass, { query, key: staged, value: staged, output })
+  return passTexts(pass, { query, key: staged, value: staged, output })
 }
 
 /** The same for parts of long rows, whose results are float32. */

@@ -6,7 +6,7 @@ import type { ForwardPlan, PassesPlan } from '../../plan/forward/forward-plan.ts
 import { keepsWideOutput } from '../../plan/forward/wide-output.ts'
 import { contiguousDecodeTexts } from '../decode/decode-texts.ts'
 import type { Kernel } from '../pipelines.ts'
-import { halvesText, passTexts } from './pass-texts.ts'
+import { halvesTexts, passTexts } from './pass-texts.ts'
 import { splitStepKernels } from './split-steps.ts'
 import { narrowText, wideAccess } from './wide-output.ts'
 
@@ -16,7 +16,8 @@ export function planTexts(plan: ForwardPlan, capabilities: Capabilities): string
   if (plan.kind === 'passes') return passesTexts(plan, capabilities)
   const { valueDim } = plan.call.shape
   const output = contiguousAccess(plan, capabilities, valueDim)
-  return [halvesText(plan.pass, output), ...passesTexts(plan.otherwise, capabilities)]
+  const byHalves = plan.passes.flatMap((pass) => halvesTexts(pass, output))
+  return [...byHalves, ...passesTexts(plan.otherwise, capabilities)]
 }
 
 /** Kernels with bindings of their own. */

@@ -26,10 +26,9 @@ export function prepareHalves(
     return { stages: plain, before: undefined }
   const { query, key, value } = bound.buffers
   const given = { ...tensors, ...halvesOf(call, bound) }
-  const halves = passStages(caller, host, bound.pass, given, exponentPlaces(call)).map((stage) => ({
-    ...stage,
-    replaced: { query, key, value },
-  }))
+  const halves = bound.passes
+    .flatMap((pass) => passStages(caller, host, pass, given, exponentPlaces(call)))
+    .map((stage) => ({ ...stage, replaced: { query, key, value, ...stage.replaced } }))
   const dispatches = (stages: readonly Stage[]) => stages.flatMap((stage) => stage.dispatches)
   const chosen = { halves: dispatches(halves), plain: dispatches(plain) }
   return {

@@ -129,7 +129,7 @@ describe('planHalves', () => {
     const alibi = scoreModifier('alibi', (score, { head, query, key }) =>
       score.sub(slopes.at(head).mul(query.sub(key).toFloat())),
     )
-    const { pass } = byHalves(plan({ mask: causal, scoreModifiers: [alibi] }))
+    const [pass] = byHalves(plan({ mask: causal, scoreModifiers: [alibi] })).passes
     const halves = { dtype: 'float16', nativeFloat16: true, vector: true } as const
     const staged = { ...halves, wide: true }
     const output = { ...halves, dtype: 'float32' } as const

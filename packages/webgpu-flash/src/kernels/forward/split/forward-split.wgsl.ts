@@ -8,7 +8,7 @@
 // rise within these few tiles.
 import { loadFunction, storeFunction } from '../../../codegen/access.ts'
 import { indent } from '../../../codegen/snippets.ts'
-import { bindings, callOrigin, mappedTileOfHeads } from '../forward-frame.ts'
+import { bindings, callOrigin, mappedPart, mappedTileOfHeads } from '../forward-frame.ts'
 import { declareQueryRows, endRowFunction } from '../matrix/finish.ts'
 import type { ForwardMatrixConfig } from '../matrix/config.ts'
 import { declareLaneRows, eachLaneRow } from '../matrix/lane-rows.ts'
@@ -68,6 +68,7 @@ var<workgroup> found: vec4<u32>;`,
     storeFunction('output', config.output, config.valueDim),
     powerOfTwoFunction,
     endRowFunction(config),
+    config.tokens ?? '',
     config.rules.code,
     config.wholeTiles || config.tokens ? '' : (config.rules.shownKeys ?? ''),
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
@@ -119,7 +120,7 @@ var largest = 0.0;`
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
-${config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
+${config.parts ? callOrigin(mappedPart) : config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
 ${planeExponents}
 // In the softmax, lanes of a row: ${tile.lanesPerRow}; rows of a lane: ${tile.rowsPerLane}.
 ${declareLaneRows(tile)}
