@@ -7,9 +7,13 @@ import type { Column } from '../report/table.ts'
 type AnyTile = ForwardKernelTile | TuningGradientTile
 type TuningGradientTile = NonNullable<TuningRecord['entries'][number]['backward']>['query']['best']
 
-/** A tile in a word: rows, columns, threads and chunks; P where probabilities come in chunks. */
+/**
+ * A tile in a word: rows, columns, threads and chunks; P where probabilities come in chunks. On subgroup matrices
+ * subgroups, rows of each and keys.
+ */
 export function nameTile(tile: AnyTile): string {
   if (typeof tile === 'string') return tile
+  if ('subgroups' in tile) return `matrices ${tile.subgroups}x${tile.ownRows}x${tile.keys}`
   const [rows, columns] = 'rows' in tile ? [tile.rows, tile.columns] : [tile.queries, tile.keys]
   const chunk = 'rows' in tile ? tile.sourceChunk : tile.valueChunk
   return `${rows}x${columns} by ${tile.threadRows}x${tile.threadColumns} in ${tile.dimChunk}, ${chunk}${'probabilitiesInChunks' in tile ? ' P' : ''}`

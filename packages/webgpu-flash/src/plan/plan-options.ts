@@ -3,6 +3,7 @@ import type { AttentionOptions, DType, OptionNames } from '@attn/core'
 import type { BackwardTiles } from './backward/gradient-tile.ts'
 import type { WantedDecodeTile } from './decode/wanted-decode-tile.ts'
 import type { RopeOption } from './rotate/rope-options.ts'
+import type { MatrixTileSizes } from './forward/matrix-tile-sizes.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 
 /** What a plan is made for: the sizes of the tensors and everything that decides the result. */
@@ -37,9 +38,10 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly lengths?: 'plan' | 'call' | undefined
   /**
    * A tile to use instead of the planner's choice: for measuring. `'subgroup-matrix'` asks for the kernels on
-   * subgroup matrices with the tile they have, in float32 however small the call is.
+   * subgroup matrices with the tile that the planner gives them, in float32 however small the call is; sizes such as
+   * `{ subgroups: 4, ownRows: 32, keys: 16 }` ask for them with that tile.
    */
-  readonly tile?: ForwardTile | 'subgroup-matrix' | undefined
+  readonly tile?: ForwardTile | MatrixTileSizes | 'subgroup-matrix' | undefined
   /** The same, or parts of it, for queries so few that keys are read once: for measuring. */
   readonly decodeTile?: WantedDecodeTile | undefined
   /** Whether to plan the backward pass too, of a library made with `training: true`. Default: false. */

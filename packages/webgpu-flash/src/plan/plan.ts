@@ -34,9 +34,7 @@ export function planForward(
   const decode = isFree ? planDecode(call, options.decodeTile, wish, capabilities) : undefined
   if (decode && !('refused' in decode)) return decode
   const passes = planPasses(call, wish, capabilities)
-  const halves = isPlainFloat32(passes)
-    ? planHalves(passes, wish.asksMatrices, capabilities)
-    : undefined
+  const halves = isPlainFloat32(passes) ? planHalves(passes, wish, capabilities) : undefined
   if (halves && !('refused' in halves)) return halves
   if (halves && wish.asksMatrices) {
     throw new UnsupportedError(

@@ -2,6 +2,7 @@
 // asks, so that planning stays pure and knows nothing of where the answers come from.
 import type { DType } from '@attn/core'
 import type { BackwardTile } from './backward/backward-tiles.ts'
+import type { MatrixTileSizes } from './forward/matrix-tile-sizes.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 
 /** What tells calls apart whose tiles are measured separately. */
@@ -14,8 +15,8 @@ export interface ShapeClass {
   readonly masked: boolean
 }
 
-/** A tile of the tiled kernel, or another kernel with the tile it has. */
-export type ForwardKernelTile = ForwardTile | 'subgroup-matrix' | 'decode'
+/** A tile of the tiled kernel or of that on subgroup matrices, or a kernel with the tile that the planner gives it. */
+export type ForwardKernelTile = ForwardTile | MatrixTileSizes | 'subgroup-matrix' | 'decode'
 
 /** The same of a backward kernel. */
 export type BackwardKernelTile = BackwardTile | 'subgroup-matrix'

@@ -2,6 +2,7 @@
 // Its numbers would become shader text, so nothing is taken on trust.
 import { typeError } from '@attn/core'
 import { isDType } from '../gpu-tensor.ts'
+import { matrixTileSizeNames } from '../plan/forward/matrix-tile-sizes.ts'
 import { backwardTileSizes, forwardTileSizes, tuningSchema } from './record.ts'
 import type { TuningRecord } from './record.ts'
 
@@ -58,6 +59,9 @@ export function checkRecord(caller: string, value: unknown, name: string): Tunin
     }
   const forwardTile: Check = (value, field) => {
     if (value === 'subgroup-matrix' || value === 'decode') return
+    if (typeof value === 'object' && value !== null && 'subgroups' in value) {
+      return sizes(matrixTileSizeNames)(value, field)
+    }
     sizes(forwardTileSizes)(value, field)
     fields(value, field, { probabilitiesInChunks: optional(flag) })
   }

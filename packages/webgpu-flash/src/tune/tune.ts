@@ -2,11 +2,14 @@
 // ship. The estimate of plan/tile-cost.ts is of one device; what it says of others is measured here.
 import { checkOptions, rangeError } from '@attn/core'
 import type { AttentionShape, OptionNames } from '@attn/core'
+import type { Capabilities } from '../device/capabilities.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { GradientRows } from '../plan/backward/backward-tiles.ts'
 import type { GradientExplanation } from '../plan/backward/explain-backward.ts'
 import type { PlanOptions } from '../plan/plan-options.ts'
 import { gradientTiles } from '../plan/backward/team-tiles.ts'
+import type { PlanExplanation } from '../plan/explanation.ts'
+import { possibleMatrixSizes, sizesOf } from '../plan/forward/matrix-tile.ts'
 import { forwardTiles } from '../plan/forward/tiled-kernel.ts'
 import type { BackwardKernelTile, ForwardKernelTile } from '../plan/tuning.ts'
 import { holdContest } from './contest.ts'
@@ -135,7 +138,7 @@ async function tuneShape(
     return tensor
   }
   try {
-    const { call, variant, backward: planned } = own.explain()
+    const { call, backward: planned } = own.explain()
     const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim, dtype, mask } = call
     const input = (shape: readonly number[], seed: number): GpuTensor =>
       keep(randomTensor(host, shape, dtype, seed))
@@ -155,7 +158,7 @@ async function tuneShape(
     const forward = await holdContest(
       host,
       session.stopwatch,
-      forwardContestants(session, options, call, variant === 'tiled' ? [] : [variant]),
+      forwardContestants(session, options, call, otherTiles(own.explain(), host.capabilities)),
       {
         encode: (plan) => (encoder, timestampWrites) =>
           plan.encodeForward(encoder, { ...inputs, ...outputs }, timestampWrites),
@@ -224,11 +227,23 @@ async function tuneShape(
   }
 }
 
+/** The kernel that was planned, where it is not the tiled one, and other tiles on the matrices that it multiplies with. */
+function otherTiles(
+  { call, variant, tile, products }: PlanExplanation,
+  capabilities: Capabilities,
+): ForwardKernelTile[] {
+  if (variant === 'tiled') return []
+  if (!('rowBlocks' in tile)) return [variant]
+  const planned = JSON.stringify(sizesOf(tile))
+  const sizes = possibleMatrixSizes(call, capabilities, products ? 'halves' : call.dtype)
+  return [variant, ...sizes.filter((one) => JSON.stringify(one) !== planned)]
+}
+
 function forwardContestants(
   { host, candidates }: Session,
   options: PlanOptions,
   shape: AttentionShape,
-  others: readonly Exclude<ForwardKernelTile, object>[],
+  others: readonly ForwardKernelTile[],
 ): Contestant<ForwardKernelTile>[] {
   // One of the two kernels is enough for the backward pass, which has a contest of its own.
   const forwardOnly = { ...options, training: false }

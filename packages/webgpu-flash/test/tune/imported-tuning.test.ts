@@ -162,6 +162,11 @@ describe('a plan on a device that was tuned', () => {
       'subgroup matrices were the fastest, which this call cannot use',
     ],
     [
+      'of matrices that the device does not have',
+      { subgroups: 4, ownRows: 16, keys: 16 },
+      'subgroup matrices were the fastest, which this call cannot use',
+    ],
+    [
       'of a kernel that is not for such calls',
       'decode',
       'the decode kernel was the fastest, which this call cannot use',

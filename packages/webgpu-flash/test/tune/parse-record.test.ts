@@ -24,6 +24,13 @@ describe('checkRecord', () => {
     expect(checkRecord('test', open, 'record')).toBe(open)
     const matrix = changed('entries.0.forward.best', 'subgroup-matrix')
     expect(checkRecord('test', matrix, 'record')).toBe(matrix)
+    const best = { subgroups: 4, ownRows: 32, keys: 16 }
+    const sizes = changed('entries.0.forward.best', best)
+    expect(checkRecord('test', sizes, 'record')).toBe(sizes)
+    const wrong = changed('entries.0.forward.best', { ...best, keys: '16' })
+    expect(() => checkRecord('test', wrong, 'record')).toThrow(
+      'record.entries[0].forward.best.keys must be a positive integer, got "16"',
+    )
   })
 
   it.each([

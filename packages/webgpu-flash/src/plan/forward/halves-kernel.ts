@@ -5,14 +5,26 @@ import type { Call } from '../call.ts'
 import type { HalvesKernel } from './forward-kernel.ts'
 import { pairsOfTiles } from './masked-cost.ts'
 import { hasWholeTiles, onMatrices } from './matrix-kernel.ts'
-import { chooseMatrixTile, matrixMemory, whyNoMatrixTile } from './matrix-tile.ts'
+import { askedMatrixTile, chooseMatrixTile, matrixMemory, whyNoMatrixTile } from './matrix-tile.ts'
+import { unfitting } from './matrix-tile-sizes.ts'
+import type { MatrixTileSizes } from './matrix-tile-sizes.ts'
 import type { Refusal } from '../planned.ts'
 
-/** The kernel for a call, or why there is none. */
-export function halvesKernel({ shape }: Call, capabilities: Capabilities): HalvesKernel | Refusal {
+/**
+ * The kernel for a call, or why there is none.
+ *
+ * @param sizes - Those of its tile. Default: the planner chooses.
+ */
+export function halvesKernel(
+  { shape }: Call,
+  capabilities: Capabilities,
+  sizes?: MatrixTileSizes,
+): HalvesKernel | Refusal {
   const { headDim, valueDim, keyLength } = shape
-  const tile = chooseMatrixTile(shape, capabilities, 'halves')
-  if (!tile) return { refused: whyNoMatrixTile(shape, capabilities, 'halves') }
+  const chosen = chooseMatrixTile(shape, capabilities, 'halves')
+  if (!chosen) return { refused: whyNoMatrixTile(shape, capabilities, 'halves') }
+  const tile = sizes ? askedMatrixTile(shape, capabilities, 'halves', sizes) : chosen
+  if (!tile) return { refused: unfitting }
   const memory = matrixMemory(tile, headDim, valueDim, 2)
   return {
     kind: 'halves',

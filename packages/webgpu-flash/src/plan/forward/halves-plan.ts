@@ -11,6 +11,8 @@ import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { Refusal } from '../planned.ts'
 import type { HalvesPlan, PassesPlan } from './forward-plan.ts'
 import type { TiledKernel } from './forward-kernel.ts'
+import type { KernelWish } from './kernel-wish.ts'
+import { isOnMatrices } from './matrix-tile-sizes.ts'
 import { halvesKernel } from './halves-kernel.ts'
 import { arrangePasses } from './pass-choice.ts'
 import { passesOf } from './passes.ts'
@@ -36,19 +38,19 @@ const mostPieces = 16
  * Plans a call by halves, or says why not.
  *
  * @param otherwise - The call in plain WGSL.
- * @param asked - Whether the caller asks for it, however small the call is.
+ * @param wish - Whether matrices are asked for, however small the call is, and with which tile.
  */
 export function planHalves(
   otherwise: PassesPlan<TiledKernel>,
-  asked: boolean,
+  { asksMatrices, sizes }: Pick<KernelWish, 'asksMatrices' | 'sizes'>,
   capabilities: Capabilities,
 ): HalvesPlan | Refusal {
   const { call, origin, tuned } = otherwise
-  const kernel = halvesKernel(call, capabilities)
+  const kernel = halvesKernel(call, capabilities, sizes)
   if ('refused' in kernel) return kernel
   const refused = whyNotHalves(call, capabilities)
   if (refused !== undefined) return { refused }
-  if (!asked && !isWorthwhile(otherwise, capabilities)) {
+  if (!asksMatrices && !isWorthwhile(otherwise, capabilities)) {
     return { refused: 'float16 halves on subgroup matrices would not be faster' }
   }
   const { batch, heads, kvHeads, queryLength, keyLength } = call.shape
@@ -103,7 +105,7 @@ function isWorthwhile(
   capabilities: Capabilities,
 ): boolean {
   if (origin.kind === 'given' || isSoftware(capabilities)) return false
-  if (tuned.forward && tuned.forward.tile !== 'subgroup-matrix') return false
+  if (tuned.forward && !isOnMatrices(tuned.forward.tile)) return false
   const sum = (count: (map: PackedBlockMap) => number): number =>
     passes.reduce((all, { packedMap }) => all + (packedMap ? count(packedMap) : 0), 0)
   const visited = sum((map) => map.visited)

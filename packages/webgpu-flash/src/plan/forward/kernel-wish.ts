@@ -1,12 +1,14 @@
 // Which kernel is asked of a plan before the planner has its say: the caller's, else the one measured on this device.
-import { UnsupportedError } from '@attn/core'
+import { rangeError, UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { Call } from '../call.ts'
 import type { PlanOptions } from '../plan-options.ts'
 import type { TileOrigin, TunedTiles, Tuning } from '../tuning.ts'
 import type { ForwardKernel } from './forward-kernel.ts'
 import { halvesKernel } from './halves-kernel.ts'
-import { matrixKernels } from './matrix-kernel.ts'
+import { matrixKernelOf, matrixKernels } from './matrix-kernel.ts'
+import { checkedSizes, isOnMatrices, unfitting } from './matrix-tile-sizes.ts'
+import type { MatrixTileSizes } from './matrix-tile-sizes.ts'
 import { checkTile, tiledKernel, tileProblem } from './tiled-kernel.ts'
 
 /** What is asked. */
@@ -18,6 +20,8 @@ export interface KernelWish {
   readonly tuned: TunedTiles
   /** Whether the caller asks for subgroup matrices, be it of halves. */
   readonly asksMatrices: boolean
+  /** The sizes of their tile; undefined where the planner chooses. */
+  readonly sizes?: MatrixTileSizes | undefined
 }
 
 /**
@@ -42,15 +46,20 @@ export function kernelWish(
     tuned,
     asksMatrices: false,
   })
-  if (given === 'subgroup-matrix') {
+  if (given && isOnMatrices(given)) {
+    const sizes = typeof given === 'string' ? undefined : checkedSizes(given)
     const choice = matrixKernels(call, capabilities)
-    if ('refused' in choice && dtype !== 'float32') {
+    const own = { origin: { kind: 'given' }, tuned: {}, asksMatrices: true, sizes } as const
+    if ('refused' in choice) {
+      if (dtype === 'float32') return { ...own, kernels: undefined }
       throw new UnsupportedError(
         `flash.plan: tile 'subgroup-matrix' is not to be had: ${choice.refused}`,
       )
     }
-    const kernels = 'refused' in choice ? undefined : choice.kernels
-    return { kernels, origin: { kind: 'given' }, tuned: {}, asksMatrices: true }
+    if (!sizes) return { ...own, kernels: choice.kernels }
+    const kernel = matrixKernelOf(call, capabilities, sizes)
+    if (!kernel) throw rangeError(`flash.plan: ${unfitting}`)
+    return { ...own, kernels: [kernel] }
   }
   if (given) {
     checkTile(given, shape.valueDim, capabilities)
@@ -62,20 +71,26 @@ export function kernelWish(
   const { tile, speedUp } = tuned.forward
   const origin: TileOrigin = { kind: 'tuned', speedUp }
   if (tile === 'decode') return free(origin)
-  if (tile !== 'subgroup-matrix') {
+  if (!isOnMatrices(tile)) {
     const problem = tileProblem(tile, shape.valueDim, capabilities)
     if (problem !== undefined) return free({ kind: 'model', ignored: problem })
     return { ...free(origin), kernels: [tiledKernel(tile, shape, capabilities)] }
   }
+  const sizes = typeof tile === 'string' ? undefined : tile
   // Of float32 the plan carries both kernels; see halves-plan.ts.
-  if (dtype === 'float32' && !('refused' in halvesKernel(call, capabilities))) return free(origin)
+  if (dtype === 'float32' && !('refused' in halvesKernel(call, capabilities, sizes))) {
+    return { ...free(origin), sizes }
+  }
   const choice = matrixKernels(call, capabilities)
-  return 'refused' in choice
-    ? free({
-        kind: 'model',
-        ignored: 'subgroup matrices were the fastest, which this call cannot use',
-      })
-    : { ...free(origin), kernels: choice.kernels }
+  if ('refused' in choice) {
+    const ignored = 'subgroup matrices were the fastest, which this call cannot use'
+    return free({ kind: 'model', ignored })
+  }
+  if (!sizes) return { ...free(origin), kernels: choice.kernels }
+  const kernel = matrixKernelOf(call, capabilities, sizes)
+  return kernel
+    ? { ...free(origin), kernels: [kernel] }
+    : free({ kind: 'model', ignored: unfitting })
 }
 
 function shapeClass({ shape, dtype, attention }: Call): Parameters<Tuning['find']>[0] {

@@ -5,8 +5,9 @@ import { forwardMatrixKernel } from '../../kernels/forward/matrix/forward-matrix
 import type { Call } from '../call.ts'
 import type { KernelChoice, MatrixKernel } from './forward-kernel.ts'
 import { maskedCost } from './masked-cost.ts'
-import { matrixMemory, matrixTiles, whyNoMatrixTile } from './matrix-tile.ts'
+import { askedMatrixTile, matrixMemory, matrixTiles, whyNoMatrixTile } from './matrix-tile.ts'
 import type { MatrixTile } from './matrix-tile.ts'
+import type { MatrixTileSizes } from './matrix-tile-sizes.ts'
 
 function matrixKernel(
   tile: MatrixTile,
@@ -48,6 +49,16 @@ export function hasWholeTiles(
   keyLength: number,
 ): boolean {
   return !blockMap && keyLength % keys === 0
+}
+
+/** The kernel with a tile of these sizes; undefined where it does not divide or fit. */
+export function matrixKernelOf(
+  { shape, dtype }: Call,
+  capabilities: Capabilities,
+  sizes: MatrixTileSizes,
+): MatrixKernel | undefined {
+  const tile = askedMatrixTile(shape, capabilities, dtype, sizes)
+  return tile && matrixKernel(tile, shape, dtype, capabilities)
 }
 
 /** The kernel with each of the tiles that suit the call, or why there is none. */

@@ -3,6 +3,8 @@
 import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
+import { matrixTileSizeNames, matrixTileSizes } from './matrix-tile-sizes.ts'
+import type { MatrixTileSizes } from './matrix-tile-sizes.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
 import type { MatrixArithmetic, MatrixSubgroups } from '../usable-matrices.ts'
 
@@ -90,54 +92,11 @@ export function matrixMemory(
   }
 }
 
-/** Subgroups, rows of each and keys of a tile: queries of a workgroup are the first two multiplied. */
-interface TileSizes {
-  readonly subgroups: number
-  readonly ownRows: number
-  readonly keys: number
-}
 /** Lanes of a row where there are more than enough for all rows: neighbours then read one another's words. */
 const leastLanes = 2
 
-/**
- * Candidates, the fastest measured (on an NVIDIA H200) first. More rows a subgroup share each load of a
- * key; more than 32 take more registers and workgroup memory than they save.
- */
-const narrow: readonly TileSizes[] = [
-  { subgroups: 4, ownRows: 32, keys: 16 },
-  { subgroups: 4, ownRows: 16, keys: 16 },
-  { subgroups: 2, ownRows: 32, keys: 16 },
-  // Of matrices of eight rows alone: small subgroups, and sums of float16, which take more memory.
-  { subgroups: 4, ownRows: 8, keys: 16 },
-  { subgroups: 2, ownRows: 8, keys: 16 },
-]
-/** For dims above 64. */
-const middle: readonly TileSizes[] = [
-  { subgroups: 8, ownRows: 32, keys: 16 },
-  { subgroups: 8, ownRows: 16, keys: 32 },
-  ...narrow,
-]
-/**
- * The same for halves of float32, which take twice the memory and three times the products: with 32 rows a
- * subgroup too few workgroups ran side by side.
- */
-const narrowHalves: readonly TileSizes[] = [
-  { subgroups: 4, ownRows: 16, keys: 16 },
-  { subgroups: 2, ownRows: 16, keys: 16 },
-  { subgroups: 4, ownRows: 8, keys: 16 },
-]
-/** For dims above 64. */
-const middleHalves: readonly TileSizes[] = [
-  { subgroups: 8, ownRows: 16, keys: 16 },
-  ...narrowHalves,
-]
 /** Workgroups that keep a large GPU busy: fewer, larger tiles would leave parts of it idle. */
 const enoughWorkgroups = 128
-/**
- * Little text: a CPU takes a tenth of a second to compile each load, store or product of a matrix. So
- * software adapters get matrices for few dims alone, where these kernels are tried and not fast.
- */
-const software: readonly TileSizes[] = [{ subgroups: 4, ownRows: 8, keys: 8 }]
 const widestInSoftware = 32
 /** Wider outputs take more registers than a subgroup has. */
 const widest = 128
@@ -152,7 +111,7 @@ const leastQueries = 16
 type MatrixCall = Pick<AttentionShape, 'batch' | 'heads' | 'queryLength' | 'headDim' | 'valueDim'>
 
 /** What is multiplied: elements as they are, or the float16 halves of float32. */
-type MatrixNumbers = DType | 'halves'
+export type MatrixNumbers = DType | 'halves'
 
 /** WGSL has no matrices of bfloat16. */
 const operandsOf = {
@@ -174,13 +133,17 @@ export function chooseMatrixTile(
   return matrixTiles(call, capabilities, numbers)[0]
 }
 
-/** That tile, and then those of the same matrices and keys with fewer queries, which a mask may suit better. */
-export function matrixTiles(
-  { batch, heads, queryLength, headDim, valueDim }: MatrixCall,
+/**
+ * Tiles that divide and fit, the fastest first.
+ *
+ * @param asked - Sizes to take. Default: all candidates.
+ */
+function possibleTiles(
+  { queryLength, headDim, valueDim }: MatrixCall,
   capabilities: Capabilities,
-  numbers: MatrixNumbers = 'float16',
+  numbers: MatrixNumbers,
+  asked?: MatrixTileSizes,
 ): readonly MatrixTile[] {
-  const planes = batch * heads
   if (queryLength < leastQueries) return []
   const { limits } = capabilities
   const width = Math.max(headDim, valueDim)
@@ -194,11 +157,10 @@ export function matrixTiles(
       valueDim % columns === 0,
   )
   const halves = numbers === 'halves' ? 2 : 1
-  const [ofNarrow, ofMiddle] = halves === 2 ? [narrowHalves, middleHalves] : [narrow, middle]
-  const candidates = inSoftware ? software : width > 64 ? ofMiddle : ofNarrow
+  const candidates = asked ? [asked] : matrixTileSizes(width, halves, inSoftware)
   // The largest product is the fewest instructions.
   const size = (shape: MatrixShape): number => shape.rows * shape.columns * shape.depth
-  const tiles = suitable
+  return suitable
     .toSorted((a, b) => b.sums.localeCompare(a.sums) || size(b) - size(a))
     .flatMap(({ operands, sums, rows, columns, depth, subgroupSize, statesSize }) => {
       const matrix = { rows, columns, depth }
@@ -245,6 +207,44 @@ export function matrixTiles(
         fillsSubgroups(tile.subgroups * tile.subgroupSize, capabilities) &&
         tile.subgroups * tile.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup,
     )
+}
+
+/** The tile of these sizes, on the largest matrices that divide them; undefined where it does not divide or fit. */
+export function askedMatrixTile(
+  call: MatrixCall,
+  capabilities: Capabilities,
+  numbers: MatrixNumbers,
+  sizes: MatrixTileSizes,
+): MatrixTile | undefined {
+  return possibleTiles(call, capabilities, numbers, sizes)[0]
+}
+
+/** The sizes of a tile. */
+export function sizesOf({ subgroups, rowBlocks, matrix, keys }: MatrixTile): MatrixTileSizes {
+  return { subgroups, ownRows: rowBlocks * matrix.rows, keys }
+}
+
+/** Sizes of all candidates that divide and fit. */
+export function possibleMatrixSizes(
+  call: MatrixCall,
+  capabilities: Capabilities,
+  numbers: MatrixNumbers,
+): readonly MatrixTileSizes[] {
+  const sizes = possibleTiles(call, capabilities, numbers).map(sizesOf)
+  const place = (one: MatrixTileSizes): number =>
+    sizes.findIndex((other) => matrixTileSizeNames.every((name) => one[name] === other[name]))
+  return sizes.filter((one, index) => place(one) === index)
+}
+
+/** The tile that suits a call, and then those of the same matrices and keys with fewer queries, which a mask may suit better. */
+export function matrixTiles(
+  call: MatrixCall,
+  capabilities: Capabilities,
+  numbers: MatrixNumbers = 'float16',
+): readonly MatrixTile[] {
+  const { batch, heads, queryLength } = call
+  const planes = batch * heads
+  const tiles = possibleTiles(call, capabilities, numbers)
   // Half a tile of rows that do not exist would be work for nothing.
   const filled = tiles.filter(({ queries }) => queries < 2 * queryLength)
   if (filled.length === 0) return tiles.toSorted((a, b) => a.queries - b.queries).slice(0, 1)
