@@ -12,7 +12,7 @@ import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
 import { resultFiles } from '../results.ts'
 import { viewPeers } from './peers-view.ts'
 import { viewPositions } from './positions-view.ts'
-import type { ReportView } from './report-view.ts'
+import type { ReportParts, ReportView } from './report-view.ts'
 import { summarizeRun, type RunSummary } from './run-summary.ts'
 import { viewSparse } from './sparse-view.ts'
 import { viewTraining } from './train-view.ts'
@@ -41,12 +41,30 @@ export default {
 
 /** In the order of the page. */
 const viewers: Readonly<
-  Record<string, (name: string, report: unknown) => Omit<ReportView, 'rank'>>
+  Record<
+    string,
+    {
+      readonly section: string
+      readonly view: (name: string, report: unknown) => ReportParts
+    }
+  >
 > = {
-  'attn-peers/1': (name, report) => viewPeers(name, report as PeersReport),
-  'attn-sparse/1': (name, report) => viewSparse(name, report as SparseReport),
-  'attn-positions/1': (name, report) => viewPositions(name, report as PositionsReport),
-  'attn-train/1': (name, report) => viewTraining(name, report as TrainReport),
+  'attn-peers/1': {
+    section: 'Beside other implementations',
+    view: (name, report) => viewPeers(name, report as PeersReport),
+  },
+  'attn-sparse/1': {
+    section: 'Sparse patterns',
+    view: (name, report) => viewSparse(name, report as SparseReport),
+  },
+  'attn-positions/1': {
+    section: 'Positions',
+    view: (name, report) => viewPositions(name, report as PositionsReport),
+  },
+  'attn-train/1': {
+    section: 'Training',
+    view: (name, report) => viewTraining(name, report as TrainReport),
+  },
 }
 
 function byCommand(left: ReportView, right: ReportView): number {
@@ -71,8 +89,11 @@ function readResult(file: string): RunSummary | ReportView | [] {
     const schema = String(report?.schema)
     if (schema === 'attn-run/1') return summarizeRun(name, parseRunReport(text))
     if (notDrawn.includes(schema)) return []
-    const view = Object.hasOwn(viewers, schema) ? viewers[schema] : undefined
-    if (view) return { ...view(name, report), rank: Object.keys(viewers).indexOf(schema) }
+    const viewer = Object.hasOwn(viewers, schema) ? viewers[schema] : undefined
+    if (viewer) {
+      const rank = Object.keys(viewers).indexOf(schema)
+      return { ...viewer.view(name, report), section: viewer.section, rank }
+    }
     throw new TypeError(`no report of a schema that the page knows, got ${schema}`)
   } catch (error) {
     throw new Error(`docs/results/${name}.json cannot be drawn: ${String(error)}`, { cause: error })

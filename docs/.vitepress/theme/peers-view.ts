@@ -9,7 +9,7 @@ import type {
 import { formatPeerShape } from '../../../packages/bench/src/suites/peer-shapes.ts'
 import { describeDevice } from './benchmark-setting.ts'
 import type { Bars } from '@attn/components/chart'
-import type { ReportView } from './report-view.ts'
+import type { ReportParts } from './report-view.ts'
 
 type Column = Exclude<PeerFlags, 'native'>
 
@@ -26,13 +26,19 @@ const colors: Readonly<Record<string, Bars['bars'][number]['color']>> = {
   pytorch: 'pink',
 }
 
-export function viewPeers(name: string, report: PeersReport): Omit<ReportView, 'rank'> {
+function passOf(decodes: boolean, trains: boolean): string {
+  if (decodes) return 'one query over a cache'
+  return trains ? 'forward and backward' : 'forward'
+}
+
+export function viewPeers(name: string, report: PeersReport): ReportParts {
   const { created, environment, device, ceilings, versions, missing, rows } = report
   const names = [...new Set(rows.map(({ shape }) => formatPeerShape(shape)))]
   const problems = names.map(
     (problem) => [problem, rows.filter(({ shape }) => formatPeerShape(shape) === problem)] as const,
   )
   const decodes = rows.length > 0 && rows.every(({ shape }) => shape.queryLength === 1)
+  const trains = rows.some(({ shape }) => shape.backward)
   const dtypes = [...new Set(rows.map(({ shape }) => shape.dtype))].join(' and ')
   const described = Object.entries(ceilings).map(
     ([flags, { copyGigabytes, productTeraflops }]) =>
@@ -43,7 +49,7 @@ export function viewPeers(name: string, report: PeersReport): Omit<ReportView, '
   )
   return {
     name,
-    title: `${decodes ? 'Decoding beside' : 'Beside'} other implementations, ${dtypes}`,
+    title: `Beside other implementations, ${dtypes}, ${passOf(decodes, trains)}`,
     created,
     environment,
     devices: [describeDevice(device)],

@@ -11,7 +11,7 @@ import type {
 } from '../../../packages/bench/src/report/positions-report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
 import type { ChartSeries } from '@attn/components/chart'
-import { notesOf, type ReportView } from './report-view.ts'
+import { notesOf, type ReportParts } from './report-view.ts'
 
 const looks = {
   none: { label: 'none', color: 'grey', marker: 'circle' },
@@ -24,7 +24,7 @@ const looks = {
 
 const positionMethods = Object.keys(looks) as PositionMethod[]
 
-export function viewPositions(name: string, report: PositionsReport): Omit<ReportView, 'rank'> {
+export function viewPositions(name: string, report: PositionsReport): ReportParts {
   const { created, environment, device, problem } = report
   const { batch, heads, headDim, dtype } = problem
   const outcomes = report.results.flatMap(({ length, outcomes: found }) =>

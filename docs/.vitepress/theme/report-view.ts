@@ -25,6 +25,8 @@ export interface TableGroup {
 export interface ReportView extends Origin {
   /** Place of its command on the page. */
   readonly rank: number
+  /** What the reports of its command are about, a heading. */
+  readonly section: string
   /** Of the file, without its ending. */
   readonly name: string
   readonly paragraphs: readonly string[]
@@ -33,6 +35,9 @@ export interface ReportView extends Origin {
   readonly table: TableView
   readonly notes: string
 }
+
+/** What a command's own view says of its report. */
+export type ReportParts = Omit<ReportView, 'rank' | 'section'>
 
 /** The charts of a report whose lines would be points, since all of it is of one length, as bars. */
 export function barsOfPoints(

@@ -1,6 +1,8 @@
 // A report of `attn run` as the benchmarks page shows it: figures without their single samples, and
 // the sentences that are drawn from them.
 import type { RunReport } from '../../../packages/bench/src/report/run-report.ts'
+import type { MeasuredBackward } from '../../../packages/bench/src/gradients/measure.ts'
+import { formatLength, threeDigits } from '../../../packages/bench/src/report/format.ts'
 import type { Outcome } from '../../../packages/bench/src/suites/outcome.ts'
 import type { Method, Problem } from '../../../packages/bench/src/suites/problem.ts'
 import { describeDevice, type Origin } from './benchmark-setting.ts'
@@ -18,6 +20,20 @@ export interface Figure {
   readonly error: number
   readonly allowedError: number
   readonly passed: boolean
+  /** The kernel that computed it, where the library says so: `subgroup-matrix`. */
+  readonly kernel?: string | undefined
+  /** Gradients of the same problem, where they were asked for. */
+  readonly backward?: BackwardFigure | undefined
+}
+
+export interface BackwardFigure {
+  /** Milliseconds of one backward pass. */
+  readonly median: number
+  /** Milliseconds of a forward and a backward pass. */
+  readonly both: number
+  readonly memoryBytes: number
+  readonly error: number
+  readonly allowedError: number
 }
 
 /** A figure, or why there is none. */
@@ -64,25 +80,66 @@ export function summarizeRun(name: string, report: RunReport): RunSummary {
       })),
     }
   })
-  const title = `${problem.dtype}, heads of ${problem.headDim}${problem.causal ? ', causal' : ''}`
+  const title = [
+    `${problem.dtype}, heads of ${problem.headDim}`,
+    ...(problem.causal ? ['causal'] : []),
+    ...(figuresIn(configurations).some(({ backward }) => backward) ? ['with gradients'] : []),
+  ].join(', ')
   const devices = report.configurations.map(({ device }) => describeDevice(device))
   return { name, title, created, environment, devices, problem, configurations }
 }
 
 function summarize(outcome: Outcome): Cell {
   if (outcome.status === 'skipped') return outcome
-  const { time, teraflops, memoryBytes, verification } = outcome
+  const { time, teraflops, memoryBytes, verification, explanation, backward } = outcome
+  const { variant: kernel } = (explanation ?? {}) as { readonly variant?: string }
   const { median, minimum, maximum, samples, clock } = time
   const { error, allowedError, passed } = verification
   const figures = { median, minimum, maximum, teraflops, memoryBytes, error, allowedError }
   if (!Object.values(figures).every(Number.isFinite)) {
     throw new TypeError(`summarizeRun: figures must be numbers, got ${JSON.stringify(figures)}`)
   }
-  return { status: 'measured', ...figures, samples: samples.length, clock, passed }
+  const counted = { samples: samples.length, clock, passed }
+  return {
+    status: 'measured',
+    ...figures,
+    ...counted,
+    kernel,
+    backward: backward?.status === 'measured' ? summarizeBackward(backward) : undefined,
+  }
+}
+
+function summarizeBackward({
+  time,
+  both,
+  memoryBytes,
+  verification: { error, allowedError },
+}: MeasuredBackward): BackwardFigure {
+  return { median: time.median, both: both.median, memoryBytes, error, allowedError }
+}
+
+/** What a run comes to, in a line: `flash 0.296 ms, 232 TFLOP/s, 5.1 times as fast as standard`. */
+export function headlineOf({ configurations }: RunSummary): string {
+  const [first] = configurations
+  const row = first?.rows.findLast(({ cells }) => cells.flash.status === 'measured')
+  if (!row || row.cells.flash.status !== 'measured') return ''
+  const { flash, standard } = row.cells
+  const passes = (figure: Figure): number => figure.backward?.both ?? figure.median
+  const what = flash.backward ? 'flash, forward and backward' : 'flash'
+  const rate = flash.backward ? '' : `, ${threeDigits(flash.teraflops)} TFLOP/s`
+  const ratio =
+    standard.status === 'measured'
+      ? `, ${threeDigits(passes(standard) / passes(flash))} times as fast as standard`
+      : ''
+  return `${formatLength(row.length)} tokens: ${what} ${threeDigits(passes(flash))} ms${rate}${ratio}`
 }
 
 /** Everything measured, of one method or of all. */
 export function figuresOf({ configurations }: RunSummary, method?: Method): readonly Figure[] {
+  return figuresIn(configurations, method)
+}
+
+function figuresIn(configurations: readonly Configuration[], method?: Method): readonly Figure[] {
   return configurations.flatMap(({ rows }) =>
     rows.flatMap(({ cells }) =>
       (method ? [cells[method]] : Object.values(cells)).filter(

@@ -9,7 +9,7 @@ import type {
 } from '../../../packages/bench/src/sparse/report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
 import type { ChartSeries } from '@attn/components/chart'
-import { barsOfPoints, notesOf, type ChartView, type ReportView } from './report-view.ts'
+import { barsOfPoints, notesOf, type ChartView, type ReportParts } from './report-view.ts'
 
 const patterns = {
   window: { label: 'window', color: 'green', marker: 'triangle' },
@@ -18,7 +18,7 @@ const patterns = {
   fixed: { label: 'fixed', color: 'amber', marker: 'circle' },
 } as const
 
-export function viewSparse(name: string, report: SparseReport): Omit<ReportView, 'rank'> {
+export function viewSparse(name: string, report: SparseReport): ReportParts {
   const { created, environment, device, problem, results, flex } = report
   const { batch, heads, headDim, dtype } = problem
   const ofPatterns = (valueOf: (result: SparseResult) => number): ChartSeries[] =>
@@ -90,7 +90,7 @@ export function viewSparse(name: string, report: SparseReport): Omit<ReportView,
   ]
   return {
     name,
-    title: `Sparse patterns, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens`,
+    title: `Sparse patterns in ${dtype}, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens`,
     created,
     environment,
     devices: [describeDevice(device)],

@@ -8,9 +8,9 @@ import {
 } from '../../../packages/bench/src/report/train-report.ts'
 import { describeDevice, flagsSentence } from './benchmark-setting.ts'
 import type { ChartSeries } from '@attn/components/chart'
-import type { ReportView } from './report-view.ts'
+import type { ReportParts } from './report-view.ts'
 
-export function viewTraining(name: string, report: TrainReport): Omit<ReportView, 'rank'> {
+export function viewTraining(name: string, report: TrainReport): ReportParts {
   const { created, environment, device, configuration, text } = report
   const { run, comparison, firstStep, earlierLosses } = report
   const { layers, width, heads, context, batch, mask, positions } = configuration
@@ -41,7 +41,7 @@ export function viewTraining(name: string, report: TrainReport): Omit<ReportView
     }))
   return {
     name,
-    title: `Training, ${mask} mask`,
+    title: `Training, ${mask} mask, attention in ${configuration.precision ?? 'float32'}`,
     created,
     environment,
     devices: [describeDevice(device)],
