@@ -25,7 +25,7 @@ const withMatrices: Capabilities = {
 
 function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities): string[] {
   const plan = planForward({ ...base, ...options }, capabilities)
-  return contiguousDecodeTexts(decoding(plan), capabilities)
+  return contiguousDecodeTexts(decoding(plan))
 }
 
 describe('the decode kernel', () => {

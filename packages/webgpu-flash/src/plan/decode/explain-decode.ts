@@ -5,19 +5,18 @@ import { cutDecode } from './decode-dispatches.ts'
 import { decodeLengths } from './decode-lengths.ts'
 import { decodeScratch } from './decode-plan.ts'
 import type { DecodePlan } from './decode-plan.ts'
-import { decodeMatrixMemory } from './decode-matrix-tile.ts'
 import { contiguousTensors } from '../contiguous-tensors.ts'
-import type { KernelAccount } from '../explanation.ts'
+import type { DecodeExplanation, KernelAccount } from '../explanation.ts'
 import { describeOrigin } from '../tuning.ts'
 
 /** Accounts for what differs from the other kernels. Blocks are chunks of keys of a key head. */
 export function explainDecode(plan: DecodePlan, capabilities: Capabilities): KernelAccount {
-  const { call, tile, matrix } = plan
+  const { call, kernels } = plan
+  const [kernel] = kernels
   const { shape, dtype, attention, visibility } = call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const spread = matrix ?? plan
-  const { groupRows, rowTiles, chunkKeys: keys } = spread
-  const lengths = decodeLengths(spread, shape, visibility, attention)
+  const { groupRows, rowTiles, chunkKeys: keys } = kernel
+  const lengths = decodeLengths(kernel, shape, visibility, attention)
   const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
   const bound = {
     query: query!,
@@ -26,25 +25,23 @@ export function explainDecode(plan: DecodePlan, capabilities: Capabilities): Ker
     output: output!,
     logSumExp: logSumExp!,
   }
-  const boxes = cutDecode('plan.explain', call, spread, bound, lengths, capabilities.limits)
+  const boxes = cutDecode('plan.explain', call, kernel, bound, lengths, capabilities.limits)
   const total = batch * kvHeads * Math.ceil(keyLength / keys)
   const visited = kvHeads * lengths.visited
   const tails = attention.keyLengths.filter((length) => length % keys !== 0).length * kvHeads
   const partial = attention.mask ? visited : tails
   const rows = batch * heads * queryLength
   const bytes = elementBytes(dtype)
-  const scratch = decodeScratch(shape, plan)
+  const scratch = decodeScratch(shape, kernels)
   const merged = lengths.parts > 1
   const merges = merged ? boxes.filter(({ parts }) => parts.start === 0).length : 0
   const partBytes = merged ? rows * lengths.parts * (16 * Math.ceil(valueDim / 4) + 8) : 0
   return {
     variant: 'decode',
     reason: describeOrigin(plan.origin, plan.reason),
-    tile: { queries: (matrix?.tile ?? tile).rows, keys },
-    threads: matrix ? matrix.tile.subgroups * matrix.tile.subgroupSize : tile.threads,
-    workgroupMemoryBytes: matrix
-      ? decodeMatrixMemory(matrix.tile, headDim, valueDim).bytes
-      : plan.memory.bytes,
+    tile: { queries: kernel.tile.rows, keys },
+    threads: kernel.threads,
+    workgroupMemoryBytes: kernel.workgroupBytes,
     blocks: { total, visited, full: visited - partial, partial, skipped: total - visited },
     longRows: { rows: 0, parts: 0 },
     floatingPointOperations: visited * keys * groupRows * 2 * (headDim + valueDim),
@@ -57,8 +54,7 @@ export function explainDecode(plan: DecodePlan, capabilities: Capabilities): Ker
     },
     memoryBytes: { blockMap: 0, parts: scratch.output + scratch.softmax },
     decode: {
-      tile,
-      ...(matrix ? { matrix: matrix.tile } : {}),
+      ...tilesOf(kernels),
       rowsPerKey: groupRows,
       parts: lengths.parts,
       keysPerPart: lengths.partChunks * keys,
@@ -66,4 +62,10 @@ export function explainDecode(plan: DecodePlan, capabilities: Capabilities): Ker
       lengths: call.lengthsPerCall ? 'call' : 'plan',
     },
   }
+}
+
+/** The tiles of the kernels, each in its words. */
+function tilesOf(kernels: DecodePlan['kernels']): Pick<DecodeExplanation, 'tile' | 'matrix'> {
+  const tiles = kernels.map(({ kind, tile }) => [kind === 'matrix' ? 'matrix' : 'tile', tile])
+  return Object.fromEntries(tiles) as Pick<DecodeExplanation, 'tile' | 'matrix'>
 }

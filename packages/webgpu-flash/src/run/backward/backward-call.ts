@@ -39,7 +39,7 @@ import { gradientSteps } from './gradient-steps.ts'
 import type { GradientStep } from './gradient-steps.ts'
 import { halvesKernel, powersKernel, rangeKernel, splitValues } from './split-kernels.ts'
 import { parameterWords } from '../forward/forward-call.ts'
-import { accessOf } from '../forward/forward-tensors.ts'
+import { accessOf } from '../../plan/access-of.ts'
 import { kernelLayout, kernelPipeline } from '../pipelines.ts'
 import { joinBlocks } from '../join-blocks.ts'
 

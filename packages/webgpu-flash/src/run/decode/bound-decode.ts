@@ -9,7 +9,7 @@ import { prepareDecode } from './prepare-decode.ts'
 /** Binds a plan to a device. */
 export function bindDecode(host: PlanHost, plan: DecodePlan): BoundForward {
   const { buffers } = host
-  const bytes = decodeScratch(plan.call.shape, plan)
+  const bytes = decodeScratch(plan.call.shape, plan.kernels)
   const scratch =
     bytes.output > 0
       ? {

@@ -1,9 +1,7 @@
 // A call of the decode kernel made ready to be encoded: lengths and uniform blocks in one buffer, cut
 // into dispatches where bindings or the budget of work ask for it.
 import type { Access } from '../../codegen/access.ts'
-import type { DecodeConfig } from '../../kernels/decode/decode-config.ts'
 import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
-import type { DecodeMatrixConfig } from '../../kernels/decode/matrix/config.ts'
 import { floatWord, forwardFields, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import { count, cutDecode, decodeRanges } from '../../plan/decode/decode-dispatches.ts'
@@ -11,17 +9,19 @@ import type { Box } from '../../plan/decode/decode-dispatches.ts'
 import { decodeLengths } from '../../plan/decode/decode-lengths.ts'
 import type { DecodeLengths } from '../../plan/decode/decode-lengths.ts'
 import type { Call } from '../../plan/call.ts'
+import type { DecodeAccesses } from '../../plan/decode/decode-kernel.ts'
+import { kernelFor } from '../../plan/decode/decode-plan.ts'
 import type { DecodePlan } from '../../plan/decode/decode-plan.ts'
+import { placesText } from '../../plan/decode/key-places.ts'
 import type { DecodeSpread } from '../../plan/decode/decode-spread.ts'
 import type { PlanHost } from '../plan-host.ts'
 import { boundTensors, dropoutValues, parameterWords } from '../forward/forward-call.ts'
 import type { BindingRanges } from '../forward/forward-call.ts'
 import { callLengths } from '../forward/call-lengths.ts'
 import type { ForwardTensors, Stage } from '../forward/stage.ts'
-import { decodeFieldsOf, decodeMergeText, decodeText, decodeVariant } from './decode-texts.ts'
+import { decodeFieldsOf, decodeMergeText, decodeText } from './decode-texts.ts'
 
 const tensorNames = ['query', 'key', 'value', 'output'] as const
-type TensorName = (typeof tensorNames)[number]
 
 /** Where parts leave their results. */
 export interface DecodeScratch {
@@ -41,34 +41,35 @@ export function prepareDecode(
   const { call } = plan
   const { shape, attention, visibility } = call
   const given = callLengths(caller, call, tensors)
-  const { spread, configsOf } = decodeVariant(plan, tensors, capabilities)
-  const lengths = decodeLengths(spread, shape, visibility, given ?? attention, tensors.places)
+  const kernel = kernelFor(plan, tensors)
+  const accesses = kernel.accesses(tensors)
+  const places = placesText(tensors.places)
+  const lengths = decodeLengths(kernel, shape, visibility, given ?? attention, tensors.places)
   const whole = lengths.parts === 1
-  const configs = configsOf(whole)
   const bound = boundTensors(tensors)
-  const boxes = cutDecode(caller, call, spread, bound, lengths, capabilities.limits)
+  const boxes = cutDecode(caller, call, kernel, bound, lengths, capabilities.limits)
   const stage = (code: string, each: readonly Box[], merges: boolean): Stage => ({
     code,
     blockMap: undefined,
     dispatches: each.map((box) => {
-      const ranges = decodeRanges(call, spread, bound, box, lengths, capabilities.limits)
+      const ranges = decodeRanges(call, kernel, bound, box, lengths, capabilities.limits)
       return {
         ranges,
-        words: blockOf(call, spread, tensors, configs.kernel, ranges, box, lengths),
+        words: blockOf(call, kernel, tensors, accesses, ranges, box, lengths),
         workgroups: merges
           ? [
               shape.queryLength,
               (count(box.keyHeads) * shape.heads) / shape.kvHeads,
               count(box.batches),
             ]
-          : [count(box.parts) * spread.rowTiles, count(box.keyHeads), count(box.batches)],
+          : [count(box.parts) * kernel.rowTiles, count(box.keyHeads), count(box.batches)],
       }
     }),
   })
-  const main = stage(decodeText(plan, configs.kernel), boxes, false)
+  const main = stage(decodeText(plan, kernel, accesses, whole, places), boxes, false)
   if (whole) return { stages: [main], lengths: lengths.words }
   const first = boxes.filter(({ parts }) => parts.start === 0)
-  const merge = stage(decodeMergeText(plan, configs.merge), first, true)
+  const merge = stage(decodeMergeText(plan, kernel, accesses, places), first, true)
   const { output, softmax } = scratch!
   return {
     stages: [
@@ -83,7 +84,7 @@ function blockOf(
   call: Call,
   spread: DecodeSpread,
   tensors: ForwardTensors,
-  accesses: Pick<DecodeConfig | DecodeMatrixConfig, TensorName>,
+  accesses: DecodeAccesses,
   ranges: BindingRanges,
   { batches, keyHeads, parts }: Box,
   lengths: DecodeLengths,

@@ -10,7 +10,6 @@ import {
   typeError,
 } from '@attn/core'
 import type { IntegerList, OptionNames, Optional, QuantizedType, Table } from '@attn/core'
-import type { Access } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
@@ -113,32 +112,6 @@ export const forwardTensorNames = ['query', 'key', 'value', 'output', 'logSumExp
 export type ForwardTensorName = (typeof forwardTensorNames)[number]
 
 const storageUsage = 0x80
-
-/**
- * How a kernel reads a tensor.
- *
- * @param wide - Whether the kernel can move eight halves as one, where `shader-f16` is. Default: false.
- */
-export function accessOf(view: GpuTensor, nativeFloat16: boolean, wide = false): Access {
-  const moves = (count: number): boolean => isVector(view, count)
-  return {
-    dtype: view.dtype,
-    nativeFloat16,
-    vector: moves(4),
-    ...(wide && nativeFloat16 && view.dtype === 'float16' && moves(8) ? { wide } : {}),
-  }
-}
-
-/** Whether so many neighbours along dim can be moved as one. */
-function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean {
-  const outer = strides.slice(0, 3)
-  return (
-    shape[3]! % count === 0 &&
-    strides[3] === 1 &&
-    offset % count === 0 &&
-    outer.every((stride, axis) => stride % count === 0 || shape[axis] === 1)
-  )
-}
 
 /**
  * Checks the tensors of a call against its plan. Outputs may be left out.

@@ -12,7 +12,7 @@ import { narrowText, wideAccess } from './wide-output.ts'
 
 /** The texts of kernels that share the bindings of the forward pass. */
 export function planTexts(plan: ForwardPlan, capabilities: Capabilities): string[] {
-  if (plan.kind === 'decode') return contiguousDecodeTexts(plan, capabilities)
+  if (plan.kind === 'decode') return contiguousDecodeTexts(plan)
   if (plan.kind === 'passes') return passesTexts(plan, capabilities)
   const { valueDim } = plan.call.shape
   const output = contiguousAccess(plan, capabilities, valueDim)

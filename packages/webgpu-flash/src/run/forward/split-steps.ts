@@ -25,7 +25,7 @@ import type { Kernel } from '../pipelines.ts'
 import type { BoundHalves } from './bound-halves.ts'
 import type { ChoosingSteps } from './finish-call.ts'
 import { boundTensors } from './forward-call.ts'
-import { accessOf } from './forward-tensors.ts'
+import { accessOf } from '../../plan/access-of.ts'
 import type { ForwardInputs, ForwardOutputs, ForwardTensorName } from './forward-tensors.ts'
 import { joinBlocks } from '../join-blocks.ts'
 

@@ -16,7 +16,7 @@ import {
 } from '../../plan/forward/wide-output.ts'
 import type { Call } from '../../plan/call.ts'
 import type { PlanHost } from '../plan-host.ts'
-import { accessOf } from './forward-tensors.ts'
+import { accessOf } from '../../plan/access-of.ts'
 import { remembered } from '../remembered-texts.ts'
 import type { Stage } from './stage.ts'
 

@@ -10,7 +10,7 @@ import { frequencyWords } from '../../plan/rotate/rotary-words.ts'
 import type { PositionWords } from '../../plan/rotate/rotary-words.ts'
 import type { PlanHost } from '../plan-host.ts'
 import { createCallCache } from '../call-cache.ts'
-import { accessOf } from '../forward/forward-tensors.ts'
+import { accessOf } from '../../plan/access-of.ts'
 import { forgetPipeline, kernelLayout, kernelPipeline } from '../pipelines.ts'
 import { joinBlocks } from '../join-blocks.ts'
 

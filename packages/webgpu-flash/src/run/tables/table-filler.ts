@@ -20,7 +20,7 @@ import { boundRange } from '../../plan/dispatch.ts'
 import type { BoundRange } from '../../plan/dispatch.ts'
 import type { PlanHost } from '../plan-host.ts'
 import { createCallCache } from '../call-cache.ts'
-import { accessOf } from '../forward/forward-tensors.ts'
+import { accessOf } from '../../plan/access-of.ts'
 import { forgetPipeline, kernelLayout, kernelPipeline } from '../pipelines.ts'
 
 /** Tables on a device. */

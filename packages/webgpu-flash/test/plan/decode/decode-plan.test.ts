@@ -10,7 +10,7 @@ import { decoding } from '../plans.ts'
 import { cutDecode } from '../../../src/plan/decode/decode-dispatches.ts'
 import { decodeLengths, partRange } from '../../../src/plan/decode/decode-lengths.ts'
 import type { DecodeLengths } from '../../../src/plan/decode/decode-lengths.ts'
-import { chooseDecodeTile, chunkKeys, decodeMemory } from '../../../src/plan/decode/decode-tile.ts'
+import { chooseDecodeTile, decodeMemory } from '../../../src/plan/decode/decode-tile.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
 import type { PlanExplanation } from '../../../src/plan/explanation.ts'
 import { formatExplanation } from '../../../src/plan/format-explanation.ts'
@@ -81,7 +81,7 @@ describe('on software adapters', () => {
     for (const queryLength of [1, 6, 16]) {
       const options = { heads: 12, queryLength, keyLength: 40, headDim, mask: causal }
       const plan = planForward(options, software)
-      for (const text of contiguousDecodeTexts(decoding(plan), software)) {
+      for (const text of contiguousDecodeTexts(decoding(plan))) {
         expect(text.split('visible(').length - 1).toBeLessThanOrEqual(1 + 4)
       }
     }
@@ -92,12 +92,13 @@ describe('decodeLengths', () => {
   it('gives every key that a row sees to one part, and no part more than its share', () => {
     fc.assert(
       fc.property(arbitraryCall, (options) => {
-        const decode = planOf(options)
-        const { shape, attention, visibility } = decode.call
-        const lengths = decodeLengths(decode, shape, visibility, attention)
-        const size = chunkKeys(decode.tile)
+        const { call, kernels } = planOf(options)
+        const { shape, attention, visibility } = call
+        const [kernel] = kernels
+        const lengths = decodeLengths(kernel, shape, visibility, attention)
+        const size = kernel.chunkKeys
         const allows = options.mask && compile(options.mask.expression)
-        expect(lengths.parts).toBeLessThanOrEqual(decode.mostParts)
+        expect(lengths.parts).toBeLessThanOrEqual(kernel.mostParts)
         for (let batch = 0; batch < shape.batch; batch++) {
           const all = Array.from({ length: lengths.parts }, (_, part) =>
             chunksOf(lengths, batch, part),
@@ -145,10 +146,10 @@ describe('cutDecode', () => {
         arbitraryLimits,
         fc.integer({ min: 1e5, max: 1e7 }),
         (options, lowered, workBudget) => {
-          const decode = planOf({ ...options, workBudget })
-          const { call } = decode
+          const { call, kernels } = planOf({ ...options, workBudget })
+          const [kernel] = kernels
           const { shape, attention, visibility } = call
-          const lengths = decodeLengths(decode, shape, visibility, attention)
+          const lengths = decodeLengths(kernel, shape, visibility, attention)
           const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
           const bound = {
             query: query!,
@@ -158,10 +159,10 @@ describe('cutDecode', () => {
             logSumExp: logSumExp!,
           }
           const limits = { ...capabilities.limits, ...lowered }
-          const boxes = cutDecode('test', call, decode, bound, lengths, limits)
+          const boxes = cutDecode('test', call, kernel, bound, lengths, limits)
           const counted = new Map<string, number>()
           for (const { batches, keyHeads, parts } of boxes) {
-            const x = (parts.end - parts.start) * decode.rowTiles
+            const x = (parts.end - parts.start) * kernel.rowTiles
             const most = limits.maxComputeWorkgroupsPerDimension
             expect(x <= most || parts.end - parts.start === 1).toBe(true)
             for (let b = batches.start; b < batches.end; b++)
@@ -224,8 +225,8 @@ describe('a plan for few queries', () => {
 
   it('does not compile anew for another length, number of heads or capacity', () => {
     const text = (more: Partial<PlanOptions>): unknown => {
-      const { tile, memory, rules } = planOf({ ...base, ...more })
-      return { ...tile, memory, code: rules.code }
+      const { kernels, rules } = planOf({ ...base, ...more })
+      return { tiles: kernels.map(({ tile }) => tile), code: rules.code }
     }
     const first = text({ lengths: 'call', mask: causal })
     expect(text({ lengths: 'call', mask: causal, keyLength: 65536, batch: 7 })).toEqual(first)

@@ -14,7 +14,8 @@ import {
   boundTensors,
   parameterFields,
 } from '../../../src/run/forward/forward-call.ts'
-import { accessOf, checkTensors } from '../../../src/run/forward/forward-tensors.ts'
+import { accessOf } from '../../../src/plan/access-of.ts'
+import { checkTensors } from '../../../src/run/forward/forward-tensors.ts'
 import type { ForwardInputs, ForwardOutputs } from '../../../src/run/forward/forward-tensors.ts'
 import { arbitraryShapes, arbitraryTensors } from '../../plan/arbitrary-call.ts'
 
