@@ -9,7 +9,7 @@ import { defaultCapabilities } from '../src/device/capabilities.ts'
 import type { Capabilities } from '../src/device/capabilities.ts'
 import { planBackward } from '../src/plan/backward/backward-plan.ts'
 import { planForward } from '../src/plan/plan.ts'
-import { keyKernel, queryKernel } from '../src/run/backward/backward-kernels.ts'
+import { passKernel } from '../src/run/backward/backward-kernels.ts'
 import { expectClose, expectedGradients, runBackward } from './run-backward.ts'
 import type { BackwardProblem } from './run-backward.ts'
 
@@ -97,7 +97,8 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
     const access = { dtype: 'float32', vector: true, nativeFloat16: false } as const
     const inputs = { query: access, key: access, value: access, dOutput: access, output: access }
     const accesses = { ...inputs, dQuery: access, dKey: access, dValue: access }
-    for (const { code } of [keyKernel(plan, accesses), queryKernel(plan, accesses)]) {
+    for (const { passes } of [plan.key, plan.query]) {
+      const { code } = passKernel(plan, passes[0], accesses)
       expect(code).toContain('let team = thread')
       const { messages } = await flash.device.createShaderModule({ code }).getCompilationInfo()
       expect(messages.filter(({ type }) => type === 'error').map(({ message }) => message)).toEqual(

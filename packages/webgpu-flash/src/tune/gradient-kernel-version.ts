@@ -5,7 +5,7 @@ import { planBackward } from '../plan/backward/backward-plan.ts'
 import type { BackwardPlan } from '../plan/backward/backward-plan.ts'
 import type { BackwardTiles } from '../plan/backward/gradient-tile.ts'
 import type { ForwardPlan } from '../plan/forward/forward-plan.ts'
-import { keyKernel, queryKernel } from '../run/backward/backward-kernels.ts'
+import { passKernel } from '../run/backward/backward-kernels.ts'
 import { matrixPlan, plainPlan, sameAccess, withMatrices } from './kernel-version.ts'
 import { textHash } from './text-hash.ts'
 
@@ -57,5 +57,5 @@ function kernelTexts(): string[] {
 function codes(plan: BackwardPlan, dtype: 'float32' | 'float16'): string[] {
   const read = ['query', 'key', 'value', 'output', 'dOutput'] as const
   const accesses = sameAccess([...read, 'dQuery', 'dKey', 'dValue'] as const, dtype)
-  return [queryKernel, keyKernel].map((kernel) => kernel(plan, accesses).code)
+  return [plan.query, plan.key].map(({ passes }) => passKernel(plan, passes[0], accesses).code)
 }

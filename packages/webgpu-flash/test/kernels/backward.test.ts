@@ -7,13 +7,7 @@ import { defaultCapabilities } from '../../src/device/capabilities.ts'
 import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
-import {
-  keyKernel,
-  measureKernel,
-  queryKernel,
-  rowsKernel,
-  unsplitKernel,
-} from '../../src/run/backward/backward-kernels.ts'
+import { measureKernel, passKernel, rowsKernel } from '../../src/run/backward/backward-kernels.ts'
 import type { BackwardAccesses } from '../../src/run/backward/backward-kernels.ts'
 import { partsKernels } from '../../src/run/backward/parts-kernels.ts'
 import { splitKernels } from '../../src/run/backward/split-kernels.ts'
@@ -53,8 +47,8 @@ function code(
   const accesses = { ...ofHead, ...ofValue }
   return {
     rows: rowsKernel(plan, accesses).code,
-    key: keyKernel(plan, accesses).code,
-    query: queryKernel(plan, accesses).code,
+    key: passKernel(plan, plan.key.passes[0], accesses).code,
+    query: passKernel(plan, plan.query.passes[0], accesses).code,
     sum: partsKernels(plan, plan.query.passes[0], accesses)[0]?.code,
   }
 }
@@ -73,8 +67,8 @@ function matrixCode(options: Partial<PlanOptions> = {}) {
   return {
     magnitudes: measureKernel(plan, accesses, 'value').code,
     rows: rowsKernel(plan, accesses).code,
-    key: keyKernel(plan, accesses).code,
-    query: queryKernel(plan, accesses).code,
+    key: passKernel(plan, plan.key.passes[0], accesses).code,
+    query: passKernel(plan, plan.query.passes[0], accesses).code,
   }
 }
 
@@ -88,10 +82,10 @@ function splitCode(options: Partial<PlanOptions> = {}) {
   return {
     before: splitKernels(plan, accesses).map((kernel) => kernel.code),
     rows: rowsKernel(plan, accesses).code,
-    key: keyKernel(plan, accesses).code,
-    query: queryKernel(plan, accesses).code,
-    unsplit: [plan.key, plan.query].map(
-      (pass) => unsplitKernel(plan, pass.passes[0], accesses)?.kernel.code ?? '',
+    key: passKernel(plan, plan.key.passes[0], accesses).code,
+    query: passKernel(plan, plan.query.passes[0], accesses).code,
+    unsplit: [plan.key, plan.query].map(({ leftOut }) =>
+      leftOut ? passKernel(plan, leftOut, accesses, true).code : '',
     ),
   }
 }

@@ -47,7 +47,8 @@ export function passProblem(
   pass: GradientPass,
   separatePlanes: boolean,
 ): Omit<GradientProblem, 'shape' | 'tensors' | 'limits'> {
-  const { rowTokens, tile, packedMap, pairOperations, rowTiles, columnTiles, orders } = pass
+  const { rowTokens, kernel, packedMap, pairOperations, rowTiles, columnTiles, orders } = pass
+  const { tile } = kernel
   const share = packedMap ? packedMap.visited / packedMap.rowTiles.length / columnTiles : 1
   const problem = {
     rowTokens,

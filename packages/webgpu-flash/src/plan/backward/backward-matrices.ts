@@ -1,14 +1,7 @@
 // Whether a backward pass runs on subgroup matrices, and what its kernels need to know for that.
 import { compileBounds, differentiate } from '@attn/core'
 import type { ScoreModifier } from '@attn/core'
-import type { Capabilities } from '../../device/capabilities.ts'
-import { isSoftware } from '../../device/software.ts'
 import { rowsAtOnce } from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
-import { chooseGradientMatrixTile } from './gradient-matrix-tile.ts'
-import type { GradientRows } from './backward-tiles.ts'
-import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
-import { chooseSplitMatrixTile } from './split-matrix-tile.ts'
-import type { SplitMatrixTile } from './split-matrix-tile.ts'
 import type { Call } from '../call.ts'
 
 /** Fewer rows than a subgroup owns leave matrices empty. */
@@ -38,38 +31,6 @@ export function matrixProblem(
     return 'nothing bounds how steep the score modifiers are'
   }
   return undefined
-}
-
-/** The tile on subgroup matrices that the planner takes for a kernel, or why it takes none. */
-export function plannedMatrixTile(
-  gradients: GradientRows,
-  { shape }: Call,
-  problem: string | undefined,
-  capabilities: Capabilities,
-): { readonly tile: GradientMatrixTile } | { readonly why: string } {
-  if (problem !== undefined) return { why: problem }
-  if (isSoftware(capabilities)) return { why: 'software imitates subgroup matrices slowly' }
-  const tile = chooseGradientMatrixTile(gradients, shape, capabilities)
-  return tile ? { tile } : { why: 'the device has no subgroup matrices for these dims' }
-}
-
-/** Fewer tokens are done before float32 is split. */
-const leastSplit = 128
-
-/** The same of a call in float32, whose products are three of float16. */
-export function plannedSplitTile(
-  gradients: GradientRows,
-  { shape }: Call,
-  problem: string | undefined,
-  capabilities: Capabilities,
-): { readonly tile: SplitMatrixTile } | { readonly why: string } {
-  if (problem !== undefined) return { why: problem }
-  if (isSoftware(capabilities)) return { why: 'software imitates subgroup matrices slowly' }
-  if (Math.min(shape.queryLength, shape.keyLength) < leastSplit) {
-    return { why: `fewer than ${leastSplit} queries or keys do not pay for splitting float32` }
-  }
-  const tile = chooseSplitMatrixTile(gradients, shape, capabilities)
-  return tile ? { tile } : { why: 'the device has no subgroup matrices for these dims' }
 }
 
 /** What dropout multiplies the pairs by that it keeps. */

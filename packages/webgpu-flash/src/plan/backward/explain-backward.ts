@@ -12,7 +12,6 @@ import { magnitudeStorage } from './backward-matrices.ts'
 import { copyBytes, gradientsOf } from './gradient-parts.ts'
 import { totalBytes } from './gradient-totals.ts'
 import { splitStorage } from './split-storage.ts'
-import { describeOrigin } from '../tuning.ts'
 
 /** Kinds of kernels: plain WGSL, or subgroup matrices. */
 export type BackwardVariant = 'tiled' | 'subgroup-matrix'
@@ -90,12 +89,12 @@ export function softmaxRowBytes({ headroom }: BackwardPlan): number {
 
 /** Whether a kernel multiplies split float32. */
 export function isSplit({ query, key }: BackwardPlan): boolean {
-  return [query, key].some(({ passes: [pass] }) => pass.kind === 'split-matrix')
+  return [query, key].some(({ kernel }) => kernel.scales === 'powers')
 }
 
 /** Whether a kernel scales float16 by the sizes of dO and V. */
 export function measuresMagnitudes({ query, key }: BackwardPlan): boolean {
-  return [query, key].some(({ passes: [pass] }) => pass.kind === 'subgroup-matrix')
+  return [query, key].some(({ kernel }) => kernel.scales === 'magnitudes')
 }
 
 /** Bytes of the buffers that a backward plan works in. */
@@ -121,7 +120,7 @@ export function backwardWorkspace(plan: BackwardPlan): {
               largestCopies(plan, pass.rowTokens, name),
             ]),
       ),
-      ...[plan.query, plan.key].flatMap(({ totals, passes: [{ rowTokens }] }) =>
+      ...[plan.query, plan.key].flatMap(({ totals, rowTokens }) =>
         totals
           ? gradientsOf(rowTokens).map((name) => [`${name}Total`, totalBytes(call.shape, name)])
           : [],
@@ -157,21 +156,20 @@ function visitedTiles({ call }: BackwardPlan, pass: GradientPass): number {
 
 function explainPasses(
   plan: BackwardPlan,
-  { passes, choice }: GradientPasses,
+  { rowTokens, kernel, passes, choice }: GradientPasses,
 ): GradientExplanation {
   const { batch, heads, queryLength, keyLength } = plan.call.shape
-  const [pass] = passes
-  const { kind, tile, rowTokens, pairOperations } = pass
+  const { tile } = kernel
   const [rows, columns] =
     rowTokens === 'queries' ? [queryLength, keyLength] : [keyLength, queryLength]
   const total = batch * heads * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns)
   const visited = passes.reduce((sum, each) => sum + visitedTiles(plan, each), 0)
   return {
-    variant: kind === 'tiled' ? 'tiled' : 'subgroup-matrix',
+    variant: kernel.kind === 'tiled' ? 'tiled' : 'subgroup-matrix',
     tile,
-    reason: reasonOf(pass),
-    workgroupMemoryBytes: kind === 'tiled' ? 16 * pass.memory.vectors : pass.memory.bytes,
-    teams: kind === 'tiled' && pass.teams,
+    reason: kernel.reason,
+    workgroupMemoryBytes: kernel.workgroupBytes,
+    teams: kernel.teams,
     blocks: { total, visited },
     ...(choice && {
       orders: {
@@ -182,29 +180,8 @@ function explainPasses(
       },
     }),
     parts: Math.max(...passes.map((each) => each.parts)),
-    floatingPointOperations: visited * tile.rows * tile.columns * pairOperations,
+    floatingPointOperations: visited * tile.rows * tile.columns * passes[0].pairOperations,
   }
-}
-
-function reasonOf(pass: GradientPass): string {
-  if (pass.kind === 'subgroup-matrix') {
-    return describeOrigin(
-      pass.tileOrigin,
-      'float16 products on subgroup matrices with float32 sums, dS scaled by a power of two',
-    )
-  }
-  if (pass.kind === 'split-matrix') {
-    return describeOrigin(
-      pass.tileOrigin,
-      'float32 as three float16 products each on subgroup matrices, summed in float32; heads whose rows differ too much or are not finite in plain WGSL',
-    )
-  }
-  const { tile, tileOrigin, why } = pass
-  const model =
-    tile.teams === 2
-      ? 'the tile of two teams of threads, for which the device has room'
-      : 'the tile of the least estimated time that fits the device'
-  return describeOrigin(tileOrigin, `${model}; in plain WGSL: ${why}`)
 }
 
 /** Accounts for a backward plan. */

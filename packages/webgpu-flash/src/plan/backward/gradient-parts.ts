@@ -50,7 +50,7 @@ export function copyBytes(shape: AttentionShape, rows: SharedRows, name: SharedG
 export function gradientParts(
   shape: AttentionShape,
   pass: SharedRows & {
-    readonly tile: { readonly columns: number }
+    readonly kernel: { readonly tile: { readonly columns: number } }
     readonly rowTiles: number
     /** Without one rows meet all tokens. */
     readonly packedMap: Pick<PackedBlockMap, 'visited' | 'rowTiles'> | undefined
@@ -59,7 +59,7 @@ export function gradientParts(
 ): number {
   const { batch, heads, kvHeads, queryLength, keyLength } = shape
   const columns = pass.packedMap
-    ? (pass.packedMap.visited / pass.packedMap.rowTiles.length) * pass.tile.columns
+    ? (pass.packedMap.visited / pass.packedMap.rowTiles.length) * pass.kernel.tile.columns
     : pass.rowTokens === 'queries'
       ? keyLength
       : queryLength
@@ -72,7 +72,7 @@ export function gradientParts(
     1,
     Math.min(
       Math.ceil(enoughWorkgroups / (planes * pass.rowTiles)),
-      Math.floor(columns / Math.max(leastTokens, pass.tile.columns)),
+      Math.floor(columns / Math.max(leastTokens, pass.kernel.tile.columns)),
       Math.floor(budget / largest),
       Math.floor(limits.maxComputeWorkgroupsPerDimension / batch),
     ),

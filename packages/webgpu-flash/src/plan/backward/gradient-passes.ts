@@ -1,19 +1,15 @@
-// The two kernels of a backward pass as data: dQ by rows of queries, dK and dV by rows of keys, each in plain
-// WGSL or on subgroup matrices, with its tiles and its block map.
+// The backward pass of rows as data: dQ by rows of queries, dK and dV by rows of keys, each by a kernel of its own in
+// one or several passes.
 import type { BlockMap, TokenOrders } from '@attn/core'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
-import type { OrderChoice } from './gradient-orders.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
-import type { TileOrigin } from '../tuning.ts'
-import type { BackwardMemory, BackwardTile } from './backward-tiles.ts'
-import type { GradientMatrixMemory, GradientMatrixTile } from './gradient-matrix-tile.ts'
-import type { SplitMatrixMemory, SplitMatrixTile } from './split-matrix-tile.ts'
+import type { GradientKernel, TiledGradient } from './gradient-kernel.ts'
+import type { OrderChoice } from './gradient-orders.ts'
 
-/** What the kernels of either kind have in common. */
-export interface PassOfRows {
+/** One pass of a kernel over the rows of a gradient. */
+export interface GradientPass<Kernel extends GradientKernel = GradientKernel> {
   readonly rowTokens: 'queries' | 'keys'
-  /** Where the tile comes from. */
-  readonly tileOrigin: TileOrigin
+  readonly kernel: Kernel
   readonly rules: GradientRules
   /** Tiles along both axes. */
   readonly rowTiles: number
@@ -23,7 +19,7 @@ export interface PassOfRows {
   readonly packedMap: PackedBlockMap | undefined
   /** Word of `data` at which the packed map begins. */
   readonly mapBase: number
-  /** The orders that the tokens of this pass stand in. Default: natural. */
+  /** The orders that its tokens stand in; undefined for natural ones. */
   readonly orders: TokenOrders | undefined
   /** Whether it adds to what an earlier pass of the same gradient wrote. */
   readonly continues: boolean
@@ -36,39 +32,14 @@ export interface PassOfRows {
   readonly pairOperations: number
 }
 
-/** A kernel in plain WGSL. */
-export interface TiledPass extends PassOfRows {
-  readonly kind: 'tiled'
-  readonly tile: BackwardTile
-  readonly memory: BackwardMemory
-  /** Whether a tile of two teams suits the call. */
-  readonly teams: boolean
-  /** Why it is not one on subgroup matrices. */
-  readonly why: string
-}
-
-/** A kernel on subgroup matrices. */
-export interface MatrixPass extends PassOfRows {
-  readonly kind: 'subgroup-matrix'
-  readonly tile: GradientMatrixTile
-  readonly memory: GradientMatrixMemory
-}
-
-/** A kernel on subgroup matrices that multiplies float32 as three products of float16. */
-export interface SplitPass extends PassOfRows {
-  readonly kind: 'split-matrix'
-  readonly tile: SplitMatrixTile
-  readonly memory: SplitMatrixMemory
-  /** The kernel of heads whose rows cannot be split, in natural order: beside the first pass. */
-  readonly unsplit: TiledPass | undefined
-}
-
-/** One pass of one of the two kernels. */
-export type GradientPass = TiledPass | MatrixPass | SplitPass
-
-/** The passes of a gradient, one after the other. */
+/** How the gradients of rows are computed. */
 export interface GradientPasses {
+  readonly rowTokens: 'queries' | 'keys'
+  readonly kernel: GradientKernel
+  /** Its passes, one after the other. */
   readonly passes: readonly [GradientPass, ...GradientPass[]]
+  /** One of the kernel in plain WGSL over heads that it leaves out, in natural order; undefined where there are none. */
+  readonly leftOut: GradientPass<TiledGradient> | undefined
   /** What the planner made of the orders that a mask proposes; undefined where it proposes none. */
   readonly choice: OrderChoice | undefined
   /** Whether all rows begin as zeros, since no pass writes every one of them. */

@@ -2,9 +2,6 @@
 import type { Table } from '@attn/core'
 import type { Access } from '../../codegen/access.ts'
 import { gradientFields } from '../../kernels/backward/backward-frame.ts'
-import { keyGradientKernel } from '../../kernels/backward/backward-key-value.wgsl.ts'
-import { queryGradientKernel } from '../../kernels/backward/backward-query.wgsl.ts'
-import { gradientMatrixKernel } from '../../kernels/backward/matrix/backward-matrix.wgsl.ts'
 import {
   magnitudeFields,
   magnitudesKernel,
@@ -20,13 +17,12 @@ import type {
   GradientTotal,
   SharedGradient,
 } from '../../kernels/backward/sum-parts.wgsl.ts'
-import { splitGradientKernel } from '../../kernels/backward/split/gradient-split.wgsl.ts'
 import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import type { NumberedLookup } from '../../kernels/backward/backward-tables.wgsl.ts'
 import type { SoftmaxRow } from '../../kernels/tile/pair-gradient.ts'
 import { tableFields } from '../../kernels/tile/table-sums.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
-import type { GradientPass, TiledPass } from '../../plan/backward/gradient-passes.ts'
+import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
 import { isSplit, measuresMagnitudes } from '../../plan/backward/explain-backward.ts'
 import type { BackwardTensorName } from './backward-tensors.ts'
 import type { Kernel } from '../pipelines.ts'
@@ -100,157 +96,58 @@ export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): Back
 
 const inputs = ['query', 'key', 'value', 'dOutput', 'softmaxRows', 'data'] as const
 
-function common(plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccesses) {
-  const { shape, attention } = plan.call
-  const { query, key, value, dOutput } = accesses
-  return {
-    headDim: shape.headDim,
-    valueDim: shape.valueDim,
-    query,
-    key,
-    value,
-    dOutput,
-    softmaxRow: softmaxRowType(plan),
-    rules: pass.rules,
-    dropout: attention.dropout !== undefined,
-    blockMap: pass.blockMap !== undefined,
-    inParts: pass.parts > 1,
-    descriptorWords: plan.layout.descriptorWords,
-    parameterWords: plan.layout.parameters.length,
-  }
-}
-
-/** Whose rows a kernel sums, in which tiles. */
-const placeOf = <Pass extends { rowTokens: unknown; tile: unknown; memory: unknown }>({
-  rowTokens,
-  tile,
-  memory,
-}: Pass): Pick<Pass, 'rowTokens' | 'tile' | 'memory'> => ({ rowTokens, tile, memory })
-
-const splitInputs = inputs.map((name) =>
+const halves = inputs.map((name) =>
   name === 'softmaxRows' || name === 'data' ? name : halvesOf(name),
 )
 
-/** What a kernel binds and writes, whatever its kind. */
-function gradientKernel(
-  label: string,
-  outputs: readonly SharedGradient[],
-  config: { readonly dropout: boolean; readonly inParts: boolean },
-  code: string,
-  read: BackwardKernel['names'] = inputs,
-): BackwardKernel {
-  return {
-    label,
-    names: [...read, ...outputs.map((name) => (config.inParts ? (`${name}Parts` as const) : name))],
-    bindings: [...inputs.map(() => false), ...outputs.map(() => true)],
-    fields: gradientFields(outputs, config),
-    expressions: true,
-    code,
-  }
-}
-
-/** What a kernel writes a gradient to: the tensor, or copies of it. */
-function gradientAccess(
-  { call }: BackwardPlan,
-  { parts }: GradientPass,
-  accesses: BackwardAccesses,
-  name: SharedGradient,
-): Access {
-  const { headDim, valueDim } = call.shape
-  return parts > 1 ? partsAccess(name === 'dValue' ? valueDim : headDim) : accesses[name]
-}
-
-/** DQ, and the tables' gradients summed over each workgroup. */
-export function queryKernel(
-  plan: BackwardPlan,
-  accesses: BackwardAccesses,
-  pass: GradientPass = plan.query.passes[0],
-): BackwardKernel {
-  const config = common(plan, pass, accesses)
-  const label = 'attn backward dQ'
-  const dQuery = gradientAccess(plan, pass, accesses, 'dQuery')
-  if (pass.kind === 'split-matrix') {
-    const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
-    return gradientKernel(label, ['dQuery'], config, code, splitInputs)
-  }
-  if (pass.kind === 'subgroup-matrix') {
-    const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs: [dQuery] })
-    return gradientKernel(label, ['dQuery'], config, code)
-  }
-  return tiledQueryKernel(plan, pass, accesses, false)
-}
-
-function tiledQueryKernel(
-  plan: BackwardPlan,
-  pass: TiledPass,
-  accesses: BackwardAccesses,
-  unsplitOnly: boolean,
-): BackwardKernel {
-  const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
-  const { sums } = plan.storage
-  const code = queryGradientKernel({
-    ...config,
-    dQuery: gradientAccess(plan, pass, accesses, 'dQuery'),
-    tables: sums,
-  })
-  const kernel = gradientKernel('attn backward dQ', ['dQuery'], config, code)
-  if (sums.length === 0) return kernel
-  return {
-    ...kernel,
-    names: [...kernel.names, 'tableGradients'],
-    bindings: [...kernel.bindings, true],
-    fields: gradientFields(['dQuery'], config, tableFields(sums)),
-  }
-}
-
-const keyAccesses = (plan: BackwardPlan, pass: GradientPass, accesses: BackwardAccesses) =>
-  [
-    gradientAccess(plan, pass, accesses, 'dKey'),
-    gradientAccess(plan, pass, accesses, 'dValue'),
-  ] as const
-
-/** DK and dV. */
-export function keyKernel(
-  plan: BackwardPlan,
-  accesses: BackwardAccesses,
-  pass: GradientPass = plan.key.passes[0],
-): BackwardKernel {
-  const [dKey, dValue] = keyAccesses(plan, pass, accesses)
-  const config = common(plan, pass, accesses)
-  const label = 'attn backward dK dV'
-  const outputs = [dValue, dKey]
-  if (pass.kind === 'split-matrix') {
-    const code = splitGradientKernel({ ...config, ...placeOf(pass), outputs })
-    return gradientKernel(label, ['dValue', 'dKey'], config, code, splitInputs)
-  }
-  if (pass.kind === 'subgroup-matrix') {
-    const code = gradientMatrixKernel({ ...config, ...placeOf(pass), outputs })
-    return gradientKernel(label, ['dValue', 'dKey'], config, code)
-  }
-  return tiledKeyKernel(plan, pass, accesses, false)
-}
-
-function tiledKeyKernel(
-  plan: BackwardPlan,
-  pass: TiledPass,
-  accesses: BackwardAccesses,
-  unsplitOnly: boolean,
-): BackwardKernel {
-  const config = { ...common(plan, pass, accesses), ...placeOf(pass), unsplitOnly }
-  const [dKey, dValue] = keyAccesses(plan, pass, accesses)
-  const code = keyGradientKernel({ ...config, dKey, dValue })
-  return gradientKernel('attn backward dK dV', ['dKey', 'dValue'], config, code)
-}
-
-/** The kernel of heads that a kernel on split float32 leaves alone, with its pass. */
-export function unsplitKernel(
+/**
+ * A pass of dQ, with the tables' gradients summed over each workgroup, or of dK and dV.
+ *
+ * @param unsplitOnly - Whether only those heads are its whose rows cannot be split. Default: false.
+ */
+export function passKernel(
   plan: BackwardPlan,
   pass: GradientPass,
   accesses: BackwardAccesses,
-): { readonly pass: TiledPass; readonly kernel: BackwardKernel } | undefined {
-  if (pass.kind !== 'split-matrix' || !pass.unsplit) return undefined
-  const kernelOf = pass.rowTokens === 'queries' ? tiledQueryKernel : tiledKeyKernel
-  return { pass: pass.unsplit, kernel: kernelOf(plan, pass.unsplit, accesses, true) }
+  unsplitOnly = false,
+): BackwardKernel {
+  const { shape, attention } = plan.call
+  const { headDim, valueDim } = shape
+  const { kernel, rowTokens } = pass
+  const inParts = pass.parts > 1
+  const dropout = attention.dropout !== undefined
+  const sums = rowTokens === 'queries' ? plan.storage.sums : []
+  // Of shared rows each workgroup writes copies of its own.
+  const written = (name: SharedGradient): Access =>
+    inParts ? partsAccess(name === 'dValue' ? valueDim : headDim) : accesses[name]
+  const outputs = kernel.writes.map((name) => (inParts ? (`${name}Parts` as const) : name))
+  const ofTables = sums.length > 0 ? (['tableGradients'] as const) : []
+  const { query, key, value, dOutput } = accesses
+  return {
+    label: rowTokens === 'queries' ? 'attn backward dQ' : 'attn backward dK dV',
+    names: [...(kernel.readsHalves ? halves : inputs), ...outputs, ...ofTables],
+    bindings: [...inputs.map(() => false), ...[...outputs, ...ofTables].map(() => true)],
+    fields: gradientFields(kernel.writes, { dropout, inParts }, tableFields(sums)),
+    expressions: true,
+    code: kernel.text({
+      headDim,
+      valueDim,
+      query,
+      key,
+      value,
+      dOutput,
+      softmaxRow: softmaxRowType(plan),
+      rules: pass.rules,
+      dropout,
+      blockMap: pass.blockMap !== undefined,
+      inParts,
+      unsplitOnly,
+      descriptorWords: plan.layout.descriptorWords,
+      parameterWords: plan.layout.parameters.length,
+      gradients: { dQuery: written('dQuery'), dKey: written('dKey'), dValue: written('dValue') },
+      tables: sums,
+    }),
+  }
 }
 
 /** Gradients of the sinks. */

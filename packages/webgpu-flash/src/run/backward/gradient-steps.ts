@@ -5,7 +5,7 @@ import type { SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
 import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
-import { keyKernel, queryKernel, unsplitKernel } from './backward-kernels.ts'
+import { passKernel } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { partsKernels, totalKernels, zeroKernels } from './parts-kernels.ts'
 
@@ -29,7 +29,7 @@ export function gradientSteps(
   totals: boolean = plan[gradients].totals,
 ): GradientStep[] {
   if (!totals) return rowSteps(plan, accesses, gradients)
-  const { rowTokens } = plan[gradients].passes[0]
+  const { rowTokens } = plan[gradients]
   const { headDim, valueDim } = plan.call.shape
   const names = gradientsOf(rowTokens)
   const float32 = names.map((name) => [name, partsAccess(name === 'dValue' ? valueDim : headDim)])
@@ -56,26 +56,26 @@ function rowSteps(
   accesses: BackwardAccesses,
   gradients: 'query' | 'key',
 ): GradientStep[] {
-  const { passes, fromZeros } = plan[gradients]
-  const kernelOf = gradients === 'query' ? queryKernel : keyKernel
+  const { rowTokens, passes, leftOut, fromZeros } = plan[gradients]
   const [first] = passes
-  const unsplit = unsplitKernel(plan, first, accesses)
-  const leftOut: GradientStep[] = unsplit ? [{ ...unsplit, does: 'tiles' }] : []
+  const ofLeftOut: GradientStep[] = leftOut
+    ? [{ kernel: passKernel(plan, leftOut, accesses, true), pass: leftOut, does: 'tiles' }]
+    : []
   const inOrder = first.parts > 1 && passes.length === 1 && !first.orders
   const steps = passes.flatMap((pass): GradientStep[] => [
-    { kernel: kernelOf(plan, accesses, pass), pass, does: 'tiles' },
+    { kernel: passKernel(plan, pass, accesses), pass, does: 'tiles' },
     // Heads of either kind have copies there.
-    ...(inOrder ? leftOut : []),
+    ...(inOrder ? ofLeftOut : []),
     ...partsKernels(plan, pass, accesses).map((kernel) => ({
       kernel,
       pass,
       does: 'sums' as const,
     })),
   ])
-  const zeros = fromZeros ? zeroKernels(plan, first.rowTokens, accesses) : []
+  const zeros = fromZeros ? zeroKernels(plan, rowTokens, accesses) : []
   return [
     ...zeros.map((kernel) => ({ kernel, pass: first, does: 'zeros' as const })),
     ...steps,
-    ...(inOrder ? [] : leftOut),
+    ...(inOrder ? [] : ofLeftOut),
   ]
 }

@@ -11,7 +11,7 @@ import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 /** Adds up the copies of the gradients, where several workgroups share their rows. */
 export function partsKernels(
   plan: BackwardPlan,
-  { rowTokens, parts, orders, tile }: GradientPass,
+  { rowTokens, kernel: { tile }, parts, orders }: GradientPass,
   accesses: BackwardAccesses,
 ): BackwardKernel[] {
   if (parts === 1) return []

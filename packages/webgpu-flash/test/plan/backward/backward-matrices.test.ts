@@ -61,15 +61,12 @@ describe('the backward pass on subgroup matrices', () => {
 
   it.each([32, 64, 96, 128])('finds tiles of split float32 for %i dims', (headDim) => {
     const { query, key } = plan({ dtype: 'float32', headDim })
-    for (const pass of [query, key]) {
-      if (pass.passes[0].kind !== 'split-matrix')
-        throw new Error(`a pass is ${pass.passes[0].kind}`)
-      expect(pass.passes[0].memory.bytes).toBeLessThanOrEqual(49152)
-      expect(pass.passes[0].memory.bytes % 16).toBe(0)
-      expect(pass.passes[0].tile.pairs).toBe(
-        pass.passes[0].rowTokens === 'queries' ? 8 : headDim > 64 ? 4 : 6,
-      )
-      expect(pass.passes[0].unsplit?.kind).toBe('tiled')
+    for (const { kernel, leftOut, rowTokens } of [query, key]) {
+      if (kernel.kind !== 'split-matrix') throw new Error(`the kernel is one of ${kernel.kind}`)
+      expect(kernel.workgroupBytes).toBeLessThanOrEqual(49152)
+      expect(kernel.workgroupBytes % 16).toBe(0)
+      expect(kernel.tile.pairs).toBe(rowTokens === 'queries' ? 8 : headDim > 64 ? 4 : 6)
+      expect(leftOut?.kernel.kind).toBe('tiled')
     }
   })
 
@@ -84,19 +81,19 @@ describe('the backward pass on subgroup matrices', () => {
     const software = { ...withMatrices, adapter }
     const { key, query } = explainBackward(plan({}, software))
     expect([key.variant, query.reason]).toEqual(['tiled', expect.stringMatching(/imitates/)])
-    const { tile } = plan().key.passes[0]
+    const { tile } = plan().key.kernel
     const given = explainBackward(plan({ backwardTiles: { key: tile } }, software))
     expect([given.key.variant, given.query.variant]).toEqual(['subgroup-matrix', 'tiled'])
     expect(given.key.reason).toBe('the tile that the caller chose')
   })
 
   it('refuses a tile that the call or the device cannot use', () => {
-    const { tile } = plan().key.passes[0]
+    const { tile } = plan().key.kernel
     const given = (options: Partial<PlanOptions>) => () =>
       plan({ ...options, backwardTiles: { key: tile } })
     expect(given({ dtype: 'float32' })).toThrow(RangeError)
     expect(given({ dtype: 'float32' })).toThrow(/without pairs are for float16/)
-    const split = plan({ dtype: 'float32' }).key.passes[0].tile
+    const split = plan({ dtype: 'float32' }).key.kernel.tile
     expect(() => plan({ backwardTiles: { key: split } })).toThrow(
       /pairs of subgroups are for float32/,
     )

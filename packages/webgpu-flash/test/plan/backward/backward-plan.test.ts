@@ -3,7 +3,7 @@ import { floatTable, mask, scoreModifier, softcap, UnsupportedError } from '@att
 import type { FloatTable } from '@attn/core'
 import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { planBackward } from '../../../src/plan/backward/backward-plan.ts'
-import type { GradientPass } from '../../../src/plan/backward/gradient-passes.ts'
+import type { GradientPasses } from '../../../src/plan/backward/gradient-passes.ts'
 import type { BackwardPlan } from '../../../src/plan/backward/backward-plan.ts'
 import { explainBackward } from '../../../src/plan/backward/explain-backward.ts'
 import { planForward } from '../../../src/plan/plan.ts'
@@ -80,7 +80,7 @@ describe('planBackward', () => {
           ]).toEqual([hides, hides])
           const visible = ({ rows, columns }: { rows: number; columns: number }) =>
             forward.call.visibility.blockMap({ queryBlockSize: rows, keyBlockSize: columns })
-          expect(query.passes[0].blockMap).toEqual(visible(query.passes[0].tile))
+          expect(query.passes[0].blockMap).toEqual(visible(query.kernel.tile))
         }
       }
     }
@@ -95,12 +95,12 @@ describe('planBackward', () => {
         maxComputeInvocationsPerWorkgroup: 1024,
       },
     }
-    const teamsOf = (pass: GradientPass): number | undefined =>
-      pass.kind === 'tiled' ? pass.tile.teams : undefined
+    const teamsOf = ({ kernel }: GradientPasses): number | undefined =>
+      kernel.kind === 'tiled' ? kernel.tile.teams : undefined
     const teams = (options: Partial<PlanOptions> = {}): (number | undefined)[] => {
       const forward = planForward({ ...base, ...options }, large)
       const { query, key } = planBackward('flash.plan', forward, {}, large)
-      return [teamsOf(query.passes[0]), teamsOf(key.passes[0])]
+      return [teamsOf(query), teamsOf(key)]
     }
     const one = [undefined, undefined]
     expect(teams()).toEqual([2, 2])
@@ -114,7 +114,7 @@ describe('planBackward', () => {
     expect(teams({ mask: sprinkled })).toEqual(one)
     const bias = scoreModifier('bias', (score, { head }) => score.add(trainable([4]).at(head)))
     expect(teams({ scoreModifiers: [bias] })).toEqual([undefined, 2])
-    expect([plan().query, plan().key].map(({ passes }) => teamsOf(passes[0]))).toEqual(one)
+    expect([plan().query, plan().key].map(teamsOf)).toEqual(one)
   })
 
   it('refuses two teams for gradients of tables', () => {
