@@ -11,7 +11,7 @@ export type {
   FlashAttention,
   CreateFlashAttentionOptions,
 } from './run/flash-attention-interface.ts'
-export type { AttentionPlan } from './run/attention-plan.ts'
+export type { AttentionPlan } from './run/attention-plan-interface.ts'
 export type {
   ForwardInputs,
   ForwardOutputs,
@@ -60,13 +60,13 @@ export type {
   BackwardVariant,
   GradientExplanation,
 } from './plan/backward/explain-backward.ts'
-export type { BackwardTile } from './plan/backward/backward-tiles.ts'
+export type { BackwardTile } from './plan/backward/backward-tile.ts'
 export type { GradientMatrixTile } from './plan/backward/gradient-matrix-tile.ts'
 export type { SplitMatrixTile } from './plan/backward/split-matrix-tile.ts'
 export type { MatrixShape, MatrixTile } from './plan/forward/matrix-tile.ts'
 export type { MatrixTileSizes } from './plan/forward/matrix-tile-sizes.ts'
 export type { ForwardTile } from './plan/forward/tiles.ts'
-export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnose.ts'
+export type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnose/diagnosis.ts'
 export type { TuneOptions, TuneProgress, TuneShape } from './tune/tune.ts'
 export type {
   MeasuredTile,

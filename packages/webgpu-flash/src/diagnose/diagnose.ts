@@ -3,10 +3,10 @@
 // out right. Loaded when it is asked for.
 import { cast, standardAttentionBackward } from '@attn/core'
 import type { DType, Tensor } from '@attn/core'
-import type { Capabilities } from '../device/capabilities.ts'
 import { isSoftware } from '../device/software.ts'
-import type { AttentionPlan } from '../run/attention-plan.ts'
+import type { AttentionPlan } from '../run/attention-plan-interface.ts'
 import type { FlashAttention } from '../run/flash-attention-interface.ts'
+import type { DiagnosedKernel, DiagnosedResult, Diagnosis } from './diagnosis.ts'
 import { remedies } from './remedies.ts'
 import {
   allowances,
@@ -16,38 +16,6 @@ import {
   smallInputs,
   smallTensor,
 } from './small-problem.ts'
-
-/** A usual call, and the kernel it gets. */
-export interface DiagnosedKernel {
-  /** The call in words: `float16 forward, headDim 64`. */
-  readonly call: string
-  /** Name of the kernel, as in `explain().variant`. */
-  readonly variant: string
-  /** Why this one, and so why not a faster one. */
-  readonly reason: string
-}
-
-/** A small problem, computed here and by the reference in float64. */
-export interface DiagnosedResult {
-  /** The problem in words. */
-  readonly problem: string
-  /** Largest absolute difference; NaN where the result holds NaN. */
-  readonly error: number
-  /** What is allowed: outputs are averages of values in -1..1. */
-  readonly allowed: number
-  readonly passed: boolean
-}
-
-/** The account of one device. Plain data. */
-export interface Diagnosis {
-  /** Whether a CPU imitates the GPU. */
-  readonly software: boolean
-  readonly capabilities: Capabilities
-  readonly kernels: readonly DiagnosedKernel[]
-  /** What keeps faster kernels away, each with what can be done about it. */
-  readonly remedies: readonly string[]
-  readonly results: readonly DiagnosedResult[]
-}
 
 type Library = Pick<FlashAttention, 'attention' | 'attentionBackward' | 'capabilities' | 'plan'>
 

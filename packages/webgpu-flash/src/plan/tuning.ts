@@ -1,7 +1,7 @@
 // What planning knows of tiles that were measured on the device: the interface through which a plan
 // asks, so that planning stays pure and knows nothing of where the answers come from.
 import type { DType } from '@attn/core'
-import type { BackwardTile } from './backward/backward-tiles.ts'
+import type { BackwardTile } from './backward/backward-tile.ts'
 import type { MatrixTileSizes } from './forward/matrix-tile-sizes.ts'
 import type { ForwardTile } from './forward/tiles.ts'
 
@@ -17,6 +17,11 @@ export interface ShapeClass {
 
 /** A tile of the tiled kernel or of that on subgroup matrices, or a kernel with the tile that the planner gives it. */
 export type ForwardKernelTile = ForwardTile | MatrixTileSizes | 'subgroup-matrix' | 'decode'
+
+/** Whether a kernel on subgroup matrices is meant. */
+export function isOnMatrices(tile: ForwardKernelTile): tile is MatrixTileSizes | 'subgroup-matrix' {
+  return tile === 'subgroup-matrix' || (typeof tile === 'object' && 'subgroups' in tile)
+}
 
 /** The same of a backward kernel. */
 export type BackwardKernelTile = BackwardTile | 'subgroup-matrix'

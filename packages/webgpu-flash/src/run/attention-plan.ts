@@ -3,9 +3,9 @@ import { checkParameters, typeError } from '@attn/core'
 import type { GuardedCall } from '../device/errors.ts'
 import { checkBindable } from '../plan/check-bindable.ts'
 import { explainPlan } from '../plan/explain.ts'
-import type { PlanExplanation } from '../plan/explanation.ts'
 import type { ForwardPlan } from '../plan/forward/forward-plan.ts'
 import { createBindGroups } from './bind-groups.ts'
+import type { AttentionPlan } from './attention-plan-interface.ts'
 import type { PlanHost } from './plan-host.ts'
 import { createCallCache } from './call-cache.ts'
 import type { PreparedCall } from './call-cache.ts'
@@ -19,57 +19,14 @@ import type {
   ForwardTensorName,
 } from './forward/forward-tensors.ts'
 import { compileForward, compileKernel, forgetPipeline, forwardLayout } from './pipelines.ts'
-import type { PlanBackward } from './backward/plan-backward.ts'
 import { withoutBackward } from './backward/training-on-demand.ts'
-import type { PlannedBackward } from './backward/training-on-demand.ts'
+import type { PlannedBackward } from './backward/training-interface.ts'
 import { createPlanTables } from './tables/table-filler.ts'
 import { bindForward } from './forward/bound-forward.ts'
 import { createOutputMaker } from './forward/make-outputs.ts'
 import { planKernels, planTexts } from './forward/plan-texts.ts'
 import { forwardCallKey } from './forward/call-key.ts'
 import { bindWeights } from './weights/plan-weights.ts'
-import type { PlanWeights } from './weights/plan-weights.ts'
-
-/**
- * A plan on a device. Good for any number of calls, whatever the strides of their tensors. Throws
- * `TypeError` after `destroy`, and `DeviceLostError` when the device is gone.
- */
-export interface AttentionPlan extends PlanBackward, PlanWeights {
-  /** What the plan will do and why, as plain data; {@link formatExplanation} makes text of it. */
-  explain(): PlanExplanation
-  /** The WGSL for contiguous tensors: of every kernel, where there are several. */
-  readonly code: string
-  /**
-   * Compiles the kernels for contiguous tensors without blocking; the first call would compile them
-   * otherwise. Rejects with GpuValidationError or GpuInternalError where the driver refuses.
-   */
-  compile(): Promise<void>
-  /**
-   * Submits the call and returns at once. New output tensors are made where none are given;
-   * `flash.release` frees them.
-   *
-   * @throws RangeError or TypeError for tensors and parameters that do not fit the plan,
-   *   UnsupportedError for tensors that this device cannot bind. What the GPU reports later is told
-   *   by `flash.download` of the results and by `flash.finished`.
-   */
-  forward(inputs: ForwardRequest): ForwardOutputs
-  /**
-   * Records the plan's dispatches into the caller's encoder, between the caller's own passes. Submit
-   * it before the plan is destroyed.
-   *
-   * @param timestampWrites - Of the compute passes, for the caller's own measurements.
-   * @throws As `forward` does.
-   */
-  encodeForward(
-    encoder: GPUCommandEncoder,
-    tensors: ForwardInputs & ForwardOutputs,
-    timestampWrites?: GPUComputePassTimestampWrites,
-  ): void
-  /** New tensors for the results, which any number of calls may write. */
-  createOutputs(): ForwardOutputs
-  /** Frees the plan's own buffers at once. Tensors stay. */
-  destroy(): void
-}
 
 const storageUsage = 0x80
 

@@ -10,7 +10,7 @@ import type { CpuDType, DType, Tensor } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan-options.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
-import type { AttentionPlan } from './attention-plan.ts'
+import type { AttentionPlan } from './attention-plan-interface.ts'
 
 /** What such a call needs of the library. */
 export interface CpuCallHost {

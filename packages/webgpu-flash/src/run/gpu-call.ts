@@ -3,7 +3,7 @@ import { attentionShape, typeError } from '@attn/core'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan-options.ts'
 import type { CallOptions } from '../plan/rotate/rope-options.ts'
-import type { AttentionPlan } from './attention-plan.ts'
+import type { AttentionPlan } from './attention-plan-interface.ts'
 
 /** Tensors of a call, CPU or GPU. */
 export type CallTensors = Readonly<Record<'query' | 'key' | 'value', unknown>>

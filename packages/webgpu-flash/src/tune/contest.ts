@@ -3,7 +3,7 @@
 import { toFloat64Array } from '@attn/core'
 import { DeviceLostError } from '../device/errors.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
-import type { AttentionPlan } from '../run/attention-plan.ts'
+import type { AttentionPlan } from '../run/attention-plan-interface.ts'
 import { measureRounds } from './measure-rounds.ts'
 import type { RoundOptions } from './measure-rounds.ts'
 import type { MeasuredTile, SkippedTile, TunedKernel } from './record.ts'

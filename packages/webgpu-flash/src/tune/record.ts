@@ -1,6 +1,6 @@
 // What tuning learned of a device: plain data that survives JSON, to be shipped with a site.
 import type { DType } from '@attn/core'
-import type { BackwardTile } from '../plan/backward/backward-tiles.ts'
+import type { BackwardTile } from '../plan/backward/backward-tile.ts'
 import type { ForwardTile } from '../plan/forward/tiles.ts'
 import type { BackwardKernelTile, ForwardKernelTile } from '../plan/tuning.ts'
 

@@ -3,7 +3,7 @@ import type { DType, Tensor } from '@attn/core'
 import type { Capabilities } from '../device/capabilities.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
 import type { PlanOptions } from '../plan/plan-options.ts'
-import type { AttentionPlan } from '../run/attention-plan.ts'
+import type { AttentionPlan } from '../run/attention-plan-interface.ts'
 
 /** A device with the means to plan and run on it. */
 export interface TuneHost {

@@ -4,7 +4,7 @@
 import { storageType } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { indent } from '../../codegen/snippets.ts'
-import { tileThreads } from '../../plan/backward/backward-tiles.ts'
+import { tileThreads } from '../../plan/backward/backward-tile.ts'
 import { teamMemory } from '../../plan/backward/team-memory.ts'
 import type { TeamMemory } from '../../plan/backward/team-memory.ts'
 import {

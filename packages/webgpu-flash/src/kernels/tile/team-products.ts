@@ -4,7 +4,7 @@
 // workgroup memory. For dQ there is one sum, of which each team takes half of the keys.
 import { indent, unroll } from '../../codegen/snippets.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
-import type { BackwardTile } from '../../plan/backward/backward-tiles.ts'
+import type { BackwardTile } from '../../plan/backward/backward-tile.ts'
 import type { TeamMemory } from '../../plan/backward/team-memory.ts'
 import { alternating, beginDealt, dealRows, dealTransposed } from './dealt-loads.ts'
 import type { DealtLoad, TransposedOperand } from './dealt-loads.ts'

@@ -4,40 +4,13 @@
 import { rangeError } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
 import { transposedStride } from '../../kernels/tile/source.ts'
+import { tileThreads } from './backward-tile.ts'
+import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import { teamMemory } from './team-memory.ts'
 import { rankTiles } from '../tile-cost.ts'
 import type { TileWork } from '../tile-cost.ts'
 import { roundUp } from '../forward/tiles.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'
-
-/** One way to cut the work: sizes in tokens, threads and dims. */
-export interface BackwardTile {
-  /** Rows of the gradient; a multiple of 16 and of 4 times `threadRows`. */
-  readonly rows: number
-  /** Tokens visited at a time; a multiple of 16 and of 4 times `threadColumns`. */
-  readonly columns: number
-  readonly threadRows: number
-  readonly threadColumns: number
-  /** Dims of the two products in workgroup memory at a time; a power of two, at least 8. */
-  readonly dimChunk: number
-  /** Tokens of a weighted sum in workgroup memory at a time; divides `columns`, or a part of them. */
-  readonly sourceChunk: number
-  /**
-   * With 2, as many threads again form a second team, and the two share the products between them;
-   * see kernels/tile/team-products.ts. Default: 1.
-   */
-  readonly teams?: 1 | 2 | undefined
-  /** Parts of the columns whose weights lie in workgroup memory at a time, for two teams. Default: 1. */
-  readonly parts?: 1 | 2 | 4 | undefined
-}
-
-/** Threads of a workgroup. */
-export function tileThreads({ threadRows, threadColumns, teams = 1 }: BackwardTile): number {
-  return threadRows * threadColumns * teams
-}
-
-/** Of which gradients a kernel's rows are: dQ, or dK and dV. */
-export type GradientRows = 'query' | 'key'
 
 /** Where everything lies in workgroup memory, in vectors of 4 float32. */
 export interface BackwardMemory {

@@ -6,7 +6,7 @@ import { naturalMap } from '../forward/forward-plan.ts'
 import type { ForwardPlan } from '../forward/forward-plan.ts'
 import type { Refusal } from '../planned.ts'
 import { matrixProblem } from './backward-matrices.ts'
-import type { GradientRows } from './backward-tiles.ts'
+import type { GradientRows } from './backward-tile.ts'
 import type {
   GradientKernel,
   MatrixFamily,

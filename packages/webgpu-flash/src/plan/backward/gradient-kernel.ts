@@ -9,7 +9,7 @@ import type { TableSum } from '../../kernels/tile/table-sums.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
 import type { TileOrigin } from '../tuning.ts'
-import type { BackwardTile, GradientRows } from './backward-tiles.ts'
+import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
 import type { SplitMatrixTile } from './split-matrix-tile.ts'
 

@@ -5,7 +5,7 @@ import type { Capabilities, SubgroupMatrix } from '../../device/capabilities.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
 import type { MatrixSubgroups } from '../usable-matrices.ts'
 import type { LaneRows } from '../../kernels/forward/matrix/lane-rows.ts'
-import type { GradientRows } from './backward-tiles.ts'
+import type { GradientRows } from './backward-tile.ts'
 import type { MatrixShape } from '../forward/matrix-tile.ts'
 
 /** How the work of one kernel is cut. Between the products a subgroup's rows are dealt to its lanes. */

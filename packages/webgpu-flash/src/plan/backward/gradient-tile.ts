@@ -1,5 +1,5 @@
 // Tiles that a caller may choose for the backward pass: for measuring.
-import type { BackwardTile } from './backward-tiles.ts'
+import type { BackwardTile } from './backward-tile.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
 import type { SplitMatrixTile } from './split-matrix-tile.ts'
 

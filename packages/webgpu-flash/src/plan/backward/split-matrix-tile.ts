@@ -7,7 +7,7 @@ import type { Capabilities, SubgroupMatrix } from '../../device/capabilities.ts'
 import { rowStep } from '../../kernels/forward/matrix/lane-rows.ts'
 import type { LaneRows } from '../../kernels/forward/matrix/lane-rows.ts'
 import type { MatrixShape } from '../forward/matrix-tile.ts'
-import type { GradientRows } from './backward-tiles.ts'
+import type { GradientRows } from './backward-tile.ts'
 
 /** How the work of one kernel is cut. */
 export interface SplitMatrixTile {

@@ -2,7 +2,7 @@
 // kernels/tile/team-products.ts. Operands of the products and, later, weights with the rows they are
 // summed over take turns in it.
 import { transposedStride } from '../../kernels/tile/source.ts'
-import type { BackwardTile, GradientRows } from './backward-tiles.ts'
+import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import { roundUp } from '../forward/tiles.ts'
 
 /** Where everything lies, in vectors of 4 float32. */

@@ -3,7 +3,7 @@
 // device has room for one and the call suits it, it comes first.
 import type { AttentionShape } from '@attn/core'
 import { backwardTileProblem, rankedBackwardTiles } from './backward-tiles.ts'
-import type { BackwardTile, GradientRows } from './backward-tiles.ts'
+import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import type { Call } from '../call.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { WorkgroupLimits } from '../forward/tiles.ts'

@@ -13,7 +13,7 @@ import {
   checkBackwardTile,
   chooseBackwardTile,
 } from './backward-tiles.ts'
-import type { BackwardTile, GradientRows } from './backward-tiles.ts'
+import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import type { TiledGradient } from './gradient-kernel.ts'
 import { chooseTeamTile } from './team-tiles.ts'
 

@@ -1,6 +1,8 @@
 // Where a cache's keys lie when not each at the row of its position: in a ring, where the newest take the
 // rows of the oldest (StreamingLLM, arXiv 2309.17453, for the first tokens that stay; Mistral, arXiv
 // 2310.06825, for the rolling buffer), or in pages (PagedAttention, arXiv 2309.06180).
+import type { AttentionShape } from '@attn/core'
+import type { GpuTensor } from '../../gpu-tensor.ts'
 
 /** Fixed memory: the first `sinks` tokens, and behind them the newest, one after another round a ring. */
 export interface RingPlaces {
@@ -79,4 +81,16 @@ export function ringWords(
   const newest = Math.max(length, sinks + 1) - 1
   const lap = Math.floor((newest - sinks) / rows) * rows
   return [held[sequence]!, newest - lap, lap, oldest[sequence]!]
+}
+
+/**
+ * Rows that the caller's keys have: with lengths per call, no more than the plan is for, but where they
+ * are not the keys' positions.
+ */
+export function heldKeys(
+  { keyLength }: AttentionShape,
+  { key, places }: { readonly key: GpuTensor; readonly places?: KeyPlaces | undefined },
+): number {
+  if (places) return key?.shape?.[2] ?? 0
+  return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
 }

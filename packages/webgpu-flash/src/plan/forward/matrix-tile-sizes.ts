@@ -1,7 +1,5 @@
 // Sizes of tiles on subgroup matrices that are tried, and those that a caller or a record of measurements asks for.
 import { rangeError } from '@attn/core'
-import type { ForwardKernelTile } from '../tuning.ts'
-import type { HalvesPerElement } from './matrix-tile.ts'
 
 /** A tile on subgroup matrices by its sizes. Its matrices are the adapter's; what follows of both the planner adds. */
 export interface MatrixTileSizes {
@@ -12,6 +10,9 @@ export interface MatrixTileSizes {
   /** Keys at a time; a multiple of the columns and of the depth of a matrix. */
   readonly keys: number
 }
+
+/** Numbers of the operands that an element comes as: itself, or the two float16 halves of a float32. */
+export type HalvesPerElement = 1 | 2
 
 /** Why sizes are not taken. */
 export const unfitting =
@@ -71,11 +72,6 @@ export function matrixTileSizes(
 ): readonly MatrixTileSizes[] {
   const [ofNarrow, ofMiddle] = halves === 2 ? [narrowHalves, middleHalves] : [narrow, middle]
   return inSoftware ? software : width > 64 ? ofMiddle : ofNarrow
-}
-
-/** Whether a kernel on subgroup matrices is meant. */
-export function isOnMatrices(tile: ForwardKernelTile): tile is MatrixTileSizes | 'subgroup-matrix' {
-  return tile === 'subgroup-matrix' || (typeof tile === 'object' && 'subgroups' in tile)
 }
 
 /**

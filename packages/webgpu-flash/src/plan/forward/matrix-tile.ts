@@ -4,7 +4,7 @@ import type { AttentionShape, DType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import { matrixTileSizeNames, matrixTileSizes } from './matrix-tile-sizes.ts'
-import type { MatrixTileSizes } from './matrix-tile-sizes.ts'
+import type { HalvesPerElement, MatrixTileSizes } from './matrix-tile-sizes.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
 import type { MatrixArithmetic, MatrixSubgroups } from '../usable-matrices.ts'
 
@@ -52,9 +52,6 @@ export interface MatrixMemory {
   /** All of it, with a vector for what the lanes found. */
   readonly bytes: number
 }
-
-/** Numbers of the operands that an element comes as: itself, or the two float16 halves of a float32. */
-export type HalvesPerElement = 1 | 2
 
 /** What workgroup memory a tile takes. */
 export function matrixMemory(

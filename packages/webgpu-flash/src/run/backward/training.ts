@@ -4,7 +4,7 @@ import { explainBackward } from '../../plan/backward/explain-backward.ts'
 import { planBackward } from '../../plan/backward/backward-plan.ts'
 import { withOwnGradients } from '../../tune/gradient-kernel-version.ts'
 import { attentionBackwardOf } from './attention-backward.ts'
-import type { Training } from './training-on-demand.ts'
+import type { Training } from './training-interface.ts'
 import { bindPlanBackward } from './plan-backward.ts'
 
 /** What a library uses of it. */

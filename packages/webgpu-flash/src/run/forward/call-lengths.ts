@@ -1,6 +1,7 @@
 // The lengths of a call, where these come with it: how many keys count, and where its queries stand.
 import { rangeError, resolveOptions, slice } from '@attn/core'
 import type { AttentionShape } from '@attn/core'
+import { heldKeys } from '../../plan/decode/key-places.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { Call } from '../../plan/call.ts'
 import { appendedOffsets } from '../cache/appended-tokens.ts'
@@ -87,18 +88,6 @@ function checkPlaces(
       )
     }
   })
-}
-
-/**
- * Rows that the caller's keys have: with lengths per call, no more than the plan is for, but where they
- * are not the keys' positions.
- */
-export function heldKeys(
-  { keyLength }: AttentionShape,
-  { key, places }: Pick<ForwardInputs, 'key' | 'places'>,
-): number {
-  if (places) return key?.shape?.[2] ?? 0
-  return Math.min(key?.shape?.[2] ?? keyLength, keyLength)
 }
 
 /**

@@ -14,10 +14,10 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import { quantizedHalves } from '../../quantized-tensor.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
+import { heldKeys } from '../../plan/decode/key-places.ts'
 import type { KeyPlaces } from '../../plan/decode/key-places.ts'
 import type { ForwardPlan } from '../../plan/forward/forward-plan.ts'
 import type { AppendedTokens } from '../cache/appended-tokens.ts'
-import { heldKeys } from './call-lengths.ts'
 
 /** Tensors a forward pass reads, all of the plan's dtype and shape. */
 export interface ForwardInputs {
