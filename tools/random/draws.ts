@@ -131,7 +131,5 @@ function withWeights(call: CallProblem, choose: Chooser): CallProblem {
   }
   // Of the lowest float32 a weight is whatever rounding leaves of it.
   const modifiers = call.modifiers.filter((each) => !hidesRows(each))
-  // A score of -Infinity has no weight, not even in a row that is NaN for another's sake.
-  const visible = call.visible && { ...call.visible, spoiler: 'NaN' as const }
-  return { ...call, modifiers, weights, ...(visible && { visible }) }
+  return { ...call, modifiers, weights }
 }

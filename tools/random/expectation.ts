@@ -27,7 +27,14 @@ import { maskOfCache } from './caches.ts'
 import { buildMask } from './masks.ts'
 import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
-import { fewRows, furthest, plainlyStored, takingTurns, trulySummed } from './rounding-luck.ts'
+import {
+  fewRows,
+  furthest,
+  plainlyStored,
+  scoreErrors,
+  takingTurns,
+  trulySummed,
+} from './rounding-luck.ts'
 import { sumErrors } from './sum-errors.ts'
 import { exactly, numbersOf } from './tensors.ts'
 import type { ProblemTensors } from './tensors.ts'
@@ -126,12 +133,21 @@ export function expectationOf(
     dtype === 'float32'
       ? plainForward
       : plainAttention('float32', { ...shape, valueDim: 0 }, plain, options)
+  const output: Expected = {
+    exact: numbersOf(forward.output),
+    plain: plainForward.output,
+    floor: 1e-5,
+    stored: true,
+  }
+  const rows = plainForward.logSumExp.length
+  const otherScores = dtype === 'float32' || rows > fewRows ? [] : scoreErrors(dtype)
+  const outputs = otherScores.map(
+    (error) => plainAttention(dtype, shape, plain, options, 1, parts, error).output,
+  )
   const results: Record<string, Expected> = {
     output: {
-      exact: numbersOf(forward.output),
-      plain: plainForward.output,
-      floor: 1e-5,
-      stored: true,
+      ...output,
+      plain: furthest(Float64Array.from(output.exact), [plainForward.output, ...outputs]),
     },
     logSumExp: {
       exact: numbersOf(forward.logSumExp),
@@ -158,9 +174,9 @@ export function expectationOf(
     exactly(dOutput),
     options,
   )
-  const { output, logSumExp } = results as Record<'output' | 'logSumExp', Expected>
+  const { logSumExp } = results as Record<'logSumExp', Expected>
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
-  const few = logSumExp.exact.length <= fewRows
+  const few = rows <= fewRows
   const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
   const stored =
     dtype !== 'float32' && (few || sums)

@@ -84,6 +84,21 @@ const halfUnit = (entry: number, dtype: LowPrecision): number => {
   return 2 ** (Math.max(least, Math.floor(Math.log2(Math.abs(entry)))) - bits - 1)
 }
 
+/**
+ * What scores are off by where they are rounded to a low precision, half a unit in the last place: two functions for
+ * `plainAttention`, of opposite errors, in which keys take turns. Where two keys share a row the error of one run may be
+ * hardly any, or the whole of it.
+ */
+export function scoreErrors(
+  dtype: LowPrecision,
+): readonly ((score: number, key: number) => number)[] {
+  return [1, -1].map(
+    (sign) =>
+      (score: number, key: number): number =>
+        Number.isFinite(score) ? (key % 2 === 0 ? sign : -sign) * halfUnit(score, dtype) : 0,
+  )
+}
+
 /** Of lists, entry by entry what is furthest from the truth; where any is no number, the first. */
 export function furthest(exact: Float64Array, lists: readonly Float64Array[]): Float64Array {
   return exact.map((wanted, place) =>

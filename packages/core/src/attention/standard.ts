@@ -134,7 +134,10 @@ export function standardAttention(
         }
         logSumExp[firstRow + i] = sum === 0 ? -Infinity : maximum + Math.log(sum)
         const inverse = sum === 0 ? 0 : 1 / sum
-        for (let j = 0; j < keyLength; j++) probabilities[sRow + j]! *= inverse
+        for (let j = 0; j < keyLength; j++) {
+          // That of a hidden pair is 0 in a row of NaN as well.
+          if (scores[sRow + j] !== -Infinity) probabilities[sRow + j]! *= inverse
+        }
       }
       tell(forwardPasses.softmax, b, h)
 

@@ -126,9 +126,11 @@ function rowSoftmax(
     let sum = sink === -Infinity ? 0 : Math.exp(sink - maximum)
     for (let j = 0; j < keyLength; j++) {
       // Where nothing is visible both are -Infinity, whose difference would be NaN.
-      row[j] = row[j] === -Infinity ? 0 : Math.exp(row[j]! - maximum)
+      if (row[j] === -Infinity) continue
+      row[j] = Math.exp(row[j]! - maximum)
       sum += row[j]!
     }
-    if (sum !== 0) for (let j = 0; j < keyLength; j++) row[j]! /= sum
+    // The weight of a hidden pair is 0, in a row of NaN as well.
+    for (let j = 0; j < keyLength; j++) row[j] = row[j] === -Infinity ? 0 : row[j]! / sum
   }
 }

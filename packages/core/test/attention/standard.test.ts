@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  attentionWeights,
   cast,
   maskFromTensor,
   scoreModifier,
@@ -89,6 +90,19 @@ describe('standardAttention', () => {
       expect(numbers(output)[0]).toBeNaN()
       expect(numbers(logSumExp)[0]).toBeNaN()
       expect(numbers(output)[1]).toBe(1)
+    }
+  })
+
+  test('hidden pairs have the probability 0, in a row of NaN as well', () => {
+    for (const poison of [Number.NaN, Infinity]) {
+      const query = row(poison, 1)
+      const { probabilities } = standardAttention(query, row(1, 2), row(1, 1), { mask: causal })
+      const weights = attentionWeights(query, row(1, 2), { mask: causal })
+      for (const [first, hidden, ...others] of [numbers(probabilities), numbers(weights)]) {
+        expect(first).toBeNaN()
+        expect(hidden).toBe(0)
+        expect(others.reduce((sum, weight) => sum + weight)).toBeCloseTo(1, 6)
+      }
     }
   })
 

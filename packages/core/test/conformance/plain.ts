@@ -20,10 +20,16 @@ export interface PlainResult {
   readonly logSumExp: Float64Array
 }
 
+/** The rounding of newer machines (ECMAScript 2025), which takes a tenth of the time. */
+const { f16round } = Math as { readonly f16round?: (value: number) => number }
+
 /** Rounding to each precision. */
 export const rounding = {
   float32: Math.fround,
-  float16: (value: number) => float16Value(float16Bits(value)),
+  // From float32, as hardware rounds.
+  float16: f16round
+    ? (value: number) => f16round(Math.fround(value))
+    : (value: number) => float16Value(float16Bits(value)),
   bfloat16: (value: number) => bfloat16Value(bfloat16Bits(value)),
 } as const
 
@@ -33,6 +39,8 @@ export const rounding = {
  * @param narrow - Terms of a sum that are added in `precision` before float32 takes over. Default: 1.
  * @param parts - Parts the keys are cut into. The output is stored in `precision` after each, merged with
  *   what it held before, as by a program of several dispatches that keeps nothing else. Default: 1.
+ * @param scoreError - What a score is off by, in place of its rounding: of the score and the number of its key.
+ *   Default: scores are rounded.
  */
 export function plainAttention(
   precision: keyof typeof rounding,
@@ -41,11 +49,13 @@ export function plainAttention(
   options: AttentionOptions,
   narrow = 1,
   parts = 1,
+  scoreError?: (score: number, key: number) => number,
 ): PlainResult {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainAttention', shape, options)
   const { scale, queryOffsets, keyLengths, dropout } = resolved
   const round = rounding[precision]
+  const roundScore = scoreError ? Math.fround : round
   const allows = resolved.mask && compile(resolved.mask.expression, resolved)
   const modifiers = resolved.scoreModifiers.map((each) => compile(each.expression, resolved))
   const q = toFloat64Array(inputs.query)
@@ -56,13 +66,14 @@ export function plainAttention(
   const logSumExp = new Float64Array(rows)
   /** A sum in float32, of parts in the narrow precision; what is undefined does not count. */
   const total = (count: number, term: (index: number) => number | undefined): number => {
-    let [all, part] = [0, 0]
+    let all = 0
+    if (narrow === 1) {
+      for (let index = 0; index < count; index++) all = Math.fround(all + (term(index) ?? 0))
+      return all
+    }
+    let part = 0
     for (let index = 0; index < count; index++) {
       const one = term(index) ?? 0
-      if (narrow === 1) {
-        all = Math.fround(all + one)
-        continue
-      }
       part = round(part + one)
       if ((index + 1) % narrow > 0 && index + 1 < count) continue
       all = Math.fround(all + part)
@@ -71,6 +82,7 @@ export function plainAttention(
     return all
   }
   const scores = new Float64Array(keyLength)
+  const probabilities = new Float64Array(keyLength)
   const weights = new Float64Array(keyLength).fill(1)
 
   for (let row = 0; row < rows; row++) {
@@ -88,20 +100,25 @@ export function plainAttention(
       const product = total(headDim, (d) =>
         Math.fround(q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!),
       )
-      scores[key] = modifiers.reduce(
-        (score, modify) => round(modify({ ...where, key, score })),
-        round(product * scale),
+      const score = modifiers.reduce(
+        (modified, modify) => roundScore(modify({ ...where, key, score: modified })),
+        roundScore(product * scale),
       )
+      scores[key] = scoreError ? score + scoreError(score, key) : score
     }
     const sink = resolved.sinks?.[head] ?? -Infinity
-    const maximum = scores.reduce((a, b) => Math.max(a, b), sink)
+    let maximum = sink
+    for (const score of scores) maximum = Math.max(maximum, score)
     logSumExp[row] = maximum
     if (maximum === -Infinity) continue
-    const sum = [...scores, sink].reduce(
-      (total, s) => Math.fround(total + Math.exp(s - maximum)),
-      0,
-    )
+    let sum = 0
+    for (let key = 0; key < keyLength; key++) {
+      probabilities[key] = Math.exp(scores[key]! - maximum)
+      sum = Math.fround(sum + probabilities[key]!)
+    }
+    sum = Math.fround(sum + Math.exp(sink - maximum))
     logSumExp[row] = Math.fround(maximum + Math.log(sum))
+    if (valueDim === 0) continue
     const share = (score: number): number => Math.exp(score - maximum) / sum
     /** Where the key after each part is, and how much of the row's sum lies before it. */
     let before = share(sink)
@@ -110,14 +127,16 @@ export function plainAttention(
       before += scores.slice(first, end).reduce((all, score) => all + share(score), 0)
       return { first: first!, count: end! - first!, before }
     })
+    for (let key = 0; key < keyLength; key++) {
+      probabilities[key] = round((weights[key]! * probabilities[key]!) / sum)
+    }
     for (let d = 0; d < valueDim; d++) {
       let [stored, held] = [0, share(sink)]
       for (const cut of cuts) {
         const value = total(cut.count, (index) => {
           const key = cut.first + index
           if (scores[key] === -Infinity) return undefined
-          const probability = round((weights[key]! * Math.exp(scores[key]! - maximum)) / sum)
-          return probability * v[(kvRow + key) * valueDim + d]!
+          return probabilities[key]! * v[(kvRow + key) * valueDim + d]!
         })
         if (parts === 1) stored = round(value)
         else if (cut.before !== 0 || value !== 0)
