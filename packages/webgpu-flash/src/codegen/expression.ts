@@ -175,7 +175,9 @@ export function nodeText(
     case 'comparison':
       return `(${text(node.left)} ${comparisonText[node.operation]} ${text(node.right)})`
     case 'logical': {
-      const operator = { and: '&&', or: '||', xor: '!=' }[node.operation]
+      // Both sides are asked: what asks the second one only after the first is a branch, of which pairs would have
+      // so many that drivers took up to half of their time to compile them.
+      const operator = { and: '&', or: '|', xor: '!=' }[node.operation]
       return `(${text(node.left)} ${operator} ${text(node.right)})`
     }
     case 'not':

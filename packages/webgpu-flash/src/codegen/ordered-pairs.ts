@@ -35,8 +35,8 @@ ${tokens}
 fn visible(${place}) -> bool {
 ${tokens}
   // Gaps between the parts of an order have numbers past the last token.
-  let exist = u32(query) < params.queryLength && u32(token) < data[2u * u32(batch) + 1u];
-  return exist${hasMask ? ` && visibleOfTokens(${given})` : ''};
+  let exist = (u32(query) < params.queryLength) & (u32(token) < data[2u * u32(batch) + 1u]);
+  return exist${hasMask ? ` & visibleOfTokens(${given})` : ''};
 }${hasModifiers ? `\n\n${modified}` : ''}`
 }
 

@@ -66,13 +66,16 @@ export const pairWeightFunction: string = /* wgsl */ `fn pairWeight(score: f32, 
  *
  * @param sums - Vectors of a thread that are not finite if anything is not.
  * @param flag - A float or vector in workgroup memory that nothing else uses: its text and type.
+ * @param atOnce - Whether `compute` knows no other way than with care. Default: false.
  */
 export function withCare(
   compute: string,
   finish: string,
   sums: readonly string[],
   flag: readonly [place: string, type: 'f32' | 'vec4<f32>'],
+  atOnce = false,
 ): string {
+  if (atOnce) return `${compute}\n${finish}`
   const [place, type] = flag
   return `// The second time with care; see kernels/careful.ts.
 var careful = false;

@@ -5,9 +5,13 @@ import { indent } from '../codegen/snippets.ts'
 /** Declares `nothing`, which is 0, as no compiler knows: what the steps of the loops depend on. */
 export const declareNothing = 'let nothing = params.negativeInfinity ^ 0xff800000u;'
 
+/** Text of the step of a loop that stays rolled up; in the scope of `nothing`. */
+export const rolledStep = (name: string, by = '1u'): string =>
+  `${name} = (${name} + ${by}) ^ nothing`
+
 /** Runs `body` for the variable `name` from 0 on, `count` times; in the scope of `nothing`. */
 export function rolledLoop(name: string, count: number, body: string): string {
-  return `for (var ${name} = 0u; ${name} < ${count}u; ${name} = (${name} + 1u) ^ nothing) {
+  return `for (var ${name} = 0u; ${name} < ${count}u; ${rolledStep(name)}) {
 ${indent(body, 2)}
 }`
 }

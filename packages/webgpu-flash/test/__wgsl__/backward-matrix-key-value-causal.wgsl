@@ -162,6 +162,7 @@ fn main(
   let subgroup = subgroupId & 7u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
   if (thread == 0u) { foundStrange = vec4<u32>(0u); }
@@ -187,28 +188,28 @@ fn main(
   let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
   let keyIndex = firstKey + ownRow0;
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
+  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + unit % 8u];
   }
   workgroupBarrier();
   let key0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let key0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
+  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 8u + unit % 8u];
   }
   workgroupBarrier();
   let key0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let key0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
+  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + unit % 8u];
   }
   workgroupBarrier();
   let value0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let value0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit += 32u) {
+  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 8u + unit % 8u];
   }
   workgroupBarrier();
@@ -361,14 +362,14 @@ fn main(
       score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
       score0_1 = fma(score0_1, vec4<f32>(scaleOfPower), -logSumExp1);
       if (!full) {
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u)))) { score0_0.x = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u)))) { score0_0.y = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u)))) { score0_0.z = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u)))) { score0_0.w = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 0u)))) { score0_1.x = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 9, queryIndex + 9, i32(keyIndex + 0u)))) { score0_1.y = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 10, queryIndex + 10, i32(keyIndex + 0u)))) { score0_1.z = hidden; }
-        if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 11, queryIndex + 11, i32(keyIndex + 0u)))) { score0_1.w = hidden; }
+        score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
+        score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u))));
+        score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u))));
+        score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u))));
+        score0_1.x = select(hidden, score0_1.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 0u))));
+        score0_1.y = select(hidden, score0_1.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 9, queryIndex + 9, i32(keyIndex + 0u))));
+        score0_1.z = select(hidden, score0_1.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 10, queryIndex + 10, i32(keyIndex + 0u))));
+        score0_1.w = select(hidden, score0_1.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 11, queryIndex + 11, i32(keyIndex + 0u))));
       }
       score0_0 = exp2(score0_0);
       score0_1 = exp2(score0_1);
@@ -706,30 +707,30 @@ fn main(
               let queryPlace = queryBase + queryRow * params.queryRow;
               let dOutputPlace = dOutputBase + queryRow * params.dOutputRow;
               var score = 0.0;
-              for (var v = 0u; v < 16u; v++) { score += dot(loadKey(keyPlace, v), loadQuery(queryPlace, v)); }
+              for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { score += dot(loadKey(keyPlace, v), loadQuery(queryPlace, v)); }
               score *= scale;
               if (bitcast<u32>(score) == hiddenBits) { continue; }
               var gradient = 0.0;
-              for (var v = 0u; v < 16u; v++) { gradient += dot(loadValue(valuePlace, v), loadDOutput(dOutputPlace, v)); }
+              for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { gradient += dot(loadValue(valuePlace, v), loadDOutput(dOutputPlace, v)); }
               let held = softmaxRow(batch, head, queryRow);
               let probability = exp2((score - held.x) * log2e);
               gradient = select(probability * (gradient - held.y), 0.0, probability == 0.0);
-              for (var v = 0u; v < 16u; v++) { dValueSum[v] += loadDOutput(dOutputPlace, v) * (probability); }
-              for (var v = 0u; v < 16u; v++) { dKeySum[v] += loadQuery(queryPlace, v) * (gradient); }
+              for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { dValueSum[v] += loadDOutput(dOutputPlace, v) * (probability); }
+              for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { dKeySum[v] += loadQuery(queryPlace, v) * (gradient); }
             }
             done = true;
-            for (var v = 0u; v < 16u && done; v++) { done = allNaN(dValueSum[v]); }
-            for (var v = 0u; v < 16u && done; v++) { done = allNaN(dKeySum[v]); }
+            for (var v = 0u; v < 16u && done; v = (v + 1u) ^ nothing) { done = allNaN(dValueSum[v]); }
+            for (var v = 0u; v < 16u && done; v = (v + 1u) ^ nothing) { done = allNaN(dKeySum[v]); }
           }
         }
       }
-      for (var v = 0u; v < 16u; v++) {
+      for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) {
         var sum = dValueSum[v];
         let base = dValueBase + keyIndex * params.dValueRow;
         if (params.accumulate != 0u) { sum += loadDValue(base, v); }
         storeDValue(base, v, sum);
       }
-      for (var v = 0u; v < 16u; v++) {
+      for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) {
         var sum = dKeySum[v] * scale;
         let base = dKeyBase + keyIndex * params.dKeyRow;
         if (params.accumulate != 0u) { sum += loadDKey(base, v); }

@@ -138,6 +138,7 @@ fn main(
   let subgroup = subgroupId & 7u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
   if (thread == 0u) { foundStrange = vec4<u32>(0u); }
@@ -164,49 +165,49 @@ fn main(
   let logSumExp0 = softmaxRow0.x * log2e - weightBits;
   let delta0 = softmaxRow0.y * gradientScale;
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + unit % 4u];
   }
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 4u + unit % 4u];
   }
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 8u + unit % 4u];
   }
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 12u + unit % 4u];
   }
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + unit % 4u];
   }
   workgroupBarrier();
   let dOutput0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 4u + unit % 4u];
   }
   workgroupBarrier();
   let dOutput0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 8u + unit % 4u];
   }
   workgroupBarrier();
   let dOutput0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit += 32u) {
+  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 12u + unit % 4u];
   }
   workgroupBarrier();
@@ -278,14 +279,14 @@ fn main(
     score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -vec4<f32>(logSumExp0));
     score0_1 = fma(score0_1, vec4<f32>(scaleOfPower), -vec4<f32>(logSumExp0));
     if (!full) {
-      if (!(keyIndex + 0u < keyCount)) { score0_0.x = hidden; }
-      if (!(keyIndex + 1u < keyCount)) { score0_0.y = hidden; }
-      if (!(keyIndex + 2u < keyCount)) { score0_0.z = hidden; }
-      if (!(keyIndex + 3u < keyCount)) { score0_0.w = hidden; }
-      if (!(keyIndex + 8u < keyCount)) { score0_1.x = hidden; }
-      if (!(keyIndex + 9u < keyCount)) { score0_1.y = hidden; }
-      if (!(keyIndex + 10u < keyCount)) { score0_1.z = hidden; }
-      if (!(keyIndex + 11u < keyCount)) { score0_1.w = hidden; }
+      score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount));
+      score0_0.y = select(hidden, score0_0.y, (keyIndex + 1u < keyCount));
+      score0_0.z = select(hidden, score0_0.z, (keyIndex + 2u < keyCount));
+      score0_0.w = select(hidden, score0_0.w, (keyIndex + 3u < keyCount));
+      score0_1.x = select(hidden, score0_1.x, (keyIndex + 8u < keyCount));
+      score0_1.y = select(hidden, score0_1.y, (keyIndex + 9u < keyCount));
+      score0_1.z = select(hidden, score0_1.z, (keyIndex + 10u < keyCount));
+      score0_1.w = select(hidden, score0_1.w, (keyIndex + 11u < keyCount));
     }
     score0_0 = exp2(score0_0);
     score0_1 = exp2(score0_1);
@@ -481,20 +482,20 @@ fn main(
           let keyPlace = keyBase + keyIndex * params.keyRow;
           let valuePlace = valueBase + keyIndex * params.valueRow;
           var score = 0.0;
-          for (var v = 0u; v < 16u; v++) { score += dot(loadQuery(queryPlace, v), loadKey(keyPlace, v)); }
+          for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { score += dot(loadQuery(queryPlace, v), loadKey(keyPlace, v)); }
           score *= scale;
           if (bitcast<u32>(score) == hiddenBits) { continue; }
           var gradient = 0.0;
-          for (var v = 0u; v < 16u; v++) { gradient += dot(loadDOutput(dOutputPlace, v), loadValue(valuePlace, v)); }
+          for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { gradient += dot(loadDOutput(dOutputPlace, v), loadValue(valuePlace, v)); }
           let held = softmaxRow(batch, head, queryRow);
           let probability = exp2((score - held.x) * log2e);
           gradient = select(probability * (gradient - held.y), 0.0, probability == 0.0);
-          for (var v = 0u; v < 16u; v++) { dQuerySum[v] += loadKey(keyPlace, v) * (gradient); }
+          for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) { dQuerySum[v] += loadKey(keyPlace, v) * (gradient); }
         }
         done = true;
-        for (var v = 0u; v < 16u && done; v++) { done = allNaN(dQuerySum[v]); }
+        for (var v = 0u; v < 16u && done; v = (v + 1u) ^ nothing) { done = allNaN(dQuerySum[v]); }
       }
-      for (var v = 0u; v < 16u; v++) {
+      for (var v = 0u; v < 16u; v = (v + 1u) ^ nothing) {
         var sum = dQuerySum[v] * scale;
         let base = dQueryBase + queryRow * params.dQueryRow;
         if (params.accumulate != 0u) { sum += loadDQuery(base, v); }

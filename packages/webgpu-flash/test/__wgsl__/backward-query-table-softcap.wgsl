@@ -311,22 +311,22 @@ fn main(
       let modified3_0_2 = modifiedWithSlope(score3_0.z, i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 16u)); score3_0.z = modified3_0_2.x; slope3_0.z = modified3_0_2.y;
       let modified3_0_3 = modifiedWithSlope(score3_0.w, i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 24u)); score3_0.w = modified3_0_3.x; slope3_0.w = modified3_0_3.y;
       if (!full) {
-        if (!(keyIndex + 0u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score0_0.x = hidden; }
-        if (!(keyIndex + 8u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score0_0.y = hidden; }
-        if (!(keyIndex + 16u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score0_0.z = hidden; }
-        if (!(keyIndex + 24u < keyCount && queryIndex + 0 < i32(params.queryLength))) { score0_0.w = hidden; }
-        if (!(keyIndex + 0u < keyCount && queryIndex + 1 < i32(params.queryLength))) { score1_0.x = hidden; }
-        if (!(keyIndex + 8u < keyCount && queryIndex + 1 < i32(params.queryLength))) { score1_0.y = hidden; }
-        if (!(keyIndex + 16u < keyCount && queryIndex + 1 < i32(params.queryLength))) { score1_0.z = hidden; }
-        if (!(keyIndex + 24u < keyCount && queryIndex + 1 < i32(params.queryLength))) { score1_0.w = hidden; }
-        if (!(keyIndex + 0u < keyCount && queryIndex + 2 < i32(params.queryLength))) { score2_0.x = hidden; }
-        if (!(keyIndex + 8u < keyCount && queryIndex + 2 < i32(params.queryLength))) { score2_0.y = hidden; }
-        if (!(keyIndex + 16u < keyCount && queryIndex + 2 < i32(params.queryLength))) { score2_0.z = hidden; }
-        if (!(keyIndex + 24u < keyCount && queryIndex + 2 < i32(params.queryLength))) { score2_0.w = hidden; }
-        if (!(keyIndex + 0u < keyCount && queryIndex + 3 < i32(params.queryLength))) { score3_0.x = hidden; }
-        if (!(keyIndex + 8u < keyCount && queryIndex + 3 < i32(params.queryLength))) { score3_0.y = hidden; }
-        if (!(keyIndex + 16u < keyCount && queryIndex + 3 < i32(params.queryLength))) { score3_0.z = hidden; }
-        if (!(keyIndex + 24u < keyCount && queryIndex + 3 < i32(params.queryLength))) { score3_0.w = hidden; }
+        score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (queryIndex + 0 < i32(params.queryLength)));
+        score0_0.y = select(hidden, score0_0.y, (keyIndex + 8u < keyCount) & (queryIndex + 0 < i32(params.queryLength)));
+        score0_0.z = select(hidden, score0_0.z, (keyIndex + 16u < keyCount) & (queryIndex + 0 < i32(params.queryLength)));
+        score0_0.w = select(hidden, score0_0.w, (keyIndex + 24u < keyCount) & (queryIndex + 0 < i32(params.queryLength)));
+        score1_0.x = select(hidden, score1_0.x, (keyIndex + 0u < keyCount) & (queryIndex + 1 < i32(params.queryLength)));
+        score1_0.y = select(hidden, score1_0.y, (keyIndex + 8u < keyCount) & (queryIndex + 1 < i32(params.queryLength)));
+        score1_0.z = select(hidden, score1_0.z, (keyIndex + 16u < keyCount) & (queryIndex + 1 < i32(params.queryLength)));
+        score1_0.w = select(hidden, score1_0.w, (keyIndex + 24u < keyCount) & (queryIndex + 1 < i32(params.queryLength)));
+        score2_0.x = select(hidden, score2_0.x, (keyIndex + 0u < keyCount) & (queryIndex + 2 < i32(params.queryLength)));
+        score2_0.y = select(hidden, score2_0.y, (keyIndex + 8u < keyCount) & (queryIndex + 2 < i32(params.queryLength)));
+        score2_0.z = select(hidden, score2_0.z, (keyIndex + 16u < keyCount) & (queryIndex + 2 < i32(params.queryLength)));
+        score2_0.w = select(hidden, score2_0.w, (keyIndex + 24u < keyCount) & (queryIndex + 2 < i32(params.queryLength)));
+        score3_0.x = select(hidden, score3_0.x, (keyIndex + 0u < keyCount) & (queryIndex + 3 < i32(params.queryLength)));
+        score3_0.y = select(hidden, score3_0.y, (keyIndex + 8u < keyCount) & (queryIndex + 3 < i32(params.queryLength)));
+        score3_0.z = select(hidden, score3_0.z, (keyIndex + 16u < keyCount) & (queryIndex + 3 < i32(params.queryLength)));
+        score3_0.w = select(hidden, score3_0.w, (keyIndex + 24u < keyCount) & (queryIndex + 3 < i32(params.queryLength)));
       }
       score0_0 = pairWeights(score0_0, vec4<f32>(softmaxRow0.x));
       score1_0 = pairWeights(score1_0, vec4<f32>(softmaxRow1.x));

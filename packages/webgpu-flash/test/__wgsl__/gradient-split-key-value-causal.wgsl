@@ -146,6 +146,7 @@ fn main(
   let subgroupLane = invocation & 31u;
   let lane = partner * 32u + subgroupLane;
   let thread = subgroup * 32u + subgroupLane;
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   let part = lane % 4u;
   let ownRow0 = lane / 4u;
   let sumPart = subgroupLane % 2u;
@@ -175,7 +176,7 @@ fn main(
   let lastQuery = params.queryLength - 1u;
   let keyIndex = firstKey + ownRow0;
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -183,7 +184,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u + 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -191,7 +192,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -199,7 +200,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u + 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -207,7 +208,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -215,7 +216,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u + 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -223,7 +224,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -231,7 +232,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u + 8u]; }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -340,7 +341,7 @@ fn main(
     workgroupBarrier();
     var place = 0u;
     while (visits) {
-      for (var turn = 0u; turn < 16u && visits; turn++) {
+      for (var turn = 0u; turn < 16u && visits; turn = (turn + 1u) ^ nothing) {
         let otherPlace = 1u - place;
         {
           var product0 = Result();
@@ -417,10 +418,10 @@ fn main(
         var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
         score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
         if (!full) {
-          if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u)))) { score0_0.x = hidden; }
-          if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u)))) { score0_0.y = hidden; }
-          if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u)))) { score0_0.z = hidden; }
-          if (!(keyIndex + 0u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u)))) { score0_0.w = hidden; }
+          score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
+          score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u))));
+          score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u))));
+          score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u))));
         }
         score0_0 = exp2(score0_0);
         gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -delta0);

@@ -127,6 +127,7 @@ fn main(
   let lane = partner * 32u + subgroupLane;
   let swapped = (subgroupLane >> 3u) & 1u;
   let thread = subgroup * 32u + subgroupLane;
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   let part = lane % 4u;
   let ownRow0 = lane / 4u;
   let sumPart = subgroupLane % 2u;
@@ -159,7 +160,7 @@ fn main(
   let logSumExp0 = softmaxRow0.x * log2e - weightBits;
   let delta0 = softmaxRow0.y * gradientScale;
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -167,7 +168,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -175,7 +176,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -183,7 +184,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -191,7 +192,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -199,7 +200,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -207,7 +208,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -215,7 +216,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -223,7 +224,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -231,7 +232,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_4 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -239,7 +240,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_4 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -247,7 +248,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_5 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -255,7 +256,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_5 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -263,7 +264,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_6 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -271,7 +272,7 @@ fn main(
   workgroupBarrier();
   let ownLow0_6 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u)); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -279,7 +280,7 @@ fn main(
   workgroupBarrier();
   let ownHigh0_7 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit += 32u) {
+  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
     var halves = vec4<f16>();
     if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u) + 32u); }
     weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
@@ -320,7 +321,7 @@ fn main(
   }
   workgroupBarrier();
   while (visits) {
-    for (var turn = 0u; turn < 16u && visits; turn++) {
+    for (var turn = 0u; turn < 16u && visits; turn = (turn + 1u) ^ nothing) {
       {
         var product0 = Result();
         let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 0u, 34u);
@@ -373,10 +374,10 @@ fn main(
       var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
       score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -vec4<f32>(logSumExp0));
       if (!full) {
-        if (!(keyIndex + 0u < keyCount)) { score0_0.x = hidden; }
-        if (!(keyIndex + 1u < keyCount)) { score0_0.y = hidden; }
-        if (!(keyIndex + 2u < keyCount)) { score0_0.z = hidden; }
-        if (!(keyIndex + 3u < keyCount)) { score0_0.w = hidden; }
+        score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount));
+        score0_0.y = select(hidden, score0_0.y, (keyIndex + 1u < keyCount));
+        score0_0.z = select(hidden, score0_0.z, (keyIndex + 2u < keyCount));
+        score0_0.w = select(hidden, score0_0.w, (keyIndex + 3u < keyCount));
       }
       score0_0 = exp2(score0_0);
       gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -vec4<f32>(delta0));

@@ -45,7 +45,7 @@ describe('the text of each kind of node', () => {
     ['small floats', score.mul(1e-7), '(score * 1.0000000116860974e-7f)'],
     ['-Infinity', score.max(-Infinity), 'floatMaximum(score, negativeInfinity())'],
     ['Infinity', score.min(Infinity), 'floatMinimum(score, (-negativeInfinity()))'],
-    ['truth', query.lt(key).and(true), '((query < key) && true)'],
+    ['truth', query.lt(key).and(true), '((query < key) & true)'],
     [
       'sizes',
       coordinate('queryLength').sub(coordinate('heads')),
@@ -70,9 +70,9 @@ describe('the text of each kind of node', () => {
     ['remainders by a power of two', query.mod(8), '(query & 7)'],
     ['floored division', query.floorDiv(6), 'floorDivide(query, 6)'],
     ['remainders', query.mod(key), 'floorModulo(query, key)'],
-    ['equality', query.eq(key).or(query.ne(key)), '((query == key) || (query != key))'],
+    ['equality', query.eq(key).or(query.ne(key)), '((query == key) | (query != key))'],
     ['order', query.le(key).xor(query.gt(key)), '((query <= key) != (query > key))'],
-    ['more order', query.lt(key).and(query.ge(key)), '((query < key) && (query >= key))'],
+    ['more order', query.lt(key).and(query.ge(key)), '((query < key) & (query >= key))'],
     ['negated truth', query.lt(key).not(), '!(query < key)'],
     ['choices', query.lt(key).select(query, 1), 'select(1, query, (query < key))'],
   ])('%s', (_, expression, text) => {
@@ -172,7 +172,7 @@ describe('constant parts', () => {
       boolean(true).select(score, 0).add(float(0).cos()),
       '(select(0.0f, score, true) + 1.0f)',
     ],
-    ['keep truth', query.lt(key).and(integer(1).lt(2)), '((query < key) && true)'],
+    ['keep truth', query.lt(key).and(integer(1).lt(2)), '((query < key) & true)'],
   ])('%s', (_, expression, text) => {
     expect(returned(expression)).toBe(text)
   })

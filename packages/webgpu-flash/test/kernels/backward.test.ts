@@ -117,6 +117,7 @@ describe('the backward kernels', () => {
   it.each([
     ['gradient-split-key-value-causal', splitCode({ mask: causal, kvHeads: 2 }).key],
     ['gradient-split-query-wide', splitCode({ headDim: 128 }).query],
+    ['backward-key-value-unsplit', splitCode({ mask: causal }).unsplit[0]],
     ['backward-rows-split', splitCode().rows],
     ['measure-rows', splitCode().before[0]],
     ['choose-powers', splitCode().before[4]],
@@ -128,7 +129,11 @@ describe('the backward kernels', () => {
 
   it('in plain WGSL leave heads alone that are split, and those are left to them', () => {
     const { key, query, unsplit } = splitCode({ mask: causal })
-    for (const text of unsplit) expect(text).toMatch(/\.z != 0\.0\) \{ return; \}/)
+    for (const text of unsplit) {
+      expect(text).toMatch(/\.z != 0\.0\) \{ return; \}/)
+      // In one text, whose loops drivers leave rolled up: hardly any head needs it, and all would compile it.
+      expect(text).not.toMatch(/careful|(dim|token|chunk)\+\+/)
+    }
     for (const text of [key, query]) {
       expect(text).toMatch(/if \(gradientScale == 0\.0\) \{ return; \}/)
     }

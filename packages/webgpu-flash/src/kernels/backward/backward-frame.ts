@@ -16,6 +16,7 @@ import { parameterBlock } from '../parameters.ts'
 import { gradientDropout } from './slots.ts'
 import { addressFields } from '../tensor-address.ts'
 import { dropoutFields } from '../tile/dropout.ts'
+import { declareNothing } from '../rolled-loops.ts'
 import { gradientConstants, softmaxRowFunction } from '../tile/pair-gradient.ts'
 import type { PairGrid, SoftmaxRow } from '../tile/pair-gradient.ts'
 import type { TileSource } from '../tile/source.ts'
@@ -165,9 +166,13 @@ export function gradientFields(
 }
 
 /** The grid of a kernel. */
-export function gradientGrid(tile: BackwardTile, rowTokens: PairGrid['rowTokens']): PairGrid {
+export function gradientGrid(
+  { tile, unsplitOnly }: Pick<GradientConfig, 'tile' | 'unsplitOnly'>,
+  rowTokens: PairGrid['rowTokens'],
+): PairGrid {
   const { rows, columns, threadRows, threadColumns } = tile
-  return { tileRows: rows, tileColumns: columns, threadRows, threadColumns, rowTokens }
+  const threads = { threadRows, threadColumns }
+  return { tileRows: rows, tileColumns: columns, ...threads, rowTokens, rolled: unsplitOnly }
 }
 
 /** A tensor that a kernel writes. */
@@ -186,7 +191,7 @@ const weightRegion = ${memory.weights}u;
 /** Declares a thread's place in its workgroup, or in its team of it. */
 export function threadOrigin(tile: BackwardTile, grid: PairGrid): string {
   if (tile.teams === 2) return teamOrigin(grid)
-  return `let column = thread % ${tile.threadColumns}u;
+  return `${grid.rolled ? `${declareNothing}\n` : ''}let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;`
 }
 

@@ -83,7 +83,7 @@ function mainBody(
   [dKey, dValue]: readonly [GradientOutput, GradientOutput],
 ): string {
   const { tile, memory, blockMap, inParts } = config
-  const grid = gradientGrid(tile, 'keys')
+  const grid = gradientGrid(config, 'keys')
   const own = ownRows(grid)
   const teams =
     tile.teams === 2 ? teamMemory(tile, config.headDim, config.valueDim, 'key') : undefined
@@ -135,6 +135,7 @@ ${indent(walk, 2)}
 ${store}`,
   registers.flat(),
   ['tile[careRegion]', 'vec4<f32>'],
+  grid.rolled,
 )}`
 }
 
@@ -156,7 +157,7 @@ ${indent(storeGradient(grid, dKey, vectors, 'sums', 'firstKey', 'finalKey', 'sca
 
 function teamTileBody(config: KeyGradientConfig, memory: TeamMemory): string {
   const { tile, rules, dropout } = config
-  const grid = gradientGrid(tile, 'keys')
+  const grid = gradientGrid(config, 'keys')
   const { query, key, value, dOutput } = gradientSources(config)
   const work = {
     tile,
@@ -178,7 +179,7 @@ ${teamTile(work)}`
 
 function tileBody(config: KeyGradientConfig): string {
   const { tile, memory, rules, dropout } = config
-  const grid = gradientGrid(tile, 'keys')
+  const grid = gradientGrid(config, 'keys')
   const { query, key, value, dOutput } = gradientSources(config)
   const product = {
     rowRegion: 'rowRegion',

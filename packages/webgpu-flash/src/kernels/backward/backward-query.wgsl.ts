@@ -81,7 +81,7 @@ function bindings(config: QueryGradientConfig): string {
 
 function mainBody(config: QueryGradientConfig, output: GradientOutput): string {
   const { tile, memory, blockMap, tables } = config
-  const grid = gradientGrid(tile, 'queries')
+  const grid = gradientGrid(config, 'queries')
   const own = ownRows(grid)
   const teams =
     tile.teams === 2 ? teamMemory(tile, config.headDim, config.valueDim, 'query') : undefined
@@ -122,12 +122,13 @@ ${forEachColumnTile(config, '(columnTile + 1u) * tileColumns <= keyCount', body,
 ${storeTableSums(grid, tables)}`,
   registers.flat(),
   ['tile[careRegion]', 'vec4<f32>'],
+  grid.rolled,
 )}`
 }
 
 function teamTileBody(config: QueryGradientConfig, memory: TeamMemory): string {
   const { tile, rules, dropout } = config
-  const grid = gradientGrid(tile, 'queries')
+  const grid = gradientGrid(config, 'queries')
   const { query, key, value, dOutput } = gradientSources(config)
   const work = {
     tile,
@@ -148,7 +149,7 @@ ${teamTile(work)}`
 
 function tileBody(config: QueryGradientConfig): string {
   const { tile, memory, rules, dropout, tables } = config
-  const grid = gradientGrid(tile, 'queries')
+  const grid = gradientGrid(config, 'queries')
   const { query, key, value, dOutput } = gradientSources(config)
   const product = {
     rowRegion: 'rowRegion',

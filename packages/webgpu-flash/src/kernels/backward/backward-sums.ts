@@ -2,7 +2,7 @@
 // in plain WGSL.
 import { unroll } from '../../codegen/snippets.ts'
 import type { GradientOutput } from './backward-frame.ts'
-import { ownRows } from '../tile/grid.ts'
+import { loopStep, ownRows } from '../tile/grid.ts'
 import type { PairGrid } from '../tile/pair-gradient.ts'
 import { tokenText } from './slots.ts'
 import type { SlotConfig } from './slots.ts'
@@ -59,7 +59,7 @@ export function storeGradient(
   const slot = `${first} + row * ${rows}u + i`
   const copied = config.inParts && config.rules.ordered === true
   // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
-  return `for (var i = 0u; i < ${rows}u; i++) {
+  return `for (var i = 0u; i < ${rows}u; ${loopStep(grid, 'i')}) {
   let tokenRow = ${tokenText(config.rules, grid.rowTokens, slot)};
   if (tokenRow <= ${last}) {
     let base = ${name}Base + ${copied ? `(${slot})` : 'tokenRow'} * params.${name}Row;

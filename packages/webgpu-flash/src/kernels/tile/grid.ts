@@ -5,6 +5,7 @@
 import { unroll } from '../../codegen/snippets.ts'
 import { pastFirst, rowStep } from '../forward/matrix/lane-rows.ts'
 import type { LaneRows } from '../forward/matrix/lane-rows.ts'
+import { rolledStep } from '../rolled-loops.ts'
 
 /** The grid of one kernel. Sizes in tokens. */
 export interface ThreadGrid {
@@ -19,7 +20,16 @@ export interface ThreadGrid {
    * dealt to lanes as matrix/lane-rows.ts says.
    */
   readonly lanes?: LaneRows
+  /**
+   * Whether its loops over dims and tokens stay rolled up, for kernels that hardly ever run: these compile sooner
+   * and run slower. The kernel declares `nothing` by `declareNothing`. Default: false.
+   */
+  readonly rolled?: boolean
 }
+
+/** Text of the step of a loop over dims or tokens. */
+export const loopStep = ({ rolled }: Pick<ThreadGrid, 'rolled'>, name: string): string =>
+  rolled ? rolledStep(name) : `${name}++`
 
 /** Threads of a workgroup. */
 export function threadCount({ threadRows, threadColumns }: ThreadGrid): number {

@@ -174,17 +174,22 @@ export function hideScores(grid: PairGrid, rules: GradientRules, asksQueries = f
   const exists = (query: string, key: string): string | undefined =>
     rules.ordered
       ? undefined
-      : `keyIndex + ${key} < keyCount${asksQueries ? ` && queryIndex + ${query} < i32(params.queryLength)` : ''}`
+      : `keyIndex + ${key} < keyCount${asksQueries ? `) & (queryIndex + ${query} < i32(params.queryLength)` : ''}`
   if (rules.shortText && rules.hasMask) return hideByRow(grid, exists)
   return eachPair(grid, (i, j, k) => {
     const [query, key] = pairSteps(grid, i, j, k)
     const visible = rules.hasMask ? `visible(${pairArguments(grid, i, j, k)})` : undefined
-    return `  if (!(${joinConditions(exists(`${query}`, `${key}u`), visible)})) { score${i}_${j}.${lane(k)} = hidden; }`
+    const score = `score${i}_${j}.${lane(k)}`
+    return `  ${score} = select(hidden, ${score}, ${joinConditions(exists(`${query}`, `${key}u`), visible)});`
   })
 }
 
+/** All are asked, as in expressions: branches take their time to compile. */
 const joinConditions = (...conditions: readonly (string | undefined)[]): string =>
-  conditions.filter((condition) => condition !== undefined).join(' && ')
+  conditions
+    .filter((condition) => condition !== undefined)
+    .map((condition) => `(${condition})`)
+    .join(' & ')
 
 /** Hides the pairs that the mask hides, in a loop for each row. */
 function hideByRow(

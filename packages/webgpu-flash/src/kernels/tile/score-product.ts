@@ -1,7 +1,7 @@
 // Product one: a tile of scores, rows of one tensor times rows of another, as an outer product at
 // each dim. Both lie transposed in workgroup memory, so that one load feeds four rows (or columns).
 import { unroll } from '../../codegen/snippets.ts'
-import { eachScore, lane, ownColumnVectors, ownRows } from './grid.ts'
+import { eachScore, lane, loopStep, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 import { inChunks, stageTransposed, transposedStride } from './source.ts'
 import type { TileSource } from './source.ts'
@@ -25,7 +25,7 @@ export function scoreProduct(grid: ThreadGrid, product: ScoreProduct): string {
   const chunks = Math.ceil(rows.dims / dimChunk)
   const rowVectors = ownRows(grid) / 4
   const columnVectors = ownColumnVectors(grid)
-  const multiply = `for (var dim = 0u; dim < ${dimChunk}u; dim++) {
+  const multiply = `for (var dim = 0u; dim < ${dimChunk}u; ${loopStep(grid, 'dim')}) {
 ${unroll(rowVectors, (h) => `  let a${h} = tile[${product.rowRegion} + dim * ${transposedStride(grid.tileRows)}u + row * ${rowVectors}u + ${h}u];`)}
 ${unroll(columnVectors, (j) => `  let b${j} = tile[${product.columnRegion} + dim * ${transposedStride(grid.tileColumns)}u + column + ${j * grid.threadColumns}u];`)}
 ${unroll(ownRows(grid), (i) =>
@@ -40,5 +40,5 @@ ${unroll(ownRows(grid), (i) =>
     stageTransposed(grid, rows, 'rows', product.rowRegion, dimChunk),
   ]
   return `${eachScore(grid, name, (score) => `var ${score} = vec4<f32>(0.0);`)}
-${inChunks(staged, chunks, dimChunk / 4, multiply)}`
+${inChunks(grid, staged, chunks, dimChunk / 4, multiply)}`
 }

@@ -2,7 +2,7 @@
 // brought to workgroup memory. Both go through registers: while a thread computes with one chunk, the
 // next is on its way.
 import { indent, unroll } from '../../codegen/snippets.ts'
-import { threadCount } from './grid.ts'
+import { loopStep, threadCount } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
 /** A tensor as the text of a kernel knows it. */
@@ -163,6 +163,7 @@ export function stageRows(
  * @param step - What `from` grows by from chunk to chunk.
  */
 export function inChunks(
+  grid: Pick<ThreadGrid, 'rolled'>,
   loads: readonly StagedLoad[],
   chunks: number,
   step: number,
@@ -180,7 +181,7 @@ ${indent(
 )}
 }`
   return `{
-${indent(begin, 2)}  for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
+${indent(begin, 2)}  for (var chunk = 0u; chunk < ${chunks}u; ${loopStep(grid, 'chunk')}) {
 ${indent(`${stored}\n${next}\n${compute}`, 4)}
   }
 }`

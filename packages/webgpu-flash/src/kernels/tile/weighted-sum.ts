@@ -3,7 +3,7 @@
 import { unroll } from '../../codegen/snippets.ts'
 import { eitherSum } from '../careful.ts'
 import type { RoundRegion } from '../careful-rounds.ts'
-import { columnText, fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
+import { columnText, fourRows, lane, loopStep, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 import { beginLoads, inChunks, stageRows } from './source.ts'
 import type { StagedLoad, TileSource } from './source.ts'
@@ -77,7 +77,7 @@ export function weightedSum(grid: ThreadGrid, sum: WeightedSum): string {
   const chunks = grid.tileColumns / chunk
   const column = chunks > 1 ? `(chunk * ${chunk}u + token)` : 'token'
   const multiply = `${countedText(sum)}${multiplyChunk(grid, sum, column)}`
-  return inChunks([stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
+  return inChunks(grid, [stagedSource(grid, sum)], chunks, chunk, multiply, sum.begun)
 }
 
 /**
@@ -135,12 +135,13 @@ export function addRows(
   count: number,
   rows: WeightedRows,
 ): string {
-  return eitherSum(
-    loopOverRows(grid, name, dimVectors, `${count}u * care`, rows, (sum, one, row) => {
+  const careful = (tokens: string): string =>
+    loopOverRows(grid, name, dimVectors, tokens, rows, (sum, one, row) => {
       return `addVisible(${sum}, ${one}, ${row})`
-    }),
-    addAllRows(grid, name, dimVectors, count, rows),
-  )
+    })
+  // One text is sooner compiled than two.
+  if (grid.rolled) return careful(`${count}u`)
+  return eitherSum(careful(`${count}u * care`), addAllRows(grid, name, dimVectors, count, rows))
 }
 
 /** The same where all is finite, or what is not has been dealt with. */
@@ -164,7 +165,7 @@ function loopOverRows(
   { weight, source }: WeightedRows,
   add: (sum: string, weight: string, row: string) => string,
 ): string {
-  return `for (var token = 0u; token < ${tokens}; token++) {
+  return `for (var token = 0u; token < ${tokens}; ${loopStep(grid, 'token')}) {
 ${unroll(ownRows(grid) / 4, (h) => `  let w${h} = ${weight(h)};`)}
 ${unroll(dimVectors, (c) => `  let x${c} = ${source(c)};`)}
 ${unroll(ownRows(grid), (i) =>

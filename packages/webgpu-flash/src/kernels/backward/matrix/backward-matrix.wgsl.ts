@@ -20,6 +20,7 @@ import {
 } from '../backward-frame.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
+import { declareNothing } from '../../rolled-loops.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
@@ -129,6 +130,7 @@ function mainBody(config: GradientMatrixConfig): string {
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
 let lane = invocation & ${tile.subgroupSize - 1}u;
 let thread = subgroup * ${tile.subgroupSize}u + lane;
+${declareNothing}
 ${declareLaneRows(tile)}
 if (thread == 0u) { foundStrange = vec4<u32>(0u); }
 ${config.rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`

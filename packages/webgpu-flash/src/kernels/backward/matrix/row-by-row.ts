@@ -5,6 +5,7 @@
 // is left are done.
 import { indent } from '../../../codegen/snippets.ts'
 import { matrixThreads } from '../../../plan/backward/gradient-matrix-tile.ts'
+import { rolledStep } from '../../rolled-loops.ts'
 import { forEachColumnTile } from '../backward-frame.ts'
 import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
 import { castRoles } from './roles.ts'
@@ -45,7 +46,7 @@ for (var ${visitedRow} = columnTile * tileColumns; ${visitedRow} < (columnTile +
 ${indent(pair(config), 2)}
 }
 done = true;
-${sums.map(({ name, dims }) => `for (var v = 0u; v < ${dims / 4}u && done; v++) { done = allNaN(${name}Sum[v]); }`).join('\n')}`,
+${sums.map(({ name, dims }) => `for (var v = 0u; v < ${dims / 4}u && done; ${rolledStep('v')}) { done = allNaN(${name}Sum[v]); }`).join('\n')}`,
   )
   const heads = ofKeys
     ? `for (${blockMap ? '' : 'var '}head = firstHead; head < endHead; head++) {
@@ -72,7 +73,7 @@ function pair(config: GradientMatrixConfig): string {
   const { own, visited, sums } = castRoles(config)
   const visitedRow = rowTokens === 'keys' ? 'queryRow' : 'keyIndex'
   const product = (name: string, at: 0 | 1): string => `var ${name} = 0.0;
-for (var v = 0u; v < ${own[at].dims / 4}u; v++) { ${name} += dot(${load(own[at], 'v')}, ${load(visited[at], 'v')}); }`
+for (var v = 0u; v < ${own[at].dims / 4}u; ${rolledStep('v')}) { ${name} += dot(${load(own[at], 'v')}, ${load(visited[at], 'v')}); }`
   const visitedTokens = rowTokens === 'keys' ? 'queries' : 'keys'
   const exists = rules.ordered ? '' : 'keyIndex < keyCount && queryRow < params.queryLength'
   const visible = rules.hasMask ? `${exists === '' ? '' : ' && '}${pairCall('visible')}` : ''
@@ -88,7 +89,7 @@ for (var v = 0u; v < ${own[at].dims / 4}u; v++) { ${name} += dot(${load(own[at],
   const thinned = dropout ? ' * kept' : ''
   const adds = sums.map(({ name, dims, source }) => {
     const weight = name === 'dValue' ? `probability${thinned}` : 'gradient'
-    return `for (var v = 0u; v < ${dims / 4}u; v++) { ${name}Sum[v] += ${load(source, 'v')} * (${weight}); }`
+    return `for (var v = 0u; v < ${dims / 4}u; ${rolledStep('v')}) { ${name}Sum[v] += ${load(source, 'v')} * (${weight}); }`
   })
   return `let queryIndex = i32(queryRow);
 let position = queryOffset + queryIndex;
@@ -106,7 +107,7 @@ ${rules.hasSlopes ? 'gradient = select(gradient * both.y, 0.0, gradient == 0.0);
 
 function storeRow({ name, dims }: GradientSum, row: string): string {
   const factor = name === 'dValue' ? '' : ' * scale'
-  return `for (var v = 0u; v < ${dims / 4}u; v++) {
+  return `for (var v = 0u; v < ${dims / 4}u; ${rolledStep('v')}) {
   var sum = ${name}Sum[v]${factor};
   let base = ${name}Base + ${row} * params.${name}Row;
   if (params.accumulate != 0u) { sum += load${capitalized(name)}(base, v); }

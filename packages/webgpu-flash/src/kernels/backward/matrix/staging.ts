@@ -4,6 +4,7 @@
 import type { Access } from '../../../codegen/access.ts'
 import { unroll } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
+import { rolledStep } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
@@ -37,7 +38,7 @@ export function stageOwnRows(config: GradientMatrixConfig): string {
     const slot = `${ownRow.first} + unit / ${vectors}u`
     const row = `min(${tokenText(config.rules, config.rowTokens, slot)}, ${ownRow.last})`
     return `workgroupBarrier();
-for (var unit = lane; unit < ${subgroupRows(tile) * vectors}u; unit += ${tile.subgroupSize}u) {
+for (var unit = lane; unit < ${subgroupRows(tile) * vectors}u; ${rolledStep('unit', `${tile.subgroupSize}u`)}) {
   weights[subgroup][unit / ${vectors}u * weightStride + unit % ${vectors}u] = ${loadHalves(operand, row, vector)};
 }
 workgroupBarrier();

@@ -10,6 +10,7 @@ import { indent } from '../../../codegen/snippets.ts'
 import { pairLanes, pairRows, splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
+import { declareNothing, rolledStep } from '../../rolled-loops.ts'
 import { highPart, unpackExponents } from './powers.ts'
 import {
   gradientFields,
@@ -125,6 +126,7 @@ let partner = subgroup % 2u;
 let subgroupLane = invocation & ${subgroupSize - 1}u;
 let lane = partner * ${subgroupSize}u + subgroupLane;${wideLoads ? '\nlet swapped = (subgroupLane >> 3u) & 1u;' : ''}
 let thread = subgroup * ${subgroupSize}u + subgroupLane;
+${declareNothing}
 ${declareLaneRows(pairLanes(tile))}
 ${declareSumRows(config)}
 ${rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`
@@ -231,7 +233,7 @@ ${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
 ${where('visitsNext', staging.fetch('nextTile'))}
 workgroupBarrier();${tile.places === 1 ? '' : '\nvar place = 0u;'}
 while (visits) {
-  for (var turn = 0u; turn < ${tile.tilesInMatrices}u && visits; turn++) {
+  for (var turn = 0u; turn < ${tile.tilesInMatrices}u && visits; ${rolledStep('turn')}) {
 ${indent(body, 4)}
   }
 ${indent(flushSums(config), 2)}

@@ -2,6 +2,7 @@
 // memory, a tile or two in turn, the next one on its way in registers.
 import { unroll } from '../../../codegen/snippets.ts'
 import { splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
+import { rolledStep } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castSplitRoles, halvesText } from './roles.ts'
@@ -25,7 +26,7 @@ export function stageOwnRows(config: SplitMatrixConfig): string {
     const [first, second] = roles.map(({ own }) => halvesText(config, own, row, vector, low))
     const name = low ? 'ownLow' : 'ownHigh'
     return `workgroupBarrier();
-for (var unit = subgroupLane; unit < ${rowBlocks * rows * vectors}u; unit += ${subgroupSize}u) {
+for (var unit = subgroupLane; unit < ${rowBlocks * rows * vectors}u; ${rolledStep('unit', `${subgroupSize}u`)}) {
   var halves = vec4<f16>();
   if (partner == 0u) { halves = ${first}; } else { halves = ${second}; }
   weights[pair][0][unit / ${vectors}u * weightStride + partner * ${vectors}u + unit % ${vectors}u] = halves;
