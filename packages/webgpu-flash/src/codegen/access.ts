@@ -94,7 +94,7 @@ function scalarText(name: string, access: Access, index: string): string {
  */
 export function storeFunction(name: string, access: Access, dims: number): string {
   const signature = `fn store${name[0]!.toUpperCase()}${name.slice(1)}(base: u32, vector: u32, value: vec4<f32>)`
-  const pack = access.dtype === 'bfloat16' ? 'narrowPair' : 'pack2x16float'
+  const pack = access.dtype === 'bfloat16' ? 'narrowPair' : 'packHalves'
   const packed = `vec2<u32>(${pack}(value.xy), ${pack}(value.zw))`
   if (access.vector) {
     const value =
@@ -119,7 +119,7 @@ export function storeFunction(name: string, access: Access, dims: number): strin
   return [`${signature} {`, ...lines, '}'].join('\n')
 }
 
-/** Unpacking functions that accesses without `shader-f16` call, or nothing. */
+/** Functions that accesses without `shader-f16` call to unpack and to pack, or nothing. */
 export function unpackFunctions(accesses: readonly Access[]): string {
   const packed = accesses.some((access) => access.dtype === 'float16' && !usesFloat16(access))
   const narrow = accesses.some(({ dtype }) => dtype === 'bfloat16')
@@ -128,6 +128,10 @@ export function unpackFunctions(accesses: readonly Access[]): string {
     .join('\n\n')
 }
 
+/**
+ * Of what is beyond 65504, the largest half, WGSL lets `pack2x16float` make anything, and SwiftShader makes NaN: from
+ * 65520 on, which rounds up, it is infinite here, and below it is that half.
+ */
 const unpackFloat16: string = /* wgsl */ `fn unpackHalves(words: vec2<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 }
@@ -135,6 +139,17 @@ const unpackFloat16: string = /* wgsl */ `fn unpackHalves(words: vec2<u32>) -> v
 fn unpackHalf(word: u32, index: u32) -> f32 {
   let both = unpack2x16float(word);
   return select(both.x, both.y, (index & 1u) == 1u);
+}
+
+fn packHalves(values: vec2<f32>) -> u32 {
+  let bits = bitcast<vec2<u32>>(values);
+  let size = bits & vec2<u32>(0x7fffffffu);
+  let beyond = (size > vec2<u32>(0x477fe000u)) & (size <= vec2<u32>(0x7f800000u));
+  let largest = select(vec2<u32>(0x7bffu), vec2<u32>(0x7c00u), size >= vec2<u32>(0x477ff000u));
+  let packed = pack2x16float(values);
+  let signs = (bits >> vec2<u32>(16u)) & vec2<u32>(0x8000u);
+  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | largest, beyond);
+  return halves.x | (halves.y << 16u);
 }`
 
 /** A bfloat16 is the upper half of a float32; to store one rounds to nearest, ties to even, and keeps NaN. */

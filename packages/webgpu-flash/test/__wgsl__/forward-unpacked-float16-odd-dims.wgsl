@@ -118,6 +118,17 @@ fn unpackHalf(word: u32, index: u32) -> f32 {
   return select(both.x, both.y, (index & 1u) == 1u);
 }
 
+fn packHalves(values: vec2<f32>) -> u32 {
+  let bits = bitcast<vec2<u32>>(values);
+  let size = bits & vec2<u32>(0x7fffffffu);
+  let beyond = (size > vec2<u32>(0x477fe000u)) & (size <= vec2<u32>(0x7f800000u));
+  let largest = select(vec2<u32>(0x7bffu), vec2<u32>(0x7c00u), size >= vec2<u32>(0x477ff000u));
+  let packed = pack2x16float(values);
+  let signs = (bits >> vec2<u32>(16u)) & vec2<u32>(0x8000u);
+  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | largest, beyond);
+  return halves.x | (halves.y << 16u);
+}
+
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   var result = vec4<f32>(0.0);
   if (4u * vector + 0u < 37u) { result.x = unpackHalf(query[(base + (4u * vector + 0u) * params.queryDim) >> 1u], base + (4u * vector + 0u) * params.queryDim); }
@@ -156,8 +167,8 @@ fn loadOutput(base: u32, vector: u32) -> vec4<f32> {
 
 fn storeOutput(base: u32, vector: u32, value: vec4<f32>) {
   let place = (base + 4u * vector) >> 1u;
-  if (4u * vector < 5u) { output[place] = pack2x16float(value.xy); }
-  if (4u * vector + 2u < 5u) { output[place + 1u] = pack2x16float(value.zw); }
+  if (4u * vector < 5u) { output[place] = packHalves(value.xy); }
+  if (4u * vector + 2u < 5u) { output[place + 1u] = packHalves(value.zw); }
 }
 
 fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
