@@ -18,7 +18,7 @@ const adapter = {
 }
 // Chromium brings its own adapter. Kernels are tested in Node; here it is the browser that is on trial,
 // unless all is asked for.
-const inBrowser = { ATTN_ADAPTER: '', ATTN_BREADTH: given('ATTN_BREADTH', 'core') }
+const inBrowser = { ATTN_ADAPTER: '', ATTN_BREADTH: given('ATTN_BREADTH', 'sample') }
 const browserFiles =
   inBrowser.ATTN_BREADTH === 'all'
     ? ['packages/*/test-gpu/**/*.test.ts']

@@ -1,6 +1,6 @@
 // What a user gets: the packages as they would be published, installed from their tarballs into an
 // empty project, where every README example has to run and to compile as written.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withAssertions } from '../doctest/assertions.ts'
@@ -45,6 +45,22 @@ export const view = gpuTensor(7, [4])
 export const values = tensor(new Float32Array(4), [4], { strides: undefined })
 `
 
+/** Imports the examples one after another, each being a program, and writes down what went wrong in which. */
+const runnerInNode = `import { writeFileSync } from 'node:fs'
+const [target, ...names] = process.argv.slice(2)
+const outcomes = {}
+for (const name of names) {
+  try {
+    await import('./examples/' + name + '.ts')
+    outcomes[name] = ''
+  } catch (error) {
+    outcomes[name] = String(error?.stack ?? error)
+  }
+  writeFileSync(target, JSON.stringify(outcomes))
+}
+`
+const inNode = runnable.filter((snippet) => !needsGpu(snippet) || gpu)
+
 let project: PackedProject
 let bundle: Bundle
 
@@ -87,12 +103,30 @@ describe.each(packages)('$name', ({ name, folder }) => {
 })
 
 describe('README examples', () => {
+  // In one process, since each takes a second to find a device and to load its driver.
+  const outcomes = new Map<string, string>()
+  beforeAll(() => {
+    const [runner, target] = ['run-examples.mjs', 'examples-in-node.json']
+    project.write(runner, runnerInNode)
+    runInProject(process.execPath, ['--no-warnings', runner, target, ...inNode.map(nameOf)])
+    const text = readFileSync(join(project.folder, target), 'utf8')
+    for (const [name, outcome] of Object.entries(JSON.parse(text) as Record<string, string>)) {
+      outcomes.set(name, outcome)
+    }
+  })
+
   for (const snippet of runnable) {
     test.skipIf(needsGpu(snippet) && !gpu)(`${nameOf(snippet)} in Node`, () => {
-      const file = `examples/${nameOf(snippet)}.ts`
-      expect(() => runInProject(process.execPath, ['--no-warnings', file])).not.toThrow()
+      expect(outcomes.get(nameOf(snippet))).toBe('')
     })
   }
+
+  // As its reader would run it, to its own end.
+  const [first] = inNode
+  test.runIf(first)('the first of them ends by itself', () => {
+    const file = `examples/${nameOf(first!)}.ts`
+    expect(() => runInProject(process.execPath, ['--no-warnings', file])).not.toThrow()
+  })
 
   for (const snippet of bundled) {
     test.skipIf(needsGpu(snippet) && !gpu)(`${nameOf(snippet)} in a bundle`, async () => {

@@ -30,7 +30,8 @@ const besideTheCore = [
   'packages/bench/**',
   '**/{splitting,backward-splitting,score-change,expressions,tune,calls,gpu-calls}.test.ts',
   '**/{table-gradients,packed-sequences,rope,matrix-references,wide-heads}.test.ts',
-  '**/kv-cache-{drafts,ring}.test.ts',
+  '**/kv-cache-{drafts,ring,pages,quantized,ragged}.test.ts',
+  '**/{weights,rotate,boundary,errors,nesting,shown-keys}.test.ts',
 ]
 
 /** Where the kernels that a run dispatches are written down. */
