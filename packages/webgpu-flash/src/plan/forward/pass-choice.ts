@@ -77,7 +77,8 @@ export function arrangePasses(
     }
   }
   const preferred = arrange(first)
-  if (!call.attention.mask || !hasManyPartial(mapsOf(preferred))) return preferred
+  if (others.length === 0 || !call.attention.mask) return preferred
+  if (!hasManyPartial(mapsOf(preferred))) return preferred
   const costOf = (arrangement: Arrangement): number => arrangement.kernel.cost(mapsOf(arrangement))
   return others
     .map(arrange)
