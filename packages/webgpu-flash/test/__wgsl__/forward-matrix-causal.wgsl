@@ -201,6 +201,7 @@ fn main(
     }
   }
 
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   var query0Next0 = vec4<f16>();
   var query0Next1 = vec4<f16>();
   query0Next0 = query[queryBase + min(firstQuery + subgroup * 16u + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
@@ -261,45 +262,51 @@ fn main(
         let endTile = min(start + (packed >> 1u), params.keyTileEnd);
         let begin = max(start, params.keyTileBegin);
         if (exact || (begin <= sampleTile && sampleTile < endTile)) {
-          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-            let firstKey = keyTile * tileKeys;
-            workgroupBarrier();
-            keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
-            keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
-            keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
-            keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
-            workgroupBarrier();
-            {
-              var product0_0 = Result();
+          var keyTile = select(sampleTile, begin, exact);
+          var looks = keyTile < endTile;
+          while (looks) {
+            if (nothing == 0u) {
+              let firstKey = keyTile * tileKeys;
+              workgroupBarrier();
+              keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+              keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+              keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
+              keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
+              workgroupBarrier();
               {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+                var product0_0 = Result();
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+                }
+                subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
               }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-              }
-              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-            }
-            workgroupBarrier();
-            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
-            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-            score0_0 *= exponentScale;
-            score0_1 *= exponentScale;
-            if (!full) {
+              workgroupBarrier();
+              var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+              var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+              score0_0 *= exponentScale;
+              score0_1 *= exponentScale;
               score0_0 = select(score0_0, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
               score0_1 = select(score0_1, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+              let best0 = max(score0_0, score0_1);
+              top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+              keyTile += select(endTile, 1u, exact);
+              looks = keyTile < endTile;
+            } else {
+              looks = false;
             }
-            let best0 = max(score0_0, score0_1);
-            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
           }
         }
       }
@@ -380,103 +387,105 @@ fn main(
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
     }
     while (visits) {
-      let firstKey = keyTile * tileKeys;
-      workgroupBarrier();
-      var laterTile = nextTile + 1u;
-      var laterFull = nextFull;
-      var visitsLater = false;
-      while (laterTile >= runEnd && run < endRun) {
-        let start = blockMap[params.mapRunsBase + 2u * run];
-        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-        runEnd = min(start + (packed >> 1u), params.keyTileEnd);
-        laterFull = (packed & 1u) == 1u;
-        laterTile = max(start, params.keyTileBegin);
-        run++;
-      }
-      visitsLater = laterTile < runEnd;
-      if (!full) {
-        {
-          let words = bitcast<vec2<u32>>(valueNext0);
-          let clean = finiteHalves(words);
-          strange = strange || any(clean != words);
-          valueNext0 = bitcast<vec4<f16>>(clean);
+      if (nothing == 0u) {
+        let firstKey = keyTile * tileKeys;
+        workgroupBarrier();
+        var laterTile = nextTile + 1u;
+        var laterFull = nextFull;
+        var visitsLater = false;
+        while (laterTile >= runEnd && run < endRun) {
+          let start = blockMap[params.mapRunsBase + 2u * run];
+          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+          runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+          laterFull = (packed & 1u) == 1u;
+          laterTile = max(start, params.keyTileBegin);
+          run++;
         }
-        {
-          let words = bitcast<vec2<u32>>(valueNext1);
-          let clean = finiteHalves(words);
-          strange = strange || any(clean != words);
-          valueNext1 = bitcast<vec4<f16>>(clean);
+        visitsLater = laterTile < runEnd;
+        if (!full) {
+          {
+            let words = bitcast<vec2<u32>>(valueNext0);
+            let clean = finiteHalves(words);
+            strange = strange || any(clean != words);
+            valueNext0 = bitcast<vec4<f16>>(clean);
+          }
+          {
+            let words = bitcast<vec2<u32>>(valueNext1);
+            let clean = finiteHalves(words);
+            strange = strange || any(clean != words);
+            valueNext1 = bitcast<vec4<f16>>(clean);
+          }
         }
-      }
-      valueRows[thread / 16u * 18u + thread % 16u] = valueNext0;
-      valueRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = valueNext1;
-      keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
-      keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
-      if (visitsNext) {
-        valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
-        valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow + (thread + 128u) % 16u];
-      }
-      if (visitsLater) {
-        keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
-        keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
-      }
-      var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
-      var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
-      var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
-      var share0_1 = exp2(fma(score0_1, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
-      if (!full) {
+        valueRows[thread / 16u * 18u + thread % 16u] = valueNext0;
+        valueRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = valueNext1;
+        keyRows[thread / 16u * 18u + thread % 16u] = keyNext0;
+        keyRows[(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = keyNext1;
+        if (visitsNext) {
+          valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow + thread % 16u];
+          valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow + (thread + 128u) % 16u];
+        }
+        if (visitsLater) {
+          keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow + thread % 16u];
+          keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow + (thread + 128u) % 16u];
+        }
+        var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+        var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
+        var share0_1 = exp2(fma(score0_1, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
         share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
         share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+        let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+        sum0 += tileSum0;
+        largest = max(largest, tileSum0);
+        probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
+        probabilities[subgroup][ownRow0 * probabilityStride + part + 2u] = vec4<f16>(share0_1);
+        workgroupBarrier();
+        {
+          var product0_0 = Result();
+          let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 18u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 18u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 18u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 18u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
+          }
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+        }
+        keyTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = nextFull;
+        nextFull = laterFull;
+      } else {
+        visits = false;
       }
-      let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
-      sum0 += tileSum0;
-      largest = max(largest, tileSum0);
-      probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
-      probabilities[subgroup][ownRow0 * probabilityStride + part + 2u] = vec4<f16>(share0_1);
-      workgroupBarrier();
-      {
-        var product0_0 = Result();
-        let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 18u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 18u);
-          output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 18u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 18u);
-          output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 18u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 18u);
-          output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 18u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 18u);
-          output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
-        }
-        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-      }
-      keyTile = nextTile;
-      nextTile = laterTile;
-      visits = visitsNext;
-      visitsNext = visitsLater;
-      full = nextFull;
-      nextFull = laterFull;
     }
 
     var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);
@@ -496,7 +505,6 @@ fn main(
   let end0 = endRow(head, place0, sum0, reference0);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  let nothing = params.negativeInfinity ^ 0xff800000u;
   for (var portion = 0u; portion < 4u; portion = (portion + 1u) ^ nothing) {
     if (portion == 0u) {
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);

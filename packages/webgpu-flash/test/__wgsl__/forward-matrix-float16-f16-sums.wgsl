@@ -216,6 +216,7 @@ fn main(
     }
   }
 
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   var query0Next0 = vec4<f16>();
   query0Next0 = query[queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
   var query1Next0 = vec4<f16>();
@@ -253,78 +254,84 @@ fn main(
         let endTile = min(start + (packed >> 1u), params.keyTileEnd);
         let begin = max(start, params.keyTileBegin);
         if (exact || (begin <= sampleTile && sampleTile < endTile)) {
-          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-            let firstKey = keyTile * tileKeys;
-            workgroupBarrier();
-            keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
-            keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
-            keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
-            keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
-            workgroupBarrier();
-            {
-              var product0_0_0 = Result();
-              var product0_0_1 = Result();
-              var product0_0_2 = Result();
-              var product0_0_3 = Result();
-              var product0_1_0 = Result();
-              var product0_1_1 = Result();
-              var product0_1_2 = Result();
-              var product0_1_3 = Result();
+          var keyTile = select(sampleTile, begin, exact);
+          var looks = keyTile < endTile;
+          while (looks) {
+            if (nothing == 0u) {
+              let firstKey = keyTile * tileKeys;
+              workgroupBarrier();
+              keyNext0 = key[keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+              keyNext1 = key[keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+              keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+              keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+              workgroupBarrier();
               {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
-                product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+                var product0_0_0 = Result();
+                var product0_0_1 = Result();
+                var product0_0_2 = Result();
+                var product0_0_3 = Result();
+                var product0_1_0 = Result();
+                var product0_1_1 = Result();
+                var product0_1_2 = Result();
+                var product0_1_3 = Result();
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+                  product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+                  product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+                  product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+                  product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+                  product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+                  product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+                  product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+                  product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
+                }
+                subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
               }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
-                product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+              workgroupBarrier();
+              var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
+              if (exact) {
+                score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
+              } else {
+                overflown = overflown || notFinite(score0_0);
               }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
-                product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
-                product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
-                product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
-                product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
-                product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
-                product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
-              }
-              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
-            }
-            workgroupBarrier();
-            var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
-            if (exact) {
-              score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
-            } else {
-              overflown = overflown || notFinite(score0_0);
-            }
 
-            score0_0 *= exponentScale;
-            if (!full) {
+              score0_0 *= exponentScale;
               score0_0 = select(score0_0, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+              let best0 = score0_0;
+              top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+              keyTile += select(endTile, 1u, exact);
+              looks = keyTile < endTile;
+            } else {
+              looks = false;
             }
-            let best0 = score0_0;
-            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
           }
         }
       }
@@ -434,183 +441,185 @@ fn main(
       subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
     }
     while (visits) {
-      let firstKey = keyTile * tileKeys;
-      workgroupBarrier();
-      var laterTile = nextTile + 1u;
-      var laterFull = nextFull;
-      var visitsLater = false;
-      while (laterTile >= runEnd && run < endRun) {
-        let start = blockMap[params.mapRunsBase + 2u * run];
-        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-        runEnd = min(start + (packed >> 1u), params.keyTileEnd);
-        laterFull = (packed & 1u) == 1u;
-        laterTile = max(start, params.keyTileBegin);
-        run++;
-      }
-      visitsLater = laterTile < runEnd;
-      if (!full) {
-        {
-          let words = bitcast<vec2<u32>>(valueNext0);
-          let clean = finiteHalves(words);
-          strange = strange || any(clean != words);
-          valueNext0 = bitcast<vec4<f16>>(clean);
+      if (nothing == 0u) {
+        let firstKey = keyTile * tileKeys;
+        workgroupBarrier();
+        var laterTile = nextTile + 1u;
+        var laterFull = nextFull;
+        var visitsLater = false;
+        while (laterTile >= runEnd && run < endRun) {
+          let start = blockMap[params.mapRunsBase + 2u * run];
+          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+          runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+          laterFull = (packed & 1u) == 1u;
+          laterTile = max(start, params.keyTileBegin);
+          run++;
         }
-        {
-          let words = bitcast<vec2<u32>>(valueNext1);
-          let clean = finiteHalves(words);
-          strange = strange || any(clean != words);
-          valueNext1 = bitcast<vec4<f16>>(clean);
+        visitsLater = laterTile < runEnd;
+        if (!full) {
+          {
+            let words = bitcast<vec2<u32>>(valueNext0);
+            let clean = finiteHalves(words);
+            strange = strange || any(clean != words);
+            valueNext0 = bitcast<vec4<f16>>(clean);
+          }
+          {
+            let words = bitcast<vec2<u32>>(valueNext1);
+            let clean = finiteHalves(words);
+            strange = strange || any(clean != words);
+            valueNext1 = bitcast<vec4<f16>>(clean);
+          }
         }
-      }
-      valueRows[thread / 8u * 10u + thread % 8u] = valueNext0;
-      valueRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = valueNext1;
-      keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
-      keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
-      if (visitsNext) {
-        valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.valueRow + thread % 8u];
-        valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow + (thread + 64u) % 8u];
-      }
-      if (visitsLater) {
-        keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
-        keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
-      }
-      var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
-      if (exact) {
-        score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
-      } else {
-        overflown = overflown || notFinite(score0_0);
-      }
+        valueRows[thread / 8u * 10u + thread % 8u] = valueNext0;
+        valueRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = valueNext1;
+        keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+        keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+        if (visitsNext) {
+          valueNext0 = value[valueBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.valueRow + thread % 8u];
+          valueNext1 = value[valueBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow + (thread + 64u) % 8u];
+        }
+        if (visitsLater) {
+          keyNext0 = key[keyBase + min(laterTile * tileKeys + thread / 8u, lastKey) * params.keyRow + thread % 8u];
+          keyNext1 = key[keyBase + min(laterTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow + (thread + 64u) % 8u];
+        }
+        var score0_0 = vec4<f32>(scores[subgroup][0u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][48u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][96u + ownRow0 * scoreStride + part]) + vec4<f32>(scores[subgroup][144u + ownRow0 * scoreStride + part]);
+        if (exact) {
+          score0_0 = scoresOfLane(queryBase + min(queryRow0, lastQuery) * params.queryRow, keyBase, firstKey + column + 0u, lastKey);
+        } else {
+          overflown = overflown || notFinite(score0_0);
+        }
 
-      var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
-      if (!full) {
+        var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
         share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
-      }
-      let tileSum0 = dot(share0_0, vec4<f32>(1.0));
-      sum0 += tileSum0;
-      largest = max(largest, tileSum0);
-      probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
-      workgroupBarrier();
-      if (exact) {
-        for (var key = 0u; key < tileKeys; key++) {
-          let weight0 = f32(probabilities[subgroup][ownRow0 * probabilityStride + key / 4u][key % 4u]);
-          if (part < valueVectors) { widened0_0 += weight0 * vec4<f32>(valueRows[key * 10u + part]); }
-          if (part + 4u < valueVectors) { widened0_1 += weight0 * vec4<f32>(valueRows[key * 10u + part + 4u]); }
+        let tileSum0 = dot(share0_0, vec4<f32>(1.0));
+        sum0 += tileSum0;
+        largest = max(largest, tileSum0);
+        probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f16>(share0_0);
+        workgroupBarrier();
+        if (exact) {
+          for (var key = 0u; key < tileKeys; key++) {
+            let weight0 = f32(probabilities[subgroup][ownRow0 * probabilityStride + key / 4u][key % 4u]);
+            if (part < valueVectors) { widened0_0 += weight0 * vec4<f32>(valueRows[key * 10u + part]); }
+            if (part + 4u < valueVectors) { widened0_1 += weight0 * vec4<f32>(valueRows[key * 10u + part + 4u]); }
+          }
+        } else {
+          {
+            let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+            let weights0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
+            var output0_0 = Result();
+            var output0_1 = Result();
+            var output0_2 = Result();
+            var output0_3 = Result();
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 10u);
+              output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 2u, 10u);
+              output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 10u);
+              output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 6u, 10u);
+              output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 80u, 10u);
+              output0_0 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_0);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 82u, 10u);
+              output0_1 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_1);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 84u, 10u);
+              output0_2 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_2);
+            }
+            {
+              let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 86u, 10u);
+              output0_3 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_3);
+            }
+            subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
+            subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_1, scoreStride);
+            subgroupMatrixStore<row_major>(&scores[subgroup], 48u, output0_2, scoreStride);
+            subgroupMatrixStore<row_major>(&scores[subgroup], 50u, output0_3, scoreStride);
+          }
+          workgroupBarrier();
+          if (part >= 0u && part < 8u) {
+            let added = vec4<f32>(scores[subgroup][(part - 0u) / 4u * 48u + ownRow0 * scoreStride + (part - 0u) % 4u]);
+            overflown = overflown || notFinite(added);
+            widened0_0 += added;
+          }
+          if (part + 4u >= 0u && part + 4u < 8u) {
+            let added = vec4<f32>(scores[subgroup][(part + 4u - 0u) / 4u * 48u + ownRow0 * scoreStride + (part + 4u - 0u) % 4u]);
+            overflown = overflown || notFinite(added);
+            widened0_1 += added;
+          }
+          workgroupBarrier();
         }
+        workgroupBarrier();
+        {
+          var product0_0_0 = Result();
+          var product0_0_1 = Result();
+          var product0_0_2 = Result();
+          var product0_0_3 = Result();
+          var product0_1_0 = Result();
+          var product0_1_1 = Result();
+          var product0_1_2 = Result();
+          var product0_1_3 = Result();
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+            product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+            product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+            product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+            product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+            product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+            product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+            product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+            product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
+          }
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
+        }
+        keyTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = nextFull;
+        nextFull = laterFull;
       } else {
-        {
-          let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-          let weights0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
-          var output0_0 = Result();
-          var output0_1 = Result();
-          var output0_2 = Result();
-          var output0_3 = Result();
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 10u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 2u, 10u);
-            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 10u);
-            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 6u, 10u);
-            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 80u, 10u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_0);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 82u, 10u);
-            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_1);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 84u, 10u);
-            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_2);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 86u, 10u);
-            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_3);
-          }
-          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);
-          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, output0_1, scoreStride);
-          subgroupMatrixStore<row_major>(&scores[subgroup], 48u, output0_2, scoreStride);
-          subgroupMatrixStore<row_major>(&scores[subgroup], 50u, output0_3, scoreStride);
-        }
-        workgroupBarrier();
-        if (part >= 0u && part < 8u) {
-          let added = vec4<f32>(scores[subgroup][(part - 0u) / 4u * 48u + ownRow0 * scoreStride + (part - 0u) % 4u]);
-          overflown = overflown || notFinite(added);
-          widened0_0 += added;
-        }
-        if (part + 4u >= 0u && part + 4u < 8u) {
-          let added = vec4<f32>(scores[subgroup][(part + 4u - 0u) / 4u * 48u + ownRow0 * scoreStride + (part + 4u - 0u) % 4u]);
-          overflown = overflown || notFinite(added);
-          widened0_1 += added;
-        }
-        workgroupBarrier();
+        visits = false;
       }
-      workgroupBarrier();
-      {
-        var product0_0_0 = Result();
-        var product0_0_1 = Result();
-        var product0_0_2 = Result();
-        var product0_0_3 = Result();
-        var product0_1_0 = Result();
-        var product0_1_1 = Result();
-        var product0_1_2 = Result();
-        var product0_1_3 = Result();
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
-          product0_0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0_0);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
-          product0_0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0_1);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
-          product0_0_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0_2);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
-          product0_0_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0_3);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
-          product0_1_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1_0);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
-          product0_1_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1_1);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
-          product0_1_2 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1_2);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
-          product0_1_3 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1_3);
-        }
-        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0_0, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 48u, product0_0_1, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 96u, product0_0_2, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 144u, product0_0_3, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1_0, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 50u, product0_1_1, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 98u, product0_1_2, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 146u, product0_1_3, scoreStride);
-      }
-      keyTile = nextTile;
-      nextTile = laterTile;
-      visits = visitsNext;
-      visitsNext = visitsLater;
-      full = nextFull;
-      nextFull = laterFull;
     }
 
     var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);

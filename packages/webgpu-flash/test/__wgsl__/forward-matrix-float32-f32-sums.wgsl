@@ -193,6 +193,7 @@ fn main(
     }
   }
 
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   var query0Next0 = vec4<f32>();
   query0Next0 = loadQuery(queryBase + min(firstQuery + subgroup * 8u + lane / 4u, lastQuery) * params.queryRow, lane % 4u);
   var query1Next0 = vec4<f32>();
@@ -231,60 +232,66 @@ fn main(
         let endTile = min(start + (packed >> 1u), params.keyTileEnd);
         let begin = max(start, params.keyTileBegin);
         if (exact || (begin <= sampleTile && sampleTile < endTile)) {
-          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-            let firstKey = keyTile * tileKeys;
-            workgroupBarrier();
-            keyNext0 = loadKey(keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow, thread % 8u);
-            keyNext1 = loadKey(keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow, (thread + 64u) % 8u);
-            keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
-            keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
-            workgroupBarrier();
-            {
-              var product0_0 = Result();
-              var product0_1 = Result();
+          var keyTile = select(sampleTile, begin, exact);
+          var looks = keyTile < endTile;
+          while (looks) {
+            if (nothing == 0u) {
+              let firstKey = keyTile * tileKeys;
+              workgroupBarrier();
+              keyNext0 = loadKey(keyBase + min(keyTile * tileKeys + thread / 8u, lastKey) * params.keyRow, thread % 8u);
+              keyNext1 = loadKey(keyBase + min(keyTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow, (thread + 64u) % 8u);
+              keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+              keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+              workgroupBarrier();
               {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+                var product0_0 = Result();
+                var product0_1 = Result();
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+                  product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+                  product0_1 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+                  product0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+                  product0_1 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1);
+                }
+                {
+                  let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+                  product0_1 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1);
+                }
+                subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1, scoreStride);
               }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
-                product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
-                product0_1 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
-                product0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
-                product0_1 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1);
-              }
-              {
-                let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
-                product0_1 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1);
-              }
-              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1, scoreStride);
-            }
-            workgroupBarrier();
-            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
-            score0_0 *= exponentScale;
-            if (!full) {
+              workgroupBarrier();
+              var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+              score0_0 *= exponentScale;
               score0_0 = select(score0_0, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+              let best0 = score0_0;
+              top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+              keyTile += select(endTile, 1u, exact);
+              looks = keyTile < endTile;
+            } else {
+              looks = false;
             }
-            let best0 = score0_0;
-            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
           }
         }
       }
@@ -384,134 +391,136 @@ fn main(
       subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1, scoreStride);
     }
     while (visits) {
-      let firstKey = keyTile * tileKeys;
-      workgroupBarrier();
-      var laterTile = nextTile + 1u;
-      var laterFull = nextFull;
-      var visitsLater = false;
-      while (laterTile >= runEnd && run < endRun) {
-        let start = blockMap[params.mapRunsBase + 2u * run];
-        let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-        runEnd = min(start + (packed >> 1u), params.keyTileEnd);
-        laterFull = (packed & 1u) == 1u;
-        laterTile = max(start, params.keyTileBegin);
-        run++;
-      }
-      visitsLater = laterTile < runEnd;
-      if (!full) {
-        {
-          let words = bitcast<vec4<u32>>(valueNext0);
-          let odd = (words & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
-          strange = strange || any(odd);
-          valueNext0 = select(valueNext0, vec4<f32>(0.0), odd);
+      if (nothing == 0u) {
+        let firstKey = keyTile * tileKeys;
+        workgroupBarrier();
+        var laterTile = nextTile + 1u;
+        var laterFull = nextFull;
+        var visitsLater = false;
+        while (laterTile >= runEnd && run < endRun) {
+          let start = blockMap[params.mapRunsBase + 2u * run];
+          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+          runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+          laterFull = (packed & 1u) == 1u;
+          laterTile = max(start, params.keyTileBegin);
+          run++;
         }
-        {
-          let words = bitcast<vec4<u32>>(valueNext1);
-          let odd = (words & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
-          strange = strange || any(odd);
-          valueNext1 = select(valueNext1, vec4<f32>(0.0), odd);
+        visitsLater = laterTile < runEnd;
+        if (!full) {
+          {
+            let words = bitcast<vec4<u32>>(valueNext0);
+            let odd = (words & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
+            strange = strange || any(odd);
+            valueNext0 = select(valueNext0, vec4<f32>(0.0), odd);
+          }
+          {
+            let words = bitcast<vec4<u32>>(valueNext1);
+            let odd = (words & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
+            strange = strange || any(odd);
+            valueNext1 = select(valueNext1, vec4<f32>(0.0), odd);
+          }
         }
-      }
-      valueRows[thread / 8u * 10u + thread % 8u] = valueNext0;
-      valueRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = valueNext1;
-      keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
-      keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
-      if (visitsNext) {
-        valueNext0 = loadValue(valueBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.valueRow, thread % 8u);
-        valueNext1 = loadValue(valueBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow, (thread + 64u) % 8u);
-      }
-      if (visitsLater) {
-        keyNext0 = loadKey(keyBase + min(laterTile * tileKeys + thread / 8u, lastKey) * params.keyRow, thread % 8u);
-        keyNext1 = loadKey(keyBase + min(laterTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow, (thread + 64u) % 8u);
-      }
-      var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
-      var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
-      if (!full) {
+        valueRows[thread / 8u * 10u + thread % 8u] = valueNext0;
+        valueRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = valueNext1;
+        keyRows[thread / 8u * 10u + thread % 8u] = keyNext0;
+        keyRows[(thread + 64u) / 8u * 10u + (thread + 64u) % 8u] = keyNext1;
+        if (visitsNext) {
+          valueNext0 = loadValue(valueBase + min(nextTile * tileKeys + thread / 8u, lastKey) * params.valueRow, thread % 8u);
+          valueNext1 = loadValue(valueBase + min(nextTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.valueRow, (thread + 64u) % 8u);
+        }
+        if (visitsLater) {
+          keyNext0 = loadKey(keyBase + min(laterTile * tileKeys + thread / 8u, lastKey) * params.keyRow, thread % 8u);
+          keyNext1 = loadKey(keyBase + min(laterTile * tileKeys + (thread + 64u) / 8u, lastKey) * params.keyRow, (thread + 64u) % 8u);
+        }
+        var score0_0 = scores[subgroup][ownRow0 * scoreStride + part];
+        var share0_0 = exp2(fma(score0_0, vec4<f32>(exponentScale), vec4<f32>(-reference0)));
         share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+        let tileSum0 = dot(share0_0, vec4<f32>(1.0));
+        sum0 += tileSum0;
+        largest = max(largest, tileSum0);
+        probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f32>(share0_0);
+        workgroupBarrier();
+        {
+          var product0_0 = Result();
+          var product0_1 = Result();
+          let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+          let weights0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 2u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
+            product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 6u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
+            product0_1 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 80u, 10u);
+            output0_0 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_0);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
+            product0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 82u, 10u);
+            output0_1 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_1);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
+            product0_1 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 84u, 10u);
+            output0_2 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_2);
+          }
+          {
+            let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
+            product0_1 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1);
+          }
+          {
+            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 86u, 10u);
+            output0_3 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_3);
+          }
+          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
+          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1, scoreStride);
+        }
+        keyTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = nextFull;
+        nextFull = laterFull;
+      } else {
+        visits = false;
       }
-      let tileSum0 = dot(share0_0, vec4<f32>(1.0));
-      sum0 += tileSum0;
-      largest = max(largest, tileSum0);
-      probabilities[subgroup][ownRow0 * probabilityStride + part] = vec4<f32>(share0_0);
-      workgroupBarrier();
-      {
-        var product0_0 = Result();
-        var product0_1 = Result();
-        let weights0_0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-        let weights0_1 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 2u, probabilityStride);
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 10u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 10u);
-          output0_0 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_0);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 2u, 10u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 2u, 10u);
-          output0_1 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_1);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 10u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 10u);
-          output0_2 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_2);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 6u, 10u);
-          product0_0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_0);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 6u, 10u);
-          output0_3 = subgroupMatrixMultiplyAccumulate(weights0_0, values, output0_3);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 80u, 10u);
-          product0_1 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0_1);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 80u, 10u);
-          output0_0 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_0);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 82u, 10u);
-          product0_1 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0_1);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 82u, 10u);
-          output0_1 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_1);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 84u, 10u);
-          product0_1 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0_1);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 84u, 10u);
-          output0_2 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_2);
-        }
-        {
-          let keys = subgroupMatrixLoad<Right, col_major>(&keyRows, 86u, 10u);
-          product0_1 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0_1);
-        }
-        {
-          let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 86u, 10u);
-          output0_3 = subgroupMatrixMultiplyAccumulate(weights0_1, values, output0_3);
-        }
-        subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0_0, scoreStride);
-        subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0_1, scoreStride);
-      }
-      keyTile = nextTile;
-      nextTile = laterTile;
-      visits = visitsNext;
-      visitsNext = visitsLater;
-      full = nextFull;
-      nextFull = laterFull;
     }
 
     var outgrown = bitcast<u32>(largest) >= bitcast<u32>(mostTileSum);
@@ -532,7 +541,6 @@ fn main(
   let end0 = endRow(head, place0, sum0, reference0);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  let nothing = params.negativeInfinity ^ 0xff800000u;
   for (var portion = 0u; portion < 2u; portion = (portion + 1u) ^ nothing) {
     if (portion == 0u) {
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);

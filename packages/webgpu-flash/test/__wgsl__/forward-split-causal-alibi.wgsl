@@ -219,6 +219,7 @@ fn main(
     }
   }
 
+  let nothing = params.negativeInfinity ^ 0xff800000u;
   let swap = (lane >> 3u) & 1u;
   var query0Next0 = vec4<f16>();
   var query0Next1 = vec4<f16>();
@@ -323,77 +324,83 @@ fn main(
         let endTile = min(start + (packed >> 1u), params.keyTileEnd);
         let begin = max(start, params.keyTileBegin);
         if (exact || (begin <= sampleTile && sampleTile < endTile)) {
-          for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-            let firstKey = keyTile * tileKeys;
-            workgroupBarrier();
-            keyNext0 = key[(keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
-            keyNext1 = key[(keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
-            {
-              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
-              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
-              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
-            }
-            {
-              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
-              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
-              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
-            }
-            workgroupBarrier();
-            {
-              var product0 = Result();
-              let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+          var keyTile = select(sampleTile, begin, exact);
+          var looks = keyTile < endTile;
+          while (looks) {
+            if (nothing == 0u) {
+              let firstKey = keyTile * tileKeys;
+              workgroupBarrier();
+              keyNext0 = key[(keyBase + min(keyTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
+              keyNext1 = key[(keyBase + min(keyTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
               {
-                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
-                product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+                let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+                keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
+                keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
               }
-              product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
-              let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
               {
-                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
-                product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+                let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+                keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
+                keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
               }
-              product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
-              let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+              workgroupBarrier();
               {
-                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
-                product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+                var product0 = Result();
+                let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+                {
+                  let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
+                  product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+                }
+                product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
+                let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+                {
+                  let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
+                  product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+                }
+                product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
+                let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+                {
+                  let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
+                  product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+                }
+                product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
+                let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+                {
+                  let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
+                  product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+                }
+                product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
+                subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
               }
-              product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
-              let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+              workgroupBarrier();
+              var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
+              var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
               {
-                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
-                product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+                let keyPosition = i32(firstKey + column);
+                let tileValue = tileValues(headValue, position, keyPosition);
+                score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
+                score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
+                score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
+                score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
+                score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
+                score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
+                score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
+                score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
               }
-              product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
-              product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
-              product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
-              product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
-              product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
-              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
-            }
-            workgroupBarrier();
-            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
-            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
-            {
-              let keyPosition = i32(firstKey + column);
-              let tileValue = tileValues(headValue, position, keyPosition);
-              score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
-              score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
-              score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
-              score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
-              score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
-              score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
-              score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
-              score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
-            }
-            score0_0 *= exponentScale;
-            score0_1 *= exponentScale;
-            if (!full) {
+              score0_0 *= exponentScale;
+              score0_1 *= exponentScale;
               score0_0 = select(score0_0, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
               score0_1 = select(score0_1, vec4<f32>(unseen), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+              let best0 = max(score0_0, score0_1);
+              top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
+              keyTile += select(endTile, 1u, exact);
+              looks = keyTile < endTile;
+            } else {
+              looks = false;
             }
-            let best0 = max(score0_0, score0_1);
-            top0 = max(top0, max(max(best0.x, best0.y), max(best0.z, best0.w)));
           }
         }
       }
@@ -562,10 +569,8 @@ fn main(
         }
         var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
         var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
-        if (!full) {
-          share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
-          share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
-        }
+        share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+        share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
         let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
         sum0 += tileSum0;
         largest = max(largest, tileSum0);
@@ -678,7 +683,6 @@ fn main(
   let end0 = endRow(head, place0, sum0, base0 * exponentScale);
   workgroupBarrier();
   if (inside0 && part == 0u) { logSumExp[place0] = end0.logSumExp; }
-  let nothing = params.negativeInfinity ^ 0xff800000u;
   if (inside0) {
     var totals = array<vec4<f32>, 8>(total0_0_0, total0_0_1, total0_1_0, total0_1_1, total0_2_0, total0_2_1, total0_3_0, total0_3_1);
     for (var i = 0u; i < 8u; i = (i + 1u) ^ nothing) {

@@ -1,7 +1,7 @@
 // The last step of the matrix kernel: rows are divided by their sums (FlashAttention-2, 2307.08691), meet
 // the sink and what an earlier dispatch left there, and leave through workgroup memory.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
+import { rolledLoop } from '../../rolled-loops.ts'
 import type { ForwardMatrixConfig } from './config.ts'
 import { eachLaneRow, laneVector } from './lane-rows.ts'
 import { laneVectors } from './lane-vectors.ts'
@@ -135,13 +135,12 @@ function throughScores(
   const choice = stores
     .map((text, portion) => `if (portion == ${portion}u) {\n${indent(text, 2)}\n}`)
     .join(' else ')
-  return `${declareNothing}
-${rolledLoop(
-  'portion',
-  portions,
-  `${choice}
+  return rolledLoop(
+    'portion',
+    portions,
+    `${choice}
 workgroupBarrier();
 ${moves(`portion * ${tile.keys / 4}u`)}
 workgroupBarrier();`,
-)}`
+  )
 }

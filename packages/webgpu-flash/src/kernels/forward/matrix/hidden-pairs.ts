@@ -39,14 +39,19 @@ function outsideOfEnds({ tile, rules }: ForwardMatrixConfig): Hidden {
   }
 }
 
-/** Runs `apply(hidden)` where a tile is not full. */
+/**
+ * Runs `apply(hidden)` where a tile is not full. Ends are compared in all tiles: drivers compute both sides of so short
+ * a condition, and are faster without it.
+ */
 export function whereHidden(
   config: ForwardMatrixConfig,
   apply: (hidden: Hidden) => string,
 ): string {
   const { wholeTiles } = config
   if (wholeTiles) return ''
-  return `if (!full) {\n${indent(betweenEnds(config) ? apply(outsideOfEnds(config)) : askPairs(config, apply), 2)}\n}`
+  return betweenEnds(config)
+    ? apply(outsideOfEnds(config))
+    : `if (!full) {\n${indent(askPairs(config, apply), 2)}\n}`
 }
 
 /** Pairs are asked in a loop: masks are long, and text is compiled as often as drivers unroll. */

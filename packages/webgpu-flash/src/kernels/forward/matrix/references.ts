@@ -9,6 +9,7 @@ import { whereHidden } from './hidden-pairs.ts'
 import { eachLaneRow, shuffles } from './lane-rows.ts'
 import { takeScores } from './lane-scores.ts'
 import { eachLaneVector, laneNames } from './lane-vectors.ts'
+import { rolledWhile } from '../../rolled-loops.ts'
 import type { MatrixStaging } from './staging.ts'
 import { sampleTile } from './tile-pipeline.ts'
 
@@ -95,15 +96,17 @@ ${eachLaneRow(tile, (r) => `reference${r} = select(others, top${r}, top${r} > un
 
 /**
  * Runs `look` for the sample tile, or for all tiles where `exact`. Without a map the step leaves the others
- * out; with one the map finds it. Drivers, who repeat the text of loops, know neither step.
+ * out; with one the map finds it.
  */
 function sampledTiles({ blockMap }: ForwardMatrixConfig, look: string): string {
+  const lookOn = `${look}
+keyTile += select(endTile, 1u, exact);
+looks = keyTile < endTile;`
   if (!blockMap) {
     return `let endTile = min((keyCount + tileKeys - 1u) / tileKeys, params.keyTileEnd);
-for (var keyTile = params.keyTileBegin; keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-  let full = (keyTile + 1u) * tileKeys <= keyCount;
-${indent(look, 2)}
-}`
+var keyTile = params.keyTileBegin;
+var looks = keyTile < endTile;
+${rolledWhile('looks', `let full = (keyTile + 1u) * tileKeys <= keyCount;\n${lookOn}`)}`
   }
   return `for (var run = firstRun; run < endRun; run++) {
   let start = blockMap[params.mapRunsBase + 2u * run];
@@ -112,9 +115,9 @@ ${indent(look, 2)}
   let endTile = min(start + (packed >> 1u), params.keyTileEnd);
   let begin = max(start, params.keyTileBegin);
   if (exact || (begin <= sampleTile && sampleTile < endTile)) {
-    for (var keyTile = select(sampleTile, begin, exact); keyTile < endTile; keyTile += select(endTile, 1u, exact)) {
-${indent(look, 6)}
-    }
+    var keyTile = select(sampleTile, begin, exact);
+    var looks = keyTile < endTile;
+${indent(rolledWhile('looks', lookOn), 4)}
   }
 }`
 }

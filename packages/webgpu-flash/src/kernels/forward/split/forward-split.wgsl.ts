@@ -24,6 +24,7 @@ import {
 import { matrixStaging } from '../matrix/staging.ts'
 import type { MatrixStaging } from '../matrix/staging.ts'
 import { tilePipeline } from '../matrix/tile-pipeline.ts'
+import { declareNothing } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { powerOfTwoFunction, splitRowVectors } from './halves.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
@@ -134,6 +135,7 @@ ${declareExponentScale(config)}
 let perBit = select(1.0 / exponentScale, 0.0, abs(exponentScale) < 1e-30);
 ${declareSample(config)}
 
+${declareNothing}
 ${staging.queries}
 ${staging.registers}
 ${eachOutput(config, (name) => `var ${name} = Result();`)}

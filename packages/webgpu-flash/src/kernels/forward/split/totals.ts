@@ -1,7 +1,7 @@
 // The output in float32 registers, where matrices move their sums every few tiles: lanes hold it as they hold
 // scores, so that rows can be scaled there.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { declareNothing, rolledLoop } from '../../rolled-loops.ts'
+import { rolledLoop } from '../../rolled-loops.ts'
 import { declareRowEnds } from '../matrix/finish.ts'
 import type { ForwardMatrixConfig } from '../matrix/config.ts'
 import { eachLaneRow, laneVector, shuffles } from '../matrix/lane-rows.ts'
@@ -105,6 +105,5 @@ storeOutput(outputBase${r}, vector, result);`,
   return `${declareRowEnds(config, (r) => `base${r} * exponentScale`)}
 workgroupBarrier();
 ${eachLaneRow(tile, (r) => `if (inside${r} && part == 0u) { logSumExp[place${r}] = end${r}.logSumExp; }`)}
-${declareNothing}
 ${eachLaneRow(tile, row)}`
 }
