@@ -161,6 +161,14 @@ fn modified(score: f32, headValue: HeadValues, tile0: f32) -> f32 {
   return score1;
 }
 
+fn beginShown(batch: i32, head: i32, query: i32, queryIndex: i32) -> i32 {
+  return 0;
+}
+
+fn endShown(batch: i32, head: i32, query: i32, queryIndex: i32) -> i32 {
+  return min(1073741824, (min(query, 1073741824) + 1));
+}
+
 fn logSumExpPlace(batch: u32, head: u32, queryRow: u32) -> u32 {
   return params.logSumExpOffset + (batch * params.heads + head) * params.queryLength + queryRow;
 }
@@ -354,22 +362,34 @@ fn main(
           score3_0.w = modified(score3_0.w, headValue, tileValue.tile0 - 21.0);
         }
         if (!full) {
-          if (!(firstKey + column + 0u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(firstKey + column + 0u)))) { score0_0.x = hidden; }
-          if (!(firstKey + column + 8u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(firstKey + column + 8u)))) { score0_0.y = hidden; }
-          if (!(firstKey + column + 16u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(firstKey + column + 16u)))) { score0_0.z = hidden; }
-          if (!(firstKey + column + 24u < keyCount && visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(firstKey + column + 24u)))) { score0_0.w = hidden; }
-          if (!(firstKey + column + 0u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(firstKey + column + 0u)))) { score1_0.x = hidden; }
-          if (!(firstKey + column + 8u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(firstKey + column + 8u)))) { score1_0.y = hidden; }
-          if (!(firstKey + column + 16u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(firstKey + column + 16u)))) { score1_0.z = hidden; }
-          if (!(firstKey + column + 24u < keyCount && visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(firstKey + column + 24u)))) { score1_0.w = hidden; }
-          if (!(firstKey + column + 0u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(firstKey + column + 0u)))) { score2_0.x = hidden; }
-          if (!(firstKey + column + 8u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(firstKey + column + 8u)))) { score2_0.y = hidden; }
-          if (!(firstKey + column + 16u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(firstKey + column + 16u)))) { score2_0.z = hidden; }
-          if (!(firstKey + column + 24u < keyCount && visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(firstKey + column + 24u)))) { score2_0.w = hidden; }
-          if (!(firstKey + column + 0u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(firstKey + column + 0u)))) { score3_0.x = hidden; }
-          if (!(firstKey + column + 8u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(firstKey + column + 8u)))) { score3_0.y = hidden; }
-          if (!(firstKey + column + 16u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(firstKey + column + 16u)))) { score3_0.z = hidden; }
-          if (!(firstKey + column + 24u < keyCount && visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(firstKey + column + 24u)))) { score3_0.w = hidden; }
+          {
+            let end = min(u32(max(endShown(i32(batch), i32(head), position + 0, queryIndex + 0), 0)), keyCount);
+            let begin = min(u32(beginShown(i32(batch), i32(head), position + 0, queryIndex + 0)), end);
+            let past = vec4<u32>(firstKey + column - begin); // of keys before the first it is beyond all counts
+            let count = vec4<u32>(end - begin);
+            score0_0 = select(score0_0, vec4<f32>(hidden), past + vec4<u32>(0u, 8u, 16u, 24u) >= count);
+          }
+          {
+            let end = min(u32(max(endShown(i32(batch), i32(head), position + 1, queryIndex + 1), 0)), keyCount);
+            let begin = min(u32(beginShown(i32(batch), i32(head), position + 1, queryIndex + 1)), end);
+            let past = vec4<u32>(firstKey + column - begin); // of keys before the first it is beyond all counts
+            let count = vec4<u32>(end - begin);
+            score1_0 = select(score1_0, vec4<f32>(hidden), past + vec4<u32>(0u, 8u, 16u, 24u) >= count);
+          }
+          {
+            let end = min(u32(max(endShown(i32(batch), i32(head), position + 2, queryIndex + 2), 0)), keyCount);
+            let begin = min(u32(beginShown(i32(batch), i32(head), position + 2, queryIndex + 2)), end);
+            let past = vec4<u32>(firstKey + column - begin); // of keys before the first it is beyond all counts
+            let count = vec4<u32>(end - begin);
+            score2_0 = select(score2_0, vec4<f32>(hidden), past + vec4<u32>(0u, 8u, 16u, 24u) >= count);
+          }
+          {
+            let end = min(u32(max(endShown(i32(batch), i32(head), position + 3, queryIndex + 3), 0)), keyCount);
+            let begin = min(u32(beginShown(i32(batch), i32(head), position + 3, queryIndex + 3)), end);
+            let past = vec4<u32>(firstKey + column - begin); // of keys before the first it is beyond all counts
+            let count = vec4<u32>(end - begin);
+            score3_0 = select(score3_0, vec4<f32>(hidden), past + vec4<u32>(0u, 8u, 16u, 24u) >= count);
+          }
         }
         let best0 = score0_0;
         let best1 = score1_0;

@@ -349,22 +349,11 @@ fn main(
       score2_0 *= scale;
       score3_0 *= scale;
       if (!full) {
-        if (!(firstKey + column + 0u < keyCount)) { score0_0.x = hidden; }
-        if (!(firstKey + column + 8u < keyCount)) { score0_0.y = hidden; }
-        if (!(firstKey + column + 16u < keyCount)) { score0_0.z = hidden; }
-        if (!(firstKey + column + 24u < keyCount)) { score0_0.w = hidden; }
-        if (!(firstKey + column + 0u < keyCount)) { score1_0.x = hidden; }
-        if (!(firstKey + column + 8u < keyCount)) { score1_0.y = hidden; }
-        if (!(firstKey + column + 16u < keyCount)) { score1_0.z = hidden; }
-        if (!(firstKey + column + 24u < keyCount)) { score1_0.w = hidden; }
-        if (!(firstKey + column + 0u < keyCount)) { score2_0.x = hidden; }
-        if (!(firstKey + column + 8u < keyCount)) { score2_0.y = hidden; }
-        if (!(firstKey + column + 16u < keyCount)) { score2_0.z = hidden; }
-        if (!(firstKey + column + 24u < keyCount)) { score2_0.w = hidden; }
-        if (!(firstKey + column + 0u < keyCount)) { score3_0.x = hidden; }
-        if (!(firstKey + column + 8u < keyCount)) { score3_0.y = hidden; }
-        if (!(firstKey + column + 16u < keyCount)) { score3_0.z = hidden; }
-        if (!(firstKey + column + 24u < keyCount)) { score3_0.w = hidden; }
+        let outside0 = vec4<u32>(firstKey + column) + vec4<u32>(0u, 8u, 16u, 24u) >= vec4<u32>(keyCount);
+        score0_0 = select(score0_0, vec4<f32>(hidden), outside0);
+        score1_0 = select(score1_0, vec4<f32>(hidden), outside0);
+        score2_0 = select(score2_0, vec4<f32>(hidden), outside0);
+        score3_0 = select(score3_0, vec4<f32>(hidden), outside0);
       }
       let best0 = score0_0;
       let best1 = score1_0;

@@ -52,6 +52,7 @@ export function forwardKernel(config: ForwardConfig): string {
     storeFunction('output', config.output, config.valueDim),
     config.tokens ?? '',
     config.rules.code,
+    hidesByEnds(config) ? (config.rules.shownKeys ?? '') : '',
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     finishRowFunction(tile.threadColumns, outputVectors(config), config.parts),
     `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
@@ -64,6 +65,10 @@ ${indent(mainBody(config), 2)}
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
+
+/** Whether rows see all keys between two. Keys in an order of their own are not neighbours. */
+const hidesByEnds = ({ rules, tokens }: ForwardConfig): boolean =>
+  tokens === undefined && (!rules.hasMask || rules.shownKeys !== undefined)
 
 function needsFloat16({ query, key, value, output }: ForwardConfig): boolean {
   return [query, key, value, output].some(usesFloat16)
@@ -173,7 +178,7 @@ ${scoreProduct(grid, {
   dimChunk: tile.dimChunk,
 })}
 ${beginWeightedSum(grid, sum)}
-${(config.tokens === undefined ? applyScoreRules : applyOrderedRules)(grid, 'score', config.rules, config.shortText)}
+${config.tokens === undefined ? applyScoreRules(grid, 'score', config.rules, config.shortText, hidesByEnds(config)) : applyOrderedRules(grid, 'score', config.rules, config.shortText)}
 ${onlineSoftmax(grid, {
   scores: 'score',
   region: 'reductionRegion',

@@ -66,20 +66,57 @@ ${unroll(vectors, (j) => `  ${name}${i}_${j} = select(vec4<f32>(hidden), ${name}
   )
 }
 
-/** Scales, modifies and masks the registers `name{i}_{j}`; expects `pairPositions` before it. */
+/**
+ * The same where each row sees all keys between two: vectors of keys are compared with both ends. The kernel has
+ * the functions of `rules.shownKeys`, if there is a mask.
+ */
+export function hideOutsideOfEnds(grid: ThreadGrid, name: string, { hasMask }: ScoreRules): string {
+  const vectors = ownColumnVectors(grid)
+  const offsets = (j: number): string =>
+    [0, 1, 2, 3].map((k) => `${columnOffset(grid, j, k)}u`).join(', ')
+  const hide = (i: number, outside: (j: number) => string): string =>
+    unroll(vectors, (j) => {
+      const score = `${name}${i}_${j}`
+      return `${score} = select(${score}, vec4<f32>(hidden), ${outside(j)});`
+    })
+  if (!hasMask) {
+    const declare = unroll(
+      vectors,
+      (j) =>
+        `let outside${j} = vec4<u32>(firstKey + column) + vec4<u32>(${offsets(j)}) >= vec4<u32>(keyCount);`,
+    )
+    return `${declare}\n${unroll(ownRows(grid), (i) => hide(i, (j) => `outside${j}`))}`
+  }
+  return unroll(ownRows(grid), (i) => {
+    const row = `i32(batch), i32(head), position + ${i}, queryIndex + ${i}`
+    return block(`let end = min(u32(max(endShown(${row}), 0)), keyCount);
+let begin = min(u32(beginShown(${row})), end);
+let past = vec4<u32>(firstKey + column - begin); // of keys before the first it is beyond all counts
+let count = vec4<u32>(end - begin);
+${hide(i, (j) => `past + vec4<u32>(${offsets(j)}) >= count`)}`)
+  })
+}
+
+/**
+ * Scales, modifies and masks the registers `name{i}_{j}`; expects `pairPositions` before it.
+ *
+ * @param byEnds - Whether pairs are hidden by `hideOutsideOfEnds`. Default: false.
+ */
 export function applyScoreRules(
   grid: ThreadGrid,
   name: string,
   rules: ScoreRules,
   shortText = false,
+  byEnds = false,
 ): string {
   const hideEach = (): string =>
     hideInLoops(grid, name, (i, step) => {
       const key = `firstKey + column + ${step}`
       return `${key} < keyCount && visible(${pairArguments(i, key)})`
     })
-  const hide =
-    shortText && rules.hasMask
+  const hide = byEnds
+    ? indent(hideOutsideOfEnds(grid, name, rules), 2)
+    : shortText && rules.hasMask
       ? indent(hideEach(), 2)
       : eachPair(grid, name, (score, i, key) => {
           const visible = rules.hasMask ? ` && visible(${pairArguments(i, key)})` : ''
