@@ -1,16 +1,16 @@
 enable f16;
 
 struct Params {
-  keyOffset: u32,
-  keyBatch: u32,
-  keyHead: u32,
-  keyRow: u32,
-  keyDim: u32,
-  keyHalvesOffset: u32,
-  keyHalvesBatch: u32,
-  keyHalvesHead: u32,
-  keyHalvesRow: u32,
-  keyHalvesDim: u32,
+  tensorOffset: u32,
+  tensorBatch: u32,
+  tensorHead: u32,
+  tensorRow: u32,
+  tensorDim: u32,
+  tensorHalvesOffset: u32,
+  tensorHalvesBatch: u32,
+  tensorHalvesHead: u32,
+  tensorHalvesRow: u32,
+  tensorHalvesDim: u32,
   queryLength: u32,
   keyLength: u32,
   heads: u32,
@@ -18,16 +18,17 @@ struct Params {
   rowTileBase: u32,
   headBegin: u32,
   batchBase: u32,
+  exponent: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> tensor: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read> powers: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> keyHalves: array<vec4<f16>>;
+@group(0) @binding(4) var<storage, read_write> tensorHalves: array<vec4<f16>>;
 
-fn loadKey(base: u32, vector: u32) -> vec4<f32> {
-  return key[base + vector];
+fn loadTensor(base: u32, vector: u32) -> vec4<f32> {
+  return tensor[base + vector];
 }
 
 // Of Q, K, dO and V.
@@ -53,15 +54,15 @@ fn main(
   let row = (params.rowTileBase + workgroup.x) * 32u + thread / 8u;
   if (row >= params.keyLength) { return; }
   let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
-  let power = powerOf(exponents.y);
-  let source = params.keyOffset + batch * params.keyBatch + head * params.keyHead + row * params.keyRow;
-  let destination = params.keyHalvesOffset + batch * params.keyHalvesBatch + head * params.keyHalvesHead + row * params.keyHalvesRow;
+  let power = powerOf(exponents[params.exponent]);
+  let source = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead + row * params.tensorRow;
+  let destination = params.tensorHalvesOffset + batch * params.tensorHalvesBatch + head * params.tensorHalvesHead + row * params.tensorHalvesRow;
   let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything
   for (var vector = thread % 8u; vector < 16u; vector += 8u) {
-    let value = select(vec4<f32>(), loadKey(source, vector) * power, exists);
+    let value = select(vec4<f32>(), loadTensor(source, vector) * power, exists);
     let high = highPart(value);
     let place = destination + vector / 8u * 16u + vector % 8u;
-    keyHalves[place] = vec4<f16>(high);
-    keyHalves[place + 8u] = vec4<f16>(value - high);
+    tensorHalves[place] = vec4<f16>(high);
+    tensorHalves[place + 8u] = vec4<f16>(value - high);
   }
 }

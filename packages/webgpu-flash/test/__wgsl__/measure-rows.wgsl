@@ -1,22 +1,22 @@
 struct Params {
-  queryOffset: u32,
-  queryBatch: u32,
-  queryHead: u32,
-  queryRow: u32,
-  queryDim: u32,
+  tensorOffset: u32,
+  tensorBatch: u32,
+  tensorHead: u32,
+  tensorRow: u32,
+  tensorDim: u32,
   queryLength: u32,
   heads: u32,
   headsPerKeyHead: u32,
   rowTileBase: u32,
   headBegin: u32,
   batchBase: u32,
-  queryPieces: u32,
-  queryPieceRows: u32,
-  queryRanges: u32,
+  tensorPieces: u32,
+  tensorPieceRows: u32,
+  tensorRanges: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> tensor: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read_write> ranges: array<vec2<f32>>;
 
@@ -27,8 +27,8 @@ const smallestSquare = 0x1p-80f;
 // 8 bytes a thread
 var<workgroup> own: array<vec2<f32>, 128>;
 
-fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
-  return query[base + vector];
+fn loadTensor(base: u32, vector: u32) -> vec4<f32> {
+  return tensor[base + vector];
 }
 
 @compute @workgroup_size(128)
@@ -40,16 +40,16 @@ fn main(
   let head = params.headBegin + workgroup.y;
   let piece = params.rowTileBase + workgroup.x;
   let count = params.queryLength; // rows past it may hold anything
-  let end = min((piece + 1u) * params.queryPieceRows, count);
-  let base = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+  let end = min((piece + 1u) * params.tensorPieceRows, count);
+  let base = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead;
   // Squares of the largest and the smallest part of a row.
   var largest = 0.0;
   var smallest = largestSquare;
-  for (var row = piece * params.queryPieceRows + thread / 8u; row < end; row += 16u) {
+  for (var row = piece * params.tensorPieceRows + thread / 8u; row < end; row += 16u) {
     var squares = 0.0;
     var bits = vec4<u32>();
     for (var vector = thread % 8u; vector < 16u; vector += 8u) {
-      let value = loadQuery(base + row * params.queryRow, vector);
+      let value = loadTensor(base + row * params.tensorRow, vector);
       squares += dot(value, value);
       bits |= bitcast<vec4<u32>>(value) & vec4<u32>(0x7fffffffu);
     }
@@ -79,6 +79,6 @@ fn main(
       smallest = min(smallest, own[part].y);
     }
     let plane = batch * (params.heads) + head;
-    ranges[params.queryRanges + plane * params.queryPieces + piece] = sqrt(vec2<f32>(sum, smallest));
+    ranges[params.tensorRanges + plane * params.tensorPieces + piece] = sqrt(vec2<f32>(sum, smallest));
   }
 }

@@ -3,7 +3,7 @@ import { elementCount } from '@attn/core'
 import type { AttentionShape, Table } from '@attn/core'
 import { floatWord } from '../../kernels/parameters.ts'
 import { splitTensors } from '../../kernels/backward/split/powers.ts'
-import { halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
+import { exponentOf, halvesOf } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
 import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
@@ -45,7 +45,8 @@ export function boundValues(
   if (split) {
     // What splits a tensor addresses both, others the halves in its place.
     const prefix = fields.includes(`${name as string}Offset`) ? (name as string) : split
-    return addressValues(prefix, halvesView(shape, split), 4, start)
+    const halves = addressValues(prefix, halvesView(shape, split), 4, start)
+    return { ...halves, exponent: exponentOf(split) }
   }
   const shared = sharedGradients.find((gradient) => `${gradient}Parts` === name)
   if (shared) {

@@ -28,10 +28,10 @@ export function highVector(pieces: number, dims: number, vector: string): string
 /** Vectors between the high halves of four elements and their low ones. */
 export const lowStep = (pieces: number, dims: number): number => dims / 4 / pieces
 
-/** Uniform fields of the kernel. */
-export function halvesFields(name: SplitTensor): readonly string[] {
+/** Uniform fields of the kernel; those of any name lie alike. */
+export function halvesFields(name: SplitTensor | 'tensor'): readonly string[] {
   return [
-    ...addressFields([name, halvesOf(name)]),
+    ...addressFields([name, `${name}Halves`]),
     'queryLength',
     'keyLength',
     'heads',
@@ -39,25 +39,29 @@ export function halvesFields(name: SplitTensor): readonly string[] {
     'rowTileBase',
     'headBegin',
     'batchBase',
+    'exponent',
   ]
 }
 
-/** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
-export function halveRowsKernel(name: SplitTensor, access: Access, dims: number): string {
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-  const ofKeys = followsKeys(name)
-  const pieces = piecesOf(name)
-  const halves = halvesOf(name)
-  const component = 'xyzw'[splitTensors.indexOf(name)]!
+/** Which of a head's exponents is a tensor's: the uniform field `exponent`. */
+export const exponentOf = (name: SplitTensor): number => splitTensors.indexOf(name)
+
+/**
+ * The WGSL of the kernel for one of the tensors, whatever its name: those of queries share a text, and those of keys.
+ * Entry point: `main`.
+ */
+export function halveRowsKernel(of: SplitTensor, access: Access, dims: number): string {
+  const ofKeys = followsKeys(of)
+  const pieces = piecesOf(of)
   const sections = [
     'enable f16;',
-    parameterBlock(halvesFields(name), 0, 0),
+    parameterBlock(halvesFields('tensor'), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ${name}: array<${storageType(access)}>;
+@group(0) @binding(1) var<storage, read> tensor: array<${storageType(access)}>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read> powers: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> ${halves}: array<vec4<f16>>;`,
-    loadFunction(name, access, dims),
+@group(0) @binding(4) var<storage, read_write> tensorHalves: array<vec4<f16>>;`,
+    loadFunction('tensor', access, dims),
     unpackExponents,
     highPart,
     /* wgsl */ `@compute @workgroup_size(${halvedRowsAtOnce * threadsPerRow})
@@ -71,16 +75,16 @@ fn main(
   let row = (params.rowTileBase + workgroup.x) * ${halvedRowsAtOnce}u + thread / ${threadsPerRow}u;
   if (row >= params.${ofKeys ? 'keyLength' : 'queryLength'}) { return; }
   let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
-  let power = powerOf(exponents.${component});
-  let source = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head + row * params.${name}Row;
-  let destination = params.${halves}Offset + batch * params.${halves}Batch + head * params.${halves}Head + row * params.${halves}Row;
+  let power = powerOf(exponents[params.exponent]);
+  let source = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead + row * params.tensorRow;
+  let destination = params.tensorHalvesOffset + batch * params.tensorHalvesBatch + head * params.tensorHalvesHead + row * params.tensorHalvesRow;
   ${ofKeys ? 'let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything' : 'let exists = true;'}
   for (var vector = thread % ${threadsPerRow}u; vector < ${dims / 4}u; vector += ${threadsPerRow}u) {
-    let value = select(vec4<f32>(), load${capital}(source, vector) * power, exists);
+    let value = select(vec4<f32>(), loadTensor(source, vector) * power, exists);
     let high = highPart(value);
     let place = destination + ${highVector(pieces, dims, 'vector')};
-    ${halves}[place] = vec4<f16>(high);
-    ${halves}[place + ${lowStep(pieces, dims)}u] = vec4<f16>(value - high);
+    tensorHalves[place] = vec4<f16>(high);
+    tensorHalves[place + ${lowStep(pieces, dims)}u] = vec4<f16>(value - high);
   }
 }`,
   ]

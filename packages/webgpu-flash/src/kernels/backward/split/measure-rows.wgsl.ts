@@ -21,8 +21,8 @@ export function rangePieces(length: number): { readonly rows: number; readonly c
   return { rows, count: Math.ceil(length / rows) }
 }
 
-/** Uniform fields of the kernel. */
-export function rangeFields(name: SplitTensor): readonly string[] {
+/** Uniform fields of the kernel; those of any name lie alike. */
+export function rangeFields(name: SplitTensor | 'tensor'): readonly string[] {
   return [
     ...addressFields([name]),
     'queryLength',
@@ -37,14 +37,16 @@ export function rangeFields(name: SplitTensor): readonly string[] {
   ]
 }
 
-/** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
-export function measureRowsKernel(name: SplitTensor, access: Access, dims: number): string {
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-  const ofKeys = followsKeys(name)
+/**
+ * The WGSL of the kernel for one of the tensors, whatever its name: those of queries share a text, and those of keys.
+ * Entry point: `main`.
+ */
+export function measureRowsKernel(of: SplitTensor, access: Access, dims: number): string {
+  const ofKeys = followsKeys(of)
   const sections = [
-    parameterBlock(rangeFields(name), 0, 0),
+    parameterBlock(rangeFields('tensor'), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ${name}: array<${storageType(access)}>;
+@group(0) @binding(1) var<storage, read> tensor: array<${storageType(access)}>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read_write> ranges: array<vec2<f32>>;
 
@@ -53,7 +55,7 @@ const largestSquare = 0x1p+120f;
 const smallestSquare = 0x1p-80f;`,
     `// 8 bytes a thread
 var<workgroup> own: array<vec2<f32>, ${threads}>;`,
-    loadFunction(name, access, dims),
+    loadFunction('tensor', access, dims),
     /* wgsl */ `@compute @workgroup_size(${threads})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -63,16 +65,16 @@ fn main(
   let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
   let piece = params.rowTileBase + workgroup.x;
   let count = ${ofKeys ? 'data[2u * batch + 1u]' : 'params.queryLength'}; // rows past it may hold anything
-  let end = min((piece + 1u) * params.${name}PieceRows, count);
-  let base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;
+  let end = min((piece + 1u) * params.tensorPieceRows, count);
+  let base = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead;
   // Squares of the largest and the smallest part of a row.
   var largest = 0.0;
   var smallest = largestSquare;
-  for (var row = piece * params.${name}PieceRows + thread / ${threadsPerRow}u; row < end; row += ${rowsAtOnce}u) {
+  for (var row = piece * params.tensorPieceRows + thread / ${threadsPerRow}u; row < end; row += ${rowsAtOnce}u) {
     var squares = 0.0;
     var bits = vec4<u32>();
     for (var vector = thread % ${threadsPerRow}u; vector < ${Math.ceil(dims / 4)}u; vector += ${threadsPerRow}u) {
-      let value = load${capital}(base + row * params.${name}Row, vector);
+      let value = loadTensor(base + row * params.tensorRow, vector);
       squares += dot(value, value);
       bits |= bitcast<vec4<u32>>(value) & vec4<u32>(0x7fffffffu);
     }
@@ -102,7 +104,7 @@ fn main(
       smallest = min(smallest, own[part].y);
     }
     let plane = batch * (params.heads${ofKeys ? ' / params.headsPerKeyHead' : ''}) + head;
-    ranges[params.${name}Ranges + plane * params.${name}Pieces + piece] = sqrt(vec2<f32>(sum, smallest));
+    ranges[params.tensorRanges + plane * params.tensorPieces + piece] = sqrt(vec2<f32>(sum, smallest));
   }
 }`,
   ]
