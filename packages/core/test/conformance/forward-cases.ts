@@ -17,7 +17,15 @@ import { optionCases } from './option-cases.ts'
 import { alibi, causal, distantPast, slidingWindow } from './patterns.ts'
 
 /** Every case of the forward pass. */
-export function conformanceCases(): ConformanceCase[] {
+export function conformanceCases(): readonly ConformanceCase[] {
+  made ??= makeCases()
+  return made
+}
+
+/** Made once, so that what is expected of each is worked out once (see forward-problems.ts). */
+let made: readonly ConformanceCase[] | undefined
+
+function makeCases(): ConformanceCase[] {
   return [
     ...sizeCases(),
     ...layoutCases(),
