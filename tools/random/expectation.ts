@@ -192,17 +192,19 @@ export function expectationOf(
     stored && sums ? sumErrors(shape, exact, options, logSumExp.exact, stored.errors) : undefined
   const draws = saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each))
   const floor = 2e-5
-  const turnedBack = (side: Side, numbers: Tensor): Float64Array =>
-    numbersOf(
-      turns(rope, side)
-        ? rotateByDefinition(numbers, embedding(rope), positionsOf(side, resolved), -1)
-        : numbers,
+  // A program that turns gradients back stores them once more.
+  const turnedBack = (side: Side, numbers: Tensor, plainly: boolean): Float64Array => {
+    if (!turns(rope, side)) return numbersOf(numbers)
+    const rounding = plainly ? { compute: roundings.float32, store: roundings[dtype] } : {}
+    return numbersOf(
+      rotateByDefinition(numbers, embedding(rope), positionsOf(side, resolved), -1, rounding),
     )
+  }
   const backward = (name: 'dQuery' | 'dKey' | 'dValue', side?: Side): Expected => {
     const like = gradients[name]
     const yardstick = (gradient: Float64Array): Float64Array =>
-      side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }) : gradient
-    const wanted = side ? turnedBack(side, like) : numbersOf(like)
+      side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }, true) : gradient
+    const wanted = side ? turnedBack(side, like, false) : numbersOf(like)
     const plains = [plainGradients, ...draws].map((each) => yardstick(each[name]))
     return { exact: wanted, plain: furthest(wanted, plains), floor, stored: true }
   }
