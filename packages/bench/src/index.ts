@@ -74,6 +74,7 @@ export type {
   CausalTime,
   FlexReport,
   FlexTime,
+  SparseBackward,
   SparseLength,
   SparseReport,
   SparseResult,
