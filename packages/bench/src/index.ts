@@ -75,6 +75,7 @@ export type {
   FlexReport,
   FlexTime,
   SparseBackward,
+  SparseGradients,
   SparseLength,
   SparseReport,
   SparseResult,
