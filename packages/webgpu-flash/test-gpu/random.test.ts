@@ -1,5 +1,6 @@
 // Random problems of a fixed seed; tools/random draws them, `pnpm conformance --suites random` runs others.
 import { describe, expect, test } from 'vitest'
+import { onlyCore } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { runRandom } from '../../../tools/random/random-suite.ts'
 import type { CallProblem } from '../../../tools/random/problem.ts'
@@ -68,6 +69,18 @@ describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s',
     )
     expect(programs.join('\n')).toBe('')
     expect({ count, devicesLost }).toEqual({ count: options.count, devicesLost: 0 })
+  })
+
+  // One theme each, of few kernels: forward and backward on subgroup matrices, a ring of blocks, weights.
+  test.skipIf(onlyCore()).each([
+    ['matrices', 579],
+    ['caches', 6],
+    ['weights', 4],
+  ] as const)('of other draws come out as well: %s', { timeout: 600_000 }, async (draw, seed) => {
+    const given = { draw, seed, count: 8, themeLength: 8, shrinks: false }
+    const { failures, passed } = await runRandom(create, given)
+    expect(failures).toEqual([])
+    expect(passed).toBe(given.count)
   })
 
   test.each(lucky)(
