@@ -74,8 +74,6 @@ export type {
   CausalTime,
   FlexReport,
   FlexTime,
-  SparseBackward,
-  SparseGradients,
   SparseLength,
   SparseReport,
   SparseResult,

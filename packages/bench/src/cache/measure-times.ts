@@ -17,6 +17,8 @@ export interface CacheShape {
   readonly kvHeads: number
   readonly keyLength: number
   readonly headDim: number
+  /** Default: `headDim`. */
+  readonly valueDim?: number | undefined
 }
 
 type Tile = Readonly<Record<string, number | boolean>>
@@ -35,8 +37,11 @@ const variants: readonly Variant[] = [
   { name: 'q4_0', kind: 'rows', queryLength: 1, quantized: 'q4_0' },
   { name: 'ring', kind: 'ring', queryLength: 1 },
   { name: 'pages', kind: 'pages', queryLength: 1 },
+  { name: 'float16, 2 queries', kind: 'rows', queryLength: 2 },
   { name: 'float16, 4 queries', kind: 'rows', queryLength: 4 },
   { name: 'float16, 16 queries', kind: 'rows', queryLength: 16 },
+  { name: 'q8_0, 2 queries', kind: 'rows', queryLength: 2, quantized: 'q8_0' },
+  { name: 'q4_0, 2 queries', kind: 'rows', queryLength: 2, quantized: 'q4_0' },
   { name: 'q8_0, 4 queries', kind: 'rows', queryLength: 4, quantized: 'q8_0' },
   { name: 'q4_0, 4 queries', kind: 'rows', queryLength: 4, quantized: 'q4_0' },
 ]
@@ -67,10 +72,15 @@ export async function measureTimes(
   shape: CacheShape,
   { tiles, seconds }: { readonly tiles: boolean; readonly seconds: number },
 ): Promise<CacheTime[]> {
-  const { batch, heads, kvHeads, keyLength, headDim } = shape
+  const { batch, heads, kvHeads, keyLength, headDim, valueDim = headDim } = shape
   const { device } = flash
-  const tensorOf = async (rows: number, count: number, stream: number): Promise<GpuTensor> => {
-    const view = flash.empty([batch, rows, count, headDim], dtype)
+  const tensorOf = async (
+    rows: number,
+    count: number,
+    stream: number,
+    dim = headDim,
+  ): Promise<GpuTensor> => {
+    const view = flash.empty([batch, rows, count, dim], dtype)
     await fillNormal(device, view.storage, dtype, stream)
     return view
   }
@@ -83,6 +93,7 @@ export async function measureTimes(
       batch,
       kvHeads,
       headDim,
+      valueDim,
       dtype,
       capacity: keyLength,
       quantized,
@@ -97,7 +108,7 @@ export async function measureTimes(
     for (let start = 0; start < tokens; start += size) {
       const own = [
         await tensorOf(kvHeads, size, start + 2),
-        await tensorOf(kvHeads, size, start + 3),
+        await tensorOf(kvHeads, size, start + 3, valueDim),
       ]
       cache.append({ key: own[0]!, value: own[1]! })
       flash.release(...own)
@@ -129,6 +140,7 @@ export async function measureTimes(
       heads,
       kvHeads,
       headDim,
+      valueDim,
       dtype,
       queryLength,
       keyLength,

@@ -54,6 +54,10 @@ export interface CacheReport {
   readonly errors: readonly CacheErrors[]
   readonly device?: DeviceReport | undefined
   readonly copyGigabytes?: number | undefined
-  readonly shape?: Readonly<Record<'batch' | 'heads' | 'kvHeads' | 'keyLength' | 'headDim', number>>
+  readonly shape?: Readonly<
+    Record<'batch' | 'heads' | 'kvHeads' | 'keyLength' | 'headDim', number> & {
+      valueDim?: number | undefined
+    }
+  >
   readonly times: readonly CacheTime[]
 }

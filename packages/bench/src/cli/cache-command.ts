@@ -18,6 +18,7 @@ interface CacheArguments {
   readonly kvHeads?: number
   readonly keyLength?: number
   readonly headDim?: number
+  readonly valueDim?: number
   readonly tiles: boolean
   readonly json?: string
 }
@@ -39,15 +40,16 @@ export function createCacheCommand(): Command {
     .option('--kv-heads <count>', 'key heads (default: 8)', parseLength)
     .option('--key-length <count>', 'tokens of a sequence (default: 16k)', parseLength)
     .option('--head-dim <count>', 'a multiple of 32 (default: 128)', parseLength)
+    .option('--value-dim <count>', 'likewise (default: that of keys)', parseLength)
     .option('--tiles', "also with tiles besides the planner's", false)
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
     .action(execute)
 }
 
 async function execute(options: CacheArguments): Promise<void> {
-  const { device, tiles, json, batch, heads, kvHeads, keyLength, headDim } = options
+  const { device, tiles, json, batch, heads, kvHeads, keyLength, headDim, valueDim } = options
   const progress = createProgressBar(process.stderr)
-  const sizes = Object.entries({ batch, heads, kvHeads, keyLength, headDim })
+  const sizes = Object.entries({ batch, heads, kvHeads, keyLength, headDim, valueDim })
   const report = await runCache({
     errors: options.errors ? options.lengths : [],
     times: options.times,
