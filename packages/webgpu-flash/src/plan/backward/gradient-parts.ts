@@ -50,12 +50,15 @@ export function copyBytes(shape: AttentionShape, rows: SharedRows, name: SharedG
 export function gradientParts(
   shape: AttentionShape,
   pass: SharedRows & {
-    readonly kernel: { readonly tile: { readonly columns: number } }
+    readonly kernel: { readonly tile: { readonly rows: number; readonly columns: number } }
     readonly rowTiles: number
     /** Without one rows meet all tokens. */
     readonly packedMap: Pick<PackedBlockMap, 'visited' | 'rowTiles'> | undefined
+    /** Operations for each pair of tokens. */
+    readonly pairOperations: number
   },
   limits: Pick<DeviceLimits, 'maxStorageBufferBindingSize' | 'maxComputeWorkgroupsPerDimension'>,
+  workBudget: number,
 ): number {
   const { batch, heads, kvHeads, queryLength, keyLength } = shape
   const columns = pass.packedMap
@@ -64,6 +67,11 @@ export function gradientParts(
       ? keyLength
       : queryLength
   const planes = batch * (pass.rowTokens === 'queries' ? heads : kvHeads)
+  // Where the work is cut into several dispatches, one after the other, each has a share of the workgroups.
+  const { tile } = pass.kernel
+  const rows = pass.rowTiles * tile.rows
+  const work = batch * heads * rows * columns * pass.pairOperations
+  const workgroups = planes * pass.rowTiles * Math.min(1, workBudget / work)
   const budget = Math.min(copyBudget, limits.maxStorageBufferBindingSize)
   const largest = Math.max(
     ...gradientsOf(pass.rowTokens).map((name) => copyBytes(shape, pass, name)),
@@ -71,7 +79,7 @@ export function gradientParts(
   return Math.max(
     1,
     Math.min(
-      Math.ceil(enoughWorkgroups / (planes * pass.rowTiles)),
+      Math.ceil(enoughWorkgroups / workgroups),
       Math.floor(columns / Math.max(leastTokens, pass.kernel.tile.columns)),
       Math.floor(budget / largest),
       Math.floor(limits.maxComputeWorkgroupsPerDimension / batch),

@@ -56,7 +56,9 @@ export function planGradient(
   const passOf = (sparse?: SparsityPass, continues = false): GradientPass => {
     const pass = placePass(source, rowTokens, kernel, sparse, continues)
     // Sums of tables' gradients are one for each row of tiles.
-    return tables ? pass : { ...pass, parts: gradientParts(call.shape, pass, limits) }
+    return tables
+      ? pass
+      : { ...pass, parts: gradientParts(call.shape, pass, limits, call.workBudget) }
   }
   const [first, ...others] = choice?.passes ?? []
   const firstPass = passOf(first)

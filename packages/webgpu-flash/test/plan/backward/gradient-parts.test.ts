@@ -24,13 +24,22 @@ function partsOf(
   shape: Shape,
   limits = defaultLimits,
   rowTokens: 'queries' | 'keys' = 'queries',
+  workBudget = Infinity,
 ): number {
   const rows = rowTokens === 'queries' ? shape.queryLength : shape.keyLength
   const rowTiles = Math.ceil(rows / tile.rows)
   return gradientParts(
     shape,
-    { rowTokens, orders: undefined, kernel: { tile }, rowTiles, packedMap: undefined },
+    {
+      rowTokens,
+      orders: undefined,
+      kernel: { tile },
+      rowTiles,
+      packedMap: undefined,
+      pairOperations: 8 * 64,
+    },
     limits,
+    workBudget,
   )
 }
 
@@ -45,6 +54,15 @@ describe('parts of the rows of a gradient', () => {
   it('are for few keys that many queries see, too', () => {
     expect(partsOf(shapeOf(8, 4096, 77), defaultLimits, 'keys')).toBe(8)
     expect(partsOf(shapeOf(16, 4096, 4096), defaultLimits, 'keys')).toBe(1)
+  })
+
+  it('fill a device in each of the dispatches that the work is cut into', () => {
+    const shape = shapeOf(8, 65_536, 2048)
+    expect(partsOf(shape, defaultLimits, 'keys')).toBe(1)
+    const work = 8 * 65_536 * 2048 * 8 * 64
+    expect(partsOf(shape, defaultLimits, 'keys', work)).toBe(1)
+    expect(partsOf(shape, defaultLimits, 'keys', work / 8)).toBe(4)
+    expect(partsOf(shape, defaultLimits, 'keys', 1)).toBe(16)
   })
 
   it('stay within the budget of their copies and the limits of a device', () => {
