@@ -17,8 +17,8 @@ interface KernelOf<Kind extends string, Tile> {
   readonly workgroupBytes: number
   /** Whether eight float16 of keys and values are read as one where they lie so. */
   readonly readsEights: boolean
-  /** How long visible tiles take; compares tiles of one kind. */
-  cost(maps: readonly BlockMap[]): number
+  /** How long visible tiles take, of which partial ones ask every pair or compare ends; compares tiles of one kind. */
+  cost(maps: readonly BlockMap[], asksPairs: boolean): number
   /** Why the planner chose it, in words. */
   reason(whyNoOther: string): string
   /** The WGSL for a pass. */

@@ -4,6 +4,7 @@ import type { DecodePlan } from '../decode/decode-plan.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { Planned } from '../planned.ts'
 import type { ForwardKernel, TiledKernel } from './forward-kernel.ts'
+import { isInOrder } from './pass-choice.ts'
 import type { PassChoice } from './pass-choice.ts'
 import type { ForwardPasses } from './passes.ts'
 
@@ -45,9 +46,4 @@ export function naturalMap(plan: ForwardPlan): PackedBlockMap | undefined {
   if (plan.kind === 'decode') return undefined
   if (plan.kind === 'halves') return naturalMap(plan.otherwise)
   return isInOrder(plan) ? plan.passes[0].packedMap : undefined
-}
-
-/** Whether all tokens stand in natural order, and one pass sees all pairs. */
-export function isInOrder({ choice }: PassesPlan): boolean {
-  return !choice || choice.chosen === 0
 }

@@ -14,7 +14,7 @@ import type { TiledKernel } from './forward-kernel.ts'
 import type { KernelWish } from './kernel-wish.ts'
 import { isOnMatrices } from '../tuning.ts'
 import { halvesKernel } from './halves-kernel.ts'
-import { arrangePasses } from './pass-choice.ts'
+import { arrangePasses, asksPairs } from './pass-choice.ts'
 import { passesOf } from './passes.ts'
 
 /**
@@ -24,10 +24,12 @@ import { passesOf } from './passes.ts'
  */
 const leastOperations = 2 ** 34
 /**
- * Tiles that masks hide parts of cost several times as much as others here. With a fifth of them a window is as
- * fast either way, with two fifths three times slower, measured on an NVIDIA H200.
+ * Partial tiles up to which halves are taken, where every pair of such a tile is asked and where keys are compared
+ * with the ends of a row. With half of them and all pairs asked (strided in orders) both kernels were as fast on an NVIDIA
+ * H200; with a fifth and ends (a window of 512) halves took 0.7 of the time.
  */
-const mostPartial = 0.1
+const mostAsked = 0.1
+const mostCompared = 0.3
 /** Queries that share the splitting of a key, in all heads on it. */
 const leastQueriesOfKey = 256
 /** Workgroups that measure a call, and pieces of a plane, which the choice reads one after the other. */
@@ -100,16 +102,15 @@ function mayAddHuge({ expression }: ScoreModifier): boolean {
 }
 
 /** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */
-function isWorthwhile(
-  { call, origin, tuned, passes }: PassesPlan,
-  capabilities: Capabilities,
-): boolean {
+function isWorthwhile(plan: PassesPlan, capabilities: Capabilities): boolean {
+  const { call, origin, tuned, passes } = plan
   if (origin.kind === 'given' || isSoftware(capabilities)) return false
   if (tuned.forward && !isOnMatrices(tuned.forward.tile)) return false
   const sum = (count: (map: PackedBlockMap) => number): number =>
     passes.reduce((all, { packedMap }) => all + (packedMap ? count(packedMap) : 0), 0)
   const visited = sum((map) => map.visited)
-  if (visited - sum((map) => map.full) > mostPartial * visited) return false
+  const most = asksPairs(call, plan) ? mostAsked : mostCompared
+  if (visited - sum((map) => map.full) > most * visited) return false
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = call.shape
   const [{ blockMap, kernel }] = passes
   const maps = blockMap ? blockMap.batch * blockMap.heads : 1

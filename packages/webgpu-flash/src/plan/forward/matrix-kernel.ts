@@ -24,7 +24,7 @@ function matrixKernel(
     threads: tile.subgroups * tile.subgroupSize,
     workgroupBytes: memory.bytes,
     readsEights: true,
-    cost: (maps) => maskedCost(tile, maps, atOnce),
+    cost: (maps, asksPairs) => maskedCost(tile, maps, asksPairs, atOnce),
     reason: () => onMatrices(dtype, tile),
     text: (config) =>
       forwardMatrixKernel({

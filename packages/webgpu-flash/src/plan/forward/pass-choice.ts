@@ -79,14 +79,26 @@ export function arrangePasses(
   const preferred = arrange(first)
   if (others.length === 0 || !call.attention.mask) return preferred
   if (!hasManyPartial(mapsOf(preferred))) return preferred
-  const costOf = (arrangement: Arrangement): number => arrangement.kernel.cost(mapsOf(arrangement))
+  const costOf = (one: Arrangement): number => one.kernel.cost(mapsOf(one), asksPairs(call, one))
   return others
     .map(arrange)
     .reduce((best, one) => (costOf(one) < costOf(best) ? one : best), preferred)
 }
 
+/** Whether all tokens stand in natural order, and one pass sees all pairs. */
+export function isInOrder({ choice }: Pick<Arrangement, 'choice'>): boolean {
+  return !choice || choice.chosen === 0
+}
+
+/** Whether every pair of a partial tile is asked, or keys are compared with the ends of what a row sees. */
+export function asksPairs({ rules }: Call, arrangement: Pick<Arrangement, 'choice'>): boolean {
+  return rules.shownKeys === undefined || !isInOrder(arrangement)
+}
+
 /** The maps of the passes that a mask is computed in. */
-function mapsOf({ blockMap, choice }: Arrangement): readonly BlockMap[] {
-  const inOrder = !choice || choice.chosen === 0
-  return inOrder ? [blockMap!] : choice.sparsity.passes.map((pass) => pass.blockMap)
+function mapsOf(arrangement: Arrangement): readonly BlockMap[] {
+  const { blockMap, choice } = arrangement
+  return !choice || isInOrder(arrangement)
+    ? [blockMap!]
+    : choice.sparsity.passes.map((pass) => pass.blockMap)
 }

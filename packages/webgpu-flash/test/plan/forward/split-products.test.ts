@@ -37,9 +37,14 @@ describe('planHalves', () => {
     expect(splits({ queryLength: 8, keyLength: 65536, heads: 64 })).toBe(false)
     // 32 keys of each query: few tiles.
     expect(splits({ mask: window(32) })).toBe(false)
-    // Enough of them, and a fifth partial.
-    expect(splits({ queryLength: 65536, mask: window(512) })).toBe(false)
-    expect(splits({ queryLength: 65536, mask: window(4096) })).toBe(true)
+    // Enough of them, and two thirds partial; a fifth.
+    expect(splits({ queryLength: 65536, mask: window(128) })).toBe(false)
+    expect(splits({ queryLength: 65536, mask: window(512) })).toBe(true)
+    // A fifth, and every pair is asked.
+    const either = mask('either', ({ query, key }) =>
+      key.le(query).and(key.gt(query.sub(512)).or(key.lt(1))),
+    )
+    expect(splits({ queryLength: 65536, mask: either })).toBe(false)
   })
 
   it('leaves other kernels what is theirs', () => {
