@@ -478,153 +478,615 @@ fn main(
     }
     workgroupBarrier();
     while (visits) {
-      for (var some = 0u; some < 8u && visits; some++) {
-        let firstKey = keyTile * tileKeys;
-        {
-          var product0 = Result();
-          let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+      var some = 0u;
+      var goesOn = true;
+      for (var round = 0u; round < 0x7fffffffu; round++) {
+        if (!goesOn) { break; }
+        if (nothing == 0u) {
           {
-            let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+            let firstKey = keyTile * tileKeys;
+            {
+              var product0 = Result();
+              let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
+              let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
+              let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
+              let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+            }
+            workgroupBarrier();
+            var laterTile = nextTile + 1u;
+            var laterFull = nextFull;
+            var visitsLater = false;
+            while (laterTile >= runEnd && run < endRun) {
+              let start = blockMap[params.mapRunsBase + 2u * run];
+              let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+              runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+              laterFull = (packed & 1u) == 1u;
+              laterTile = max(start, params.keyTileBegin);
+              run++;
+            }
+            visitsLater = laterTile < runEnd;
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
+            }
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
+            }
+            if (visitsNext) {
+              valueNext0 = value[(valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow) / 2u + thread % 16u];
+              valueNext1 = value[(valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow) / 2u + (thread + 128u) % 16u];
+            }
+            if (visitsLater) {
+              keyNext0 = key[(keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
+              keyNext1 = key[(keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
+            }
+            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
+            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
+            {
+              let keyPosition = i32(firstKey + column);
+              let tileValue = tileValues(headValue, position, keyPosition);
+              score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
+              score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
+              score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
+              score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
+              score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
+              score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
+              score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
+              score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
+            }
+            var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
+            var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
+            share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+            share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+            let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+            sum0 += tileSum0;
+            largest = max(largest, tileSum0);
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_0) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_0 - first);
+            }
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_1) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part + 2u;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_1 - first);
+            }
+            workgroupBarrier();
+            {
+              let first0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+              let second0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 4u, probabilityStride);
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 16u, 34u);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(second0, values, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, values, output0_0);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 20u, 34u);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(second0, values, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, values, output0_1);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 24u, 34u);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(second0, values, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, values, output0_2);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 28u, 34u);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(second0, values, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, values, output0_3);
+              }
+            }
+            keyTile = nextTile;
+            nextTile = laterTile;
+            visits = visitsNext;
+            visitsNext = visitsLater;
+            full = nextFull;
+            nextFull = laterFull;
+            some++;
+            goesOn = visits && some < 8u;
           }
-          product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
-          let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+          if (!goesOn) { break; }
           {
-            let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+            let firstKey = keyTile * tileKeys;
+            {
+              var product0 = Result();
+              let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
+              let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
+              let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
+              let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+            }
+            workgroupBarrier();
+            var laterTile = nextTile + 1u;
+            var laterFull = nextFull;
+            var visitsLater = false;
+            while (laterTile >= runEnd && run < endRun) {
+              let start = blockMap[params.mapRunsBase + 2u * run];
+              let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+              runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+              laterFull = (packed & 1u) == 1u;
+              laterTile = max(start, params.keyTileBegin);
+              run++;
+            }
+            visitsLater = laterTile < runEnd;
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
+            }
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
+            }
+            if (visitsNext) {
+              valueNext0 = value[(valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow) / 2u + thread % 16u];
+              valueNext1 = value[(valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow) / 2u + (thread + 128u) % 16u];
+            }
+            if (visitsLater) {
+              keyNext0 = key[(keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
+              keyNext1 = key[(keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
+            }
+            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
+            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
+            {
+              let keyPosition = i32(firstKey + column);
+              let tileValue = tileValues(headValue, position, keyPosition);
+              score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
+              score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
+              score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
+              score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
+              score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
+              score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
+              score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
+              score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
+            }
+            var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
+            var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
+            share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+            share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+            let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+            sum0 += tileSum0;
+            largest = max(largest, tileSum0);
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_0) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_0 - first);
+            }
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_1) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part + 2u;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_1 - first);
+            }
+            workgroupBarrier();
+            {
+              let first0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+              let second0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 4u, probabilityStride);
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 16u, 34u);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(second0, values, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, values, output0_0);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 20u, 34u);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(second0, values, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, values, output0_1);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 24u, 34u);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(second0, values, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, values, output0_2);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 28u, 34u);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(second0, values, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, values, output0_3);
+              }
+            }
+            keyTile = nextTile;
+            nextTile = laterTile;
+            visits = visitsNext;
+            visitsNext = visitsLater;
+            full = nextFull;
+            nextFull = laterFull;
+            some++;
+            goesOn = visits && some < 8u;
           }
-          product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
-          let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+          if (!goesOn) { break; }
           {
-            let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+            let firstKey = keyTile * tileKeys;
+            {
+              var product0 = Result();
+              let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
+              let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
+              let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
+              let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+            }
+            workgroupBarrier();
+            var laterTile = nextTile + 1u;
+            var laterFull = nextFull;
+            var visitsLater = false;
+            while (laterTile >= runEnd && run < endRun) {
+              let start = blockMap[params.mapRunsBase + 2u * run];
+              let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+              runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+              laterFull = (packed & 1u) == 1u;
+              laterTile = max(start, params.keyTileBegin);
+              run++;
+            }
+            visitsLater = laterTile < runEnd;
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
+            }
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
+            }
+            if (visitsNext) {
+              valueNext0 = value[(valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow) / 2u + thread % 16u];
+              valueNext1 = value[(valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow) / 2u + (thread + 128u) % 16u];
+            }
+            if (visitsLater) {
+              keyNext0 = key[(keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
+              keyNext1 = key[(keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
+            }
+            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
+            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
+            {
+              let keyPosition = i32(firstKey + column);
+              let tileValue = tileValues(headValue, position, keyPosition);
+              score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
+              score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
+              score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
+              score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
+              score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
+              score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
+              score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
+              score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
+            }
+            var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
+            var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
+            share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+            share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+            let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+            sum0 += tileSum0;
+            largest = max(largest, tileSum0);
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_0) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_0 - first);
+            }
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_1) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part + 2u;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_1 - first);
+            }
+            workgroupBarrier();
+            {
+              let first0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+              let second0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 4u, probabilityStride);
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 16u, 34u);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(second0, values, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, values, output0_0);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 20u, 34u);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(second0, values, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, values, output0_1);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 24u, 34u);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(second0, values, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, values, output0_2);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 28u, 34u);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(second0, values, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, values, output0_3);
+              }
+            }
+            keyTile = nextTile;
+            nextTile = laterTile;
+            visits = visitsNext;
+            visitsNext = visitsLater;
+            full = nextFull;
+            nextFull = laterFull;
+            some++;
+            goesOn = visits && some < 8u;
           }
-          product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
-          let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+          if (!goesOn) { break; }
           {
-            let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+            let firstKey = keyTile * tileKeys;
+            {
+              var product0 = Result();
+              let keys0 = subgroupMatrixLoad<Right, col_major>(&keyRows, 0u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 16u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_0, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_4, keys0, product0);
+              let keys1 = subgroupMatrixLoad<Right, col_major>(&keyRows, 4u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 20u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_1, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_5, keys1, product0);
+              let keys2 = subgroupMatrixLoad<Right, col_major>(&keyRows, 8u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 24u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_2, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_6, keys2, product0);
+              let keys3 = subgroupMatrixLoad<Right, col_major>(&keyRows, 12u, 34u);
+              {
+                let seconds = subgroupMatrixLoad<Right, col_major>(&keyRows, 28u, 34u);
+                product0 = subgroupMatrixMultiplyAccumulate(query0_3, seconds, product0);
+              }
+              product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
+              product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
+              subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
+            }
+            workgroupBarrier();
+            var laterTile = nextTile + 1u;
+            var laterFull = nextFull;
+            var visitsLater = false;
+            while (laterTile >= runEnd && run < endRun) {
+              let start = blockMap[params.mapRunsBase + 2u * run];
+              let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
+              runEnd = min(start + (packed >> 1u), params.keyTileEnd);
+              laterFull = (packed & 1u) == 1u;
+              laterTile = max(start, params.keyTileBegin);
+              run++;
+            }
+            visitsLater = laterTile < runEnd;
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
+              valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
+            }
+            {
+              let place = thread / 16u * 34u + thread % 16u + thread % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
+            }
+            {
+              let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
+              keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
+              keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
+            }
+            if (visitsNext) {
+              valueNext0 = value[(valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow) / 2u + thread % 16u];
+              valueNext1 = value[(valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow) / 2u + (thread + 128u) % 16u];
+            }
+            if (visitsLater) {
+              keyNext0 = key[(keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
+              keyNext1 = key[(keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
+            }
+            var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
+            var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
+            {
+              let keyPosition = i32(firstKey + column);
+              let tileValue = tileValues(headValue, position, keyPosition);
+              score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
+              score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
+              score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
+              score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
+              score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
+              score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
+              score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
+              score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
+            }
+            var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
+            var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
+            share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
+            share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
+            let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
+            sum0 += tileSum0;
+            largest = max(largest, tileSum0);
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_0) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_0 - first);
+            }
+            {
+              let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_1) & vec4<u32>(0xffffe000u));
+              let place = ownRow0 * probabilityStride + part + 2u;
+              probabilities[subgroup][place] = vec4<f16>(first);
+              probabilities[subgroup][place + 4u] = vec4<f16>(share0_1 - first);
+            }
+            workgroupBarrier();
+            {
+              let first0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
+              let second0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 4u, probabilityStride);
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 16u, 34u);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(second0, values, output0_0);
+                output0_0 = subgroupMatrixMultiplyAccumulate(first0, values, output0_0);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 20u, 34u);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(second0, values, output0_1);
+                output0_1 = subgroupMatrixMultiplyAccumulate(first0, values, output0_1);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 24u, 34u);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(second0, values, output0_2);
+                output0_2 = subgroupMatrixMultiplyAccumulate(first0, values, output0_2);
+              }
+              {
+                let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 34u);
+                let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 28u, 34u);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(second0, values, output0_3);
+                output0_3 = subgroupMatrixMultiplyAccumulate(first0, values, output0_3);
+              }
+            }
+            keyTile = nextTile;
+            nextTile = laterTile;
+            visits = visitsNext;
+            visitsNext = visitsLater;
+            full = nextFull;
+            nextFull = laterFull;
+            some++;
+            goesOn = visits && some < 8u;
           }
-          product0 = subgroupMatrixMultiplyAccumulate(query0_7, keys3, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys0, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys1, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys2, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys3, product0);
-          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
         }
-        workgroupBarrier();
-        var laterTile = nextTile + 1u;
-        var laterFull = nextFull;
-        var visitsLater = false;
-        while (laterTile >= runEnd && run < endRun) {
-          let start = blockMap[params.mapRunsBase + 2u * run];
-          let packed = blockMap[params.mapRunsBase + 2u * run + 1u];
-          runEnd = min(start + (packed >> 1u), params.keyTileEnd);
-          laterFull = (packed & 1u) == 1u;
-          laterTile = max(start, params.keyTileBegin);
-          run++;
-        }
-        visitsLater = laterTile < runEnd;
-        {
-          let place = thread / 16u * 34u + thread % 16u + thread % 16u;
-          valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
-          valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
-        }
-        {
-          let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
-          valueRows[place + swap] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
-          valueRows[place + 1u - swap] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
-        }
-        {
-          let place = thread / 16u * 34u + thread % 16u + thread % 16u;
-          keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
-          keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
-        }
-        {
-          let place = (thread + 128u) / 16u * 34u + (thread + 128u) % 16u + (thread + 128u) % 16u;
-          keyRows[place + swap] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
-          keyRows[place + 1u - swap] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
-        }
-        if (visitsNext) {
-          valueNext0 = value[(valueBase + min(nextTile * tileKeys + thread / 16u, lastKey) * params.valueRow) / 2u + thread % 16u];
-          valueNext1 = value[(valueBase + min(nextTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.valueRow) / 2u + (thread + 128u) % 16u];
-        }
-        if (visitsLater) {
-          keyNext0 = key[(keyBase + min(laterTile * tileKeys + thread / 16u, lastKey) * params.keyRow) / 2u + thread % 16u];
-          keyNext1 = key[(keyBase + min(laterTile * tileKeys + (thread + 128u) / 16u, lastKey) * params.keyRow) / 2u + (thread + 128u) % 16u];
-        }
-        var score0_0 = scores[subgroup][ownRow0 * scoreStride + part] * scoreScale;
-        var score0_1 = scores[subgroup][ownRow0 * scoreStride + part + 2u] * scoreScale;
-        {
-          let keyPosition = i32(firstKey + column);
-          let tileValue = tileValues(headValue, position, keyPosition);
-          score0_0.x = modified(score0_0.x, headValue, tileValue.tile0);
-          score0_0.y = modified(score0_0.y, headValue, tileValue.tile0 - 1.0);
-          score0_0.z = modified(score0_0.z, headValue, tileValue.tile0 - 2.0);
-          score0_0.w = modified(score0_0.w, headValue, tileValue.tile0 - 3.0);
-          score0_1.x = modified(score0_1.x, headValue, tileValue.tile0 - 8.0);
-          score0_1.y = modified(score0_1.y, headValue, tileValue.tile0 - 9.0);
-          score0_1.z = modified(score0_1.z, headValue, tileValue.tile0 - 10.0);
-          score0_1.w = modified(score0_1.w, headValue, tileValue.tile0 - 11.0);
-        }
-        var share0_0 = exp2((score0_0 - vec4<f32>(base0)) * exponentScale);
-        var share0_1 = exp2((score0_1 - vec4<f32>(base0)) * exponentScale);
-        share0_0 = select(share0_0, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(shownCount0));
-        share0_1 = select(share0_1, vec4<f32>(0.0), vec4<u32>(firstKey + column - shownBegin0) + vec4<u32>(8u, 9u, 10u, 11u) >= vec4<u32>(shownCount0));
-        let tileSum0 = dot((share0_0 + share0_1), vec4<f32>(1.0));
-        sum0 += tileSum0;
-        largest = max(largest, tileSum0);
-        {
-          let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_0) & vec4<u32>(0xffffe000u));
-          let place = ownRow0 * probabilityStride + part;
-          probabilities[subgroup][place] = vec4<f16>(first);
-          probabilities[subgroup][place + 4u] = vec4<f16>(share0_0 - first);
-        }
-        {
-          let first = bitcast<vec4<f32>>(bitcast<vec4<u32>>(share0_1) & vec4<u32>(0xffffe000u));
-          let place = ownRow0 * probabilityStride + part + 2u;
-          probabilities[subgroup][place] = vec4<f16>(first);
-          probabilities[subgroup][place + 4u] = vec4<f16>(share0_1 - first);
-        }
-        workgroupBarrier();
-        {
-          let first0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 0u, probabilityStride);
-          let second0 = subgroupMatrixLoad<Left, row_major>(&probabilities[subgroup], 4u, probabilityStride);
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 0u, 34u);
-            let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 16u, 34u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_0);
-            output0_0 = subgroupMatrixMultiplyAccumulate(second0, values, output0_0);
-            output0_0 = subgroupMatrixMultiplyAccumulate(first0, values, output0_0);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 4u, 34u);
-            let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 20u, 34u);
-            output0_1 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_1);
-            output0_1 = subgroupMatrixMultiplyAccumulate(second0, values, output0_1);
-            output0_1 = subgroupMatrixMultiplyAccumulate(first0, values, output0_1);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 8u, 34u);
-            let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 24u, 34u);
-            output0_2 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_2);
-            output0_2 = subgroupMatrixMultiplyAccumulate(second0, values, output0_2);
-            output0_2 = subgroupMatrixMultiplyAccumulate(first0, values, output0_2);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&valueRows, 12u, 34u);
-            let seconds = subgroupMatrixLoad<Right, row_major>(&valueRows, 28u, 34u);
-            output0_3 = subgroupMatrixMultiplyAccumulate(first0, seconds, output0_3);
-            output0_3 = subgroupMatrixMultiplyAccumulate(second0, values, output0_3);
-            output0_3 = subgroupMatrixMultiplyAccumulate(first0, values, output0_3);
-          }
-        }
-        keyTile = nextTile;
-        nextTile = laterTile;
-        visits = visitsNext;
-        visitsNext = visitsLater;
-        full = nextFull;
-        nextFull = laterFull;
       }
       workgroupBarrier();
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, output0_0, scoreStride);

@@ -26,7 +26,7 @@ import { matrixStaging } from './staging.ts'
 import type { MatrixStaging } from './staging.ts'
 import { addStrangeValues, mayHide, strangeFunctions } from './strange-values.ts'
 import { tilePipeline } from './tile-pipeline.ts'
-import { declareNothing, rolledWhile } from '../../rolled-loops.ts'
+import { declareNothing, repeatedWhile, rolledWhile, tileCopies } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
@@ -141,6 +141,16 @@ ${halves ? finishWidened(config) : finishRows(config)}${hides ? `\nif (anyStrang
 }
 
 /**
+ * The loop over tiles. With a map it is fastest rolled up, since most tiles then skip what partial ones need; without one
+ * in copies: a few of ours, or where they were measured to be slower (wide heads) those that drivers make.
+ */
+function loopOver({ blockMap, tile, shortText }: ForwardMatrixConfig, body: string): string {
+  if (blockMap) return rolledWhile('visits', body)
+  if (tile.woven) return repeatedWhile('visits', body, tileCopies(shortText))
+  return `while (visits) {\n${indent(body, 2)}\n}`
+}
+
+/**
  * All tiles that are visited, with loads ahead. Scores are computed a tile ahead where that is woven into other
  * products, or follows sums of float16; else with their tile, which takes fewer registers.
  */
@@ -158,8 +168,7 @@ ${tileProbabilities(config)}
 workgroupBarrier();
 ${products}
 ${tiles.advance}`
-  // Dense calls are a tenth faster in the copies that drivers make, those with a map where there are none.
   return `${tiles.first}
 ${staging.begin}
-${ahead ? `${scoreProducts(config)}\n` : ''}${config.blockMap ? rolledWhile('visits', tile) : `while (visits) {\n${indent(tile, 2)}\n}`}`
+${ahead ? `${scoreProducts(config)}\n` : ''}${loopOver(config, tile)}`
 }

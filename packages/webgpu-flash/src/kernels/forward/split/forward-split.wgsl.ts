@@ -24,7 +24,7 @@ import {
 import { matrixStaging } from '../matrix/staging.ts'
 import type { MatrixStaging } from '../matrix/staging.ts'
 import { tilePipeline } from '../matrix/tile-pipeline.ts'
-import { declareNothing } from '../../rolled-loops.ts'
+import { declareNothing, repeatedWhile, tileCopies } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { powerOfTwoFunction, splitRowVectors } from './halves.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
@@ -166,20 +166,23 @@ ${finishTotals(config)}`
 /** All tiles that are visited, with loads ahead, as many at a time as lie between two moves of the output. */
 function tileLoop(config: ForwardMatrixConfig, staging: MatrixStaging): string {
   const tiles = tilePipeline(config.blockMap, config.wholeTiles)
+  const tile = `let firstKey = keyTile * tileKeys;
+${scoreProducts(config)}
+workgroupBarrier();
+${tiles.later}
+${staging.next}
+${splitProbabilities(config)}
+workgroupBarrier();
+${outputProducts(config)}
+${tiles.advance}
+some++;
+goesOn = visits && some < ${tilesBetweenMoves}u;`
   return `${tiles.first}
 ${staging.begin}
 while (visits) {
-  for (var some = 0u; some < ${tilesBetweenMoves}u && visits; some++) {
-    let firstKey = keyTile * tileKeys;
-${indent(scoreProducts(config), 4)}
-    workgroupBarrier();
-${indent(tiles.later, 4)}
-${indent(staging.next, 4)}
-${indent(splitProbabilities(config), 4)}
-    workgroupBarrier();
-${indent(outputProducts(config), 4)}
-${indent(tiles.advance, 4)}
-  }
+  var some = 0u;
+  var goesOn = true;
+${indent(repeatedWhile('goesOn', tile, tileCopies(config.shortText)), 2)}
 ${indent(moveOutput(config), 2)}
 ${indent(moveReferences(config), 2)}
 }`
