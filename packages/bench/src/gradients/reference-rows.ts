@@ -9,23 +9,25 @@ export interface GradientHead {
   readonly query: Float32Array
   readonly key: Float32Array
   readonly value: Float32Array
-  readonly output: Float32Array
+  readonly output: ArrayLike<number>
   readonly dOutput: Float32Array
   /** `[L]`, natural logarithms. */
-  readonly logSumExp: Float32Array
+  readonly logSumExp: ArrayLike<number>
   readonly headDim: number
   readonly visible: (query: number, key: number) => boolean
 }
 
 /** How numbers are rounded: in sums, and where a program would store them. */
-interface Precision {
+export interface Precision {
   readonly sum: (value: number) => number
   readonly store: (value: number) => number
 }
 
 const toFloat16 = (value: number): number => float16Value(float16Bits(value))
-const exactly: Precision = { sum: (value) => value, store: (value) => value }
-const plainly = (dtype: DType): Precision => ({
+/** In float64. */
+export const exactly: Precision = { sum: (value) => value, store: (value) => value }
+/** Of a program in the precision of the tensors. */
+export const plainly = (dtype: DType): Precision => ({
   sum: Math.fround,
   store: dtype === 'float16' ? toFloat16 : Math.fround,
 })

@@ -9,7 +9,9 @@ import { largestDifference, resolution } from '../verify/expectation.ts'
 import type { Verification } from '../verify/expectation.ts'
 import type { GradientInputs, GradientShape } from './inputs.ts'
 import type { PreparedTraining } from './prepare.ts'
-import { gradientRows } from './reference-rows.ts'
+import { exactly, gradientRows, plainly } from './reference-rows.ts'
+import type { GradientHead, Precision } from './reference-rows.ts'
+import { rowStatistics, visibleKeys } from './row-statistics.ts'
 
 /** What the sampled rows ought to be. */
 export interface GradientExpectation {
@@ -19,6 +21,9 @@ export interface GradientExpectation {
   readonly plainError: number
   readonly allowedError: number
 }
+
+/** Whose forward pass is computed for a row of a key, most. */
+const mostQueries = 2048
 
 /** The first row, the last, and two between. */
 function positionsOf(length: number): number[] {
@@ -30,6 +35,8 @@ function positionsOf(length: number): number[] {
  * Computes them from what is on the device after `forward` has run.
  *
  * @param logSumExp - `[B, H, L]`, float32.
+ * @param wholeStep - Whether the forward pass is judged with it: what rows need of it is computed from the inputs in
+ *   place of what is on the device. Rows of keys that more than 2,048 queries see are left out then. Default: false.
  */
 export async function expectGradients(
   device: GPUDevice,
@@ -39,6 +46,7 @@ export async function expectGradients(
   buffers: StandardBuffers,
   { buffers: { dOutput } }: GradientInputs,
   logSumExp: GPUBuffer,
+  wholeStep = false,
 ): Promise<GradientExpectation> {
   const last = batch * heads - 1
   const sampled = last === 0 ? [0] : [0, last]
@@ -54,6 +62,11 @@ export async function expectGradients(
   const samples: { head: number; position: number }[] = []
   const exact: Float64Array[] = []
   let [plainError, largest] = [0, 0]
+  const keysOf = visibleKeys({ visible, logSumExp: { length } })
+  const queriesOf = (position: number): number[] => [
+    position,
+    ...Array.from({ length }, (_, query) => query).filter((query) => visible(query, position)),
+  ]
   for (const head of sampled) {
     const range = { first: head * length, count: length }
     const whole = {
@@ -67,8 +80,12 @@ export async function expectGradients(
       visible,
     }
     for (const position of positionsOf(length)) {
-      const right = gradientRows(whole, position, 'exact')
-      const plain = gradientRows(whole, position, dtype)
+      const queries = wholeStep ? queriesOf(position) : []
+      if (queries.length > mostQueries) continue
+      const known = (precision: Precision): GradientHead =>
+        wholeStep ? { ...whole, ...rowStatistics(whole, queries, keysOf, precision) } : whole
+      const right = gradientRows(known(exactly), position, 'exact')
+      const plain = gradientRows(known(plainly(dtype)), position, dtype)
       samples.push({ head, position })
       exact.push(right)
       plainError = Math.max(plainError, largestDifference(plain, right))

@@ -57,6 +57,7 @@ export async function runBackwardLength(
         inputs,
         gradients,
         logSumExp!,
+        true,
       )
       const verification = await verifyGradients(device, shape, length, right, one.prepared)
       ours.push({ pattern, verification, ...one })
