@@ -7,7 +7,10 @@ import type { Capabilities } from '../../src/device/capabilities.ts'
 import { decoding } from '../plan/plans.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
-import { contiguousDecodeTexts } from '../../src/run/decode/decode-texts.ts'
+import { kernelFor } from '../../src/plan/decode/decode-plan.ts'
+import { gpuTensor } from '../../src/gpu-tensor.ts'
+import { quantizedTensor } from '../../src/quantized-tensor.ts'
+import { contiguousDecodeTexts, decodeText } from '../../src/run/decode/decode-texts.ts'
 
 const base: PlanOptions = { heads: 4, kvHeads: 2, queryLength: 1, keyLength: 4096, headDim: 64 }
 const causal = mask('causal', ({ query, key }) => key.le(query))
@@ -28,11 +31,29 @@ function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities
   return contiguousDecodeTexts(decoding(plan))
 }
 
+/** The text of a part of a row whose keys are in blocks of eight bits and whose values in such of four. */
+function blocksText(): string {
+  const capabilities = { ...withSubgroups, shaderFloat16: true }
+  const plan = decoding(planForward({ ...base, dtype: 'float16', headDim: 128 }, capabilities))
+  const buffer = { size: 2 ** 30 } as GPUBuffer
+  const view = (heads: number) => gpuTensor(buffer, [1, heads, 1, 128], { dtype: 'float16' })
+  const tensors = {
+    query: view(4),
+    key: quantizedTensor(buffer, [1, 2, 4096, 128], 'q8_0'),
+    value: quantizedTensor(buffer, [1, 2, 4096, 128], 'q4_0'),
+    output: view(4),
+    quantized: { key: 'q8_0', value: 'q4_0' },
+  } as const
+  const kernel = kernelFor(plan, tensors)
+  return decodeText(plan, kernel, kernel.accesses(tensors), false)
+}
+
 describe('the decode kernel', () => {
   it.each([
     ['through-memory-float32', texts({ mask: causal })[0]!],
     ['by-shuffles-float16', texts({ dtype: 'float16' }, withSubgroups)[0]!],
     ['whole-rows-with-sinks', texts({ keyLength: 10, sinks: [0, 1, 2, 3] })[0]!],
+    ['blocks', blocksText()],
     ['merge', texts({})[1]!],
     [
       'matrix-of-many-rows',
@@ -59,8 +80,8 @@ describe('the decode kernel', () => {
   it('goes to matrices where many rows share a key', () => {
     const isOnMatrices = (options: Partial<PlanOptions>): boolean =>
       texts({ dtype: 'float16', ...options }, withMatrices)[0]!.includes('subgroup_matrix')
-    expect(isOnMatrices({ queryLength: 7 })).toBe(false)
-    expect(isOnMatrices({ queryLength: 8 })).toBe(true)
+    expect(isOnMatrices({ queryLength: 4 })).toBe(false)
+    expect(isOnMatrices({ queryLength: 5 })).toBe(true)
     expect(isOnMatrices({ queryLength: 8, dtype: 'float32' })).toBe(false)
     expect(isOnMatrices({ queryLength: 8, headDim: 60 })).toBe(false)
     expect(isOnMatrices({ queryLength: 8, decodeTile: { matrix: false } })).toBe(false)

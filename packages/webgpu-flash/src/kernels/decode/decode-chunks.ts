@@ -8,15 +8,7 @@ import { laneSums } from './decode-lanes.ts'
 import { rowLoad } from './decode-loads.ts'
 import type { DecodeAccess, RowLoad } from './decode-loads.ts'
 import { placeText } from './decode-places.ts'
-
-/** Whether threads are left over for a key's vectors of this number: they have none of their own. */
-export function pastDims({ tile: { lanes }, headDim }: DecodeConfig, vector: number): boolean {
-  const count = laneVectors(headDim, lanes)
-  const headVectors = Math.ceil(headDim / 4)
-  // Vectors are shared out in pairs where there are pairs.
-  if (count % 2 !== 0) return (vector + 1) * lanes > headVectors
-  return ((vector >> 1) + 1) * lanes * 2 > headVectors
-}
+import { pastDims } from './decode-queries.ts'
 
 /** What is done with a chunk, in parts, of which products and sums come with care or without. */
 export interface ChunkLoop {

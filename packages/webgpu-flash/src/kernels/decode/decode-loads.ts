@@ -4,7 +4,8 @@ import type { QuantizedType } from '@attn/core'
 import { convertVector, pairText } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
-import { quantizedLoad, quantizedVector } from './quantized-loads.ts'
+import { partLoad, partPlaces, partsOf } from './block-parts.ts'
+import { quantizedLoad, quantizedPlaces, quantizedVector } from './quantized-loads.ts'
 
 /** How keys and values are read: `wide` loads eight halves at once. */
 export interface DecodeAccess extends Access {
@@ -39,6 +40,17 @@ export interface RowLoad {
   readonly scales?: readonly string[]
 }
 
+/** Statements that find a thread's place in a row, once for all rows. */
+export function rowPlaces(
+  name: 'key' | 'value',
+  access: DecodeAccess,
+  dims: number,
+  lanes: number,
+): string {
+  const parts = partsOf(access, dims, lanes)
+  return parts ? partPlaces(name, parts) : quantizedPlaces(name, access, dims, lanes)
+}
+
 /** The text of a thread's loads of the row `place{at}` of K or V. */
 export function rowLoad(
   name: 'key' | 'value',
@@ -47,8 +59,12 @@ export function rowLoad(
   lanes: number,
   at: number,
 ): RowLoad {
-  if (access.quantized)
-    return quantizedLoad(name, access.quantized, access.wholeWords === true, dims, lanes, at)
+  if (access.quantized) {
+    const parts = partsOf(access, dims, lanes)
+    return parts
+      ? partLoad(name, parts, at)
+      : quantizedLoad(name, access.quantized, access.wholeWords === true, dims, lanes, at)
+  }
   const count = laneVectors(dims, lanes)
   const total = Math.ceil(dims / 4)
   const clamp = (place: string, size: number, own: number): string =>

@@ -9,7 +9,7 @@ import {
   unpackFunctions,
   usesFloat16,
 } from '../../codegen/access.ts'
-import { indent, unroll } from '../../codegen/snippets.ts'
+import { indent } from '../../codegen/snippets.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
 import type { DecodeConfig } from './decode-config.ts'
@@ -17,9 +17,10 @@ import { decodeBindings, finishDecodedFunction, lengthFunctions } from './decode
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
 import { epilogue } from './decode-epilogue.ts'
-import { chunkLoop, inLoops, pastDims } from './decode-chunks.ts'
-import { vectorText } from './decode-loads.ts'
-import { quantizedFunctions, quantizedPlaces } from './quantized-loads.ts'
+import { chunkLoop, inLoops } from './decode-chunks.ts'
+import { rowPlaces } from './decode-loads.ts'
+import { declareQueries, queryFunctions } from './decode-queries.ts'
+import { quantizedFunctions } from './quantized-loads.ts'
 import type { DecodeAccess } from './decode-loads.ts'
 import { sharedConstants } from '../forward/forward-frame.ts'
 import { parameterBlock } from '../parameters.ts'
@@ -47,8 +48,9 @@ export function decodeKernel(config: DecodeConfig): string {
 var<workgroup> tile: array<vec4<f32>, ${memory.vectors}>;
 var<workgroup> scalars: array<f32, ${memory.scalars}>;`,
     unpackFunctions([query, output, ...[key, value].filter(({ quantized }) => !quantized)]),
-    quantizedFunctions([key.quantized, value.quantized]),
+    quantizedFunctions([key.quantized, value.quantized], usesFloat16(query)),
     loadFunction('query', query, config.headDim),
+    queryFunctions(config),
     loaded('key', key, config.headDim),
     loaded('value', value, config.valueDim),
     whole ? storeFunction('output', output, config.valueDim) : '',
@@ -89,21 +91,12 @@ ${pairWeightFunction}`
 function mainBody(config: DecodeConfig): string {
   const { tile, headDim, valueDim } = config
   const { lanes, rows } = tile
-  const keyVectors = laneVectors(headDim, lanes)
   const outputVectors = laneVectors(valueDim, lanes)
-  const headVectors = Math.ceil(headDim / 4)
   const loops = chunkLoop(config)
   const placed = placeText(config.places, chunkKeys(tile))
   const outputs = Array.from({ length: rows }, (_, r) =>
     Array.from({ length: outputVectors }, (_each, v) => `output${r}_${v}`),
   ).flat()
-  const loadQuery = (r: number, v: number): string => {
-    const vector = vectorText(config.key, keyVectors, v, lanes)
-    return `let query${r}_${v} = loadQuery(queryBase${r}, ${pastDims(config, v) ? `min(${vector}, ${headVectors - 1}u)` : vector});`
-  }
-  const ownsDims = Array.from({ length: keyVectors }, (_, v) => v)
-    .filter((v) => pastDims(config, v))
-    .map((v) => `let owns${v} = ${vectorText(config.key, keyVectors, v, lanes)} < ${headVectors}u;`)
   return `${tile.shuffles ? 'let thread = subgroup * subgroupSize + invocation;\n' : ''}let lane = thread % lanes;
 let slot = thread / lanes;
 let batch = params.batchBase + workgroup.z;
@@ -120,13 +113,8 @@ let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyH
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
-${ownsDims.map((text) => `${text}\n`).join('')}${unroll(
-    rows,
-    (r) => `let row${r} = min(firstRow + ${r}u, groupRows - 1u);
-let queryBase${r} = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row${r} / params.queryLength) * params.queryHead + (row${r} % params.queryLength) * params.queryRow;
-${unroll(keyVectors, (v) => loadQuery(r, v))}`,
-  )}
-${quantizedPlaces('key', config.key, headDim, lanes)}${quantizedPlaces('value', config.value, valueDim, lanes)}${hiddenScore}
+${declareQueries(config)}
+${rowPlaces('key', config.key, headDim, lanes)}${rowPlaces('value', config.value, valueDim, lanes)}${hiddenScore}
 ${laneSums(config).before}
 ${withCare(
   `${declareShift()}

@@ -129,22 +129,42 @@ export function quantizedLoad(
 
 /**
  * WGSL of what the loads call. A small whole number in the last bits of the float 2^23 is that float plus the
- * number: less 2^23 it is exact, and no conversion of integers is needed, which GPUs do at a fourth of the rate.
+ * number: less 2^23 it is exact, and no conversion of integers is needed, which GPUs do at a fourth of the rate. In
+ * halves it is 2^10, and two numbers are made at once.
+ *
+ * @param halves - Whether the text may have float16.
  */
-export function quantizedFunctions(types: readonly (QuantizedType | undefined)[]): string {
-  const parts = [
-    types.includes('q8_0')
-      ? /* wgsl */ `fn eights(word: u32) -> vec4<f32> {
+export function quantizedFunctions(
+  types: readonly (QuantizedType | undefined)[],
+  halves: boolean,
+): string {
+  const text = halves ? byHalves : byFloats
+  return (['q8_0', 'q4_0'] as const)
+    .filter((type) => types.includes(type))
+    .map((type) => text[type])
+    .join('\n\n')
+}
+
+const byFloats = {
+  q8_0: /* wgsl */ `fn eights(word: u32) -> vec4<f32> {
   let raised = vec4<u32>(word ^ 0x80808080u) >> vec4<u32>(0u, 8u, 16u, 24u);
   return bitcast<vec4<f32>>((raised & vec4<u32>(255u)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388736.0);
-}`
-      : '',
-    types.includes('q4_0')
-      ? /* wgsl */ `fn fours(word: u32) -> vec4<f32> {
+}`,
+  q4_0: /* wgsl */ `fn fours(word: u32) -> vec4<f32> {
   let raised = vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u);
   return bitcast<vec4<f32>>((raised & vec4<u32>(15u)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388616.0);
-}`
-      : '',
-  ]
-  return parts.filter((part) => part !== '').join('\n\n')
-}
+}`,
+} as const
+
+const byHalves = {
+  q8_0: /* wgsl */ `fn eights(word: u32) -> vec4<f32> {
+  let even = bitcast<vec2<f16>>((word & 0x00ff00ffu) ^ 0x64806480u) - vec2<f16>(1152.0h);
+  let odd = bitcast<vec2<f16>>(((word >> 8u) & 0x00ff00ffu) ^ 0x64806480u) - vec2<f16>(1152.0h);
+  return vec4<f32>(vec4<f16>(even.x, odd.x, even.y, odd.y));
+}`,
+  q4_0: /* wgsl */ `fn fours(word: u32) -> vec4<f32> {
+  let even = bitcast<vec2<f16>>((word & 0x000f000fu) | 0x64006400u) - vec2<f16>(1032.0h);
+  let odd = bitcast<vec2<f16>>(((word >> 8u) & 0x000f000fu) | 0x64006400u) - vec2<f16>(1032.0h);
+  return vec4<f32>(vec4<f16>(even.x, odd.x, even.y, odd.y));
+}`,
+} as const
