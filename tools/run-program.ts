@@ -1,9 +1,18 @@
 // Runs a program to its end, quietly: what it printed is the result, or part of the error.
 import { spawnSync } from 'node:child_process'
 
-/** What the program printed to its standard output; throws where its exit status is not 0. */
-export function runProgram(command: string, parameters: readonly string[], cwd: string): string {
-  const run = () => spawn(command, parameters, cwd)
+/**
+ * What the program printed to its standard output; throws where its exit status is not 0.
+ *
+ * @param environment - Besides this process's own. Default: nothing.
+ */
+export function runProgram(
+  command: string,
+  parameters: readonly string[],
+  cwd: string,
+  environment: Readonly<Record<string, string>> = {},
+): string {
+  const run = () => spawn(command, parameters, cwd, environment)
   const first = run()
   // Once in some hundred times a process that used a software adapter is killed in native code as its threads
   // end. Programs get a second chance after that, and only after that; and it is said.
@@ -16,9 +25,15 @@ export function runProgram(command: string, parameters: readonly string[], cwd: 
   throw new Error(`${invocation}: ${reason}, in ${cwd}\n${stdout ?? ''}${stderr ?? ''}`)
 }
 
-function spawn(command: string, parameters: readonly string[], cwd: string) {
+function spawn(
+  command: string,
+  parameters: readonly string[],
+  cwd: string,
+  environment: Readonly<Record<string, string>>,
+) {
   return spawnSync(command, parameters, {
     cwd,
+    env: { ...process.env, ...environment },
     encoding: 'utf8',
     shell: process.platform === 'win32',
     timeout: 600_000,

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { runProgram } from '../run-program.ts'
 import { acquireGpu } from '../testing/acquire-gpu.ts'
 import { findChromium } from '../testing/find-chromium.ts'
+import { nodeForPrograms } from '../testing/test-runs.ts'
 import { readRepositoryFile, repository } from '../workspace.ts'
 import { textOfNextPage } from './next.ts'
 import { textOfPage } from './pages.ts'
@@ -33,7 +34,8 @@ function difference(printed: string): number {
 describe.skipIf(!gpu)('in Node', () => {
   test.each(programs)('%s', (name) => {
     const flags = ['--conditions=attn:source', '--no-warnings', '--import', './page.mjs']
-    const printed = runProgram(process.execPath, [...flags, join('examples', name)], folder)
+    const { node, environment } = nodeForPrograms()
+    const printed = runProgram(node, [...flags, join('examples', name)], folder, environment)
     expect(difference(printed)).toBeLessThan(1e-4)
   })
 })

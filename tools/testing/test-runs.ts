@@ -90,8 +90,8 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
     run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
     ...(chromium ? [run('browser', here)] : []),
     run('packaging', programs),
-    // Bun runs them without Node, hence without what lavapipe's own C library needs.
-    run('interop', any),
+    // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
+    run('interop', withPrograms(any, software && lavapipe !== undefined)),
     run('examples', programs),
   ]
   return { runs, adapters, missing }
@@ -99,6 +99,16 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
 
 function run(project: string, start: NodeOnDevice, parameters: readonly string[] = []): TestRun {
   return { name: project, project, ...start, parameters }
+}
+
+/** Says that programs which a test starts in Node run on lavapipe. */
+function withPrograms({ node, environment }: NodeOnDevice, onLavapipe: boolean): NodeOnDevice {
+  return { node, environment: { ...environment, ATTN_PROGRAMS: onLavapipe ? 'lavapipe' : '' } }
+}
+
+/** The Node for programs which a test starts, and its variables: this process's own unless told otherwise. */
+export function nodeForPrograms(): NodeOnDevice {
+  return process.env['ATTN_PROGRAMS'] === 'lavapipe' ? quickly(nodeOn('lavapipe')) : here
 }
 
 /** lavapipe without those passes of LLVM that take longer than what they save in a test. */
