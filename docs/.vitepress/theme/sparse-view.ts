@@ -70,6 +70,7 @@ export function viewSparse(name: string, report: SparseReport): ReportParts {
     }))
     .filter(({ points }) => points.length > 0)
   const hasFlex = ofFlex.length > 0
+  const hasBackward = results.some(({ backward }) => backward !== undefined)
   const percent = (part: number): string => `${threeDigits(100 * part)} %`
   const charts: ChartView[] = [
     {
@@ -119,7 +120,7 @@ export function viewSparse(name: string, report: SparseReport): ReportParts {
       ].concat(hasFlex ? ['FlexAttention ms', 'attn is'] : []),
       groups: [
         {
-          title: '',
+          title: hasBackward ? 'forward' : '',
           rows: results.flatMap(({ length, causal, results: found }) =>
             found.map((result) => [
               formatLength(length),
@@ -134,10 +135,34 @@ export function viewSparse(name: string, report: SparseReport): ReportParts {
             ]),
           ),
         },
+        ...(hasBackward
+          ? [
+              {
+                title: 'backward',
+                rows: results.flatMap(({ length, backward }) =>
+                  (backward?.results ?? []).map((each) => [
+                    formatLength(length),
+                    each.label,
+                    threeDigits(each.time.median),
+                    backward?.causal ? threeDigits(backward.causal.median) : '',
+                    ...[each.timeRatio, each.workRatio, each.pairRatio].map((part) =>
+                      part === undefined ? '' : percent(part),
+                    ),
+                    each.timeRatio === undefined || each.workRatio === undefined
+                      ? ''
+                      : threeDigits(each.timeRatio / each.workRatio),
+                    ...(hasFlex ? ['', ''] : []),
+                  ]),
+                ),
+              },
+            ]
+          : []),
       ],
     },
     notes: [
-      notesOf(results.flatMap(({ results: found }) => found)),
+      notesOf(
+        results.flatMap(({ results: found, backward }) => [...found, ...(backward?.results ?? [])]),
+      ),
       ...(flex?.notes ?? []).map((note) => `FlexAttention: ${note}.`),
     ].join(' '),
   }
