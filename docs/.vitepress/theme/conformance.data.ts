@@ -73,8 +73,8 @@ function placesOf(suites: readonly Suite[]): Place[] {
       adapter,
       flags: result.flags,
       limits: result.limits,
-      suites: own.map(({ file, commit, result: { suite, passed, failures } }) => ({
-        name: suite,
+      suites: own.map(({ file, commit, result: { suite, passed, failures, random } }) => ({
+        name: random?.draw ? `${suite} ${random.draw}` : suite,
         passed,
         failed: failures.length,
         file,
