@@ -11,8 +11,11 @@ import { chooseDecodeMatrixTile, decodeMatrixMemory } from './decode-matrix-tile
 import { spreadKeys } from './decode-spread.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
-/** Rows that share keys from which on products of matrices are faster: on an NVIDIA H200 eight are about equal. */
-const leastMatrixRows = 9
+/**
+ * Rows that share keys from which on products of matrices are faster, by an NVIDIA H200: eight are about equal to plain
+ * WGSL, and of wide heads twelve are still slower.
+ */
+const leastMatrixRows = (headDim: number): number => (headDim > 128 ? 16 : 9)
 
 /** Makes the kernel, where the device has matrices for these sizes and they pay. */
 export function decodeOnMatrices(
@@ -24,7 +27,7 @@ export function decodeOnMatrices(
   const groupRows = (heads / kvHeads) * queryLength
   if (dtype !== 'float16') return { refused: 'subgroup matrices multiply float16' }
   // Software adapters take long to compile matrices and gain nothing.
-  const pays = groupRows >= leastMatrixRows && !isSoftware(capabilities)
+  const pays = groupRows >= leastMatrixRows(headDim) && !isSoftware(capabilities)
   if (!(wanted ?? pays)) return { refused: 'too few rows share keys for subgroup matrices' }
   const given = typeof wanted === 'object' ? wanted : {}
   const sizes = { headDim, valueDim, rows: groupRows }
