@@ -95,4 +95,21 @@ describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s',
     },
     120_000,
   )
+
+  // SwiftShader packs a half otherwise where its neighbour is no number.
+  test('a half beside an infinite one in a word is what it is', async () => {
+    const flash = await create()
+    const problem: CallProblem = {
+      ...alike,
+      seed: 357319989,
+      shape: { ...heads, batch: 2, queryLength: 1, keyLength: 1, headDim: 1, valueDim: 24 },
+      dtype: 'float16',
+      training: false,
+      mask: { tree: ['unequal', 0, 'batch'] },
+      amplitude: 1,
+      visible: { tensor: 'value', spoiler: 'Infinity', place: 0.5877185417339206 },
+    }
+    expect(await runProblem(flash, problem)).toEqual([])
+    flash.destroy()
+  })
 })

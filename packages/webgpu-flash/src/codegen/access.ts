@@ -129,8 +129,9 @@ export function unpackFunctions(accesses: readonly Access[]): string {
 }
 
 /**
- * Of what is beyond 65504, the largest half, WGSL lets `pack2x16float` make anything, and SwiftShader makes NaN: from
- * 65520 on, which rounds up, it is infinite here, and below it is that half.
+ * Of what is beyond 65504, the largest half, WGSL lets `pack2x16float` make anything, and SwiftShader makes NaN, and
+ * something else of its neighbour in the word: so it is not asked. From 65520 on, which rounds up, a half is infinite,
+ * and below it is the largest.
  */
 const unpackFloat16: string = /* wgsl */ `fn unpackHalves(words: vec2<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
@@ -144,11 +145,12 @@ fn unpackHalf(word: u32, index: u32) -> f32 {
 fn packHalves(values: vec2<f32>) -> u32 {
   let bits = bitcast<vec2<u32>>(values);
   let size = bits & vec2<u32>(0x7fffffffu);
-  let beyond = (size > vec2<u32>(0x477fe000u)) & (size <= vec2<u32>(0x7f800000u));
+  let beyond = size > vec2<u32>(0x477fe000u);
   let largest = select(vec2<u32>(0x7bffu), vec2<u32>(0x7c00u), size >= vec2<u32>(0x477ff000u));
-  let packed = pack2x16float(values);
+  let strange = select(largest, vec2<u32>(0x7e00u), size > vec2<u32>(0x7f800000u));
+  let packed = pack2x16float(select(values, vec2<f32>(0.0), beyond));
   let signs = (bits >> vec2<u32>(16u)) & vec2<u32>(0x8000u);
-  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | largest, beyond);
+  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | strange, beyond);
   return halves.x | (halves.y << 16u);
 }`
 

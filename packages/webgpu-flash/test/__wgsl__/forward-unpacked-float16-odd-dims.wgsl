@@ -121,11 +121,12 @@ fn unpackHalf(word: u32, index: u32) -> f32 {
 fn packHalves(values: vec2<f32>) -> u32 {
   let bits = bitcast<vec2<u32>>(values);
   let size = bits & vec2<u32>(0x7fffffffu);
-  let beyond = (size > vec2<u32>(0x477fe000u)) & (size <= vec2<u32>(0x7f800000u));
+  let beyond = size > vec2<u32>(0x477fe000u);
   let largest = select(vec2<u32>(0x7bffu), vec2<u32>(0x7c00u), size >= vec2<u32>(0x477ff000u));
-  let packed = pack2x16float(values);
+  let strange = select(largest, vec2<u32>(0x7e00u), size > vec2<u32>(0x7f800000u));
+  let packed = pack2x16float(select(values, vec2<f32>(0.0), beyond));
   let signs = (bits >> vec2<u32>(16u)) & vec2<u32>(0x8000u);
-  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | largest, beyond);
+  let halves = select(vec2<u32>(packed & 0xffffu, packed >> 16u), signs | strange, beyond);
   return halves.x | (halves.y << 16u);
 }
 
