@@ -74,6 +74,8 @@ export type {
   CausalTime,
   FlexReport,
   FlexTime,
+  SparseBackward,
+  SparseGradients,
   SparseLength,
   SparseReport,
   SparseResult,
