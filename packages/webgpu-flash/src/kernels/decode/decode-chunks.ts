@@ -6,7 +6,7 @@ import { eitherSum } from '../careful.ts'
 import type { DecodeConfig } from './decode-config.ts'
 import { laneSums } from './decode-lanes.ts'
 import { rowLoad } from './decode-loads.ts'
-import type { DecodeAccess, RowLoad } from './decode-loads.ts'
+import type { DecodeAccess, RowLoad } from './decode-access.ts'
 import { placeText } from './decode-places.ts'
 import { pastDims } from './decode-queries.ts'
 

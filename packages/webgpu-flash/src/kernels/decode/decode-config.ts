@@ -3,7 +3,7 @@ import type { Access } from '../../codegen/access.ts'
 import type { ScoreRules } from '../../codegen/snippets.ts'
 import type { DecodeMemory, DecodeTile } from '../../plan/decode/decode-tile.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
-import type { DecodeAccess } from './decode-loads.ts'
+import type { DecodeAccess } from './decode-access.ts'
 
 /** All that decides the text of the kernel. */
 export interface DecodeConfig {

@@ -3,7 +3,7 @@
 import { storageType } from '../../codegen/access.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
 import type { DecodeConfig } from './decode-config.ts'
-import type { DecodeAccess } from './decode-loads.ts'
+import type { DecodeAccess } from './decode-access.ts'
 
 /** Words of a sequence among the lengths of a call: those of all, and what says where its keys lie. */
 export function lengthWords(places?: Pick<PlacesText, 'kind'>): number {

@@ -1,22 +1,10 @@
 // How a thread of the decode kernel reads its part of a row of K or V: 16 bytes at a time where the
 // tensor lies so that it can. The threads of a key read neighbouring places.
-import type { QuantizedType } from '@attn/core'
 import { convertVector, pairText } from '../../codegen/access.ts'
-import type { Access } from '../../codegen/access.ts'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
+import type { DecodeAccess, RowLoad } from './decode-access.ts'
 import { partLoad, partPlaces, partsOf } from './block-parts.ts'
 import { quantizedLoad, quantizedPlaces, quantizedVector } from './quantized-loads.ts'
-
-/** How keys and values are read: `wide` loads eight halves at once. */
-export interface DecodeAccess extends Access {
-  readonly wide: boolean
-  /** Set where rows are blocks; offset and strides then count halves. Default: they are not. */
-  readonly quantized?: QuantizedType | undefined
-  /** Whether each of these rows begins on a whole word. Default: false. */
-  readonly wholeWords?: boolean
-  /** Halves that are loaded as one, in which offset and strides are counted. Default: as `wide` and `vector` say. */
-  readonly atOnce?: number
-}
 
 /** Which of a row's vectors a thread has: neighbours in pairs, where it has pairs. */
 export function vectorText(
@@ -29,15 +17,6 @@ export function vectorText(
   return count % 2 === 0
     ? `2u * (lane + ${(index >> 1) * lanes}u) + ${index & 1}u`
     : `lane + ${index * lanes}u`
-}
-
-/** A thread's part of one row of K or V: how it is loaded, and its vectors as vec4<f32>. */
-export interface RowLoad {
-  /** Names of registers, and the text that loads each. */
-  readonly loads: readonly (readonly [name: string, text: string])[]
-  readonly vectors: readonly string[]
-  /** What vectors are to be multiplied by, as many in a row as divide them evenly. Default: nothing. */
-  readonly scales?: readonly string[]
 }
 
 /** Statements that find a thread's place in a row, once for all rows. */

@@ -4,7 +4,7 @@
 // multiplies sums of products instead of elements.
 import type { QuantizedType } from '@attn/core'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
-import type { DecodeAccess, RowLoad } from './decode-loads.ts'
+import type { DecodeAccess, RowLoad } from './decode-access.ts'
 
 /** Halves of a block: its scale, and the elements. */
 const halvesOf = { q8_0: 17, q4_0: 9 } as const

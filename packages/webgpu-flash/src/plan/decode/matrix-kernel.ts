@@ -1,7 +1,7 @@
 // The decode kernel on subgroup matrices with its tile, for many rows that share keys, which lie in whole vectors.
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
-import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
+import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wgsl.ts'
 import { accessOf } from '../access-of.ts'
 import type { Call } from '../call.ts'

@@ -1,7 +1,7 @@
 // The decode kernel in plain WGSL with its tile, which reads tensors however they lie.
 import { rangeError, withDefaults } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
-import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
+import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
 import { accessOf } from '../access-of.ts'
 import type { Call } from '../call.ts'

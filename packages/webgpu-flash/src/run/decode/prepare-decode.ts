@@ -1,7 +1,7 @@
 // A call of the decode kernel made ready to be encoded: lengths and uniform blocks in one buffer, cut
 // into dispatches where bindings or the budget of work ask for it.
 import type { Access } from '../../codegen/access.ts'
-import type { DecodeAccess } from '../../kernels/decode/decode-loads.ts'
+import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { floatWord, forwardFields, packParameters } from '../../kernels/parameters.ts'
 import { addressValues } from '../../kernels/tensor-address.ts'
 import { count, cutDecode, decodeRanges } from '../../plan/decode/decode-dispatches.ts'
