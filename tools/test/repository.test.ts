@@ -1,5 +1,5 @@
 // What every package has in common.
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { libraries } from '../interop/workplace.ts'
@@ -21,6 +21,19 @@ test('runtimes that a README names are those that examples are run in', () => {
 
 test('the lockfile names no registry', () => {
   expect(readRepositoryFile('pnpm-lock.yaml')).not.toMatch(/https?:\/\//)
+})
+
+test('no text holds what a merge left undecided', () => {
+  const places = [
+    '*.md',
+    '.changeset/*.md',
+    'docs/*.md',
+    'docs/{guide,errors,results}/*.md',
+    'packages/*/*.md',
+  ]
+  const texts = globSync(places, { cwd: repository })
+  expect(texts).toContain('.changeset/first-release.md')
+  expect(texts.filter((file) => /^[<>]{7} /m.test(readRepositoryFile(file)))).toEqual([])
 })
 
 describe.each(workspacePackages())('$name', ({ name, folder }) => {
