@@ -74,7 +74,7 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
   const add = (adapter: AdapterName, start: NodeOnDevice | undefined, extent: Extent): void => {
     if (start === undefined) return
     adapters.push(adapter)
-    gpuRuns.push(gpuRun(adapter, start, extent))
+    gpuRuns.push(...gpuRunsOf(adapter, start, extent))
   }
   if (!software) add('default', any, { breadth: 'all', devices: 'both' })
   add('lavapipe', lavapipe && quickly(lavapipe), {
@@ -116,8 +116,11 @@ function quickly({ node, environment }: NodeOnDevice): NodeOnDevice {
   return { node, environment: { ...environment, GALLIVM_PERF: 'nopt' } }
 }
 
-function gpuRun(adapter: AdapterName, start: NodeOnDevice, { breadth, devices }: Extent): TestRun {
-  const name = `gpu-${adapter}`
+function gpuRunsOf(
+  adapter: AdapterName,
+  start: NodeOnDevice,
+  { breadth, devices }: Extent,
+): TestRun[] {
   const kernels = join(kernelsFolder, `${adapter}.jsonl`)
   const environment = {
     ...start.environment,
@@ -127,5 +130,17 @@ function gpuRun(adapter: AdapterName, start: NodeOnDevice, { breadth, devices }:
   }
   const left = breadth === 'core' ? besideTheCore : []
   const parameters = left.flatMap((files) => ['--exclude', files])
-  return { name, project: 'gpu', node: start.node, environment, parameters }
+  const gpuRun = (name: string, more: readonly string[]): TestRun => {
+    return {
+      name,
+      project: 'gpu',
+      node: start.node,
+      environment,
+      parameters: [...parameters, ...more],
+    }
+  }
+  // A run is one thread, whose device compiles in it: all of lavapipe's in one would end long after the others.
+  return adapter === 'lavapipe' && breadth === 'all'
+    ? [1, 2].map((share) => gpuRun(`gpu-${adapter}-${share}`, ['--shard', `${share}/2`]))
+    : [gpuRun(`gpu-${adapter}`, [])]
 }

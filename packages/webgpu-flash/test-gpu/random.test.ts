@@ -58,6 +58,13 @@ const lucky: readonly (readonly [string, CallProblem])[] = [
   ],
 ]
 
+/** One theme each, of few kernels: forward and backward on subgroup matrices, a ring of blocks, weights. */
+const otherDraws = [
+  ['matrices', 579],
+  ['caches', 6],
+  ['weights', 4],
+] as const
+
 describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s', (_, create) => {
   // Many share their kernels, which software adapters take a second or two each to compile.
   const options = { seed: 4, count: 300, themeLength: 75, mostFailures: 3 }
@@ -71,17 +78,16 @@ describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s',
     expect({ count, devicesLost }).toEqual({ count: options.count, devicesLost: 0 })
   })
 
-  // One theme each, of few kernels: forward and backward on subgroup matrices, a ring of blocks, weights.
-  test.skipIf(onlyCore()).each([
-    ['matrices', 579],
-    ['caches', 6],
-    ['weights', 4],
-  ] as const)('of other draws come out as well: %s', { timeout: 600_000 }, async (draw, seed) => {
-    const given = { draw, seed, count: 8, themeLength: 8, shrinks: false }
-    const { failures, passed } = await runRandom(create, given)
-    expect(failures).toEqual([])
-    expect(passed).toBe(given.count)
-  })
+  test.each(onlyCore() ? [] : otherDraws)(
+    'of other draws come out as well: %s',
+    { timeout: 600_000 },
+    async (draw, seed) => {
+      const given = { draw, seed, count: 8, themeLength: 8, shrinks: false }
+      const { failures, passed } = await runRandom(create, given)
+      expect(failures).toEqual([])
+      expect(passed).toBe(given.count)
+    },
+  )
 
   test.each(lucky)(
     'come out where the plain program is lucky: %s',
