@@ -83,7 +83,7 @@ export function summarizeRun(name: string, report: RunReport): RunSummary {
   const title = [
     `${problem.dtype}, heads of ${problem.headDim}`,
     ...(problem.causal ? ['causal'] : []),
-    ...(figuresIn(configurations).some(({ backward }) => backward) ? ['with gradients'] : []),
+    ...(hasGradients(configurations) ? ['with gradients'] : []),
   ].join(', ')
   const devices = report.configurations.map(({ device }) => describeDevice(device))
   return { name, title, created, environment, devices, problem, configurations }
@@ -133,6 +133,10 @@ export function headlineOf({ configurations }: RunSummary): string {
       : ''
   return `${formatLength(row.length)} tokens: ${what} ${threeDigits(passes(flash))} ms${rate}${ratio}`
 }
+
+/** Whether backward passes were measured as well. */
+export const hasGradients = (configurations: readonly Configuration[]): boolean =>
+  figuresIn(configurations).some(({ backward }) => backward)
 
 /** Everything measured, of one method or of all. */
 export function figuresOf({ configurations }: RunSummary, method?: Method): readonly Figure[] {

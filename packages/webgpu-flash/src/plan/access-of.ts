@@ -18,12 +18,17 @@ export function accessOf(view: GpuTensor, nativeFloat16: boolean, wide = false):
 }
 
 /** Whether so many neighbours along dim can be moved as one. */
-function isVector({ shape, strides, offset }: GpuTensor, count: number): boolean {
+function isVector(view: GpuTensor, count: number): boolean {
+  return view.shape[3]! % count === 0 && view.strides[3] === 1 && rowsBeginAt(view, count)
+}
+
+/** Whether every row begins at a multiple of `count`. */
+export function rowsBeginAt(
+  { shape, strides, offset }: Pick<GpuTensor, 'shape' | 'strides' | 'offset'>,
+  count: number,
+): boolean {
   const outer = strides.slice(0, 3)
   return (
-    shape[3]! % count === 0 &&
-    strides[3] === 1 &&
-    offset % count === 0 &&
-    outer.every((stride, axis) => stride % count === 0 || shape[axis] === 1)
+    offset % count === 0 && outer.every((stride, axis) => stride % count === 0 || shape[axis] === 1)
   )
 }

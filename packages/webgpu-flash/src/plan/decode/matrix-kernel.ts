@@ -3,7 +3,7 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wgsl.ts'
-import { accessOf } from '../access-of.ts'
+import { accessOf, rowsBeginAt } from '../access-of.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
 import type { DecodeMatrixKernel, DecodeTensors } from './decode-kernel.ts'
@@ -60,9 +60,7 @@ function liesInVectors(tensors: DecodeTensors, name: 'key' | 'value', dims: numb
   const view = tensors[name]
   const quantized = tensors.quantized?.[name]
   if (quantized && dims % 64 !== 0) return false
-  const unit = quantized ? 2 : 8
-  const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
-  return view.strides[3] === 1 && [view.offset, ...outer].every((at) => at % unit === 0)
+  return view.strides[3] === 1 && rowsBeginAt(view, quantized ? 2 : 8)
 }
 
 function rowAccess(tensors: DecodeTensors, name: 'key' | 'value'): DecodeAccess {

@@ -3,7 +3,7 @@ import { rangeError, withDefaults } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { decodeKernel } from '../../kernels/decode/decode.wgsl.ts'
-import { accessOf } from '../access-of.ts'
+import { accessOf, rowsBeginAt } from '../access-of.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
 import type { DecodeTensors, ThreadsKernel } from './decode-kernel.ts'
@@ -73,8 +73,7 @@ function rowAccess(
     return { ...plain, quantized, wholeWords }
   }
   const access = accessOf(view, nativeFloat16)
-  const outer = view.strides.slice(0, 3).filter((_, axis) => view.shape[axis]! > 1)
-  const inEights = [view.offset, dims, ...outer].every((at) => at % 8 === 0)
+  const inEights = dims % 8 === 0 && rowsBeginAt(view, 8)
   const pairs = laneVectors(dims, lanes) % 2 === 0
   return { ...access, wide: view.dtype !== 'float32' && access.vector && inEights && pairs }
 }

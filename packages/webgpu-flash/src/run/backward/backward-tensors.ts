@@ -1,6 +1,6 @@
 // The tensors of a backward pass: what a plan expects of them, and the gradients it makes.
 import { checkOptions, contiguousStrides, rangeError, shapeError } from '@attn/core'
-import type { AttentionShape, Optional, OptionNames, Table } from '@attn/core'
+import type { AttentionShape, DType, Optional, OptionNames, Table } from '@attn/core'
 import { isPackedInWords } from '../../codegen/access.ts'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { GpuTensor } from '../../gpu-tensor.ts'
@@ -152,35 +152,29 @@ export function checkBackwardTensors(
   }
 }
 
+/** A tensor whose buffer is made later. */
+type UnboundView = Omit<GpuTensor, 'storage'> & { readonly storage: undefined }
+
+const contiguousView = (dtype: DType, shape: readonly number[]): UnboundView => ({
+  dtype,
+  shape,
+  strides: contiguousStrides(shape),
+  offset: 0,
+  storage: undefined,
+})
+
 /** The first copy of a gradient as a tensor. */
 export function partsView(
   shape: AttentionShape,
   rows: SharedRows,
   name: SharedGradient,
-): ReturnType<typeof halvesView> {
-  const sizes = copyShape(shape, rows, name)
-  return {
-    dtype: 'float32',
-    shape: sizes,
-    strides: contiguousStrides(sizes),
-    offset: 0,
-    storage: undefined,
-  }
+): UnboundView {
+  return contiguousView('float32', copyShape(shape, rows, name))
 }
 
 /** The total of a gradient as a tensor. */
-export function totalView(
-  shape: AttentionShape,
-  name: SharedGradient,
-): ReturnType<typeof halvesView> {
-  const sizes = totalShape(shape, name)
-  return {
-    dtype: 'float32',
-    shape: sizes,
-    strides: contiguousStrides(sizes),
-    offset: 0,
-    storage: undefined,
-  }
+export function totalView(shape: AttentionShape, name: SharedGradient): UnboundView {
+  return contiguousView('float32', totalShape(shape, name))
 }
 
 /** The gradient that a name is the total of. */
@@ -188,18 +182,8 @@ export const totalledGradient = (name: unknown): SharedGradient | undefined =>
   written.find((gradient) => `${gradient}Total` === name)
 
 /** The halves of a tensor as one. */
-export function halvesView(
-  shape: AttentionShape,
-  name: SplitTensor,
-): Omit<GpuTensor, 'storage'> & { readonly storage: undefined } {
-  const sizes = halvesShape(shape, name)
-  return {
-    dtype: 'float16',
-    shape: sizes,
-    strides: contiguousStrides(sizes),
-    offset: 0,
-    storage: undefined,
-  }
+export function halvesView(shape: AttentionShape, name: SplitTensor): UnboundView {
+  return contiguousView('float16', halvesShape(shape, name))
 }
 
 /**
