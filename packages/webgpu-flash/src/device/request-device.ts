@@ -18,15 +18,18 @@ export interface FoundDevice {
   readonly device: GPUDevice
   /** What the adapter says of itself. */
   readonly info: GPUAdapterInfo
-  /** Destroys the device and lets go of what it needed. */
   destroy(): void
 }
 
 /**
- * What has to stay referenced while a device is in use: in Node, devices die with the object that
- * `create` returned, and processes end only without it.
+ * Every entry point that a device came from, for as long as the process lives. In Node a device, destroyed or not, calls
+ * into the object that `create` returned whenever something is awaited; where that was collected, the process crashes or
+ * hangs. It does not keep a process from ending.
  */
-const keptAlive = new WeakMap<GPUDevice, GPU>()
+const entryPoints = new Set<GPU>()
+
+/** The one that the package `webgpu` made, which serves all libraries of this process. */
+let entryPointOfNode: GPU | undefined
 
 /**
  * Requests a device with every limit and feature the kernels can use.
@@ -44,6 +47,7 @@ export async function requestDevice(
       { code: 'ATTN_NO_WEBGPU' },
     )
   }
+  entryPoints.add(found)
   const adapter = await found.requestAdapter({ powerPreference })
   if (!adapter) {
     throw new UnsupportedError(
@@ -61,15 +65,7 @@ export async function requestDevice(
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits,
   })
-  keptAlive.set(device, found)
-  return {
-    device,
-    info: adapter.info,
-    destroy: () => {
-      keptAlive.delete(device)
-      device.destroy()
-    },
-  }
+  return { device, info: adapter.info, destroy: () => device.destroy() }
 }
 
 /** What is used of the package `webgpu`. */
@@ -79,6 +75,7 @@ interface Dawn {
 }
 
 async function nodeGpu(): Promise<GPU | undefined> {
+  if (entryPointOfNode) return entryPointOfNode
   const { process } = globalThis as { process?: { versions?: { node?: string } } }
   if (process?.versions?.node === undefined) return undefined
   let dawn: Dawn
@@ -97,5 +94,6 @@ async function nodeGpu(): Promise<GPU | undefined> {
     if (!(key in globalThis))
       Object.defineProperty(globalThis, key, { value, configurable: true, writable: true })
   }
-  return dawn.create([])
+  entryPointOfNode ??= dawn.create([])
+  return entryPointOfNode
 }
