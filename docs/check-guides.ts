@@ -22,6 +22,6 @@ writeFileSync(
   join(folder, 'tsconfig.json'),
   JSON.stringify({ extends: '../../../tsconfig.json', include: ['*.ts'] }),
 )
-const compiler = join(docs, 'node_modules/typescript/bin/tsc')
+const compiler = join(docs, '../node_modules/typescript/bin/tsc')
 const { status } = spawnSync(process.execPath, [compiler, '-p', folder], { stdio: 'inherit' })
 process.exitCode = status ?? 1
