@@ -2,9 +2,11 @@ import vue from '@vitejs/plugin-vue'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { examplesPlugin } from './tools/doctest/plugin.ts'
+import { keepCompiled } from './tools/testing/compile-cache.ts'
 import { findChromium } from './tools/testing/find-chromium.ts'
 import { summaryReporter } from './tools/testing/summary-reporter.ts'
 
+keepCompiled()
 const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
 const given = (name: string, fallback = ''): string => process.env[name] || fallback

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { keepCompiled } from './testing/compile-cache.ts'
 import { findChromium } from './testing/find-chromium.ts'
 import type { TestSummary } from './testing/summary-reporter.ts'
 import { kernelsFolder, planTests } from './testing/test-runs.ts'
@@ -16,6 +17,7 @@ interface Outcome extends TestSummary {
   readonly seconds: number
 }
 
+keepCompiled()
 const requireGpu = process.env['ATTN_REQUIRE_GPU'] === '1'
 const requireBrowser = process.env['ATTN_REQUIRE_BROWSER'] === '1'
 const requireAdapters = (process.env['ATTN_REQUIRE_ADAPTERS'] ?? '').split(',').filter(Boolean)
