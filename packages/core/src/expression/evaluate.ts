@@ -151,8 +151,7 @@ function combine(
       return () => value
     }
     case 'coordinate': {
-      const { name } = node
-      return (point) => point[name]!
+      return coordinateReader(node.name)
     }
     case 'parameter': {
       const value = parameterValue(node.parameter, environment)
@@ -183,11 +182,24 @@ function combine(
   }
 }
 
-// The commonest operations are spelled out so that the engine can inline them.
+// What masks ask most often, and the commonest operations, are spelled out so that the engine can inline them.
+function coordinateReader(name: Coordinate): Evaluator {
+  if (name === 'query') return (point) => point.query!
+  if (name === 'key') return (point) => point.key!
+  return (point) => point[name]!
+}
+
 function arithmetic(operation: ArithmeticOperation, a: Evaluator, b: Evaluator): Evaluator {
   if (operation === 'add') return (point) => a(point) + b(point)
   if (operation === 'subtract') return (point) => a(point) - b(point)
   if (operation === 'multiply') return (point) => a(point) * b(point)
+  if (operation === 'floorDivide') return (point) => Math.floor(a(point) / b(point))
+  if (operation === 'modulo') {
+    return (point) => {
+      const [dividend, divisor] = [a(point), b(point)]
+      return dividend - divisor * Math.floor(dividend / divisor)
+    }
+  }
   const apply = arithmeticOperations[operation]
   return (point) => apply(a(point), b(point))
 }
@@ -195,6 +207,8 @@ function arithmetic(operation: ArithmeticOperation, a: Evaluator, b: Evaluator):
 function comparison(operation: ComparisonOperation, a: Evaluator, b: Evaluator): Evaluator {
   if (operation === 'lessOrEqual') return (point) => (a(point) <= b(point) ? 1 : 0)
   if (operation === 'greaterOrEqual') return (point) => (a(point) >= b(point) ? 1 : 0)
+  if (operation === 'equal') return (point) => (a(point) === b(point) ? 1 : 0)
+  if (operation === 'less') return (point) => (a(point) < b(point) ? 1 : 0)
   const apply = comparisonOperations[operation]
   return (point) => (apply(a(point), b(point)) ? 1 : 0)
 }
