@@ -11,19 +11,32 @@ export interface OptionalProperty {
   readonly type: ts.TypeNode
 }
 
+const options: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ESNext,
+  module: ts.ModuleKind.NodeNext,
+  customConditions: ['attn:source'],
+  allowImportingTsExtensions: true,
+  noEmit: true,
+  noLib: true,
+  types: [],
+}
+const host = ts.createCompilerHost(options)
+const parsed = new Map<string, ts.SourceFile | undefined>()
+/** Reads each file once, whoever asks. */
+const once: ts.CompilerHost = {
+  ...host,
+  getSourceFile: (file, ...others) => {
+    if (!parsed.has(file)) parsed.set(file, host.getSourceFile(file, ...others))
+    return parsed.get(file)
+  },
+}
+
 /** The optional properties of all types that the entry points of some packages export. */
 export function optionalProperties(entries: readonly string[]): readonly OptionalProperty[] {
   const program = ts.createProgram(
     entries.map((file) => join(repository, file)),
-    {
-      target: ts.ScriptTarget.ESNext,
-      module: ts.ModuleKind.NodeNext,
-      customConditions: ['attn:source'],
-      allowImportingTsExtensions: true,
-      noEmit: true,
-      noLib: true,
-      types: [],
-    },
+    options,
+    once,
   )
   const checker = program.getTypeChecker()
   const seen = new Set<ts.Declaration>()

@@ -52,7 +52,6 @@ async function differentiate(
     arrays.map(async (array) => (await array.data()) as Float32Array),
   )
   tree.dispose([weights, first, second])
-  model.destroy()
   return { loss: (await result.loss.data())[0]!, gradients }
 }
 
@@ -73,8 +72,10 @@ function relativeErrors(own: Differentiated, dense: Differentiated): number[] {
 }
 
 async function compare(configuration: TrainingConfiguration): Promise<number> {
-  const own = await differentiate(segmented(configuration), configuration)
-  const dense = await differentiate(createDenseModel(configuration), configuration)
+  const models = [segmented(configuration), createDenseModel(configuration)] as const
+  const own = await differentiate(models[0], configuration)
+  const dense = await differentiate(models[1], configuration)
+  for (const model of models) model.destroy()
   return Math.max(Math.abs(own.loss - dense.loss), ...relativeErrors(own, dense))
 }
 
@@ -104,7 +105,8 @@ describe('gradients of the segmented model', () => {
     'are the slopes of the loss, %s',
     async (positions) => {
       const shallow = { ...tiny, layers: 1, positions }
-      const { gradients } = await differentiate(segmented(shallow), shallow)
+      const model = segmented(shallow)
+      const { gradients } = await differentiate(model, shallow)
       const state = initialState(shallow, vocabulary)
       for (const [index, gradient] of gradients.entries()) {
         // Along the gradient itself the slope is its length, far above what float32 losses round away.
@@ -116,12 +118,13 @@ describe('gradients of the segmented model', () => {
               ? numbers.map((number, place) => number + (distance * gradient[place]!) / length)
               : numbers,
           )
-          return (await differentiate(segmented(shallow), shallow, { ...state, weights })).loss
+          return (await differentiate(model, shallow, { ...state, weights })).loss
         }
         const distance = 0.02
         const slope = ((await lossAt(distance)) - (await lossAt(-distance))) / (2 * distance)
         expect(Math.abs(slope / length - 1)).toBeLessThan(0.02)
       }
+      model.destroy()
     },
   )
 })

@@ -9,11 +9,12 @@ import {
   checkForward,
   conformanceCases,
   dropoutCases,
+  expectedForward,
+  expectedGradients,
   goldenCases,
   largestError,
   magnitude,
   plainAttention,
-  plainBackward,
   sinkCases,
 } from '../conformance/index.ts'
 import type { Attend, AttendBackward, ConformanceCase } from '../conformance/index.ts'
@@ -41,15 +42,8 @@ describe('conformance cases', () => {
 
   // The yardstick says what error is allowed, so it must itself be right.
   test.each(cases)('the yardstick is near the specification: $name', (each) => {
-    const { shape, dtype, options } = each
-    const { query, key, value } = each.inputs()
-    const exact = standardAttention(
-      cast(query, 'float64'),
-      cast(key, 'float64'),
-      cast(value, 'float64'),
-      options,
-    )
-    const plain = plainAttention(dtype, shape, each.inputs(), options)
+    const { dtype } = each
+    const { expected: exact, plain } = expectedForward(each)
     const large = /cancel|near/.test(each.name) // float32 scores near 10,000 are 0.001 apart
     const halves = { float16: 3e-3, bfloat16: 2e-2, float32: large ? 1e-2 : 1e-5 }
     const allowed = halves[dtype]
@@ -87,17 +81,8 @@ describe('backward, dropout and sink cases', () => {
   })
 
   test.each(Object.values(groups).flat())('the yardstick is near: $name', (each) => {
-    const { shape, dtype, options } = each
-    const { query, key, value } = each.inputs()
-    const dOutput = each.dOutput()
-    const exact = standardGradients(
-      cast(query, 'float64'),
-      cast(key, 'float64'),
-      cast(value, 'float64'),
-      cast(dOutput, 'float64'),
-      options,
-    )
-    const plain = plainBackward(dtype, shape, each.inputs(), dOutput, options)
+    const { dtype } = each
+    const { expected: exact, plain } = expectedGradients(each)
     const allowed = { float16: 5e-3, bfloat16: 4e-2, float32: 1e-5 }[dtype]
     for (const name of ['dQuery', 'dKey', 'dValue'] as const) {
       const values = toFloat64Array(exact[name])

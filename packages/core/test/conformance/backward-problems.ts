@@ -58,7 +58,7 @@ export async function backwardProblems(
   const { dtype, options } = each
   const { query, key, value } = each.inputs()
   const result = await attendBackward(query, key, value, each.dOutput(), options)
-  const { expected, plain } = expectedOf(each)
+  const { expected, plain } = expectedGradients(each)
 
   const compare = (
     what: string,
@@ -90,7 +90,8 @@ export async function backwardProblems(
   ]
 }
 
-interface ExpectedGradients {
+/** What a case is compared with. */
+export interface ExpectedGradients {
   readonly expected: ReturnType<typeof standardGradients>
   readonly plain: PlainGradients
 }
@@ -98,8 +99,8 @@ interface ExpectedGradients {
 /** What was worked out already: several backends run the same cases. */
 const known = new WeakMap<ConformanceCase, ExpectedGradients>()
 
-/** The specification's gradients, and the yardstick's. */
-function expectedOf(each: ConformanceCase): ExpectedGradients {
+/** The specification's gradients, and the yardstick's, worked out once. */
+export function expectedGradients(each: ConformanceCase): ExpectedGradients {
   const before = known.get(each)
   if (before) return before
   const { shape, dtype, options } = each

@@ -5,13 +5,15 @@ import type { CpuDType, Tensor } from '../../src/index.ts'
 /** `count` numbers in [-1, 1). */
 export function randomNumbers(seed: number, count: number): Float64Array {
   let state = seed >>> 0 || 1
-  return Float64Array.from({ length: count }, () => {
+  const numbers = new Float64Array(count)
+  for (let place = 0; place < count; place++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
     state >>>= 0
-    return state / 2147483648 - 1
-  })
+    numbers[place] = state / 2147483648 - 1
+  }
+  return numbers
 }
 
 /** A row-major tensor of numbers in [-scale, scale). */

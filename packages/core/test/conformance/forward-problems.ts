@@ -58,7 +58,7 @@ export async function forwardProblems(
   const { dtype, options } = each
   const { query, key, value } = each.inputs()
   const result = await attend(query, key, value, options)
-  const { expected, plain } = expectedOf(each, narrow)
+  const { expected, plain } = expectedForward(each, narrow)
   const errors = (['output', 'logSumExp'] as const).flatMap((part) => {
     const exact = toFloat64Array(expected[part])
     const yardstick = 2 * largestError(plain[part], exact)
@@ -75,7 +75,8 @@ export async function forwardProblems(
   ]
 }
 
-interface ExpectedForward {
+/** What a case is compared with. */
+export interface ExpectedForward {
   readonly expected: AttentionResult
   readonly plain: PlainResult
 }
@@ -83,8 +84,8 @@ interface ExpectedForward {
 /** What was worked out already: several backends run the same cases. */
 const known = new WeakMap<ConformanceCase, Map<number, ExpectedForward>>()
 
-/** The specification's results, and the yardstick's. */
-function expectedOf(each: ConformanceCase, narrow: number): ExpectedForward {
+/** The specification's results, and the yardstick's, worked out once. */
+export function expectedForward(each: ConformanceCase, narrow = 1): ExpectedForward {
   const own = known.get(each) ?? new Map<number, ExpectedForward>()
   known.set(each, own)
   const before = own.get(narrow)

@@ -11,7 +11,7 @@ export {
   describeDropout,
   describeSinks,
 } from './describe-backward.ts'
-export { backwardProblems, goldenBackwardProblems } from './backward-problems.ts'
+export { backwardProblems, expectedGradients, goldenBackwardProblems } from './backward-problems.ts'
 export type { AttendBackward, BackwardResult } from './backward-problems.ts'
 export { checkForward, describeForward } from './describe-forward.ts'
 export { describeWeights } from './describe-weights.ts'
@@ -19,7 +19,7 @@ export { weightsCases } from './weights-cases.ts'
 export type { WeightsCase } from './weights-cases.ts'
 export { weightsProblems } from './weights-problems.ts'
 export type { Weigh } from './weights-problems.ts'
-export { forwardProblems, goldenForwardProblems } from './forward-problems.ts'
+export { expectedForward, forwardProblems, goldenForwardProblems } from './forward-problems.ts'
 export type { Attend } from './forward-problems.ts'
 export { fill, randomNumbers } from './fill.ts'
 export { conformanceCases } from './forward-cases.ts'

@@ -37,13 +37,14 @@ export function compileFloat32(
       (Number.isFinite(value + error) && turn % 3 > 0 ? error * (turn % 3 === 1 ? 1 : -1) : 0)
     return Math.fround(result)
   }
-  const compute = (node: ExpressionNode, point: Point): number => {
-    const value = apply(
-      node,
-      point,
-      operands(node).map((operand) => compute(operand, point)),
-    )
-    return node.type === 'float' ? Math.fround(value) : value
+  const read = (node: ExpressionNode): Evaluator => {
+    const readers = operands(node).map(read)
+    const values = readers.map(() => 0)
+    return (point) => {
+      for (let place = 0; place < readers.length; place++) values[place] = readers[place]!(point)
+      const value = apply(node, point, values)
+      return node.type === 'float' ? Math.fround(value) : value
+    }
   }
   const apply = (node: ExpressionNode, point: Point, inputs: readonly number[]): number => {
     const [a, b, c] = inputs as [number, number, number]
@@ -90,5 +91,5 @@ export function compileFloat32(
         return Number(relationContains(node.relation, a, b))
     }
   }
-  return (point) => compute(expression.node, point)
+  return read(expression.node)
 }

@@ -1,7 +1,7 @@
 // Pictures of block maps for tests: '#' full, '+' partial, '.' empty, a line for each row of tiles,
 // for every sequence and head.
 import { blockMapToText, compile, createBlockMap } from '@attn/core'
-import type { BlockMapShape, BlockSizes, Mask } from '@attn/core'
+import type { BlockMapShape, BlockSizes, Mask, Point } from '@attn/core'
 
 /** What {@link createBlockMap} finds. */
 export function plannedPicture(
@@ -31,12 +31,13 @@ export function evaluatedPicture(
     const { queryOffset = keysThatCount - queryLength } = shape
     const offset = typeof queryOffset === 'number' ? queryOffset : Number(queryOffset[batch])
     for (let head = 0; head < heads; head++) {
+      // One object for all pairs, of which there are millions.
+      const point: Point = { batch, head, queryLength, keyLength, heads }
       const sees = (queryIndex: number, key: number): boolean => {
-        const query = offset + queryIndex
-        const lengths = { queryLength, keyLength, heads }
-        return (
-          key < keysThatCount && allows({ batch, head, query, queryIndex, key, ...lengths }) === 1
-        )
+        point.query = offset + queryIndex
+        point.queryIndex = queryIndex
+        point.key = key
+        return key < keysThatCount && allows(point) === 1
       }
       const lines: string[] = []
       for (let row = 0; row < queryLength; row += queryBlockSize) {

@@ -9,18 +9,25 @@ export function pairs(
   visible: (query: number, key: number) => unknown,
   keys = length,
 ): string[] {
-  return Array.from({ length }, (_, query) =>
-    Array.from({ length: keys }, (_, key) => (visible(query, key) ? '#' : '.')).join(''),
-  )
+  return Array.from({ length }, (_, query) => {
+    let row = ''
+    for (let key = 0; key < keys; key++) row += visible(query, key) ? '#' : '.'
+    return row
+  })
 }
 
 /** The pairs a mask allows over `length` queries and keys. */
 export function pairsOf(mask: Mask, length: number, point: Point = {}): string[] {
   const allows = compile(mask.expression)
   const sizes = { heads: 1, queryLength: length, keyLength: length }
-  return pairs(length, (query, key) =>
-    allows({ batch: 0, head: 0, ...sizes, ...point, query, queryIndex: query, key }),
-  )
+  // One object for all pairs, of which there are millions.
+  const pair: Point = { batch: 0, head: 0, ...sizes, ...point }
+  return pairs(length, (query, key) => {
+    pair.query = query
+    pair.queryIndex = query
+    pair.key = key
+    return allows(pair)
+  })
 }
 
 /** The pairs that at least one part of a pattern allows. */

@@ -91,18 +91,27 @@ describe('splitDispatches', () => {
     fc.assert(
       fc.property(arbitraryProblems, (problem) => {
         const { tensors, limits } = problem
+        // The most of all dispatches, since there may be thousands.
+        const most = { workgroups: 0, work: 0, bound: 0, unaligned: 0 }
         for (const box of split(problem) ?? []) {
           const sizes = [box.batches, box.heads, box.queryTiles].map(length)
-          expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxComputeWorkgroupsPerDimension)
+          most.workgroups = Math.max(most.workgroups, ...sizes)
           const single = [...sizes, length(box.keyTiles)].every((size) => size === 1)
           // A pair of tiles is done however much it is.
-          expect(single ? 0 : problem.work(box)).toBeLessThanOrEqual(limits.workBudget)
+          most.work = Math.max(most.work, single ? 0 : problem.work(box))
           for (const tensor of tensors) {
             const { offset, size } = bound(problem, tensor, box)
-            expect(size).toBeLessThanOrEqual(limits.maxStorageBufferBindingSize)
-            expect(offset % limits.minStorageBufferOffsetAlignment).toBe(0)
+            most.bound = Math.max(most.bound, size)
+            most.unaligned = Math.max(
+              most.unaligned,
+              offset % limits.minStorageBufferOffsetAlignment,
+            )
           }
         }
+        expect(most.workgroups).toBeLessThanOrEqual(limits.maxComputeWorkgroupsPerDimension)
+        expect(most.work).toBeLessThanOrEqual(limits.workBudget)
+        expect(most.bound).toBeLessThanOrEqual(limits.maxStorageBufferBindingSize)
+        expect(most.unaligned).toBe(0)
       }),
     )
   })
