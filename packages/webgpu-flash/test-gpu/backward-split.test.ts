@@ -54,6 +54,33 @@ describe.skipIf(!gpu)('heads that are split', { timeout: 180_000 }, () => {
     expect(await backwardProblems({ ...each, inputs }, attend)).toEqual([])
   })
 
+  test('the probability of the one key that a row sees is 1, however large its score', async (context) => {
+    const { headDim, attend } = splitting(context)
+    const own = mask('own', ({ query, key }) => key.eq(query))
+    const shape = { heads: 1, kvHeads: 1, queryLength: 40, keyLength: 40, headDim }
+    const each = conformanceCase('own keys', shape, { mask: own })
+    // Numbers of so few bits that no product or sum of theirs is rounded.
+    const coarse = (view: Tensor, unit: number): Tensor => ({
+      ...view,
+      storage: Float32Array.from(
+        view.storage as Float32Array,
+        (number) => unit * Math.round(number / unit),
+      ),
+    })
+    const { query, key, value } = each.inputs()
+    const dOutput = coarse(value, 2 ** -8)
+    const { dValue } = await attend(coarse(query, 2), coarse(key, 2 ** -4), value, dOutput, {
+      mask: own,
+    })
+    const right = dOutput.storage as Float32Array
+    const errors = Array.from(dValue.storage as Float32Array, (number, at) =>
+      Math.abs(number - right[at]!),
+    )
+    const largest = right.reduce((most, number) => Math.max(most, Math.abs(number)), 0)
+    expect(largest).toBeGreaterThan(0.5)
+    expect(Math.max(...errors) / largest).toBeLessThanOrEqual(2 ** -23)
+  })
+
   test('heads are split where they can be, and one by one', async (context) => {
     const { headDim, attend } = splitting(context)
     const shape = { heads: 2, kvHeads: 2, queryLength: 29, keyLength: 43, headDim }

@@ -69,13 +69,13 @@ const split: MatrixKind<SplitMatrixTile> = {
       rows: 2 * rows,
       columns: Math.max(columns, depth, 4 * Math.max(1, (2 * small.subgroupSize) / rows)),
       places: 2,
-      smallFirst: true,
+      loadsTwice: false,
       wideLoads: false,
       tilesInMatrices: 2,
       scorePadding: 2,
     }
   },
-  otherTile: { places: 1, smallFirst: false, wideLoads: true },
+  otherTile: { places: 1, loadsTwice: true, wideLoads: true },
   matricesPerHead: 2,
   factors: [2 ** 30, 2 ** -30],
 }

@@ -80,7 +80,7 @@ const weightStride = 10u;
 // Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
 const deadRow = 2.0e38;
-const weightBits = 14.0;
+const weightScale = 16384.0;
 const weightUnit = 0.00006103515625;
 const log2e = 1.4426950408889634;
 
@@ -163,7 +163,6 @@ fn main(
   let exponents = unpackExponents(scales.y);
   let trueScale = bitcast<f32>(params.scale);
   let scale = trueScale * powerOf(-(exponents.x + exponents.y)); // of products of halves
-  let scaleOfPower = scale * log2e;
   let gradientUnit = gradientScale * powerOf(-(exponents.z + exponents.w));
   var rowTile = params.rowTileBase + workgroup.x;
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, firstHead) + rowTile]; }
@@ -304,7 +303,7 @@ fn main(
         let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
         let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
         let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
         deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
       }
       visitedRows[0u][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
@@ -334,14 +333,14 @@ fn main(
         let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
         let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
         let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
         deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
       }
     }
     workgroupBarrier();
     var place = 0u;
     while (visits) {
-      for (var turn = 0u; turn < 16u && visits; turn = (turn + 1u) ^ nothing) {
+      for (var turn = 0u; turn < 4u && visits; turn = (turn + 1u) ^ nothing) {
         let otherPlace = 1u - place;
         {
           var product0 = Result();
@@ -406,7 +405,7 @@ fn main(
             let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
             let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
             let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
+            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
             deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
           }
         }
@@ -416,14 +415,14 @@ fn main(
         let delta0 = statistics[place][part + 4u];
         var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
         var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
-        score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -logSumExp0);
+        score0_0 = fma(score0_0, vec4<f32>(scale), -logSumExp0);
         if (!full) {
           score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
           score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u))));
           score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u))));
           score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u))));
         }
-        score0_0 = exp2(score0_0);
+        score0_0 = exp2(score0_0 * log2e) * weightScale;
         gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -delta0);
         if (!full) {
           gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));

@@ -74,7 +74,7 @@ const weightStride = 10u;
 // Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
 const deadRow = 2.0e38;
-const weightBits = 14.0;
+const weightScale = 16384.0;
 const weightUnit = 0.00006103515625;
 const log2e = 1.4426950408889634;
 
@@ -144,7 +144,6 @@ fn main(
   let exponents = unpackExponents(scales.y);
   let trueScale = bitcast<f32>(params.scale);
   let scale = trueScale * powerOf(-(exponents.x + exponents.y)); // of products of halves
-  let scaleOfPower = scale * log2e;
   let gradientUnit = gradientScale * powerOf(-(exponents.z + exponents.w));
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -157,7 +156,7 @@ fn main(
   let queryIndex = i32(firstQuery + ownRow0);
   let position = queryOffset + queryIndex;
   let softmaxRow0 = softmaxRow(batch, head, firstQuery + ownRow0);
-  let logSumExp0 = softmaxRow0.x * log2e - weightBits;
+  let logSumExp0 = softmaxRow0.x;
   let delta0 = softmaxRow0.y * gradientScale;
   workgroupBarrier();
   for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
@@ -321,49 +320,57 @@ fn main(
   }
   workgroupBarrier();
   while (visits) {
-    for (var turn = 0u; turn < 16u && visits; turn = (turn + 1u) ^ nothing) {
+    for (var turn = 0u; turn < 4u && visits; turn = (turn + 1u) ^ nothing) {
       {
         var product0 = Result();
         let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 0u, 34u);
         let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 16u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, high0, product0);
         let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 4u, 34u);
         let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 20u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, high1, product0);
         let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 8u, 34u);
         let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 24u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, high2, product0);
         let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 12u, 34u);
         let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 28u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, high3, product0);
         let high4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 0u, 34u);
         let low4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 16u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, low4, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_4, high4, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, high4, product0);
         let high5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 4u, 34u);
         let low5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 20u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, low5, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_5, high5, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, high5, product0);
         let high6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 8u, 34u);
         let low6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 24u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, low6, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_6, high6, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, high6, product0);
         let high7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 12u, 34u);
         let low7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 28u, 34u);
         product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, low7, product0);
         product0 = subgroupMatrixMultiplyAccumulate(ownLow0_7, high7, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, high7, product0);
+        let again0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 0u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, again0, product0);
+        let again1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 4u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, again1, product0);
+        let again2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 8u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, again2, product0);
+        let again3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 12u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, again3, product0);
+        let again4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 0u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, again4, product0);
+        let again5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 4u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, again5, product0);
+        let again6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 8u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, again6, product0);
+        let again7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 12u, 34u);
+        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, again7, product0);
         subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
       }
       workgroupBarrier();
@@ -372,14 +379,14 @@ fn main(
       let keyIndex = columnTile * tileColumns + 4u * part;
       var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
       var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
-      score0_0 = fma(score0_0, vec4<f32>(scaleOfPower), -vec4<f32>(logSumExp0));
+      score0_0 = fma(score0_0, vec4<f32>(scale), -vec4<f32>(logSumExp0));
       if (!full) {
         score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount));
         score0_0.y = select(hidden, score0_0.y, (keyIndex + 1u < keyCount));
         score0_0.z = select(hidden, score0_0.z, (keyIndex + 2u < keyCount));
         score0_0.w = select(hidden, score0_0.w, (keyIndex + 3u < keyCount));
       }
-      score0_0 = exp2(score0_0);
+      score0_0 = exp2(score0_0 * log2e) * weightScale;
       gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -vec4<f32>(delta0));
       if (!full) {
         gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));

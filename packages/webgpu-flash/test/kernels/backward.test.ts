@@ -152,6 +152,19 @@ describe('the backward kernels', () => {
     expect(code({ scoreModifiers: [alibi] }).key).not.toContain('tableShare0')
   })
 
+  it.each([64, 128])(
+    'on split float32 add small products before large ones, of %i dims',
+    (headDim) => {
+      const { key, query } = splitCode({ headDim })
+      for (const text of [key, query]) {
+        const products = [...text.matchAll(/\((own\w+?)\d\S*, (high|low|again)\d+, product0\)/g)]
+        const isLarge = products.map(([, own, visited]) => own === 'ownHigh' && visited !== 'low')
+        expect(isLarge.filter(Boolean)).toHaveLength(headDim / 16)
+        expect(isLarge.lastIndexOf(false)).toBe(2 * (headDim / 16) - 1)
+      }
+    },
+  )
+
   it('have memory in multiples of 16 bytes, at which matrices must begin whatever lies before them', () => {
     const bytes: Readonly<Record<string, number>> = { f16: 8, f32: 16, u32: 16 }
     const texts = [matrixCode, splitCode].flatMap((codeOf) => [

@@ -27,15 +27,15 @@ export interface SplitMatrixTile {
    */
   readonly places: 1 | 2
   /**
-   * Whether the small products, of a high and a low half, all come before the large ones: fewer bits are
-   * lost, and more registers used.
+   * Whether high halves of visited rows are loaded once more for the large products, which come after all small
+   * ones: wide rows would take more registers than there are until then.
    */
-  readonly smallFirst: boolean
+  readonly loadsTwice: boolean
   /** Whether visited rows are loaded 16 bytes at a time, and not 8. */
   readonly wideLoads: boolean
   /**
-   * Tiles after which sums move from matrices to registers: matrices round sums towards zero, which
-   * registers do not.
+   * Tiles after which sums move from matrices to registers: matrices round sums towards zero, three times for every
+   * `matrix.depth` tokens, and what they cut off adds up where registers' roundings cancel.
    */
   readonly tilesInMatrices: number
   /** Vectors that separate rows of scores in workgroup memory, against bank conflicts. */
@@ -133,7 +133,7 @@ type Dims = Pick<AttentionShape, 'headDim' | 'valueDim'>
 
 /** A pair has so many rows, and visits so many tokens at a time, at least: whole matrices. */
 const leastRows = 16
-/** Tiles of wider gradients take one place, and their products the order of fewer registers. */
+/** Tiles of wider gradients take one place, and their high halves are loaded twice. */
 const narrow = 64
 /**
  * Pairs of candidates, the fastest measured first (on an NVIDIA H200): as many as there are registers for.
@@ -142,6 +142,11 @@ const pairCounts = (gradients: GradientRows, wide: boolean): readonly number[] =
   const most = gradients === 'query' ? 8 : wide ? 4 : 6
   return [8, 6, 4, 3, 2, 1].filter((pairs) => pairs <= most)
 }
+/**
+ * While sums met so many tiles of 16 tokens, matrices cut off less than the 2x rule allows, by a third or more; after 16
+ * tiles it is missed, most clearly where the first is most of the sum: test/plan/backward/sums-in-matrices.test.ts.
+ */
+const tilesInMatrices = 4
 /** Wider gradients take more registers than a pair has. */
 const widest = 128
 
@@ -225,9 +230,9 @@ export function chooseSplitMatrixTile(
           rows: pairs * rowBlocks * rows,
           columns: Math.max(leastRows, columns, depth),
           places: wide ? 1 : 2,
-          smallFirst: !wide,
+          loadsTwice: wide,
           wideLoads: wide,
-          tilesInMatrices: 16,
+          tilesInMatrices,
           scorePadding: 1,
         }
       }),

@@ -1,7 +1,8 @@
 // What lanes do between the two rounds of products (FlashAttention-2, arXiv 2307.08691, algorithm 2):
 // from S and dP in workgroup memory to P and dS there. Exponentials are powers of two, since that is
-// what the hardware has; the scale of P is part of the exponent and that of dS part of dP and D, so that
-// neither costs an instruction.
+// what the hardware has. Where float16 is enough, the scale of P is part of the exponent, for which it costs no
+// instruction; where it is not, scores and log-sum-exp are compared in their own unit first, since the difference of
+// two large exponents loses bits. The scale of dS is part of dP and D.
 import type { GradientRules } from '../../../codegen/gradient-rules.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { laneVector } from '../../forward/matrix/lane-rows.ts'
@@ -25,6 +26,8 @@ export interface PairWork {
   /** How rows and vectors are dealt to the lanes. */
   readonly lanes: LaneRows
   readonly grid: PairGrid
+  /** Whether P is as exact as float32: of a row that sees one key it is 1. */
+  readonly exact: boolean
   /** Text of the factor on dP, whose product with it is scaled as dS is. */
   readonly gradientFactor: string
   /** Text of a vector of S, and of dP, of a lane's row i. */
@@ -35,19 +38,23 @@ export interface PairWork {
 }
 
 /** Declares log-sum-exp and D of a lane's own queries, once. */
-export function ownStatistics({ lanes, rowTokens }: PairWork): string {
+export function ownStatistics({ lanes, rowTokens, exact }: PairWork): string {
   if (rowTokens === 'keys') return ''
   return unroll(
     lanes.rowsPerLane,
     (r) => `let softmaxRow${r} = softmaxRow(batch, head, firstQuery + ownRow${r});
-let logSumExp${r} = softmaxRow${r}.x * log2e - weightBits;
+let logSumExp${r} = ${subtrahend(`softmaxRow${r}.x`, exact)};
 let delta${r} = softmaxRow${r}.y * gradientScale;`,
   )
 }
 
+/** Text of what is subtracted for log-sum-exp: of natural scores, or of exponents of what P is multiplied by. */
+export const subtrahend = (logSumExp: string, exact: boolean): string =>
+  exact ? logSumExp : `${logSumExp} * log2e - weightBits`
+
 /** P and dS of the tile whose scores are in memory; `place` is where its queries' statistics lie. */
 export function pairWeights(work: PairWork, place: string): string {
-  const { lanes, rules, rowTokens, grid } = work
+  const { lanes, rules, rowTokens, grid, exact } = work
   const vectors = ownColumnVectors(grid)
   const ofKeys = rowTokens === 'keys'
   const each = (line: (i: number, j: number) => string): string =>
@@ -65,14 +72,19 @@ let delta${j} = statistics[${place}][${vector} + ${grid.tileColumns / 4}u];`
     : ''
   const logSumExp = (i: number, j: number): string =>
     ofKeys ? `logSumExp${j}` : `vec4<f32>(logSumExp${i})`
-  // A natural score as a power of two, less log-sum-exp.
+  // A natural score, or one as a power of two, less log-sum-exp.
   const exponents = rules.hasModifiers
     ? `${eachScore(grid, 'score', (score) => `${score} *= scale;`)}
 ${modifyScores(grid, rules)}
-${each((i, j) => `score${i}_${j} = fma(clamp(score${i}_${j}, vec4<f32>(hidden), vec4<f32>(-hidden)), vec4<f32>(log2e), -${logSumExp(i, j)});`)}`
+${each((i, j) => {
+  const clamped = `clamp(score${i}_${j}, vec4<f32>(hidden), vec4<f32>(-hidden))`
+  return exact
+    ? `score${i}_${j} = ${clamped} - ${logSumExp(i, j)};`
+    : `score${i}_${j} = fma(${clamped}, vec4<f32>(log2e), -${logSumExp(i, j)});`
+})}`
     : each(
         (i, j) =>
-          `score${i}_${j} = fma(score${i}_${j}, vec4<f32>(scaleOfPower), -${logSumExp(i, j)});`,
+          `score${i}_${j} = fma(score${i}_${j}, vec4<f32>(${exact ? 'scale' : 'scaleOfPower'}), -${logSumExp(i, j)});`,
       )
   return [
     pairOrigin(work),
@@ -81,7 +93,9 @@ ${each((i, j) => `score${i}_${j} = fma(clamp(score${i}_${j}, vec4<f32>(hidden), 
     startSlopes(grid, rules),
     exponents,
     `if (!full) {\n${hideScores(grid, rules)}\n}`,
-    eachScore(grid, 'score', (score) => `${score} = exp2(${score});`),
+    eachScore(grid, 'score', (score) =>
+      exact ? `${score} = exp2(${score} * log2e) * weightScale;` : `${score} = exp2(${score});`,
+    ),
     gradients(work),
     applySlopes(grid, rules),
     each((i, j) => work.store(i, j, laneVector(lanes, j))),

@@ -148,6 +148,7 @@ export function lanesWork(config: GradientMatrixConfig): PairWork {
     dropout,
     lanes: tile,
     grid: laneGrid(config),
+    exact: false,
     gradientFactor: 'gradientScale',
     score: (i, vector) => `scores${place(i, vector)}`,
     gradient: (i, vector) => `gradients${place(i, vector)}`,

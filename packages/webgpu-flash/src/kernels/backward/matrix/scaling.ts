@@ -6,8 +6,11 @@
 /** Of P: probabilities are kept 2^8 times as large. */
 export const weightBits = 8
 
-/** Declares both: log2 of what P is multiplied by, and one over that. */
-export const weightConstants = (bits: number = weightBits): string => `const weightBits = ${bits}.0;
+/** Declares what P is multiplied by: its log2, or itself where P is `exact`; and one over that. */
+export const weightConstants = (
+  bits: number = weightBits,
+  exact = false,
+): string => `const ${exact ? `weightScale = ${2 ** bits}.0` : `weightBits = ${bits}.0`};
 const weightUnit = ${2 ** -bits};
 const log2e = 1.4426950408889634;`
 

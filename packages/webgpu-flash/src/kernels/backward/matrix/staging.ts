@@ -101,7 +101,7 @@ export function visitedStaging(config: GradientMatrixConfig): VisitedStaging {
   const { visited } = castRoles(config)
   const parts = [
     ...visited.map((operand) => stagedOperand(config, operand)),
-    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns)] : []),
+    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns, false)] : []),
   ]
   const joined = (text: (part: VisitedStaging) => string): string => parts.map(text).join('\n')
   return {

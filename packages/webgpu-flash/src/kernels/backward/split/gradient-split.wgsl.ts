@@ -101,7 +101,7 @@ const weightStride = ${memory.weightStride}u;
 // Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
 const deadRow = 2.0e38;
-${weightConstants(splitWeightBits(dropout))}`
+${weightConstants(splitWeightBits(dropout), true)}`
 }
 
 function workgroupMemory({ tile, memory }: SplitMatrixConfig): string {
@@ -142,7 +142,6 @@ if (gradientScale == 0.0) { return; } // cannot be split: left to the kernel in 
 let exponents = unpackExponents(scales.y);
 let trueScale = bitcast<f32>(params.scale);
 let scale = trueScale * powerOf(-(exponents.x + exponents.y)); // of products of halves
-let scaleOfPower = scale * log2e;
 let gradientUnit = gradientScale * powerOf(-(exponents.z + exponents.w));`
 
 /** A workgroup of keys, for every query head that reads them. */

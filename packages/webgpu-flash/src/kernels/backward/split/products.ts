@@ -17,7 +17,11 @@ const load = (
 const add = (left: string, right: string, sum: string): string =>
   `  ${sum} = subgroupMatrixMultiplyAccumulate(${left}, ${right}, ${sum});`
 
-/** S, or dP, of the tile at one of the two places. */
+/**
+ * S, or dP, of the tile at one of the two places: the small products, of a high and a low half, before the large
+ * ones, as in the forward pass. What matrices cut off of a sum is as large as the sum is, so that few additions
+ * should meet a large one; and what both passes cut off alike does not show in exp(S - L).
+ */
 export function scoreProducts(config: SplitMatrixConfig, place: string): string {
   const { tile, memory, headDim } = config
   const { matrix, rowBlocks, columns } = tile
@@ -25,25 +29,28 @@ export function scoreProducts(config: SplitMatrixConfig, place: string): string 
   const perPiece = blocks / memory.pieces
   const low = headDim / memory.pieces / 4
   return unroll(columns / matrix.columns, (n) => {
-    const visited = (k: number, step: number): string => {
+    const visited = (k: number, step: number, number = 'partner'): string => {
       const first = n * matrix.columns * memory.visitedStride
       const offset = first + step + ((k % perPiece) * matrix.depth) / 4
-      const array = `visitedRows[${place}][partner][${Math.floor(k / perPiece)}]`
+      const array = `visitedRows[${place}][${number}][${Math.floor(k / perPiece)}]`
       return load('Right', 'col_major', array, offset, memory.visitedStride)
     }
     const each = (line: (b: number) => string): string => unroll(rowBlocks, line)
     const small = (k: number): string => `  let high${k} = ${visited(k, 0)};
   let low${k} = ${visited(k, low)};
 ${each((b) => `${add(`ownHigh${b}_${k}`, `low${k}`, `product${b}`)}\n${add(`ownLow${b}_${k}`, `high${k}`, `product${b}`)}`)}`
-    const large = (k: number): string =>
-      each((b) => add(`ownHigh${b}_${k}`, `high${k}`, `product${b}`))
+    const large = (k: number): string => {
+      // From an array that no compiler knows to be the same, or it would keep what it has loaded.
+      const again = tile.loadsTwice
+        ? `  let again${k} = ${visited(k, 0, 'partner ^ nothing')};\n`
+        : ''
+      const high = tile.loadsTwice ? `again${k}` : `high${k}`
+      return `${again}${each((b) => add(`ownHigh${b}_${k}`, high, `product${b}`))}`
+    }
     return `{
 ${each((b) => `  var product${b} = Result();`)}
-${
-  tile.smallFirst
-    ? `${unroll(blocks, small)}\n${unroll(blocks, large)}`
-    : unroll(blocks, (k) => `${small(k)}\n${large(k)}`)
-}
+${unroll(blocks, small)}
+${unroll(blocks, large)}
 ${each((b) => `  subgroupMatrixStore<row_major>(&scores[pair][partner], ${b * matrix.rows * memory.scoreStride + (n * matrix.columns) / 4}u, product${b}, scoreStride);`)}
 }`
   })

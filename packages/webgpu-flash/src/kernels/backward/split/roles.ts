@@ -148,6 +148,7 @@ ${to} + ${tile.columns / 4}u] = vec4<f16>(${from}${i}_${j} - ${high});`
     dropout,
     lanes: pairLanes(tile),
     grid: pairGrid(config),
+    exact: true,
     gradientFactor: 'gradientUnit',
     score: (i, vector) => `scores[pair][0]${place(i, vector)}`,
     gradient: (i, vector) => `scores[pair][1]${place(i, vector)}`,

@@ -91,7 +91,7 @@ export function visitedRows(config: SplitMatrixConfig): VisitedRows {
   const parts = [
     visitedTensor(config, 0),
     visitedTensor(config, 1),
-    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns)] : []),
+    ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns, true)] : []),
   ]
   const joined = (text: (part: VisitedRows) => string): string => parts.map(text).join('\n')
   return {
