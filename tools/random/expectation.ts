@@ -28,8 +28,10 @@ import { buildMask } from './masks.ts'
 import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
 import {
+  fewestRows,
   fewRows,
   furthest,
+  holdsNoCount,
   plainlyStored,
   scoreErrors,
   takingTurns,
@@ -139,8 +141,8 @@ export function expectationOf(
     floor: 1e-5,
     stored: true,
   }
-  const rows = plainForward.logSumExp.length
-  const otherScores = dtype === 'float32' || rows > fewRows ? [] : scoreErrors(dtype)
+  const few = fewestRows(shape, problem.sequences) <= fewRows
+  const otherScores = dtype !== 'float32' && few ? scoreErrors(dtype) : []
   const outputs = otherScores.map(
     (error) => plainAttention(dtype, shape, plain, options, 1, parts, error).output,
   )
@@ -176,7 +178,6 @@ export function expectationOf(
   )
   const { logSumExp } = results as Record<'logSumExp', Expected>
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
-  const few = rows <= fewRows
   const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
   const stored =
     dtype !== 'float32' && (few || sums)
@@ -190,7 +191,15 @@ export function expectationOf(
         : []
   const rowErrors =
     stored && sums ? sumErrors(shape, exact, options, logSumExp.exact, stored.errors) : undefined
-  const draws = saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each))
+  // What float16 has no range for is hidden by its plain program, but not by those that keep scores in float32.
+  const ranged = dtype !== 'float32' && holdsNoCount(logSumExp)
+  const draws = [
+    ...saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each)),
+    ...(ranged ? [plainBackward('float32', shape, plain, dOutput, options)] : []),
+  ]
+  const ofScores = otherScores.map((error) =>
+    plainBackward(dtype, shape, plain, dOutput, options, {}, error),
+  )
   const floor = 2e-5
   // A program that turns gradients back stores them once more.
   const turnedBack = (side: Side, numbers: Tensor, plainly: boolean): Float64Array => {
@@ -205,7 +214,7 @@ export function expectationOf(
     const yardstick = (gradient: Float64Array): Float64Array =>
       side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }, true) : gradient
     const wanted = side ? turnedBack(side, like, false) : numbersOf(like)
-    const plains = [plainGradients, ...draws].map((each) => yardstick(each[name]))
+    const plains = [plainGradients, ...draws, ...ofScores].map((each) => yardstick(each[name]))
     return { exact: wanted, plain: furthest(wanted, plains), floor, stored: true }
   }
   results['dQuery'] = backward('dQuery', 'query')

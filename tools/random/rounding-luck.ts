@@ -1,7 +1,7 @@
 // Where one run of the plain program is lucky: over a few rows its roundings may cancel, or be the same in
 // both passes, so that its error says little of what its precision costs. What it costs is worked out here.
 import { toFloat64Array } from '../../packages/core/src/index.ts'
-import type { Tensor } from '../../packages/core/src/index.ts'
+import type { AttentionShape, Tensor } from '../../packages/core/src/index.ts'
 import type { Expected } from './expectation.ts'
 
 /**
@@ -10,8 +10,26 @@ import type { Expected } from './expectation.ts'
  */
 export const fewRows = 64
 
+/** The fewest rows that have keys of their own: those of all heads, of packed sequences the shortest that has any. */
+export function fewestRows(
+  { batch, heads, queryLength }: AttentionShape,
+  sequences: { readonly cumulativeQueryLengths: readonly number[] } | undefined,
+): number {
+  if (!sequences) return batch * heads * queryLength
+  const ends = sequences.cumulativeQueryLengths
+  const lengths = ends.slice(1).map((end, sequence) => end - ends[sequence]!)
+  return heads * Math.min(...lengths.filter((length) => length > 0))
+}
+
 /** Of a log-sum-exp beyond which float32 holds no log(n) beside it, and errors tell nothing. */
 const mostLogSumExp = 2 ** 14
+
+/**
+ * Whether some row's log-sum-exp is one: exp(score - logSumExp) then is 1 for each of its n largest scores, in every
+ * program that keeps scores in float32. float16 has no such scores, and its plain program hides them.
+ */
+export const holdsNoCount = ({ exact }: Expected): boolean =>
+  Array.from(exact).some((sum) => Number.isFinite(sum) && Math.abs(sum) >= mostLogSumExp)
 
 /**
  * The log-sum-exp that a plain program saved, as float64 has it. The plain program adds up scores in the same
@@ -67,10 +85,10 @@ export function takingTurns({ deltas, errors }: StoredRows): readonly Float64Arr
   )
 }
 
-/** Bits that are stored of a significand, and the exponent of the least normal number. */
+/** Bits that are stored of a significand, the exponent of the least normal number, and the largest number. */
 const formats = {
-  float16: { bits: 10, least: -14 },
-  bfloat16: { bits: 7, least: -126 },
+  float16: { bits: 10, least: -14, largest: 65504 },
+  bfloat16: { bits: 7, least: -126, largest: 2 ** 127 * (2 - 2 ** -7) },
 } as const
 type LowPrecision = keyof typeof formats
 
@@ -86,17 +104,17 @@ const halfUnit = (entry: number, dtype: LowPrecision): number => {
 
 /**
  * What scores are off by where they are rounded to a low precision, half a unit in the last place: two functions for
- * `plainAttention`, of opposite errors, in which keys take turns. Where two keys share a row the error of one run may be
- * hardly any, or the whole of it.
+ * `plainAttention` and `plainBackward`, of opposite errors, in which keys and rows take turns. Where two keys share a row
+ * the error of one run may be hardly any, or the whole of it.
  */
 export function scoreErrors(
   dtype: LowPrecision,
-): readonly ((score: number, key: number) => number)[] {
-  return [1, -1].map(
-    (sign) =>
-      (score: number, key: number): number =>
-        Number.isFinite(score) ? (key % 2 === 0 ? sign : -sign) * halfUnit(score, dtype) : 0,
-  )
+): readonly ((score: number, place: number) => number)[] {
+  return [1, -1].map((sign) => (score: number, place: number): number => {
+    // Programs that keep what is larger do not round it to this precision.
+    const stored = Math.abs(score) <= formats[dtype].largest
+    return stored ? (place % 2 === 0 ? sign : -sign) * halfUnit(score, dtype) : 0
+  })
 }
 
 /** Of lists, entry by entry what is furthest from the truth; where any is no number, the first. */

@@ -21,7 +21,12 @@ export interface SavedRows {
   readonly logSumExp?: ArrayLike<number>
 }
 
-/** The gradients with intermediate matrices rounded to `precision`. */
+/**
+ * The gradients with intermediate matrices rounded to `precision`.
+ *
+ * @param scoreError - What a score is off by in both passes, in place of its rounding: see plainAttention. Default: scores are
+ *   rounded.
+ */
 export function plainBackward(
   precision: keyof typeof rounding,
   shape: AttentionShape,
@@ -29,17 +34,27 @@ export function plainBackward(
   dOutput: Tensor,
   options: AttentionOptions,
   saved: SavedRows = {},
+  scoreError?: (score: number, place: number) => number,
 ): PlainGradients {
   const { heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainBackward', shape, options)
   const round = rounding[precision]
+  const roundScore = scoreError ? Math.fround : round
   const rules = pairRules(shape, resolved)
   const modifiers = pairGradients(shape, resolved)
   const q = toFloat64Array(inputs.query)
   const k = toFloat64Array(inputs.key)
   const v = toFloat64Array(inputs.value)
   const dO = toFloat64Array(dOutput)
-  const { output, logSumExp: own } = plainAttention(precision, shape, inputs, options)
+  const { output, logSumExp: own } = plainAttention(
+    precision,
+    shape,
+    inputs,
+    options,
+    1,
+    1,
+    scoreError,
+  )
   const logSumExp = saved.logSumExp ?? own
   const dQuery = new Float64Array(q.length)
   const dKey = new Float64Array(k.length)
@@ -58,9 +73,10 @@ export function plainBackward(
     for (let j = 0; j < keyLength; j++) {
       if (!rules.visible(j)) continue
       const [qRow, kRow, vRow] = [row * headDim, (kvRow + j) * headDim, (kvRow + j) * valueDim]
-      const product = round(dot(q, qRow, k, kRow, headDim) * resolved.scale)
-      const score = round(rules.modify(product, j))
-      if (score === -Infinity) continue
+      const product = roundScore(dot(q, qRow, k, kRow, headDim) * resolved.scale)
+      const modified = roundScore(rules.modify(product, j))
+      if (modified === -Infinity) continue
+      const score = modified + (scoreError?.(modified, row + j) ?? 0)
       const probability = round(Math.exp(score - logSumExp[row]!))
       const weight = rules.weight(j)
       const dP = round(weight * dot(dO, row * valueDim, v, vRow, valueDim))

@@ -39,7 +39,8 @@ export const rounding = {
  * @param narrow - Terms of a sum that are added in `precision` before float32 takes over. Default: 1.
  * @param parts - Parts the keys are cut into. The output is stored in `precision` after each, merged with
  *   what it held before, as by a program of several dispatches that keeps nothing else. Default: 1.
- * @param scoreError - What a score is off by, in place of its rounding: of the score and the number of its key.
+ * @param scoreError - What a score is off by, in place of its rounding: of the score, and the number of its row and of its
+ *   key added up.
  *   Default: scores are rounded.
  */
 export function plainAttention(
@@ -49,7 +50,7 @@ export function plainAttention(
   options: AttentionOptions,
   narrow = 1,
   parts = 1,
-  scoreError?: (score: number, key: number) => number,
+  scoreError?: (score: number, place: number) => number,
 ): PlainResult {
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainAttention', shape, options)
@@ -104,7 +105,7 @@ export function plainAttention(
         (modified, modify) => roundScore(modify({ ...where, key, score: modified })),
         roundScore(product * scale),
       )
-      scores[key] = scoreError ? score + scoreError(score, key) : score
+      scores[key] = scoreError ? score + scoreError(score, row + key) : score
     }
     const sink = resolved.sinks?.[head] ?? -Infinity
     let maximum = sink

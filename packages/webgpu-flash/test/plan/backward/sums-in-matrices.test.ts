@@ -79,10 +79,11 @@ const worst = (dims: number, tilesInMatrices: number): number =>
 describe('sums in matrices that round towards zero', () => {
   it.each([32, 64, 96, 128])('keep the 2x rule for %i dims, with room', (headDim) => {
     const { shape } = planForward({ heads: 1, queryLength: 256, headDim }, withMatrices).call
-    for (const gradients of ['query', 'key'] as const) {
+    const steps = (['query', 'key'] as const).map((gradients) => {
       const { tilesInMatrices, columns } = chooseSplitMatrixTile(gradients, shape, withMatrices)!
-      expect(worst(headDim, (tilesInMatrices * columns) / 16)).toBeLessThan(0.8)
-    }
+      return (tilesInMatrices * columns) / 16
+    })
+    expect(worst(headDim, Math.max(...steps))).toBeLessThan(0.8)
   })
 
   it('miss it where they are left there for four times as long', () => {
