@@ -78,6 +78,11 @@ export interface Expected {
   readonly plain: ArrayLike<number>
   /** Of the largest entry, in float32: what sums of a few hundred terms stay within. */
   readonly floor: number
+  /**
+   * What a plain program makes of it that leaves out pairs whose weight is 0 in float32, where inputs are not finite:
+   * others multiply it by infinity.
+   */
+  readonly leftOut?: ArrayLike<number> | undefined
   /** Whether it is stored in the dtype of the call; float32 otherwise. */
   readonly stored: boolean
 }
@@ -197,9 +202,12 @@ export function expectationOf(
     ...saved.map((each) => plainBackward(dtype, shape, plain, dOutput, options, each)),
     ...(ranged ? [plainBackward('float32', shape, plain, dOutput, options)] : []),
   ]
-  const ofScores = otherScores.map((error) =>
-    plainBackward(dtype, shape, plain, dOutput, options, {}, error),
+  const ofScores = otherScores.map((scoreError) =>
+    plainBackward(dtype, shape, plain, dOutput, options, { scoreError }),
   )
+  const leaving = problem.visible
+    ? plainBackward(dtype, shape, plain, dOutput, options, { leavesOut: true })
+    : undefined
   const floor = 2e-5
   // A program that turns gradients back stores them once more.
   const turnedBack = (side: Side, numbers: Tensor, plainly: boolean): Float64Array => {
@@ -215,7 +223,8 @@ export function expectationOf(
       side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }, true) : gradient
     const wanted = side ? turnedBack(side, like, false) : numbersOf(like)
     const plains = [plainGradients, ...draws, ...ofScores].map((each) => yardstick(each[name]))
-    return { exact: wanted, plain: furthest(wanted, plains), floor, stored: true }
+    const leftOut = leaving && yardstick(leaving[name])
+    return { exact: wanted, plain: furthest(wanted, plains), leftOut, floor, stored: true }
   }
   results['dQuery'] = backward('dQuery', 'query')
   results['dKey'] = backward('dKey', 'key')

@@ -184,6 +184,10 @@ describe('findings', () => {
     expect(findings('x', nan, expected, 'float32')).toEqual([])
     expect(findings('x', nan, { ...expected, stored: false }, 'float32')).toHaveLength(1)
     expect(findings('x', [1, 2, Number.NaN], expected, 'float32')).toHaveLength(1)
+    // A program that leaves out pairs without weight has no gradient of the last.
+    const leaving = { ...expected, leftOut: [1, 2, Number.NaN, 0] }
+    expect(findings('x', [1, 2, Number.NaN, 0], leaving, 'float32')).toEqual([])
+    expect(findings('x', [1, 2, 0, 0], leaving, 'float32')).toHaveLength(1)
   })
 
   test('allow what storing in float16 costs', () => {
@@ -239,6 +243,21 @@ describe('where the plain program is lucky', () => {
     )
     expect(2 * Math.max(...errors)).toBeGreaterThan(error)
     expect(Math.max(...errors)).toBeLessThan(5 * error)
+  })
+
+  // Of two keys one is infinite, and has a weight of 1e-65: a float32 that is 0.
+  test('gradients of pairs without weight may be left out, whatever they meet', () => {
+    const call = drawProblem(3, 112, 75, 'gradients') as CallProblem
+    expect(call).toMatchObject({ dtype: 'float32', visible: { spoiler: 'Infinity' } })
+    const options = problemOptions(call)
+    const { results } = expectationOf(call, problemTensors(call, options), options)
+    const { exact, plain, leftOut } = results['dKey']!
+    const strange = Array.from(exact, Number.isFinite).map((finite) => !finite)
+    const finite = Array.from(leftOut!, Number.isFinite)
+    const spared = finite.filter((each, place) => each && strange[place])
+    expect(spared.length).toBeGreaterThan(0)
+    expect(spared.length).toBeLessThan(strange.filter(Boolean).length)
+    expect(Array.from(plain, Number.isFinite)).not.toEqual(finite)
   })
 
   // exp(score - logSumExp) is 1 for each of their n keys, where scores are held; float16 would hide such rows.

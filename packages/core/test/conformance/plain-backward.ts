@@ -21,20 +21,28 @@ export interface SavedRows {
   readonly logSumExp?: ArrayLike<number>
 }
 
-/**
- * The gradients with intermediate matrices rounded to `precision`.
- *
- * @param scoreError - What a score is off by in both passes, in place of its rounding: see plainAttention. Default: scores are
- *   rounded.
- */
+/** What another plain program may do. */
+export interface OtherProgram extends SavedRows {
+  /** What a score is off by in both passes, in place of its rounding: see plainAttention. Default: scores are rounded. */
+  readonly scoreError?: (score: number, place: number) => number
+  /**
+   * Whether pairs whose weight is less than the least normal float32 have no gradient, whatever they meet: 0 times Infinity
+   * is NaN otherwise. Default: false.
+   */
+  readonly leavesOut?: boolean
+}
+
+/** Devices may take smaller numbers for 0. */
+const leastNormal = 2 ** -126
+
+/** The gradients with intermediate matrices rounded to `precision`. */
 export function plainBackward(
   precision: keyof typeof rounding,
   shape: AttentionShape,
   inputs: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
   dOutput: Tensor,
   options: AttentionOptions,
-  saved: SavedRows = {},
-  scoreError?: (score: number, place: number) => number,
+  { scoreError, leavesOut = false, ...saved }: OtherProgram = {},
 ): PlainGradients {
   const { heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
   const resolved = resolveOptions('plainBackward', shape, options)
@@ -77,10 +85,11 @@ export function plainBackward(
       const modified = roundScore(rules.modify(product, j))
       if (modified === -Infinity) continue
       const score = modified + (scoreError?.(modified, row + j) ?? 0)
-      const probability = round(Math.exp(score - logSumExp[row]!))
+      const share = Math.exp(score - logSumExp[row]!)
+      const probability = round(share)
       const weight = rules.weight(j)
       const dP = round(weight * dot(dO, row * valueDim, v, vRow, valueDim))
-      const dS = round(probability * (dP - delta))
+      const dS = leavesOut && share < leastNormal ? 0 : round(probability * (dP - delta))
       const dProduct = round(resolved.scale * modifiers.backward(b, h, i, j, product, dS))
       addScaled(dValue, vRow, round(weight * probability), dO, row * valueDim, valueDim)
       addScaled(dQuery, qRow, dProduct, k, kRow, headDim)
