@@ -40,6 +40,7 @@ import {
   startSlopes,
 } from '../tile/pair-gradient.ts'
 import type { PairGrid } from '../tile/pair-gradient.ts'
+import { mainFunction } from '../tile/main-function.ts'
 import { scoreProduct } from '../tile/score-product.ts'
 import { shareSoftmax, sumVectors, teamTile } from '../tile/team-products.ts'
 import { storeWeights, weightedSum } from '../tile/weighted-sum.ts'
@@ -60,13 +61,7 @@ export function keyGradientKernel(config: KeyGradientConfig): string {
   const sections = [
     ...gradientPreamble(config, outputs, [], bindings(config)),
     blockMap ? mapPlaneFunction : '',
-    `@compute @workgroup_size(${tileThreads(tile)})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-${indent(mainBody(config, outputs), 2)}
-}`,
+    mainFunction(tileThreads(tile), mainBody(config, outputs), config.rules.shortText),
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }

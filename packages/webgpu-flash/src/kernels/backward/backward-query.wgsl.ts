@@ -38,6 +38,7 @@ import {
   softmaxOfQueries,
   startSlopes,
 } from '../tile/pair-gradient.ts'
+import { mainFunction } from '../tile/main-function.ts'
 import { scoreProduct } from '../tile/score-product.ts'
 import { addTableShares, startTableSums, storeTableSums, tableFields } from '../tile/table-sums.ts'
 import type { TableSum } from '../tile/table-sums.ts'
@@ -58,13 +59,7 @@ export function queryGradientKernel(config: QueryGradientConfig): string {
   const sections = [
     ...gradientPreamble(config, [output], tableFields(tables), bindings(config)),
     blockMap ? mapPlaneFunction : '',
-    `@compute @workgroup_size(${tileThreads(tile)})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-${indent(mainBody(config, output), 2)}
-}`,
+    mainFunction(tileThreads(tile), mainBody(config, output), config.rules.shortText),
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }

@@ -1,7 +1,6 @@
 // FlashAttention-2 forward (arXiv 2307.08691) in plain WGSL: one workgroup owns a tile of query
 // rows and walks the key tiles, keeping the softmax online. Nothing of size L x S is ever stored.
 import { loadFunction, storeFunction, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
-import { indent } from '../../codegen/snippets.ts'
 import { rowFunctions } from '../careful.ts'
 import { countInMemory, countWeights, inRounds, roundFunctions } from '../careful-rounds.ts'
 import { finishRowFunction } from '../finish-row.ts'
@@ -17,6 +16,7 @@ import {
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
 import { ownRows, threadCount } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
+import { mainFunction } from '../tile/main-function.ts'
 import { declareShift, onlineSoftmax, shareRows, startSoftmax } from '../tile/online-softmax.ts'
 import { scoreProduct } from '../tile/score-product.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
@@ -55,13 +55,7 @@ export function forwardKernel(config: ForwardConfig): string {
     hidesByEnds(config) ? (config.rules.shownKeys ?? '') : '',
     config.dropout ? dropoutFunctions(config.rules.countsWithin) : '',
     finishRowFunction(tile.threadColumns, outputVectors(config), config.parts),
-    `@compute @workgroup_size(${tile.threadRows * tile.threadColumns})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-${indent(mainBody(config), 2)}
-}`,
+    mainFunction(tile.threadRows * tile.threadColumns, mainBody(config), config.shortText),
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }

@@ -12,6 +12,7 @@ import { sharedConstants } from '../forward/forward-frame.ts'
 import { forwardFields, parameterBlock } from '../parameters.ts'
 import { columnOffset, eachScore, lane, ownColumnVectors, ownRows } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
+import { mainFunction } from '../tile/main-function.ts'
 import { quantizedElements } from '../quantized-elements.ts'
 import type { PlacesText } from '../../plan/decode/key-places.ts'
 import { scoreProduct } from '../tile/score-product.ts'
@@ -97,20 +98,19 @@ ${sharedConstants(config.shortText)}`,
     placed.code,
     config.rules.code,
     kind === 'maximum' || kind === 'largest score' ? largestFunction : '',
-    `@compute @workgroup_size(${grid.threadRows * grid.threadColumns})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let column = thread % ${grid.threadColumns}u;
-  let row = thread / ${grid.threadColumns}u;
-  let scale = bitcast<f32>(params.scale);
-  let factor = bitcast<f32>(params.factor);
-  ${hiddenScore}
-${indent(bodies[kind](config), 2)}
-}`,
+    mainFunction(grid.threadRows * grid.threadColumns, mainBody(config), config.shortText),
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function mainBody(config: WeightsConfig): string {
+  const { threadColumns } = config.grid
+  return `let column = thread % ${threadColumns}u;
+let row = thread / ${threadColumns}u;
+let scale = bitcast<f32>(params.scale);
+let factor = bitcast<f32>(params.factor);
+${hiddenScore}
+${bodies[config.kind](config)}`
 }
 
 const bodies: Readonly<Record<WeightsKind, (config: WeightsConfig) => string>> = {
