@@ -6,6 +6,7 @@ import type { AdapterName } from '../gpu/adapters.ts'
 import { probeAdapter } from '../gpu/probe.ts'
 import type { NodeOnDevice } from '../gpu/probe.ts'
 import { repository } from '../workspace.ts'
+import { besideTheCore, dealt, gpuFiles } from './gpu-shares.ts'
 
 /** One run of Vitest. */
 export interface TestRun {
@@ -24,15 +25,6 @@ export interface TestPlan {
   /** Adapters that were looked for in vain, with the reason. */
   readonly missing: ReadonlyMap<AdapterName, string>
 }
-
-/** Not in a core: files that try no kernel which the others do not, and those of the bench package. */
-const besideTheCore = [
-  'packages/bench/**',
-  '**/{splitting,backward-splitting,score-change,expressions,tune,calls,gpu-calls}.test.ts',
-  '**/{table-gradients,packed-sequences,rope,matrix-references,wide-heads}.test.ts',
-  '**/kv-cache-{drafts,ring,pages,quantized,ragged}.test.ts',
-  '**/{weights,rotate,boundary,errors,nesting,shown-keys}.test.ts',
-]
 
 /** Where the kernels that a run dispatches are written down. */
 export const kernelsFolder = join(repository, 'node_modules/.cache/attn/kernels')
@@ -128,19 +120,12 @@ function gpuRunsOf(
     ATTN_DEVICES: devices,
     ATTN_KERNELS: kernels,
   }
-  const left = breadth === 'core' ? besideTheCore : []
-  const parameters = left.flatMap((files) => ['--exclude', files])
+  const left = breadth === 'core' ? besideTheCore.flatMap((each) => ['--exclude', each]) : []
   const gpuRun = (name: string, more: readonly string[]): TestRun => {
-    return {
-      name,
-      project: 'gpu',
-      node: start.node,
-      environment,
-      parameters: [...parameters, ...more],
-    }
+    return { name, project: 'gpu', node: start.node, environment, parameters: [...left, ...more] }
   }
   // A run is one thread, whose device compiles in it: all of lavapipe's in one would end long after the others.
   return adapter === 'lavapipe' && breadth === 'all'
-    ? [1, 2].map((share) => gpuRun(`gpu-${adapter}-${share}`, ['--shard', `${share}/2`]))
+    ? dealt(gpuFiles(), 2).map((share, index) => gpuRun(`gpu-lavapipe-${index + 1}`, share))
     : [gpuRun(`gpu-${adapter}`, [])]
 }

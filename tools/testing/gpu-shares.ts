@@ -1,0 +1,61 @@
+// Which files a GPU run has, and how the files of one adapter are dealt to processes that take about as long.
+import { globSync } from 'node:fs'
+import { repository } from '../workspace.ts'
+
+/** Not in a core: files that try no kernel which the others do not, and those of the bench package. */
+export const besideTheCore = [
+  'packages/bench/**',
+  '**/{splitting,backward-splitting,score-change,expressions,tune,calls,gpu-calls}.test.ts',
+  '**/{table-gradients,packed-sequences,rope,matrix-references,wide-heads}.test.ts',
+  '**/kv-cache-{drafts,ring,pages,quantized,ragged}.test.ts',
+  '**/{weights,rotate,boundary,errors,nesting,shown-keys}.test.ts',
+]
+
+/** Seconds of processor time on lavapipe where nothing is compiled yet, of files that take long. */
+export const seconds: Readonly<Record<string, number>> = {
+  'webgpu-flash/backward': 169,
+  'webgpu-flash/token-orders': 70,
+  'webgpu-flash/random': 65,
+  'webgpu-flash/backward-orders': 50,
+  'webgpu-flash/forward': 47,
+  'webgpu-flash/backward-matrices': 37,
+  'webgpu-flash/decode': 36,
+  'webgpu-flash/dropout-sinks': 30,
+  'webgpu-flash/half-sums': 29,
+  'bench/train-attention': 24,
+  'webgpu-flash/split-products': 21,
+  'webgpu-flash/backward-totals': 21,
+  'bench/sparse': 20,
+  'webgpu-flash/weights-of-caches': 18,
+  'webgpu-flash/weights': 17,
+  'webgpu-flash/decode-matrix': 14,
+  'webgpu-flash/float16-variants': 13,
+  'bench/lecture-experiments': 12,
+  'webgpu-flash/backward-splitting': 24,
+  'webgpu-flash/backward-teams': 12,
+  'webgpu-flash/score-change': 12,
+  'webgpu-flash/table-gradients': 31,
+  'webgpu-flash/kv-cache-quantized': 11,
+  'webgpu-flash/backward-split': 10,
+}
+const usual = 3
+
+/** Every file of the GPU project, in the repository. */
+export const gpuFiles = (): string[] =>
+  globSync('packages/*/test-gpu/**/*.test.ts', { cwd: repository }).toSorted()
+
+/** Package and test of `packages/PACKAGE/test-gpu/TEST.test.ts`. */
+export const shortName = (file: string): string =>
+  file.replace(/^packages\/(.*)\/test-gpu\/(.*)\.test\.ts$/, '$1/$2')
+
+/** Deals files to so many processes: the longest first, each to the one that has least. */
+export function dealt(files: readonly string[], processes: number): string[][] {
+  const time = (file: string): number => seconds[shortName(file)] ?? usual
+  const shares = Array.from({ length: processes }, () => ({ files: [] as string[], time: 0 }))
+  for (const file of files.toSorted((one, other) => time(other) - time(one))) {
+    const least = shares.reduce((best, each) => (each.time < best.time ? each : best))
+    least.files.push(file)
+    least.time += time(file)
+  }
+  return shares.map((share) => share.files)
+}
