@@ -1,10 +1,10 @@
 // What a mask costs: how many pairs it leaves, how evenly, and how much of the work of a kernel that
 // computes whole tiles is spent on them. FLOPs are counted as in FlashAttention-2 (arXiv 2307.08691).
 import { blockMapRow, checkOptions, createBlockMap, rangeError } from '@attn/core'
-import type { Mask, OptionNames } from '@attn/core'
+import type { BlockMap, Mask, OptionNames } from '@attn/core'
 import { checkInteger } from '../check.ts'
 import { pairTest, planeOf } from './plane.ts'
-import type { PlaneOptions } from './plane.ts'
+import type { Plane, PlaneOptions } from './plane.ts'
 
 /** What to count. */
 export interface StatisticsOptions extends PlaneOptions {
@@ -58,8 +58,8 @@ const statisticsOptions: OptionNames<StatisticsOptions> = {
 }
 
 /**
- * Counts what a mask leaves of the score matrix, for one head of one sequence. Full tiles are counted
- * whole and partial tiles pair by pair, so the work is proportional to the edge of the pattern.
+ * Counts what a mask leaves of the score matrix, for one head of one sequence. Where a tile is
+ * full it is counted whole, elsewhere pair by pair, so the work is proportional to the edge of the pattern.
  *
  * @param length - S: keys, and queries unless `queryLength` says otherwise.
  * @throws RangeError when a size is not a whole number of at least 1.
@@ -86,27 +86,27 @@ export function maskStatistics(
     checkInteger('maskStatistics', name, value, 1)
   }
   const { queryLength, keyLength, head, batch, queryOffset, parameters } = plane
-  const map = createBlockMap(
-    mask,
-    { batch: batch + 1, heads: head + 1, queryLength, keyLength, queryOffset, parameters },
-    { queryBlockSize, keyBlockSize },
-  )
-  const visible = pairTest(mask, plane)
-  const rowCounts = new Int32Array(queryLength)
+  const shape = {
+    batch: batch + 1,
+    heads: head + 1,
+    queryLength,
+    keyLength,
+    queryOffset,
+    parameters,
+  }
+  const map = createBlockMap(mask, shape, { queryBlockSize, keyBlockSize })
   const tiles = { total: map.queryBlocks * map.keyBlocks, partial: 0, full: 0 }
   for (let block = 0; block < map.queryBlocks; block++) {
-    const first = block * queryBlockSize
-    const last = Math.min(first + queryBlockSize, queryLength)
     for (const { start, end, full } of blockMapRow(map, batch, head, block)) {
       tiles[full ? 'full' : 'partial'] += end - start
-      const from = start * keyBlockSize
-      const to = Math.min(end * keyBlockSize, keyLength)
-      for (let row = first; row < last; row++) {
-        if (full) rowCounts[row]! += to - from
-        else for (let key = from; key < to; key++) rowCounts[row]! += visible(row, key) ? 1 : 0
-      }
     }
   }
+  const isFine = Math.min(queryBlockSize, keyBlockSize) <= fineBlock
+  const counted =
+    isFine || queryLength * keyLength > mostFinePairs
+      ? map
+      : createBlockMap(mask, shape, { queryBlockSize: fineBlock, keyBlockSize: fineBlock })
+  const rowCounts = countRows(mask, plane, counted)
   const pairs = rowCounts.reduce((sum, count) => sum + count, 0)
   const forward = 2 * (headDim + valueDim) * pairs
   const computed = (tiles.partial + tiles.full) * queryBlockSize * keyBlockSize
@@ -123,6 +123,32 @@ export function maskStatistics(
     flops: { forward, backward: 2.5 * forward },
     tiles: { ...tiles, efficiency: computed === 0 ? 1 : pairs / computed },
   }
+}
+
+/** Tiles in which pairs are counted: fewer are partial than of a kernel's tiles. */
+const fineBlock = 8
+/** Of more pairs the list of fine tiles could be long. */
+const mostFinePairs = 2 ** 26
+
+/** Keys that each query sees: full tiles are counted whole, partial ones pair by pair. */
+function countRows(mask: Mask, plane: Plane, map: BlockMap): Int32Array {
+  const { queryLength, keyLength, head, batch } = plane
+  const { queryBlockSize, keyBlockSize } = map
+  const visible = pairTest(mask, plane)
+  const rowCounts = new Int32Array(queryLength)
+  for (let block = 0; block < map.queryBlocks; block++) {
+    const first = block * queryBlockSize
+    const last = Math.min(first + queryBlockSize, queryLength)
+    for (const { start, end, full } of blockMapRow(map, batch, head, block)) {
+      const from = start * keyBlockSize
+      const to = Math.min(end * keyBlockSize, keyLength)
+      for (let row = first; row < last; row++) {
+        if (full) rowCounts[row]! += to - from
+        else for (let key = from; key < to; key++) rowCounts[row]! += visible(row, key) ? 1 : 0
+      }
+    }
+  }
+  return rowCounts
 }
 
 /** Where to measure growth. */
