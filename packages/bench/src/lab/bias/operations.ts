@@ -63,6 +63,21 @@ const binary: Readonly<
   xor: (a, b) => Number(a !== b),
 }
 
+type Loop = (into: Float64Array, a: Float64Array, b: Float64Array) => void
+
+/** What networks such as FIRE's are made of, as loops of their own, which call nothing for a number. */
+const hotLoops: Readonly<Partial<Record<keyof typeof binary, Loop>>> = {
+  add: (into, a, b) => {
+    for (let i = 0; i < into.length; i++) into[i] = a[i]! + b[i]!
+  },
+  multiply: (into, a, b) => {
+    for (let i = 0; i < into.length; i++) into[i] = a[i]! * b[i]!
+  },
+  maximum: (into, a, b) => {
+    for (let i = 0; i < into.length; i++) into[i] = Math.max(a[i]!, b[i]!)
+  },
+}
+
 type Slope = (a: number, b: number, y: number) => number
 
 /** Derivatives of an operation of two numbers by each of them. */
@@ -90,6 +105,8 @@ export function forwardOf({ node, operands, values }: Slot): void {
     case 'arithmetic':
     case 'comparison':
     case 'logical': {
+      const fast = hotLoops[node.operation]
+      if (fast) return fast(values, first!, second!)
       const apply = binary[node.operation]
       for (let i = 0; i < values.length; i++) values[i] = apply(first![i]!, second![i]!)
       return
@@ -101,6 +118,11 @@ export function forwardOf({ node, operands, values }: Slot): void {
       for (let i = 0; i < values.length; i++) values[i] = first![i]! ? second![i]! : third![i]!
       return
     case 'lookup':
+      // A weight of a network, the same at all pairs.
+      if (operands.every((operand) => operand.node.kind === 'constant')) {
+        values.fill(values.length > 0 ? node.table.values[entryAt(node.table, operands, 0)]! : 0)
+        return
+      }
       for (let i = 0; i < values.length; i++) {
         values[i] = node.table.values[entryAt(node.table, operands, i)]!
       }
