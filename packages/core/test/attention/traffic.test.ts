@@ -58,8 +58,8 @@ describe('FlashAttention, keys outside (arXiv 2205.14135, algorithm 1)', () => {
 
 describe('FlashAttention-2, queries outside (arXiv 2307.08691, algorithm 1)', () => {
   test.each([
-    [1024, 64, 64, 64],
-    [1024, 64, 128, 32],
+    [512, 32, 64, 64],
+    [512, 32, 128, 32],
     [250, 16, 40, 30],
   ])('N=%i, d=%i, B_r=%i, B_c=%i', (N, d, queryBlockSize, keyBlockSize) => {
     const count = traffic(N, d, { queryBlockSize, keyBlockSize })
