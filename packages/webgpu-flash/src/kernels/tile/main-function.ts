@@ -4,8 +4,8 @@ import { indent } from '../../codegen/snippets.ts'
 /**
  * The index, read from memory. Drivers that imitate workgroups on a CPU (Mesa's lavapipe) run them as coroutines, and
  * LLVM works out after each barrier what it can work out again: an index by divisions, a lane at a time, in every
- * place that asks for it. Of what comes from memory it does not know what it was worked out from; a third of the
- * time to compile is saved.
+ * place that asks for it. Of what comes from memory it does not know what it was worked out from: a forward kernel
+ * compiles in a third less time, those of gradients in a sixth less.
  */
 const fromMemory = `var indices = array<u32, 2>(index, index);
 indices[params.negativeInfinity ^ 0xff800000u] = index; // the first, as no compiler knows
