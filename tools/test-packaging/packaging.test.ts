@@ -105,16 +105,17 @@ describe.each(packages)('$name', ({ name, folder }) => {
 describe('README examples', () => {
   // In one process, since each takes a second to find a device and to load its driver.
   let outcomes: Readonly<Record<string, string>> = {}
-  let unfinished = 'was not run'
+  let ended = 'was not run'
   beforeAll(() => {
     const [runner, target] = ['run-examples.mjs', 'examples-in-node.json']
     project.write(runner, runnerInNode)
     project.write(target, '{}')
     try {
       runInProject(process.execPath, ['--no-warnings', runner, target, ...inNode.map(nameOf)])
+      ended = ''
     } catch (error) {
       // Those that ended before the process did have their outcome all the same.
-      unfinished = String(error)
+      ended = String(error)
     }
     const text = readFileSync(join(project.folder, target), 'utf8')
     outcomes = JSON.parse(text) as Record<string, string>
@@ -122,9 +123,13 @@ describe('README examples', () => {
 
   for (const snippet of runnable) {
     test.skipIf(needsGpu(snippet) && !gpu)(`${nameOf(snippet)} in Node`, () => {
-      expect(outcomes[nameOf(snippet)] ?? unfinished).toBe('')
+      expect(outcomes[nameOf(snippet)] ?? `has no outcome: ${ended}`).toBe('')
     })
   }
+
+  test('the process that ran them one after another ends by itself', () => {
+    expect(ended).toBe('')
+  })
 
   // As its reader would run it, to its own end.
   const [first] = inNode

@@ -1,14 +1,12 @@
 // How the files of the GPU project are dealt to processes.
 import { expect, test } from 'vitest'
-import { dealt, gpuFiles, seconds, shortName } from '../testing/gpu-shares.ts'
+import { dealt, gpuFiles, seconds, shortName, timeOf } from '../testing/gpu-shares.ts'
 
 test('every file is dealt once, and processes take about as long', () => {
   const files = gpuFiles()
   const shares = dealt(files, 2)
   expect(shares.flat().toSorted()).toEqual(files)
-  const times = shares.map((share) =>
-    share.reduce((sum, file) => sum + (seconds[shortName(file)] ?? 3), 0),
-  )
+  const times = shares.map((share) => share.reduce((sum, file) => sum + timeOf(file), 0))
   expect(Math.max(...times) / Math.min(...times)).toBeLessThan(1.1)
 })
 

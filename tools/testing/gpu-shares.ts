@@ -11,7 +11,10 @@ export const besideTheCore = [
   '**/{weights,rotate,boundary,errors,nesting,shown-keys}.test.ts',
 ]
 
-/** Seconds of processor time on lavapipe where nothing is compiled yet, of files that take long. */
+/**
+ * About how many seconds files that take long take on lavapipe where nothing is compiled yet: some measured, most worked
+ * out from runs beside others, which is good enough for a balance and for nothing else.
+ */
 export const seconds: Readonly<Record<string, number>> = {
   'webgpu-flash/backward': 169,
   'webgpu-flash/token-orders': 70,
@@ -20,9 +23,11 @@ export const seconds: Readonly<Record<string, number>> = {
   'webgpu-flash/forward': 47,
   'webgpu-flash/backward-matrices': 37,
   'webgpu-flash/decode': 36,
+  'webgpu-flash/table-gradients': 31,
   'webgpu-flash/dropout-sinks': 30,
   'webgpu-flash/half-sums': 29,
   'bench/train-attention': 24,
+  'webgpu-flash/backward-splitting': 24,
   'webgpu-flash/split-products': 21,
   'webgpu-flash/backward-totals': 21,
   'bench/sparse': 20,
@@ -31,10 +36,8 @@ export const seconds: Readonly<Record<string, number>> = {
   'webgpu-flash/decode-matrix': 14,
   'webgpu-flash/float16-variants': 13,
   'bench/lecture-experiments': 12,
-  'webgpu-flash/backward-splitting': 24,
   'webgpu-flash/backward-teams': 12,
   'webgpu-flash/score-change': 12,
-  'webgpu-flash/table-gradients': 31,
   'webgpu-flash/kv-cache-quantized': 11,
   'webgpu-flash/backward-split': 10,
 }
@@ -48,14 +51,16 @@ export const gpuFiles = (): string[] =>
 export const shortName = (file: string): string =>
   file.replace(/^packages\/(.*)\/test-gpu\/(.*)\.test\.ts$/, '$1/$2')
 
+/** About how long a file takes, in seconds. */
+export const timeOf = (file: string): number => seconds[shortName(file)] ?? usual
+
 /** Deals files to so many processes: the longest first, each to the one that has least. */
 export function dealt(files: readonly string[], processes: number): string[][] {
-  const time = (file: string): number => seconds[shortName(file)] ?? usual
   const shares = Array.from({ length: processes }, () => ({ files: [] as string[], time: 0 }))
-  for (const file of files.toSorted((one, other) => time(other) - time(one))) {
+  for (const file of files.toSorted((one, other) => timeOf(other) - timeOf(one))) {
     const least = shares.reduce((best, each) => (each.time < best.time ? each : best))
     least.files.push(file)
-    least.time += time(file)
+    least.time += timeOf(file)
   }
   return shares.map((share) => share.files)
 }

@@ -58,7 +58,7 @@ describe.each(['integers', 'floats', 'booleans'] as const)('bounds of random %s'
           expect(firstLeftOut(tree, box, bounds, readings)).toBeUndefined()
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 2000 },
     )
   })
 
