@@ -264,7 +264,7 @@ function backwardContestants(
   planned: GradientExplanation | undefined,
 ): Contestant<BackwardKernelTile>[] {
   const others = planned?.variant === 'subgroup-matrix' ? (['subgroup-matrix'] as const) : []
-  const tiles = gradientTiles(rows, shape, host.capabilities.limits, planned?.teams ?? false)
+  const tiles = gradientTiles(rows, shape, host.capabilities, planned?.teams ?? false)
   return [...others, ...tiles].slice(0, candidates).map((tile) => ({
     tile,
     makePlan: () =>

@@ -74,9 +74,12 @@ export function backwardTileBytes(
 const middle = { rows: 64, columns: 32, threadRows: 16, threadColumns: 8 } as const
 const wide = { rows: 32, columns: 64, threadRows: 8, threadColumns: 16 } as const
 
+/** With all dims of heads to 32 and all visited tokens in workgroup memory: no loop over chunks of either. */
+export const wholeTile: BackwardTile = { ...middle, dimChunk: 32, sourceChunk: 32 }
+
 /** Candidates, among which `tile-cost.ts` chooses. */
 const middleCandidates: readonly BackwardTile[] = [
-  { ...middle, dimChunk: 32, sourceChunk: 32 },
+  wholeTile,
   { ...middle, dimChunk: 16, sourceChunk: 16 },
   { ...middle, dimChunk: 8, sourceChunk: 8 },
 ]

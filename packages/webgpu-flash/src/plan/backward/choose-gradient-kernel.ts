@@ -46,10 +46,9 @@ export function chooseGradientKernel(
 ): ChosenKernels {
   const { call, tuned } = forward
   const { tables } = work
-  const { limits } = capabilities
   const problem = matrixProblem(call, tables)
   const request = { call, gradients, problem, capabilities }
-  const tiled = { gradients, forward, limits, tables }
+  const tiled = { gradients, forward, capabilities, tables }
   const withLeftOut = (kernel: GradientKernel): ChosenKernels => {
     if (kernel.kind !== 'split-matrix') return { kernel, leftOut: undefined }
     // Of one team, which compile sooner: hardly any head needs them.

@@ -2,6 +2,8 @@
 // calls they are for. They are large, and the estimate of tile-cost.ts knows nothing of teams: where a
 // device has room for one and the call suits it, it comes first.
 import type { AttentionShape } from '@attn/core'
+import type { Capabilities } from '../../device/capabilities.ts'
+import { softwareGradientTile } from './software-gradient-tile.ts'
 import { backwardTileProblem, rankedBackwardTiles } from './backward-tiles.ts'
 import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import type { Call } from '../call.ts'
@@ -55,12 +57,14 @@ export function chooseTeamTile(
 export function gradientTiles(
   gradients: GradientRows,
   shape: AttentionShape,
-  limits: WorkgroupLimits,
+  capabilities: Capabilities,
   teams: boolean,
 ): BackwardTile[] {
+  const { limits } = capabilities
   const ranked = rankedBackwardTiles(gradients, shape, limits)
   const large = teams ? chooseTeamTile(gradients, shape, limits) : undefined
-  return large ? [large, ...ranked] : ranked
+  const first = softwareGradientTile(gradients, shape, capabilities) ?? large
+  return first ? [first, ...ranked.filter((tile) => tile !== first)] : ranked
 }
 
 /** What a call asks of the threads besides products: for each pair, of which a team's thread has more. */

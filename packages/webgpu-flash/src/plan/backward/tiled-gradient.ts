@@ -1,10 +1,10 @@
-// The backward kernels in plain WGSL with a tile: the caller's, else the one measured on this device, else one of two
-// teams where it suits the call, else the one of the least estimated time.
+// The backward kernels in plain WGSL with a tile: the caller's, else the one measured on this device, else what software
+// adapters have, else one of two teams where it suits the call, else the one of the least estimated time.
 import { rangeError } from '@attn/core'
 import { keyGradientKernel } from '../../kernels/backward/backward-key-value.wgsl.ts'
 import { queryGradientKernel } from '../../kernels/backward/backward-query.wgsl.ts'
 import type { ForwardPlan } from '../forward/forward-plan.ts'
-import type { WorkgroupLimits } from '../forward/tiles.ts'
+import type { Capabilities } from '../../device/capabilities.ts'
 import { describeOrigin } from '../tuning.ts'
 import type { TileOrigin } from '../tuning.ts'
 import {
@@ -15,6 +15,7 @@ import {
 } from './backward-tiles.ts'
 import type { BackwardTile, GradientRows } from './backward-tile.ts'
 import type { TiledGradient } from './gradient-kernel.ts'
+import { softwareGradientTile } from './software-gradient-tile.ts'
 import { chooseTeamTile } from './team-tiles.ts'
 
 /** What the kernel is made for. */
@@ -23,7 +24,7 @@ export interface TiledRequest {
   readonly forward: ForwardPlan
   /** The caller's tile; undefined where the planner chooses. */
   readonly given: BackwardTile | undefined
-  readonly limits: WorkgroupLimits
+  readonly capabilities: Capabilities
   /** Whether a tile of two teams suits the call. */
   readonly teams: boolean
   /** Whether it sums gradients of tables. */
@@ -38,10 +39,10 @@ export interface TiledRequest {
  * @throws RangeError for a tile that does not fit.
  */
 export function tiledGradient(caller: string, request: TiledRequest): TiledGradient {
-  const { gradients, forward, limits, teams, tables, why } = request
+  const { gradients, forward, capabilities, teams, tables, why } = request
   const { headDim, valueDim } = forward.call.shape
   const { tile, origin } = chooseTile(request)
-  checkBackwardTile(caller, tile, headDim, valueDim, limits, gradients)
+  checkBackwardTile(caller, tile, headDim, valueDim, capabilities.limits, gradients)
   if (tables && tile.teams === 2) {
     throw rangeError(`${caller}: two teams cannot sum gradients of tables; use a tile of one`)
   }
@@ -66,7 +67,7 @@ export function tiledGradient(caller: string, request: TiledRequest): TiledGradi
   }
 }
 
-function chooseTile({ gradients, forward, given, limits, teams }: TiledRequest): {
+function chooseTile({ gradients, forward, given, capabilities, teams }: TiledRequest): {
   readonly tile: BackwardTile
   readonly origin: TileOrigin
 } {
@@ -77,11 +78,14 @@ function chooseTile({ gradients, forward, given, limits, teams }: TiledRequest):
     const { tile, speedUp } = measured
     const applies =
       (teams || tile.teams !== 2) &&
-      backwardTileProblem(tile, call.shape, limits, gradients) === undefined
+      backwardTileProblem(tile, call.shape, capabilities.limits, gradients) === undefined
     if (applies) return { tile, origin: { kind: 'tuned', speedUp } }
   }
-  const large = teams ? chooseTeamTile(gradients, call.shape, limits) : undefined
-  const tile = large ?? chooseBackwardTile(gradients, call.shape, limits)
+  const { limits } = capabilities
+  const tile =
+    softwareGradientTile(gradients, call.shape, capabilities) ??
+    (teams ? chooseTeamTile(gradients, call.shape, limits) : undefined) ??
+    chooseBackwardTile(gradients, call.shape, limits)
   return { tile, origin: modelOrigin(forward) }
 }
 

@@ -1,6 +1,7 @@
 // The tile for GPUs imitated in software, whose threads are lanes of a CPU: a barrier and a word of
 // workgroup memory cost more there than registers, so few threads with large parts win.
 import type { AttentionShape } from '@attn/core'
+import { defaultLimits } from '../../device/capabilities.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import type { ForwardTile } from './tiles.ts'
@@ -24,15 +25,38 @@ const shortText: ForwardTile = {
   valueChunk: 16,
 }
 
+/** The same without loops over chunks, whose barriers cost Mesa's lavapipe as much again to compile. */
+const whole: ForwardTile = { ...shortText, dimChunk: 32, valueChunk: 32 }
+const wholeDims = 32
+const wholeRows = 17
+
 /** The first tile's shader takes a second longer to compile, which shorter calls do not win back. */
 const leastPairs = 2 ** 20
 const mostDims = 64
 
 /** The tile; undefined on real GPUs, and for few rows or wide values. */
 export function softwareTile(
-  { batch, heads, queryLength, keyLength, valueDim }: AttentionShape,
+  shape: AttentionShape,
   capabilities: Capabilities,
 ): ForwardTile | undefined {
+  const { batch, heads, queryLength, keyLength, valueDim } = shape
+  const long = batch * heads * queryLength * keyLength >= leastPairs
+  if (!long && wholeTileFits(queryLength, shape, capabilities)) return whole
   if (!isSoftware(capabilities) || queryLength < 32 || valueDim > mostDims) return undefined
-  return batch * heads * queryLength * keyLength < leastPairs ? shortText : fewThreads
+  return long ? fewThreads : shortText
+}
+
+/**
+ * Whether a tile of 64 rows by 32 tokens that holds all dims of a head suits so many rows. Where there is no more
+ * workgroup memory than every device has, software adapters keep the tiles that GPUs have there, so that these are tried.
+ */
+export function wholeTileFits(
+  rows: number,
+  { headDim, valueDim }: Pick<AttentionShape, 'headDim' | 'valueDim'>,
+  capabilities: Capabilities,
+): boolean {
+  const narrow = Math.max(headDim, valueDim) <= wholeDims
+  const bytes = capabilities.limits.maxComputeWorkgroupStorageSize
+  const room = bytes > defaultLimits.maxComputeWorkgroupStorageSize
+  return isSoftware(capabilities) && narrow && rows >= wholeRows && room
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { defaultCapabilities } from '../../../src/device/capabilities.ts'
 import { checkBackwardTile } from '../../../src/plan/backward/backward-tiles.ts'
 import { teamMemory } from '../../../src/plan/backward/team-memory.ts'
 import { chooseTeamTile, gradientTiles } from '../../../src/plan/backward/team-tiles.ts'
@@ -51,9 +52,10 @@ describe('gradientTiles', () => {
   it('begins with the tile of two teams where the call suits it', () => {
     const long = { batch: 1, heads: 8, kvHeads: 8, queryLength: 1024, keyLength: 1024 }
     const shape = { ...long, ...square(64) }
-    const [first, ...others] = gradientTiles('key', shape, limits, true)
+    const device = { ...defaultCapabilities, limits: { ...defaultCapabilities.limits, ...limits } }
+    const [first, ...others] = gradientTiles('key', shape, device, true)
     expect(first!.teams).toBe(2)
-    expect(others).toEqual(gradientTiles('key', shape, limits, false))
+    expect(others).toEqual(gradientTiles('key', shape, device, false))
     expect(others.length).toBeGreaterThan(1)
     expect(others.every(({ teams }) => teams === undefined)).toBe(true)
   })

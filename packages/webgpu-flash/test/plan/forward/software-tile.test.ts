@@ -10,6 +10,10 @@ import { softwareTile } from '../../../src/plan/forward/software-tile.ts'
 
 const adapter = { vendor: 'google', architecture: 'swiftshader', device: '', description: '' }
 const software = { ...defaultCapabilities, adapter }
+const roomy = {
+  ...software,
+  limits: { ...software.limits, maxComputeWorkgroupStorageSize: 32 * 1024 },
+}
 const shape = {
   batch: 1,
   heads: 4,
@@ -39,6 +43,24 @@ describe('software adapters', () => {
         const tile = softwareTile({ ...shape, queryLength, valueDim }, software)!
         expect(tileFits(tile, valueDim, software.limits)).toBe(true)
       }
+    }
+  })
+
+  it('hold all dims of narrow heads at once, where there is more memory than every device has', () => {
+    const few = { ...shape, queryLength: 17, headDim: 32, valueDim: 32 }
+    expect(softwareTile(few, roomy)).toMatchObject({ keys: 32, dimChunk: 32, valueChunk: 32 })
+    expect(softwareTile(few, software)).toBeUndefined()
+    expect(softwareTile(few, { ...defaultCapabilities, limits: roomy.limits })).toBeUndefined()
+    expect(softwareTile({ ...few, queryLength: 16 }, roomy)).toBeUndefined()
+    for (const wide of [{ headDim: 33 }, { valueDim: 33 }]) {
+      expect(softwareTile({ ...few, ...wide, queryLength: 64 }, roomy)).toMatchObject({
+        dimChunk: 16,
+        valueChunk: 16,
+      })
+    }
+    for (let dims = 1; dims <= 32; dims++) {
+      const tile = softwareTile({ ...few, headDim: 33 - dims, valueDim: dims }, roomy)!
+      expect(tileFits(tile, dims, roomy.limits)).toBe(true)
     }
   })
 
