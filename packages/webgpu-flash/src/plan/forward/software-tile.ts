@@ -30,8 +30,11 @@ const whole: ForwardTile = { ...shortText, dimChunk: 32, valueChunk: 32 }
 const wholeDims = 32
 const wholeRows = 17
 
-/** The first tile's shader takes a second longer to compile, which shorter calls do not win back. */
-const leastPairs = 2 ** 20
+/**
+ * The first tile's shader takes a second longer to compile, which shorter calls do not win back. Where a tile
+ * holds the whole head, it takes four or five calls of so many pairs on SwiftShader, ten to twenty on lavapipe.
+ */
+const leastPairs = { whole: 2 ** 22, chunked: 2 ** 20 }
 const mostDims = 64
 
 /** The tile; undefined on real GPUs, and for few rows or wide values. */
@@ -40,10 +43,10 @@ export function softwareTile(
   capabilities: Capabilities,
 ): ForwardTile | undefined {
   const { batch, heads, queryLength, keyLength, valueDim } = shape
-  const long = batch * heads * queryLength * keyLength >= leastPairs
-  if (!long && wholeTileFits(queryLength, shape, capabilities)) return whole
+  const pairs = batch * heads * queryLength * keyLength
+  if (pairs < leastPairs.whole && wholeTileFits(queryLength, shape, capabilities)) return whole
   if (!isSoftware(capabilities) || queryLength < 32 || valueDim > mostDims) return undefined
-  return long ? fewThreads : shortText
+  return pairs < leastPairs.chunked ? shortText : fewThreads
 }
 
 /**
