@@ -29,6 +29,7 @@ import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
 import {
   fewestRows,
+  fewOfKeys,
   fewRows,
   furthest,
   holdsNoCount,
@@ -146,9 +147,11 @@ export function expectationOf(
     floor: 1e-5,
     stored: true,
   }
-  const few = fewestRows(shape, problem.sequences) <= fewRows
+  const exactSums = numbersOf(forward.logSumExp)
+  const ofFewRows = fewestRows(shape, problem.sequences, exactSums) <= fewRows
+  const few = ofFewRows || fewOfKeys(shape)
   const otherScores = dtype !== 'float32' && few ? scoreErrors(dtype) : []
-  const outputs = otherScores.map(
+  const outputs = (ofFewRows ? otherScores : []).map(
     (error) => plainAttention(dtype, shape, plain, options, 1, parts, error).output,
   )
   const results: Record<string, Expected> = {
@@ -157,7 +160,7 @@ export function expectationOf(
       plain: furthest(Float64Array.from(output.exact), [plainForward.output, ...outputs]),
     },
     logSumExp: {
-      exact: numbersOf(forward.logSumExp),
+      exact: exactSums,
       plain: summed,
       floor: 1e-5,
       stored: false,

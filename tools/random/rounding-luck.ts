@@ -10,16 +10,32 @@ import type { Expected } from './expectation.ts'
  */
 export const fewRows = 64
 
-/** The fewest rows that have keys of their own: those of all heads, of packed sequences the shortest that has any. */
+/**
+ * The fewest rows that have keys of their own: those of all heads, of packed sequences the shortest that has any. Rows
+ * that see nothing have no error, and do not count.
+ *
+ * @param logSumExp - Of each row.
+ */
 export function fewestRows(
-  { batch, heads, queryLength }: AttentionShape,
+  { heads }: Pick<AttentionShape, 'heads'>,
   sequences: { readonly cumulativeQueryLengths: readonly number[] } | undefined,
+  logSumExp: ArrayLike<number>,
 ): number {
-  if (!sequences) return batch * heads * queryLength
+  const seeing = Array.from(logSumExp).filter((sum) => sum !== -Infinity).length
+  if (!sequences) return seeing
   const ends = sequences.cumulativeQueryLengths
   const lengths = ends.slice(1).map((end, sequence) => end - ends[sequence]!)
-  return heads * Math.min(...lengths.filter((length) => length > 0))
+  return Math.min(seeing, heads * Math.min(...lengths.filter((length) => length > 0)))
 }
+
+/** Whether gradients of keys are few numbers: they may be lucky as those of tables are, however many rows they sum. */
+export const fewOfKeys = ({
+  batch,
+  kvHeads,
+  keyLength,
+  headDim,
+  valueDim,
+}: AttentionShape): boolean => batch * kvHeads * keyLength * Math.min(headDim, valueDim) <= fewRows
 
 /** Of a log-sum-exp beyond which float32 holds no log(n) beside it, and errors tell nothing. */
 const mostLogSumExp = 2 ** 14
