@@ -187,31 +187,67 @@ fn main(
   // The same for every query that shares these keys.
   let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
   let keyIndex = firstKey + ownRow0;
+  var keyOwn0_0 = vec4<f16>();
+  var keyOwn0_1 = vec4<f16>();
+  var keyOwn0_2 = vec4<f16>();
+  var keyOwn0_3 = vec4<f16>();
+  keyOwn0_0 = key[keyBase + min(firstKey + lane / 8u, lastKey) * params.keyRow + lane % 8u];
+  keyOwn0_1 = key[keyBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.keyRow + (lane + 32u) % 8u];
+  keyOwn0_2 = key[keyBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.keyRow + (lane + 64u) % 8u];
+  keyOwn0_3 = key[keyBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.keyRow + (lane + 96u) % 8u];
+  var keyOwn1_0 = vec4<f16>();
+  var keyOwn1_1 = vec4<f16>();
+  var keyOwn1_2 = vec4<f16>();
+  var keyOwn1_3 = vec4<f16>();
+  keyOwn1_0 = key[keyBase + min(firstKey + lane / 8u, lastKey) * params.keyRow + 8u + lane % 8u];
+  keyOwn1_1 = key[keyBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.keyRow + 8u + (lane + 32u) % 8u];
+  keyOwn1_2 = key[keyBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.keyRow + 8u + (lane + 64u) % 8u];
+  keyOwn1_3 = key[keyBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.keyRow + 8u + (lane + 96u) % 8u];
+  var valueOwn0_0 = vec4<f16>();
+  var valueOwn0_1 = vec4<f16>();
+  var valueOwn0_2 = vec4<f16>();
+  var valueOwn0_3 = vec4<f16>();
+  valueOwn0_0 = value[valueBase + min(firstKey + lane / 8u, lastKey) * params.valueRow + lane % 8u];
+  valueOwn0_1 = value[valueBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.valueRow + (lane + 32u) % 8u];
+  valueOwn0_2 = value[valueBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.valueRow + (lane + 64u) % 8u];
+  valueOwn0_3 = value[valueBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.valueRow + (lane + 96u) % 8u];
+  var valueOwn1_0 = vec4<f16>();
+  var valueOwn1_1 = vec4<f16>();
+  var valueOwn1_2 = vec4<f16>();
+  var valueOwn1_3 = vec4<f16>();
+  valueOwn1_0 = value[valueBase + min(firstKey + lane / 8u, lastKey) * params.valueRow + 8u + lane % 8u];
+  valueOwn1_1 = value[valueBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.valueRow + 8u + (lane + 32u) % 8u];
+  valueOwn1_2 = value[valueBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.valueRow + 8u + (lane + 64u) % 8u];
+  valueOwn1_3 = value[valueBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.valueRow + 8u + (lane + 96u) % 8u];
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + unit % 8u];
-  }
+  weights[subgroup][lane / 8u * weightStride + lane % 8u] = keyOwn0_0;
+  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = keyOwn0_1;
+  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = keyOwn0_2;
+  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = keyOwn0_3;
   workgroupBarrier();
   let key0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let key0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 8u * weightStride + unit % 8u] = key[keyBase + min(firstKey + unit / 8u, lastKey) * params.keyRow + 8u + unit % 8u];
-  }
+  weights[subgroup][lane / 8u * weightStride + lane % 8u] = keyOwn1_0;
+  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = keyOwn1_1;
+  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = keyOwn1_2;
+  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = keyOwn1_3;
   workgroupBarrier();
   let key0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let key0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + unit % 8u];
-  }
+  weights[subgroup][lane / 8u * weightStride + lane % 8u] = valueOwn0_0;
+  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = valueOwn0_1;
+  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = valueOwn0_2;
+  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = valueOwn0_3;
   workgroupBarrier();
   let value0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let value0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 128u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 8u * weightStride + unit % 8u] = value[valueBase + min(firstKey + unit / 8u, lastKey) * params.valueRow + 8u + unit % 8u];
-  }
+  weights[subgroup][lane / 8u * weightStride + lane % 8u] = valueOwn1_0;
+  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = valueOwn1_1;
+  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = valueOwn1_2;
+  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = valueOwn1_3;
   workgroupBarrier();
   let value0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   let value0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);

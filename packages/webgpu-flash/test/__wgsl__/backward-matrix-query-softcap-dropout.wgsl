@@ -221,52 +221,76 @@ fn main(
   let softmaxRow0 = softmaxRow(batch, head, firstQuery + ownRow0);
   let logSumExp0 = softmaxRow0.x * log2e - weightBits;
   let delta0 = softmaxRow0.y * gradientScale;
+  var queryOwn0_0 = vec4<f16>();
+  var queryOwn0_1 = vec4<f16>();
+  queryOwn0_0 = query[queryBase + min(firstQuery + lane / 4u, lastQuery) * params.queryRow + lane % 4u];
+  queryOwn0_1 = query[queryBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.queryRow + (lane + 32u) % 4u];
+  var queryOwn1_0 = vec4<f16>();
+  var queryOwn1_1 = vec4<f16>();
+  queryOwn1_0 = query[queryBase + min(firstQuery + lane / 4u, lastQuery) * params.queryRow + 4u + lane % 4u];
+  queryOwn1_1 = query[queryBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.queryRow + 4u + (lane + 32u) % 4u];
+  var queryOwn2_0 = vec4<f16>();
+  var queryOwn2_1 = vec4<f16>();
+  queryOwn2_0 = query[queryBase + min(firstQuery + lane / 4u, lastQuery) * params.queryRow + 8u + lane % 4u];
+  queryOwn2_1 = query[queryBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.queryRow + 8u + (lane + 32u) % 4u];
+  var queryOwn3_0 = vec4<f16>();
+  var queryOwn3_1 = vec4<f16>();
+  queryOwn3_0 = query[queryBase + min(firstQuery + lane / 4u, lastQuery) * params.queryRow + 12u + lane % 4u];
+  queryOwn3_1 = query[queryBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.queryRow + 12u + (lane + 32u) % 4u];
+  var dOutputOwn0_0 = vec4<f16>();
+  var dOutputOwn0_1 = vec4<f16>();
+  dOutputOwn0_0 = dOutput[dOutputBase + min(firstQuery + lane / 4u, lastQuery) * params.dOutputRow + lane % 4u];
+  dOutputOwn0_1 = dOutput[dOutputBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.dOutputRow + (lane + 32u) % 4u];
+  var dOutputOwn1_0 = vec4<f16>();
+  var dOutputOwn1_1 = vec4<f16>();
+  dOutputOwn1_0 = dOutput[dOutputBase + min(firstQuery + lane / 4u, lastQuery) * params.dOutputRow + 4u + lane % 4u];
+  dOutputOwn1_1 = dOutput[dOutputBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.dOutputRow + 4u + (lane + 32u) % 4u];
+  var dOutputOwn2_0 = vec4<f16>();
+  var dOutputOwn2_1 = vec4<f16>();
+  dOutputOwn2_0 = dOutput[dOutputBase + min(firstQuery + lane / 4u, lastQuery) * params.dOutputRow + 8u + lane % 4u];
+  dOutputOwn2_1 = dOutput[dOutputBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.dOutputRow + 8u + (lane + 32u) % 4u];
+  var dOutputOwn3_0 = vec4<f16>();
+  var dOutputOwn3_1 = vec4<f16>();
+  dOutputOwn3_0 = dOutput[dOutputBase + min(firstQuery + lane / 4u, lastQuery) * params.dOutputRow + 12u + lane % 4u];
+  dOutputOwn3_1 = dOutput[dOutputBase + min(firstQuery + (lane + 32u) / 4u, lastQuery) * params.dOutputRow + 12u + (lane + 32u) % 4u];
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = queryOwn0_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = queryOwn0_1;
   workgroupBarrier();
   let query0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 4u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = queryOwn1_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = queryOwn1_1;
   workgroupBarrier();
   let query0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 8u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = queryOwn2_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = queryOwn2_1;
   workgroupBarrier();
   let query0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = query[queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + 12u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = queryOwn3_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = queryOwn3_1;
   workgroupBarrier();
   let query0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = dOutputOwn0_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = dOutputOwn0_1;
   workgroupBarrier();
   let dOutput0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 4u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = dOutputOwn1_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = dOutputOwn1_1;
   workgroupBarrier();
   let dOutput0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 8u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = dOutputOwn2_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = dOutputOwn2_1;
   workgroupBarrier();
   let dOutput0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   workgroupBarrier();
-  for (var unit = lane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    weights[subgroup][unit / 4u * weightStride + unit % 4u] = dOutput[dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + 12u + unit % 4u];
-  }
+  weights[subgroup][lane / 4u * weightStride + lane % 4u] = dOutputOwn3_0;
+  weights[subgroup][(lane + 32u) / 4u * weightStride + (lane + 32u) % 4u] = dOutputOwn3_1;
   workgroupBarrier();
   let dOutput0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
   var dQuery0_0 = Result();

@@ -174,68 +174,95 @@ fn main(
   let lastKey = max(keyCount, 1u) - 1u;
   let lastQuery = params.queryLength - 1u;
   let keyIndex = firstKey + ownRow0;
-  workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
+  var ownHighRows0_0 = vec4<f16>();
+  var ownHighRows0_1 = vec4<f16>();
+  var ownLowRows0_0 = vec4<f16>();
+  var ownLowRows0_1 = vec4<f16>();
+  var ownHighRows1_0 = vec4<f16>();
+  var ownHighRows1_1 = vec4<f16>();
+  var ownLowRows1_0 = vec4<f16>();
+  var ownLowRows1_1 = vec4<f16>();
+  var ownHighRows2_0 = vec4<f16>();
+  var ownHighRows2_1 = vec4<f16>();
+  var ownLowRows2_0 = vec4<f16>();
+  var ownLowRows2_1 = vec4<f16>();
+  var ownHighRows3_0 = vec4<f16>();
+  var ownHighRows3_1 = vec4<f16>();
+  var ownLowRows3_0 = vec4<f16>();
+  var ownLowRows3_1 = vec4<f16>();
+  if (partner == 0u) {
+    ownHighRows0_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (0u + subgroupLane % 4u) / 8u * 16u + (0u + subgroupLane % 4u) % 8u];
+    ownHighRows0_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (0u + (subgroupLane + 32u) % 4u) / 8u * 16u + (0u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows0_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (0u + subgroupLane % 4u) / 8u * 16u + (0u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows0_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (0u + (subgroupLane + 32u) % 4u) / 8u * 16u + (0u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows1_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (4u + subgroupLane % 4u) / 8u * 16u + (4u + subgroupLane % 4u) % 8u];
+    ownHighRows1_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (4u + (subgroupLane + 32u) % 4u) / 8u * 16u + (4u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows1_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (4u + subgroupLane % 4u) / 8u * 16u + (4u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows1_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (4u + (subgroupLane + 32u) % 4u) / 8u * 16u + (4u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows2_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (8u + subgroupLane % 4u) / 8u * 16u + (8u + subgroupLane % 4u) % 8u];
+    ownHighRows2_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (8u + (subgroupLane + 32u) % 4u) / 8u * 16u + (8u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows2_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (8u + subgroupLane % 4u) / 8u * 16u + (8u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows2_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (8u + (subgroupLane + 32u) % 4u) / 8u * 16u + (8u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows3_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (12u + subgroupLane % 4u) / 8u * 16u + (12u + subgroupLane % 4u) % 8u];
+    ownHighRows3_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (12u + (subgroupLane + 32u) % 4u) / 8u * 16u + (12u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows3_0 = key[keyBase + min(firstKey + subgroupLane / 4u, lastKey) * params.keyRow + (12u + subgroupLane % 4u) / 8u * 16u + (12u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows3_1 = key[keyBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.keyRow + (12u + (subgroupLane + 32u) % 4u) / 8u * 16u + (12u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+  } else {
+    ownHighRows0_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (0u + subgroupLane % 4u) / 8u * 16u + (0u + subgroupLane % 4u) % 8u];
+    ownHighRows0_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (0u + (subgroupLane + 32u) % 4u) / 8u * 16u + (0u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows0_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (0u + subgroupLane % 4u) / 8u * 16u + (0u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows0_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (0u + (subgroupLane + 32u) % 4u) / 8u * 16u + (0u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows1_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (4u + subgroupLane % 4u) / 8u * 16u + (4u + subgroupLane % 4u) % 8u];
+    ownHighRows1_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (4u + (subgroupLane + 32u) % 4u) / 8u * 16u + (4u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows1_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (4u + subgroupLane % 4u) / 8u * 16u + (4u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows1_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (4u + (subgroupLane + 32u) % 4u) / 8u * 16u + (4u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows2_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (8u + subgroupLane % 4u) / 8u * 16u + (8u + subgroupLane % 4u) % 8u];
+    ownHighRows2_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (8u + (subgroupLane + 32u) % 4u) / 8u * 16u + (8u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows2_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (8u + subgroupLane % 4u) / 8u * 16u + (8u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows2_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (8u + (subgroupLane + 32u) % 4u) / 8u * 16u + (8u + (subgroupLane + 32u) % 4u) % 8u + 8u];
+    ownHighRows3_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (12u + subgroupLane % 4u) / 8u * 16u + (12u + subgroupLane % 4u) % 8u];
+    ownHighRows3_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (12u + (subgroupLane + 32u) % 4u) / 8u * 16u + (12u + (subgroupLane + 32u) % 4u) % 8u];
+    ownLowRows3_0 = value[valueBase + min(firstKey + subgroupLane / 4u, lastKey) * params.valueRow + (12u + subgroupLane % 4u) / 8u * 16u + (12u + subgroupLane % 4u) % 8u + 8u];
+    ownLowRows3_1 = value[valueBase + min(firstKey + (subgroupLane + 32u) / 4u, lastKey) * params.valueRow + (12u + (subgroupLane + 32u) % 4u) / 8u * 16u + (12u + (subgroupLane + 32u) % 4u) % 8u + 8u];
   }
+  workgroupBarrier();
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows0_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows0_1;
   workgroupBarrier();
   let ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (0u + unit % 4u) / 8u * 16u + (0u + unit % 4u) % 8u + 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows0_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows0_1;
   workgroupBarrier();
   let ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows1_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows1_1;
   workgroupBarrier();
   let ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (4u + unit % 4u) / 8u * 16u + (4u + unit % 4u) % 8u + 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows1_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows1_1;
   workgroupBarrier();
   let ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows2_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows2_1;
   workgroupBarrier();
   let ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (8u + unit % 4u) / 8u * 16u + (8u + unit % 4u) % 8u + 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows2_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows2_1;
   workgroupBarrier();
   let ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows3_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows3_1;
   workgroupBarrier();
   let ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = key[keyBase + min(firstKey + unit / 4u, lastKey) * params.keyRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u + 8u]; } else { halves = value[valueBase + min(firstKey + unit / 4u, lastKey) * params.valueRow + (12u + unit % 4u) / 8u * 16u + (12u + unit % 4u) % 8u + 8u]; }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows3_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows3_1;
   workgroupBarrier();
   let ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   var sum0_0 = Result();
@@ -466,7 +493,6 @@ fn main(
         nextFull = laterFull;
         place = otherPlace;
       }
-      workgroupBarrier();
       subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, sum0_0, scoreStride);
       sum0_0 = Result();
       workgroupBarrier();

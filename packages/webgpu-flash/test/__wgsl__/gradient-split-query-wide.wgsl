@@ -158,132 +158,183 @@ fn main(
   let softmaxRow0 = softmaxRow(batch, head, firstQuery + ownRow0);
   let logSumExp0 = softmaxRow0.x;
   let delta0 = softmaxRow0.y * gradientScale;
-  workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
+  var ownHighRows0_0 = vec4<f16>();
+  var ownHighRows0_1 = vec4<f16>();
+  var ownLowRows0_0 = vec4<f16>();
+  var ownLowRows0_1 = vec4<f16>();
+  var ownHighRows1_0 = vec4<f16>();
+  var ownHighRows1_1 = vec4<f16>();
+  var ownLowRows1_0 = vec4<f16>();
+  var ownLowRows1_1 = vec4<f16>();
+  var ownHighRows2_0 = vec4<f16>();
+  var ownHighRows2_1 = vec4<f16>();
+  var ownLowRows2_0 = vec4<f16>();
+  var ownLowRows2_1 = vec4<f16>();
+  var ownHighRows3_0 = vec4<f16>();
+  var ownHighRows3_1 = vec4<f16>();
+  var ownLowRows3_0 = vec4<f16>();
+  var ownLowRows3_1 = vec4<f16>();
+  var ownHighRows4_0 = vec4<f16>();
+  var ownHighRows4_1 = vec4<f16>();
+  var ownLowRows4_0 = vec4<f16>();
+  var ownLowRows4_1 = vec4<f16>();
+  var ownHighRows5_0 = vec4<f16>();
+  var ownHighRows5_1 = vec4<f16>();
+  var ownLowRows5_0 = vec4<f16>();
+  var ownLowRows5_1 = vec4<f16>();
+  var ownHighRows6_0 = vec4<f16>();
+  var ownHighRows6_1 = vec4<f16>();
+  var ownLowRows6_0 = vec4<f16>();
+  var ownLowRows6_1 = vec4<f16>();
+  var ownHighRows7_0 = vec4<f16>();
+  var ownHighRows7_1 = vec4<f16>();
+  var ownLowRows7_0 = vec4<f16>();
+  var ownLowRows7_1 = vec4<f16>();
+  if (partner == 0u) {
+    ownHighRows0_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (0u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (0u + subgroupLane % 4u));
+    ownHighRows0_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (0u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (0u + (subgroupLane + 32u) % 4u));
+    ownLowRows0_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (0u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (0u + subgroupLane % 4u) + 32u);
+    ownLowRows0_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (0u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (0u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows1_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (4u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (4u + subgroupLane % 4u));
+    ownHighRows1_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (4u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (4u + (subgroupLane + 32u) % 4u));
+    ownLowRows1_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (4u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (4u + subgroupLane % 4u) + 32u);
+    ownLowRows1_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (4u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (4u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows2_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (8u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (8u + subgroupLane % 4u));
+    ownHighRows2_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (8u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (8u + (subgroupLane + 32u) % 4u));
+    ownLowRows2_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (8u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (8u + subgroupLane % 4u) + 32u);
+    ownLowRows2_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (8u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (8u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows3_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (12u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (12u + subgroupLane % 4u));
+    ownHighRows3_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (12u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (12u + (subgroupLane + 32u) % 4u));
+    ownLowRows3_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (12u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (12u + subgroupLane % 4u) + 32u);
+    ownLowRows3_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (12u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (12u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows4_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (16u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (16u + subgroupLane % 4u));
+    ownHighRows4_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (16u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (16u + (subgroupLane + 32u) % 4u));
+    ownLowRows4_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (16u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (16u + subgroupLane % 4u) + 32u);
+    ownLowRows4_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (16u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (16u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows5_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (20u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (20u + subgroupLane % 4u));
+    ownHighRows5_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (20u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (20u + (subgroupLane + 32u) % 4u));
+    ownLowRows5_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (20u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (20u + subgroupLane % 4u) + 32u);
+    ownLowRows5_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (20u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (20u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows6_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (24u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (24u + subgroupLane % 4u));
+    ownHighRows6_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (24u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (24u + (subgroupLane + 32u) % 4u));
+    ownLowRows6_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (24u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (24u + subgroupLane % 4u) + 32u);
+    ownLowRows6_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (24u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (24u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows7_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (28u + subgroupLane % 4u)) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (28u + subgroupLane % 4u));
+    ownHighRows7_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (28u + (subgroupLane + 32u) % 4u)) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (28u + (subgroupLane + 32u) % 4u));
+    ownLowRows7_0 = halvesOf(query[(queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (28u + subgroupLane % 4u) + 32u) >> 1u], queryBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.queryRow + (28u + subgroupLane % 4u) + 32u);
+    ownLowRows7_1 = halvesOf(query[(queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (28u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], queryBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.queryRow + (28u + (subgroupLane + 32u) % 4u) + 32u);
+  } else {
+    ownHighRows0_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (0u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (0u + subgroupLane % 4u));
+    ownHighRows0_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (0u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (0u + (subgroupLane + 32u) % 4u));
+    ownLowRows0_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (0u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (0u + subgroupLane % 4u) + 32u);
+    ownLowRows0_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (0u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (0u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows1_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (4u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (4u + subgroupLane % 4u));
+    ownHighRows1_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (4u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (4u + (subgroupLane + 32u) % 4u));
+    ownLowRows1_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (4u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (4u + subgroupLane % 4u) + 32u);
+    ownLowRows1_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (4u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (4u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows2_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (8u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (8u + subgroupLane % 4u));
+    ownHighRows2_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (8u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (8u + (subgroupLane + 32u) % 4u));
+    ownLowRows2_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (8u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (8u + subgroupLane % 4u) + 32u);
+    ownLowRows2_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (8u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (8u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows3_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (12u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (12u + subgroupLane % 4u));
+    ownHighRows3_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (12u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (12u + (subgroupLane + 32u) % 4u));
+    ownLowRows3_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (12u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (12u + subgroupLane % 4u) + 32u);
+    ownLowRows3_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (12u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (12u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows4_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (16u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (16u + subgroupLane % 4u));
+    ownHighRows4_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (16u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (16u + (subgroupLane + 32u) % 4u));
+    ownLowRows4_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (16u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (16u + subgroupLane % 4u) + 32u);
+    ownLowRows4_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (16u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (16u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows5_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (20u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (20u + subgroupLane % 4u));
+    ownHighRows5_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (20u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (20u + (subgroupLane + 32u) % 4u));
+    ownLowRows5_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (20u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (20u + subgroupLane % 4u) + 32u);
+    ownLowRows5_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (20u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (20u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows6_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (24u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (24u + subgroupLane % 4u));
+    ownHighRows6_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (24u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (24u + (subgroupLane + 32u) % 4u));
+    ownLowRows6_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (24u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (24u + subgroupLane % 4u) + 32u);
+    ownLowRows6_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (24u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (24u + (subgroupLane + 32u) % 4u) + 32u);
+    ownHighRows7_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (28u + subgroupLane % 4u)) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (28u + subgroupLane % 4u));
+    ownHighRows7_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (28u + (subgroupLane + 32u) % 4u)) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (28u + (subgroupLane + 32u) % 4u));
+    ownLowRows7_0 = halvesOf(dOutput[(dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (28u + subgroupLane % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + subgroupLane / 4u, lastQuery) * params.dOutputRow + (28u + subgroupLane % 4u) + 32u);
+    ownLowRows7_1 = halvesOf(dOutput[(dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (28u + (subgroupLane + 32u) % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + (subgroupLane + 32u) / 4u, lastQuery) * params.dOutputRow + (28u + (subgroupLane + 32u) % 4u) + 32u);
   }
+  workgroupBarrier();
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows0_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows0_1;
   workgroupBarrier();
   let ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (0u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (0u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows0_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows0_1;
   workgroupBarrier();
   let ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows1_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows1_1;
   workgroupBarrier();
   let ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (4u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (4u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows1_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows1_1;
   workgroupBarrier();
   let ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows2_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows2_1;
   workgroupBarrier();
   let ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (8u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (8u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows2_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows2_1;
   workgroupBarrier();
   let ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows3_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows3_1;
   workgroupBarrier();
   let ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (12u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (12u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows3_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows3_1;
   workgroupBarrier();
   let ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows4_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows4_1;
   workgroupBarrier();
   let ownHigh0_4 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (16u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (16u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows4_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows4_1;
   workgroupBarrier();
   let ownLow0_4 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows5_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows5_1;
   workgroupBarrier();
   let ownHigh0_5 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (20u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (20u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows5_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows5_1;
   workgroupBarrier();
   let ownLow0_5 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows6_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows6_1;
   workgroupBarrier();
   let ownHigh0_6 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (24u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (24u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows6_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows6_1;
   workgroupBarrier();
   let ownLow0_6 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u)) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u)); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u)) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u)); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownHighRows7_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownHighRows7_1;
   workgroupBarrier();
   let ownHigh0_7 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   workgroupBarrier();
-  for (var unit = subgroupLane; unit < 64u; unit = (unit + 32u) ^ nothing) {
-    var halves = vec4<f16>();
-    if (partner == 0u) { halves = halvesOf(query[(queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u) + 32u) >> 1u], queryBase + min(firstQuery + unit / 4u, lastQuery) * params.queryRow + (28u + unit % 4u) + 32u); } else { halves = halvesOf(dOutput[(dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u) + 32u) >> 1u], dOutputBase + min(firstQuery + unit / 4u, lastQuery) * params.dOutputRow + (28u + unit % 4u) + 32u); }
-    weights[pair][0][unit / 4u * weightStride + partner * 4u + unit % 4u] = halves;
-  }
+  weights[pair][0][subgroupLane / 4u * weightStride + partner * 4u + subgroupLane % 4u] = ownLowRows7_0;
+  weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows7_1;
   workgroupBarrier();
   let ownLow0_7 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
   var sum0_0 = Result();
@@ -437,7 +488,6 @@ fn main(
       }
       workgroupBarrier();
     }
-    workgroupBarrier();
     subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, sum0_0, scoreStride);
     sum0_0 = Result();
     workgroupBarrier();

@@ -40,11 +40,14 @@ const partFields = (outputs: readonly string[]): readonly string[] => [
   ...outputs.map((name) => `${name}PartSize`),
 ]
 
-/** Declares `batch`, and the part of the columns that a workgroup has. */
-export function ownPart(inParts: boolean): string {
+/**
+ * Declares `batch`, and the part of the columns that a workgroup has. Heavy parts begin first: under a causal mask first
+ * keys are met by the most queries, and last queries meet the most keys.
+ */
+export function ownPart(inParts: boolean, rowTokens: PairGrid['rowTokens']): string {
   if (!inParts) return 'let batch = params.batchBase + workgroup.z;'
   return `let batch = params.batchBase + workgroup.z / params.parts;
-let ownPart = workgroup.z % params.parts;
+let ownPart = ${rowTokens === 'keys' ? 'params.parts - 1u - ' : ''}workgroup.z % params.parts;
 let columnTileBegin = params.columnTileBegin + ownPart * params.partTiles;
 let columnTileEnd = min(columnTileBegin + params.partTiles, params.columnTileEnd);`
 }

@@ -105,7 +105,7 @@ ${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '', conf
 let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-${ownPart(inParts)}
+${ownPart(inParts, 'keys')}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${unlessSplit(config, 'firstHead', 'params.columnTileBegin * tileColumns')}${ownRowTile(blockMap, 'firstHead')}

@@ -92,7 +92,7 @@ ${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery',
   const body = teams ? teamTileBody(config, teams) : tileBody(config)
   return `${threadOrigin(tile, grid)}
 let head = params.headBegin + workgroup.y;
-${ownPart(config.inParts)}
+${ownPart(config.inParts, 'queries')}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];

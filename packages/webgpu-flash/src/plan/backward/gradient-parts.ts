@@ -66,12 +66,19 @@ export function gradientParts(
     : pass.rowTokens === 'queries'
       ? keyLength
       : queryLength
+  if (columns === 0) return 1
   const planes = batch * (pass.rowTokens === 'queries' ? heads : kvHeads)
-  // Where the work is cut into several dispatches, one after the other, each has a share of the workgroups.
+  // Where the work is cut into several dispatches, half by half and one after the other, each has a share of the
+  // workgroups.
   const { tile } = pass.kernel
   const rows = pass.rowTiles * tile.rows
   const work = batch * heads * rows * columns * pass.pairOperations
-  const workgroups = planes * pass.rowTiles * Math.min(1, workBudget / work)
+  const dispatches = 2 ** Math.max(0, Math.ceil(Math.log2(work / workBudget)))
+  const workgroups = (planes * pass.rowTiles) / dispatches
+  // Those of the longest row are still at work when others are done: it takes more of them.
+  const longest = pass.packedMap
+    ? pass.packedMap.rowTiles.reduce((most, tiles) => Math.max(most, tiles), 0) * tile.columns
+    : columns
   const budget = Math.min(copyBudget, limits.maxStorageBufferBindingSize)
   const largest = Math.max(
     ...gradientsOf(pass.rowTokens).map((name) => copyBytes(shape, pass, name)),
@@ -79,7 +86,7 @@ export function gradientParts(
   return Math.max(
     1,
     Math.min(
-      Math.ceil(enoughWorkgroups / workgroups),
+      Math.ceil((enoughWorkgroups * longest) / columns / workgroups),
       Math.floor(columns / Math.max(leastTokens, pass.kernel.tile.columns)),
       Math.floor(budget / largest),
       Math.floor(limits.maxComputeWorkgroupsPerDimension / batch),

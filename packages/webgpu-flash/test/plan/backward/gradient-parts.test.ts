@@ -65,6 +65,33 @@ describe('parts of the rows of a gradient', () => {
     expect(partsOf(shape, defaultLimits, 'keys', 1)).toBe(16)
   })
 
+  it('are more where few rows meet most of the tokens, which else are at work when others are done', () => {
+    const shape = { ...shapeOf(8, 16_384, 16_384), keyLength: 4096 }
+    const parts = (rowTiles: number[]): number =>
+      gradientParts(
+        shape,
+        {
+          rowTokens: 'keys',
+          orders: undefined,
+          kernel: { tile },
+          rowTiles: 64,
+          packedMap: {
+            rowTiles: Uint32Array.from(rowTiles),
+            visited: rowTiles.reduce((sum, tiles) => sum + tiles, 0),
+          },
+          pairOperations: 8 * 64,
+        },
+        defaultLimits,
+        // Of a head.
+        64 * 64 * 256 * 32 * 8 * 64,
+      )
+    const even = Array.from({ length: 64 }, () => 256)
+    expect(parts(even)).toBe(2)
+    // Under a causal mask the first meets twice the mean.
+    expect(parts(even.map((_, row) => 508 - 8 * row))).toBe(4)
+    expect(parts(even.map(() => 0))).toBe(1)
+  })
+
   it('stay within the budget of their copies and the limits of a device', () => {
     const sizes = record({
       heads: integer({ min: 1, max: 64 }),

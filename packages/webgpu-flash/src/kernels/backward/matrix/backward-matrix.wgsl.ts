@@ -147,7 +147,7 @@ function ofKeys(config: GradientMatrixConfig): string {
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-${ownPart(config.inParts)}
+${ownPart(config.inParts, config.rowTokens)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
@@ -176,7 +176,7 @@ ${storeOrRedo(config, 'firstKey', 'finalKey')}`
 function ofQueries(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
   return `let head = params.headBegin + workgroup.y;
-${ownPart(config.inParts)}
+${ownPart(config.inParts, config.rowTokens)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];

@@ -4,7 +4,6 @@
 import type { Access } from '../../../codegen/access.ts'
 import { unroll } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
-import { rolledStep } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
@@ -23,7 +22,10 @@ function loadHalves({ name, access }: Operand, row: string, vector: string): str
 
 const isHalves = (access: Access): boolean => access.vector && access.nativeFloat16
 
-/** Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. */
+/**
+ * Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. All loads set off
+ * before the first is waited for: one after the other, they would cost as much as several tiles of visited rows.
+ */
 export function stageOwnRows(config: GradientMatrixConfig): string {
   const { tile, memory } = config
   const { rows, depth } = tile.matrix
@@ -31,29 +33,44 @@ export function stageOwnRows(config: GradientMatrixConfig): string {
   // As many dims at a time as a row of weights has room for, in whole matrices.
   const room = 4 * (memory.weightStride - 2)
   const width = Math.floor(room / depth) * depth
-  const pass = (operand: Operand, first: number): string => {
+  const pass = (operand: Operand, first: number): OwnRows => {
     const dims = Math.min(width, operand.dims - first)
     const vectors = dims / 4
-    const vector = `${first === 0 ? '' : `${first / 4}u + `}unit % ${vectors}u`
-    const slot = `${ownRow.first} + unit / ${vectors}u`
-    const row = `min(${tokenText(config.rules, config.rowTokens, slot)}, ${ownRow.last})`
-    return `workgroupBarrier();
-for (var unit = lane; unit < ${subgroupRows(tile) * vectors}u; ${rolledStep('unit', `${tile.subgroupSize}u`)}) {
-  weights[subgroup][unit / ${vectors}u * weightStride + unit % ${vectors}u] = ${loadHalves(operand, row, vector)};
-}
+    const held = (slot: number): string => `${operand.name}Own${first / width}_${slot}`
+    const units = subgroupRows(tile) * vectors
+    const each = (line: (slot: number, unit: string) => string): string =>
+      eachUnit(units, tile.subgroupSize, line, 'lane')
+    const load = (unit: string): string => {
+      const vector = `${first === 0 ? '' : `${first / 4}u + `}${unit} % ${vectors}u`
+      const slot = `${ownRow.first} + ${unit} / ${vectors}u`
+      const row = `min(${tokenText(config.rules, config.rowTokens, slot)}, ${ownRow.last})`
+      return loadHalves(operand, row, vector)
+    }
+    const slots = Math.ceil(units / tile.subgroupSize)
+    return {
+      loads: `${unroll(slots, (slot) => `var ${held(slot)} = vec4<f16>();`)}
+${each((slot, unit) => `${held(slot)} = ${load(unit)};`)}`,
+      moves: `workgroupBarrier();
+${each((slot, unit) => `weights[subgroup][${unit} / ${vectors}u * weightStride + ${unit} % ${vectors}u] = ${held(slot)};`)}
 workgroupBarrier();
 ${unroll(tile.rowBlocks, (b) =>
   unroll(dims / depth, (k) => {
     const from = b * rows * memory.weightStride + (k * depth) / 4
     return `let ${operand.name}${b}_${first / depth + k} = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], ${from}u, weightStride);`
   }),
-)}`
+)}`,
+    }
   }
-  return own
-    .flatMap((operand) =>
-      Array.from({ length: Math.ceil(operand.dims / width) }, (_, n) => pass(operand, n * width)),
-    )
-    .join('\n')
+  const passes = own.flatMap((operand) =>
+    Array.from({ length: Math.ceil(operand.dims / width) }, (_, n) => pass(operand, n * width)),
+  )
+  return [...passes.map(({ loads }) => loads), ...passes.map(({ moves }) => moves)].join('\n')
+}
+
+/** Text that loads own rows to registers, and that moves them on to matrices. */
+interface OwnRows {
+  readonly loads: string
+  readonly moves: string
 }
 
 /** The texts that move visited rows. */

@@ -150,7 +150,7 @@ function ofKeys(config: SplitMatrixConfig): string {
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-${ownPart(config.inParts)}
+${ownPart(config.inParts, config.rowTokens)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${factors('softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns)')}
@@ -177,7 +177,7 @@ ${storeTotals(config, 'firstKey', 'finalKey')}`
 function ofQueries(config: SplitMatrixConfig): string {
   const { tile, blockMap } = config
   return `let head = params.headBegin + workgroup.y;
-${ownPart(config.inParts)}
+${ownPart(config.inParts, config.rowTokens)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];

@@ -128,7 +128,10 @@ export function eachTotal(
   )
 }
 
-/** Moves the sums from matrices to registers, by way of the subgroup's scores. */
+/**
+ * Moves the sums from matrices to registers, by way of the subgroup's scores. Since these were last read there has been
+ * a barrier: that before the last tile's sums.
+ */
 export function flushSums(config: SplitMatrixConfig): string {
   const { tile, memory } = config
   const { matrix, rowBlocks } = tile
@@ -137,8 +140,7 @@ export function flushSums(config: SplitMatrixConfig): string {
     const moves = eachTotal(config, (total, r, own, vector) =>
       own === c ? `${total} += scores[pair][partner][sumRow${r} * scoreStride + ${vector}];` : '',
     )
-    return `workgroupBarrier();
-${unroll(rowBlocks, (b) => `subgroupMatrixStore<row_major>(&scores[pair][partner], ${b * matrix.rows * memory.scoreStride}u, sum${b}_${c}, scoreStride);\nsum${b}_${c} = Result();`)}
+    return `${c === 0 ? '' : 'workgroupBarrier();\n'}${unroll(rowBlocks, (b) => `subgroupMatrixStore<row_major>(&scores[pair][partner], ${b * matrix.rows * memory.scoreStride}u, sum${b}_${c}, scoreStride);\nsum${b}_${c} = Result();`)}
 workgroupBarrier();
 ${moves.replace(/\n+/g, '\n').trim()}`
   })

@@ -1,8 +1,7 @@
 // How halves reach the matrices: own rows stay in matrices, high and low, visited ones lie in workgroup
 // memory, a tile or two in turn, the next one on its way in registers.
-import { unroll } from '../../../codegen/snippets.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
 import { splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
-import { rolledStep } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castSplitRoles, halvesText } from './roles.ts'
@@ -11,7 +10,8 @@ import { tokenText } from '../slots.ts'
 
 /**
  * Brings own rows to matrices `ownHigh{block}_{k}` and `ownLow{block}_{k}`, by way of the weights' memory:
- * those of the pair's two subgroups side by side.
+ * those of the pair's two subgroups side by side. All loads set off before the first is waited for: one after the
+ * other, they would cost as much as several tiles of visited rows.
  */
 export function stageOwnRows(config: SplitMatrixConfig): string {
   const { tile, memory, headDim } = config
@@ -19,22 +19,41 @@ export function stageOwnRows(config: SplitMatrixConfig): string {
   const { rows, depth } = matrix
   const { roles, ownRow } = castSplitRoles(config)
   const vectors = depth / 4
-  const token = tokenText(config.rules, config.rowTokens, `${ownRow.first} + unit / ${vectors}u`)
-  const row = `min(${token}, ${ownRow.last})`
-  const pass = (k: number, low: boolean): string => {
-    const vector = `(${(k * depth) / 4}u + unit % ${vectors}u)`
-    const [first, second] = roles.map(({ own }) => halvesText(config, own, row, vector, low))
-    const name = low ? 'ownLow' : 'ownHigh'
-    return `workgroupBarrier();
-for (var unit = subgroupLane; unit < ${rowBlocks * rows * vectors}u; ${rolledStep('unit', `${subgroupSize}u`)}) {
-  var halves = vec4<f16>();
-  if (partner == 0u) { halves = ${first}; } else { halves = ${second}; }
-  weights[pair][0][unit / ${vectors}u * weightStride + partner * ${vectors}u + unit % ${vectors}u] = halves;
-}
+  const units = rowBlocks * rows * vectors
+  const slots = Math.ceil(units / subgroupSize)
+  const each = (line: (slot: number, unit: string) => string): string =>
+    eachUnit(units, subgroupSize, line, 'subgroupLane')
+  const passes = Array.from({ length: headDim / depth }, (_, k) =>
+    [false, true].map((low) => ({ k, low, name: `own${low ? 'Low' : 'High'}` })),
+  ).flat()
+  const load = (role: 0 | 1): string =>
+    passes
+      .map(({ k, low, name }) =>
+        each((slot, unit) => {
+          const token = tokenText(
+            config.rules,
+            config.rowTokens,
+            `${ownRow.first} + ${unit} / ${vectors}u`,
+          )
+          const vector = `(${(k * depth) / 4}u + ${unit} % ${vectors}u)`
+          const row = `min(${token}, ${ownRow.last})`
+          return `${name}Rows${k}_${slot} = ${halvesText(config, roles[role].own, row, vector, low)};`
+        }),
+      )
+      .join('\n')
+  const moves = passes.map(
+    ({ k, name }) => `workgroupBarrier();
+${each((slot, unit) => `weights[pair][0][${unit} / ${vectors}u * weightStride + partner * ${vectors}u + ${unit} % ${vectors}u] = ${name}Rows${k}_${slot};`)}
 workgroupBarrier();
-${unroll(rowBlocks, (b) => `let ${name}${b}_${k} = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], ${b * rows * memory.weightStride}u + partner * ${vectors}u, weightStride);`)}`
-  }
-  return unroll(headDim / depth, (k) => `${pass(k, false)}\n${pass(k, true)}`)
+${unroll(rowBlocks, (b) => `let ${name}${b}_${k} = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], ${b * rows * memory.weightStride}u + partner * ${vectors}u, weightStride);`)}`,
+  )
+  return `${passes.map(({ k, name }) => unroll(slots, (slot) => `var ${name}Rows${k}_${slot} = vec4<f16>();`)).join('\n')}
+if (partner == 0u) {
+${indent(load(0), 2)}
+} else {
+${indent(load(1), 2)}
+}
+${moves.join('\n')}`
 }
 
 /** The texts that move visited rows. */
