@@ -24,11 +24,16 @@ ${indent(body, 2)}
  */
 export function rolledWhile(goesOn: string, body: string): string {
   return `while (${goesOn}) {
-  if (nothing == 0u) {
-${indent(body, 4)}
-  } else {
-    ${goesOn} = false;
-  }
+${indent(rolledBody(goesOn, body), 2)}
+}`
+}
+
+/** Text of the body of such a loop, of which there is one copy. */
+export function rolledBody(goesOn: string, body: string): string {
+  return `if (nothing == 0u) {
+${indent(body, 2)}
+} else {
+  ${goesOn} = false;
 }`
 }
 

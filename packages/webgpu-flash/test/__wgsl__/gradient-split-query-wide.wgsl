@@ -372,121 +372,125 @@ fn main(
   workgroupBarrier();
   while (visits) {
     for (var turn = 0u; turn < 4u && visits; turn = (turn + 1u) ^ nothing) {
-      {
-        var product0 = Result();
-        let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 0u, 34u);
-        let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 16u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
-        let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 4u, 34u);
-        let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 20u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
-        let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 8u, 34u);
-        let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 24u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
-        let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 12u, 34u);
-        let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 28u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
-        let high4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 0u, 34u);
-        let low4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 16u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, low4, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_4, high4, product0);
-        let high5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 4u, 34u);
-        let low5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 20u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, low5, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_5, high5, product0);
-        let high6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 8u, 34u);
-        let low6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 24u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, low6, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_6, high6, product0);
-        let high7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 12u, 34u);
-        let low7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 28u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, low7, product0);
-        product0 = subgroupMatrixMultiplyAccumulate(ownLow0_7, high7, product0);
-        let again0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 0u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, again0, product0);
-        let again1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 4u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, again1, product0);
-        let again2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 8u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, again2, product0);
-        let again3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 12u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, again3, product0);
-        let again4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 0u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, again4, product0);
-        let again5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 4u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, again5, product0);
-        let again6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 8u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, again6, product0);
-        let again7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 12u, 34u);
-        product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, again7, product0);
-        subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
+      if (nothing == 0u) {
+        {
+          var product0 = Result();
+          let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 0u, 34u);
+          let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
+          let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 4u, 34u);
+          let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
+          let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 8u, 34u);
+          let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
+          let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 12u, 34u);
+          let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
+          let high4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 0u, 34u);
+          let low4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 16u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, low4, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_4, high4, product0);
+          let high5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 4u, 34u);
+          let low5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 20u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, low5, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_5, high5, product0);
+          let high6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 8u, 34u);
+          let low6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 24u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, low6, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_6, high6, product0);
+          let high7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 12u, 34u);
+          let low7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][1], 28u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, low7, product0);
+          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_7, high7, product0);
+          let again0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, again0, product0);
+          let again1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, again1, product0);
+          let again2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, again2, product0);
+          let again3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][0], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, again3, product0);
+          let again4 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 0u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_4, again4, product0);
+          let again5 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 4u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_5, again5, product0);
+          let again6 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 8u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_6, again6, product0);
+          let again7 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner ^ nothing][1], 12u, 34u);
+          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_7, again7, product0);
+          subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
+        }
+        workgroupBarrier();
+        let laterTile = nextTile + 1u;
+        let visitsLater = laterTile < params.columnTileEnd;
+        let keyIndex = columnTile * tileColumns + 4u * part;
+        var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
+        var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
+        score0_0 = fma(score0_0, vec4<f32>(scale), -vec4<f32>(logSumExp0));
+        if (!full) {
+          score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount));
+          score0_0.y = select(hidden, score0_0.y, (keyIndex + 1u < keyCount));
+          score0_0.z = select(hidden, score0_0.z, (keyIndex + 2u < keyCount));
+          score0_0.w = select(hidden, score0_0.w, (keyIndex + 3u < keyCount));
+        }
+        score0_0 = exp2(score0_0 * log2e) * weightScale;
+        gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -vec4<f32>(delta0));
+        if (!full) {
+          gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
+        }
+        let gradientHigh0_0 = highPart(gradient0_0);
+        weights[pair][0][ownRow0 * weightStride + part] = vec4<f16>(gradientHigh0_0);
+        weights[pair][0][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0 - gradientHigh0_0);
+        workgroupBarrier();
+        {
+          let weightsHigh0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u, 10u);
+          let weightsLow0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 4u, 10u);
+          let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 0u, 34u);
+          let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 16u, 34u);
+          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low0, sum0_0);
+          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsLow0, high0, sum0_0);
+          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high0, sum0_0);
+          let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 4u, 34u);
+          let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 20u, 34u);
+          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low1, sum0_1);
+          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsLow0, high1, sum0_1);
+          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high1, sum0_1);
+          let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 8u, 34u);
+          let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 24u, 34u);
+          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low2, sum0_2);
+          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsLow0, high2, sum0_2);
+          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high2, sum0_2);
+          let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 12u, 34u);
+          let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 28u, 34u);
+          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low3, sum0_3);
+          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsLow0, high3, sum0_3);
+          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high3, sum0_3);
+        }
+        columnTile = nextTile;
+        nextTile = laterTile;
+        visits = visitsNext;
+        visitsNext = visitsLater;
+        full = (columnTile + 1u) * tileColumns <= keyCount;
+        workgroupBarrier();
+        if (visits) {
+          visitedRows[0u][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swapped == 1u));
+          visitedRows[0u][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swapped == 1u));
+          visitedRows[0u][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swapped == 1u));
+          visitedRows[0u][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swapped == 1u));
+        }
+        if (visitsNext) {
+          keyNext0 = key[((keyBase + min(nextTile * tileColumns + thread / 32u, lastKey) * params.keyRow) >> 1u) + thread % 32u];
+          valueNext0 = value[((valueBase + min(nextTile * tileColumns + thread / 32u, lastKey) * params.valueRow) >> 1u) + thread % 32u];
+        }
+        workgroupBarrier();
+      } else {
+        visits = false;
       }
-      workgroupBarrier();
-      let laterTile = nextTile + 1u;
-      let visitsLater = laterTile < params.columnTileEnd;
-      let keyIndex = columnTile * tileColumns + 4u * part;
-      var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
-      var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
-      score0_0 = fma(score0_0, vec4<f32>(scale), -vec4<f32>(logSumExp0));
-      if (!full) {
-        score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount));
-        score0_0.y = select(hidden, score0_0.y, (keyIndex + 1u < keyCount));
-        score0_0.z = select(hidden, score0_0.z, (keyIndex + 2u < keyCount));
-        score0_0.w = select(hidden, score0_0.w, (keyIndex + 3u < keyCount));
-      }
-      score0_0 = exp2(score0_0 * log2e) * weightScale;
-      gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -vec4<f32>(delta0));
-      if (!full) {
-        gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
-      }
-      let gradientHigh0_0 = highPart(gradient0_0);
-      weights[pair][0][ownRow0 * weightStride + part] = vec4<f16>(gradientHigh0_0);
-      weights[pair][0][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0 - gradientHigh0_0);
-      workgroupBarrier();
-      {
-        let weightsHigh0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u, 10u);
-        let weightsLow0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 4u, 10u);
-        let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 0u, 34u);
-        let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 16u, 34u);
-        sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low0, sum0_0);
-        sum0_0 = subgroupMatrixMultiplyAccumulate(weightsLow0, high0, sum0_0);
-        sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high0, sum0_0);
-        let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 4u, 34u);
-        let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 20u, 34u);
-        sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low1, sum0_1);
-        sum0_1 = subgroupMatrixMultiplyAccumulate(weightsLow0, high1, sum0_1);
-        sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high1, sum0_1);
-        let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 8u, 34u);
-        let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 24u, 34u);
-        sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low2, sum0_2);
-        sum0_2 = subgroupMatrixMultiplyAccumulate(weightsLow0, high2, sum0_2);
-        sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high2, sum0_2);
-        let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 12u, 34u);
-        let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][0][partner], 28u, 34u);
-        sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low3, sum0_3);
-        sum0_3 = subgroupMatrixMultiplyAccumulate(weightsLow0, high3, sum0_3);
-        sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high3, sum0_3);
-      }
-      columnTile = nextTile;
-      nextTile = laterTile;
-      visits = visitsNext;
-      visitsNext = visitsLater;
-      full = (columnTile + 1u) * tileColumns <= keyCount;
-      workgroupBarrier();
-      if (visits) {
-        visitedRows[0u][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swapped == 1u));
-        visitedRows[0u][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swapped == 1u));
-        visitedRows[0u][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swapped == 1u));
-        visitedRows[0u][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swapped == 1u));
-      }
-      if (visitsNext) {
-        keyNext0 = key[((keyBase + min(nextTile * tileColumns + thread / 32u, lastKey) * params.keyRow) >> 1u) + thread % 32u];
-        valueNext0 = value[((valueBase + min(nextTile * tileColumns + thread / 32u, lastKey) * params.valueRow) >> 1u) + thread % 32u];
-      }
-      workgroupBarrier();
     }
     subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, sum0_0, scoreStride);
     sum0_0 = Result();

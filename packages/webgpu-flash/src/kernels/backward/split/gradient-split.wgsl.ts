@@ -10,7 +10,7 @@ import { indent } from '../../../codegen/snippets.ts'
 import { pairLanes, pairRows, splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
-import { declareNothing, rolledStep } from '../../rolled-loops.ts'
+import { declareNothing, rolledBody, rolledStep } from '../../rolled-loops.ts'
 import { highPart, unpackExponents } from './powers.ts'
 import {
   gradientFields,
@@ -225,6 +225,8 @@ ${laterTile(config)}
 ${where('visitsLater', staging.fetch('laterTile'))}
 ${sums('place')}
 place = otherPlace;`
+  // Where rows wait at barriers for their loads, copies gain nothing (on an NVIDIA H200), and would only take time to compile.
+  const turn = tile.places === 1 ? rolledBody('visits', body) : body
   return `${firstTiles(config, full)}
 ${staging.registers}
 workgroupBarrier();
@@ -233,7 +235,7 @@ ${where('visitsNext', staging.fetch('nextTile'))}
 workgroupBarrier();${tile.places === 1 ? '' : '\nvar place = 0u;'}
 while (visits) {
   for (var turn = 0u; turn < ${tile.tilesInMatrices}u && visits; ${rolledStep('turn')}) {
-${indent(body, 4)}
+${indent(turn, 4)}
   }
 ${indent(flushSums(config), 2)}
 }`
