@@ -1,7 +1,14 @@
 // The matrix kernel keeps the reference of a row that it begins with: what it does where scores grow
 // past it, where a row's first keys are hidden, and where values are not finite. On adapters without
 // subgroup matrices of float16 the plain kernel computes the same.
-import { mask, standardAttention, tensor, toFloat16Array, toFloat64Array } from '@attn/core'
+import {
+  biasFromTensor,
+  mask,
+  standardAttention,
+  tensor,
+  toFloat16Array,
+  toFloat64Array,
+} from '@attn/core'
 import type { AttentionOptions, Mask, Tensor } from '@attn/core'
 import { afterAll, describe, expect, it } from 'vitest'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
@@ -58,6 +65,23 @@ describe.skipIf(!gpu)('rows that outgrow their reference', () => {
     expect(errors.output).toBeLessThan(1e-3)
     expect(errors.logSumExp).toBeLessThan(1e-4)
   })
+
+  it.each([undefined, causal])(
+    'a bias of the lowest float32, on some pairs and on whole rows, mask %#',
+    async (shown) => {
+      // What additive masks hold where they hide: a row of nothing else is the mean of its values.
+      const hides = (row: number, column: number): boolean =>
+        row % 3 === 0 || noise(row * 71 + column) > 0.4
+      const numbers = Array.from({ length: length * length }, (_, index) =>
+        hides(Math.floor(index / length), index % length) ? -3.4028234663852886e38 : 0,
+      )
+      const scoreModifiers = [biasFromTensor(Float64Array.from(numbers), [1, 1, length, length])]
+      const options = { scoreModifiers, ...(shown ? { mask: shown } : {}) }
+      const errors = await largestErrors(await library(), noisy(7), noisy(8), noisy(9), options)
+      expect(errors.output).toBeLessThan(1e-3)
+      expect(errors.logSumExp).toBeLessThan(1e-4)
+    },
+  )
 
   it('with dropout, whose scale the probabilities have to leave room for', async () => {
     const { query, key } = scored((row) => row / 4)

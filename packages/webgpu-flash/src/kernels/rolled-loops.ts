@@ -39,7 +39,7 @@ ${indent(body, 2)}
 
 /**
  * The same in a few copies, with an exit after each: registers of loads then take turns, and moves wait once in so many
- * rounds. Four run as fast as the eight that the driver makes, of half their text. Rounds are counted for the sake of
+ * rounds. Three or four run as fast as the eight that the driver makes, of half their text. Rounds are counted for the sake of
  * browsers, which count those of loops that they cannot see an end of, in 64 bits.
  */
 export function repeatedWhile(goesOn: string, body: string, copies: number): string {
@@ -52,6 +52,3 @@ ${indent(each.join(`\n${exit}\n`), 4)}
   }
 }`
 }
-
-/** Copies of a tile's text. On software adapters, which compile each of them for long, enough for there to be several. */
-export const tileCopies = (shortText = false): number => (shortText ? 2 : 4)

@@ -13,6 +13,8 @@ export interface PassConfig extends OptionalFields {
   readonly value: Access
   readonly output: Access
   readonly rules: ScoreRules
+  /** Whether score modifiers may add numbers near the lowest float32, as additive masks do. Default: false. */
+  readonly hugeScores?: boolean
   /** Whether masks are asked in loops over the pairs of a row. Default: false. */
   readonly shortText?: boolean
   /** Whether key tiles come from a block map; without one all are visited. */

@@ -1,8 +1,7 @@
 // Float32 by products of float16 halves (kernels/forward/split): for which calls, and the memory it takes. Every
 // such plan carries both kernels, since the numbers of a call may not allow for halves; which one runs is
 // decided on the GPU.
-import { nodesOf } from '@attn/core'
-import type { AttentionShape, ScoreModifier } from '@attn/core'
+import type { AttentionShape } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
 import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitudes.wgsl.ts'
@@ -14,6 +13,7 @@ import type { TiledKernel } from './forward-kernel.ts'
 import type { KernelWish } from './kernel-wish.ts'
 import { isOnMatrices } from '../tuning.ts'
 import { halvesKernel } from './halves-kernel.ts'
+import { mayAddHuge } from './huge-scores.ts'
 import { arrangePasses, asksPairs } from './pass-choice.ts'
 import { passesOf } from './passes.ts'
 
@@ -85,20 +85,6 @@ function whyNotHalves({ shape, attention }: Call, { limits }: Capabilities): str
     return `more sequences or heads than maxComputeWorkgroupsPerDimension=${workgroups}`
   }
   return undefined
-}
-
-/**
- * Whether a modifier could make scores so large that powers of two do not hold them: additive masks have the
- * lowest float for what they hide, and where they hide a whole row it is the mean of its values.
- */
-function mayAddHuge({ expression }: ScoreModifier): boolean {
-  const huge = (value: number): boolean => Number.isFinite(value) && Math.abs(value) >= 2 ** 100
-  return nodesOf(expression.node).some((node) => {
-    if (node.kind === 'constant') return typeof node.value === 'number' && huge(node.value)
-    if (node.kind !== 'lookup') return false
-    const { type, values, elsewhere } = node.table
-    return type === 'float' && (elsewhere !== undefined || values.some(huge))
-  })
 }
 
 /** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */

@@ -4,6 +4,7 @@ import { tokenFunctions } from '../../codegen/token-order.ts'
 import { mergePartsKernel } from '../../kernels/forward/merge-parts.wgsl.ts'
 import { exponentFields } from '../../kernels/forward/split/forward-split.wgsl.ts'
 import { forwardFields, withOptionalFields } from '../../kernels/parameters.ts'
+import { mayAddHuge } from './huge-scores.ts'
 import type { ForwardPass } from './passes.ts'
 
 /** How the four tensors are accessed; decides the text of the kernel. */
@@ -36,6 +37,7 @@ export function passText(
     parts,
     sinks: attention.sinks !== undefined,
     dropout: attention.dropout !== undefined,
+    hugeScores: attention.scoreModifiers.some(mayAddHuge),
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,
   })

@@ -16,7 +16,7 @@ export function declareQueryRows(config: ForwardMatrixConfig): string {
 }
 
 /** WGSL of `RowEnd` and `endRow`: what a row's sum comes to, with a sink and what lies in the output. */
-export function endRowFunction({ sinks, parts }: ForwardMatrixConfig): string {
+export function endRowFunction({ sinks, parts, hugeScores }: ForwardMatrixConfig): string {
   const sink = `  // A sink is a key without a value; the first of several ${parts ? 'parts' : 'dispatches'} over the same rows counts it.
   if (params.mergeWithOutput == 0u${parts ? ' && firstPart' : ''}) {
     let sink = max(bitcast<f32>(data[params.sinkBase + head]), unseen);
@@ -36,11 +36,15 @@ export function endRowFunction({ sinks, parts }: ForwardMatrixConfig): string {
 // \`sum\` is relative to 2^reference. The row is \`own\` times the weighted sum, and \`previous\` times the output.
 fn endRow(head: u32, place: u32, sum: f32, reference: f32${parts ? ', firstPart: bool' : ''}) -> RowEnd {
   let seen = bitcast<u32>(sum) != 0u; // and not sum > 0, since a sum of NaN is one
-  let logarithm = select(unseen, (reference + log2(sum)) / log2e, seen);
-  var end = RowEnd(select(0.0, 1.0 / sum, seen), 0.0, select(bitcast<f32>(params.negativeInfinity), logarithm, seen));
+  ${hugeScores ? 'var' : 'let'} logarithm = select(unseen, (reference + log2(sum)) / log2e, seen);
+${hugeScores ? lowestLogarithm : ''}  var end = RowEnd(select(0.0, 1.0 / sum, seen), 0.0, select(bitcast<f32>(params.negativeInfinity), logarithm, seen));
 ${sinks ? sink : ''}${parts ? '' : merging}  return end;
 }`
 }
+
+/** Rows whose scores all are bounded ones: these stand for the lowest float32, beside which log(n) vanishes. */
+const lowestLogarithm = /* wgsl */ `  logarithm = select(logarithm, -3.4028234663852886e38, seen && logarithm < 0.95 * lowestScore);
+`
 
 /** Parts of rows are merged by a kernel of their own. */
 const merging = /* wgsl */ `  if (params.mergeWithOutput != 0u) {

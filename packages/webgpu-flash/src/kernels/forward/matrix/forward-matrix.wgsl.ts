@@ -18,7 +18,7 @@ import { declareQueryRows, endRowFunction, finishRows } from './finish.ts'
 import { eachWidened, finishWidened, halfSumFunctions, halfTileProducts } from './half-sums.ts'
 import { declareShownKeys } from './hidden-pairs.ts'
 import { declareLaneRows, eachLaneRow } from './lane-rows.ts'
-import { declareExponentScale } from './lane-scores.ts'
+import { declareExponentScale, lowestScore } from './lane-scores.ts'
 import { tileProbabilities } from './probabilities.ts'
 import { eachOutput, outputOfTile, scoreProducts, wovenProducts } from './products.ts'
 import { declareSample, findReferences, outgrownRows, referenceConstants } from './references.ts'
@@ -26,7 +26,7 @@ import { matrixStaging } from './staging.ts'
 import type { MatrixStaging } from './staging.ts'
 import { addStrangeValues, mayHide, strangeFunctions } from './strange-values.ts'
 import { tilePipeline } from './tile-pipeline.ts'
-import { declareNothing, repeatedWhile, rolledWhile, tileCopies } from '../../rolled-loops.ts'
+import { declareNothing, repeatedWhile, rolledWhile } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
@@ -78,7 +78,7 @@ ${indent(mainBody(config), 2)}
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
-function constants({ tile, memory, valueDim }: ForwardMatrixConfig): string {
+function constants({ tile, memory, valueDim, hugeScores }: ForwardMatrixConfig): string {
   return `${matrixTypes(tile.matrix, tile.operands, tile.sums)}
 const tileQueries = ${tile.queries}u;
 const tileKeys = ${tile.keys}u;
@@ -86,7 +86,7 @@ const valueVectors = ${valueDim / 4}u;
 const scoreStride = ${memory.scoreStride}u;
 const probabilityStride = ${memory.probabilityStride}u;
 const log2e = 1.4426950408889634;
-${referenceConstants(tile)}`
+${referenceConstants(tile)}${hugeScores ? `\n${lowestScore}` : ''}`
 }
 
 function mainBody(config: ForwardMatrixConfig): string {
@@ -142,11 +142,14 @@ ${halves ? finishWidened(config) : finishRows(config)}${hides ? `\nif (anyStrang
 
 /**
  * The loop over tiles. With a map it is fastest rolled up, since most tiles then skip what partial ones need; without one
- * in copies: a few of ours, or where they were measured to be slower (wide heads) those that drivers make.
+ * in a few copies of ours, on the matrices that these were measured on.
  */
 function loopOver({ blockMap, tile, shortText }: ForwardMatrixConfig, body: string): string {
   if (blockMap) return rolledWhile('visits', body)
-  if (tile.woven) return repeatedWhile('visits', body, tileCopies(shortText))
+  const measured = tile.operands === 'f16' && tile.sums === 'f32'
+  if (tile.woven || (measured && !shortText)) {
+    return repeatedWhile('visits', body, shortText ? 2 : 3)
+  }
   return `while (visits) {\n${indent(body, 2)}\n}`
 }
 

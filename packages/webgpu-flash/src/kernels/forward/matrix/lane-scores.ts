@@ -28,7 +28,10 @@ export function takeScores(config: ForwardMatrixConfig): string {
           (r, j) =>
             `var score${r}_${j} = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}]${scale};`,
         )
-  if (!change) return changesScores(rules) ? `${taken}\n${changeInPairs(config)}` : taken
+  const bounded = config.hugeScores ? `\n${boundScores(config)}` : ''
+  if (!change) {
+    return changesScores(rules) ? `${taken}\n${changeInPairs(config)}${bounded}` : taken
+  }
   const held = Array.from({ length: tile.rowsPerLane }, (_, r) =>
     laneNames(config, 'score', r).flatMap((name, j) =>
       [0, 1, 2, 3].map((k): HeldScore => ({
@@ -39,8 +42,22 @@ export function takeScores(config: ForwardMatrixConfig): string {
     ),
   )
   const text = `let keyPosition = i32(firstKey + column);\n${changeStatements(change, held.flat())}`
-  return `${taken}\n{\n${indent(text, 2)}\n}`
+  return `${taken}\n{\n${indent(text, 2)}\n}${bounded}`
 }
+
+/**
+ * Scores near the lowest float32 become -2^127: a power of two, so that what it is as an exponent of 2, with and
+ * without a reference taken off, is a float. -Infinity stays, which hides a pair, and so does NaN.
+ */
+function boundScores(config: ForwardMatrixConfig): string {
+  return eachLaneVector(config, (r, j) => {
+    const score = `score${r}_${j}`
+    return `${score} = select(${score}, vec4<f32>(lowestScore), (${score} < vec4<f32>(lowestScore)) & (bitcast<vec4<u32>>(${score}) != vec4<u32>(bitcast<u32>(params.negativeInfinity))));`
+  })
+}
+
+/** The constant of bounded scores; see `boundScores` and the end of a row. */
+export const lowestScore: string = /* wgsl */ `const lowestScore = -1.7014118346046923e38;`
 
 /** Where tokens stand in an order of their own each pair names itself. */
 function changeInPairs(config: ForwardMatrixConfig): string {
