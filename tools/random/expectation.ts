@@ -150,7 +150,7 @@ export function expectationOf(
   const exactSums = numbersOf(forward.logSumExp)
   const ofFewRows = fewestRows(shape, problem.sequences, exactSums) <= fewRows
   const few = ofFewRows || fewOfKeys(shape)
-  const otherScores = dtype !== 'float32' && few ? scoreErrors(dtype) : []
+  const otherScores = few ? scoreErrors(dtype) : []
   const outputs = (ofFewRows ? otherScores : []).map(
     (error) => plainAttention(dtype, shape, plain, options, 1, parts, error).output,
   )
@@ -187,16 +187,11 @@ export function expectationOf(
   const { logSumExp } = results as Record<'logSumExp', Expected>
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
   const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
-  const stored =
-    dtype !== 'float32' && (few || sums)
-      ? plainlyStored(output, dOutput, shape.valueDim, dtype)
-      : undefined
-  const saved: readonly SavedRows[] =
-    dtype === 'float32'
-      ? [{ logSumExp: trulySummed(logSumExp) }]
-      : few && stored
-        ? takingTurns(stored).map((deltas) => ({ deltas }))
-        : []
+  const stored = few || sums ? plainlyStored(output, dOutput, shape.valueDim, dtype) : undefined
+  const saved: readonly SavedRows[] = [
+    ...(dtype === 'float32' ? [{ logSumExp: trulySummed(logSumExp) }] : []),
+    ...(few && stored ? takingTurns(stored).map((deltas) => ({ deltas })) : []),
+  ]
   const rowErrors =
     stored && sums ? sumErrors(shape, exact, options, logSumExp.exact, stored.errors) : undefined
   // What float16 has no range for is hidden by its plain program, but not by those that keep scores in float32.

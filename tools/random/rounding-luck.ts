@@ -67,7 +67,7 @@ export interface StoredRows {
 }
 
 /**
- * Deltas, `rowsum(dO * O)`, and what they are off by where the output is stored in a low precision: half a unit in
+ * Deltas, `rowsum(dO * O)`, and what they are off by since the output is stored: half a unit in
  * the last place of each entry, or what the plain output is off by, added up as errors without a common sign
  * are, by their squares. A row that has one key gets dS = 0 from the true delta, so that this error is all there is
  * of dS.
@@ -76,7 +76,7 @@ export function plainlyStored(
   { exact, plain }: Expected,
   dOutput: Tensor,
   valueDim: number,
-  dtype: LowPrecision,
+  dtype: Precision,
 ): StoredRows {
   const rows = exact.length / valueDim
   const gradient = toFloat64Array(dOutput)
@@ -104,27 +104,28 @@ export function takingTurns({ deltas, errors }: StoredRows): readonly Float64Arr
 /** Bits that are stored of a significand, the exponent of the least normal number, and the largest number. */
 const formats = {
   float16: { bits: 10, least: -14, largest: 65504 },
+  float32: { bits: 23, least: -126, largest: 2 ** 127 * (2 - 2 ** -23) },
   bfloat16: { bits: 7, least: -126, largest: 2 ** 127 * (2 - 2 ** -7) },
 } as const
-type LowPrecision = keyof typeof formats
+type Precision = keyof typeof formats
 
-/** A unit in the last place of 1, for what is stored in a low precision. */
-export const unitOf = (dtype: LowPrecision): number => 2 ** -formats[dtype].bits
+/** A unit in the last place of 1. */
+export const unitOf = (dtype: Precision): number => 2 ** -formats[dtype].bits
 
 /** Half a unit in the last place of a number. */
-const halfUnit = (entry: number, dtype: LowPrecision): number => {
+const halfUnit = (entry: number, dtype: Precision): number => {
   if (entry === 0) return 0
   const { bits, least } = formats[dtype]
   return 2 ** (Math.max(least, Math.floor(Math.log2(Math.abs(entry)))) - bits - 1)
 }
 
 /**
- * What scores are off by where they are rounded to a low precision, half a unit in the last place: two functions for
+ * What scores are off by where they are rounded, half a unit in the last place at least: two functions for
  * `plainAttention` and `plainBackward`, of opposite errors, in which keys and rows take turns. Where two keys share a row
  * the error of one run may be hardly any, or the whole of it.
  */
 export function scoreErrors(
-  dtype: LowPrecision,
+  dtype: Precision,
 ): readonly ((score: number, place: number) => number)[] {
   return [1, -1].map((sign) => (score: number, place: number): number => {
     // Programs that keep what is larger do not round it to this precision.
