@@ -91,7 +91,7 @@ export function viewSparse(name: string, report: SparseReport): ReportParts {
   ]
   return {
     name,
-    title: `Sparse patterns in ${dtype}, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens`,
+    title: `Sparse patterns in ${dtype}, ${[...new Set(results.map(({ length }) => formatLength(length)))].join(' and ')} tokens${hasBackward ? ', with gradients' : ''}`,
     created,
     environment,
     devices: [describeDevice(device)],

@@ -9,6 +9,7 @@ import type {
 } from '../../../packages/bench/src/report/peers-report.ts'
 import type { RunReport } from '../../../packages/bench/src/report/run-report.ts'
 import type { SparseReport } from '../../../packages/bench/src/sparse/report.ts'
+import { sparseSentence } from './sparse-sentence.ts'
 
 type Bar = Bars['bars'][number]
 
@@ -38,7 +39,11 @@ const contestants: Readonly<Record<string, { label: string; color: Bar['color'] 
 
 export function takeawaysOf(reports: TakenReports): Takeaways {
   return {
-    sentences: [...speedSentence(reports), ...peerSentence(reports), ...sparseSentence(reports)],
+    sentences: [
+      ...speedSentence(reports),
+      ...peerSentence(reports),
+      ...sparseSentence(reports.sparse),
+    ],
     bars: [
       ...barsOf(reports, 'float16', false),
       ...barsOf(reports, 'float32', false),
@@ -113,24 +118,6 @@ function peerSentence({ peers }: TakenReports): string[] {
     `On the same GPU in the same run, float16 is ${efficient} as fast as PyTorch's memory-efficient ` +
       `attention, ${fused} as FlashAttention-2 and ${cudnn} as cuDNN, which use instructions that ` +
       'WebGPU does not have.',
-  ]
-}
-
-/** In float32, which every browser computes. */
-function sparseSentence({ sparse }: TakenReports): string[] {
-  const at = sparse
-    .filter(({ problem }) => problem.dtype === 'float32')
-    .flatMap(({ results }) => results)
-    .find((each) => each.length === 65_536)
-  if (!at) return []
-  const times = (name: string): string | undefined => {
-    const ratio = at.results.find((result) => result.name === name)?.timeRatio
-    return ratio === undefined ? undefined : String(Number((1 / ratio).toPrecision(2)))
-  }
-  return [
-    `At ${at.length.toLocaleString('en')} tokens in float32 a sliding window is ${times('window')}×, BigBird ` +
-      `${times('bigBird')}×, strided ${times('strided')}× and fixed ${times('fixed')}× as fast as causal ` +
-      'attention: tiles that a mask hides are not visited.',
   ]
 }
 
