@@ -101,7 +101,7 @@ export function viewSparse(name: string, report: SparseReport): ReportParts {
         `takes as long as in causal attention.${flagsSentence(device)}`,
       ...(hasFlex
         ? [
-            `FlexAttention: PyTorch ${flex?.version} on ${flex?.device}, the same masks in float32, in the same run after ours.`,
+            `FlexAttention: PyTorch ${flex?.version} on ${flex?.device}, the same masks in ${dtype}, in the same run after ours.`,
           ]
         : []),
     ],

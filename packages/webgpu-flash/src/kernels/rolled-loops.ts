@@ -52,3 +52,6 @@ ${indent(each.join(`\n${exit}\n`), 4)}
   }
 }`
 }
+
+/** Copies of a tile's text, where so many are the fastest. Software adapters compile each for long: enough for several. */
+export const tileCopies = (fastest: number, shortText = false): number => (shortText ? 2 : fastest)

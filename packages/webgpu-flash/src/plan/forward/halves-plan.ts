@@ -72,7 +72,7 @@ export function planHalves(
 
 /** Why a float32 call cannot be computed by halves; undefined where it can. */
 function whyNotHalves({ shape, attention }: Call, { limits }: Capabilities): string | undefined {
-  if (attention.scoreModifiers.some(mayAddHuge)) {
+  if (mayAddHuge(attention.scoreModifiers)) {
     return 'numbers of a score modifier are beyond 2^100, or lie elsewhere and might be'
   }
   const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)

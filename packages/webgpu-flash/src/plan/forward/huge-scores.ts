@@ -3,12 +3,13 @@ import { nodesOf } from '@attn/core'
 import type { ScoreModifier } from '@attn/core'
 
 /**
- * Whether a modifier could make scores so large that powers of two do not hold them: additive masks have the
+ * Whether one of the modifiers could make scores so large that powers of two do not hold them: additive masks have the
  * lowest float for what they hide, and where they hide a whole row it is the mean of its values.
  */
-export function mayAddHuge({ expression }: ScoreModifier): boolean {
+export function mayAddHuge(modifiers: readonly ScoreModifier[]): boolean {
   const huge = (value: number): boolean => Number.isFinite(value) && Math.abs(value) >= 2 ** 100
-  return nodesOf(expression.node).some((node) => {
+  const nodes = modifiers.flatMap(({ expression }) => nodesOf(expression.node))
+  return nodes.some((node) => {
     if (node.kind === 'constant') return typeof node.value === 'number' && huge(node.value)
     if (node.kind !== 'lookup') return false
     const { type, values, elsewhere } = node.table

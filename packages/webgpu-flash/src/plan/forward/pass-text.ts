@@ -37,7 +37,8 @@ export function passText(
     parts,
     sinks: attention.sinks !== undefined,
     dropout: attention.dropout !== undefined,
-    hugeScores: attention.scoreModifiers.some(mayAddHuge),
+    // The others keep exponents of e, or are not chosen for such numbers: tables are looked through for nobody else.
+    hugeScores: kernel.kind === 'subgroup-matrix' && mayAddHuge(attention.scoreModifiers),
     descriptorWords: layout.descriptorWords,
     parameterWords: layout.parameters.length,
   })

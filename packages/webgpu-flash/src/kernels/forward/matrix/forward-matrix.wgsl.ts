@@ -26,7 +26,7 @@ import { matrixStaging } from './staging.ts'
 import type { MatrixStaging } from './staging.ts'
 import { addStrangeValues, mayHide, strangeFunctions } from './strange-values.ts'
 import { tilePipeline } from './tile-pipeline.ts'
-import { declareNothing, repeatedWhile, rolledWhile } from '../../rolled-loops.ts'
+import { declareNothing, repeatedWhile, rolledWhile, tileCopies } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
@@ -148,7 +148,7 @@ function loopOver({ blockMap, tile, shortText }: ForwardMatrixConfig, body: stri
   if (blockMap) return rolledWhile('visits', body)
   const measured = tile.operands === 'f16' && tile.sums === 'f32'
   if (tile.woven || (measured && !shortText)) {
-    return repeatedWhile('visits', body, shortText ? 2 : 3)
+    return repeatedWhile('visits', body, tileCopies(3, shortText))
   }
   return `while (visits) {\n${indent(body, 2)}\n}`
 }

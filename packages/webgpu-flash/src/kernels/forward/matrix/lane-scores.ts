@@ -1,7 +1,7 @@
 // The scores that a lane takes from workgroup memory, and what happens to them before the softmax: scale
 // and score modifiers. Exponents are powers of two, which GPUs compute.
 import { changeStatements } from '../../../codegen/score-change.ts'
-import type { HeldScore } from '../../../codegen/score-change.ts'
+import type { HeldScore, ScoreChange } from '../../../codegen/score-change.ts'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import type { ForwardMatrixConfig } from './config.ts'
 import { takeHalfScores } from './half-scores.ts'
@@ -28,10 +28,18 @@ export function takeScores(config: ForwardMatrixConfig): string {
           (r, j) =>
             `var score${r}_${j} = scores[subgroup][ownRow${r} * scoreStride + ${laneVector(tile, j)}]${scale};`,
         )
-  const bounded = config.hugeScores ? `\n${boundScores(config)}` : ''
-  if (!change) {
-    return changesScores(rules) ? `${taken}\n${changeInPairs(config)}${bounded}` : taken
-  }
+  const changed = change
+    ? changeAtOnce(config, change)
+    : changesScores(rules)
+      ? changeInPairs(config)
+      : ''
+  const bounded = config.hugeScores ? boundScores(config) : ''
+  return [taken, changed, bounded].filter((text) => text !== '').join('\n')
+}
+
+/** Keys that are neighbours share what they look up. */
+function changeAtOnce(config: ForwardMatrixConfig, change: ScoreChange): string {
+  const { tile } = config
   const held = Array.from({ length: tile.rowsPerLane }, (_, r) =>
     laneNames(config, 'score', r).flatMap((name, j) =>
       [0, 1, 2, 3].map((k): HeldScore => ({
@@ -42,7 +50,7 @@ export function takeScores(config: ForwardMatrixConfig): string {
     ),
   )
   const text = `let keyPosition = i32(firstKey + column);\n${changeStatements(change, held.flat())}`
-  return `${taken}\n{\n${indent(text, 2)}\n}${bounded}`
+  return `{\n${indent(text, 2)}\n}`
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 import { matrixStaging } from '../matrix/staging.ts'
 import type { MatrixStaging } from '../matrix/staging.ts'
 import { tilePipeline } from '../matrix/tile-pipeline.ts'
-import { declareNothing, repeatedWhile } from '../../rolled-loops.ts'
+import { declareNothing, repeatedWhile, tileCopies } from '../../rolled-loops.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../../parameters.ts'
 import { powerOfTwoFunction, splitRowVectors } from './halves.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
@@ -182,7 +182,7 @@ ${staging.begin}
 while (visits) {
   var some = 0u;
   var goesOn = true;
-${indent(repeatedWhile('goesOn', tile, config.shortText ? 2 : 4), 2)}
+${indent(repeatedWhile('goesOn', tile, tileCopies(4, config.shortText)), 2)}
 ${indent(moveOutput(config), 2)}
 ${indent(moveReferences(config), 2)}
 }`
