@@ -46,7 +46,10 @@ export interface PlanOptions extends Omit<AttentionOptions, 'parameters'> {
   readonly decodeTile?: WantedDecodeTile | undefined
   /** Whether to plan the backward pass too, of a library made with `training: true`. Default: false. */
   readonly training?: boolean | undefined
-  /** Tiles of the backward pass to use instead of the planner's choice: for measuring. */
+  /**
+   * Tiles of the backward pass to use instead of the planner's choice: for measuring. Those of pairs, of float32 by halves,
+   * are taken whatever the forward pass is; unless it is by halves too, gradients of large scores are less exact.
+   */
   readonly backwardTiles?: BackwardTiles | undefined
   /**
    * Floating-point operations a dispatch may hold. Default: 2^38, about a second on a phone. Calls of more are

@@ -5,7 +5,7 @@ import type { Capabilities } from '../device/capabilities.ts'
 import { resolveCall } from './call.ts'
 import type { Call } from './call.ts'
 import { planDecode } from './decode/decode-plan.ts'
-import type { TiledKernel } from './forward/forward-kernel.ts'
+import { isPlainFloat32 } from './forward/forward-plan.ts'
 import type { ForwardPlan, PassesPlan } from './forward/forward-plan.ts'
 import { planHalves } from './forward/halves-plan.ts'
 import { preferredKernels } from './forward/kernel-families.ts'
@@ -44,11 +44,6 @@ export function planForward(
   if (decode) return { ...passes, whyNoOther: `few queries, but ${decode.refused}` }
   const ofFloat32 = capabilities.subgroupMatrices.some(({ operands }) => operands === 'f32')
   return halves && !ofFloat32 ? { ...passes, whyNoOther: halves.refused } : passes
-}
-
-/** Whether float32 is multiplied in plain WGSL: where matrices multiply it there is nothing to split. */
-function isPlainFloat32(plan: PassesPlan): plan is PassesPlan<TiledKernel> {
-  return plan.call.dtype === 'float32' && plan.passes[0].kernel.kind === 'tiled'
 }
 
 /** A call in passes of the kernel that is wished for, or preferred. */

@@ -118,7 +118,7 @@ export function createLibrary(
     const { training = false, backwardTiles = {} } = planOptions
     const needed = training ? loadedTraining('flash.plan', loaded) : undefined
     const backward = needed?.plan('flash.plan', forward, backwardTiles, capabilities)
-    return buffers.undoOnThrow(() => bindPlan(host, forward, backward))
+    return buffers.undoOnThrow(() => bindPlan(host, backward?.forward ?? forward, backward))
   }
   const plan = (planOptions: PlanOptions): AttentionPlan => planWith(planOptions, preloaded, tuning)
   /** Calls that load what gradients need by themselves; plans do not depend on whether one was made. */

@@ -12,13 +12,18 @@ import { headWords } from '../head-words.ts'
 import { tableLookups, trainableTables } from '../table-lookups.ts'
 import { tableStorage } from '../table-storage.ts'
 import type { TableStorage } from '../table-storage.ts'
+import { alikePasses } from './alike-scores.ts'
+import type { KernelChooser } from './alike-scores.ts'
 import { gradientHeadroom } from './backward-matrices.ts'
+import { chooseGradientKernel } from './choose-gradient-kernel.ts'
 import type { GradientPasses } from './gradient-passes.ts'
 import type { BackwardTiles } from './gradient-tile.ts'
 import { planGradient } from './plan-gradient.ts'
 
 /** A plan of the backward pass as data. */
 export interface BackwardPlan {
+  /** The forward pass whose scores are rounded as those of the gradients are. */
+  readonly forward: ForwardPlan
   readonly call: Call
   readonly query: GradientPasses
   readonly key: GradientPasses
@@ -37,16 +42,17 @@ export interface BackwardPlan {
 /**
  * Plans a backward pass.
  *
+ * @param alone - The forward pass as it would be without gradients.
  * @throws RangeError for tiles that do not fit, UnsupportedError for tables whose gradients cannot be
- *   summed.
+ *   summed, or where the caller asks for kernels of which one keeps the call from another.
  */
 export function planBackward(
   caller: string,
-  forward: ForwardPlan,
+  alone: ForwardPlan,
   tiles: BackwardTiles,
   capabilities: Capabilities,
 ): BackwardPlan {
-  const { call } = forward
+  const { call } = alone
   const { shape, attention, scoreModifiers, shortText } = call
   const { mask, dropout } = attention
   const within = dropout?.within
@@ -58,6 +64,15 @@ export function planBackward(
       .map(({ node }) => node),
     ...counterNodes(within),
   ])
+  const ownRules = gradientRules(mask, scoreModifiers, [], layout, within)
+  const sumsTables = lookups.length > 0
+  const choose: KernelChooser = (gradients, barred) => {
+    const work = { slopes: ownRules.hasSlopes, tables: gradients === 'query' && sumsTables }
+    const given = tiles[gradients]
+    return chooseGradientKernel(caller, gradients, alone, given, capabilities, work, barred)
+  }
+  const chosen = alikePasses(caller, alone, { tiles, sumsTables }, choose, capabilities)
+  const { forward } = chosen
   const packed = packData(layout, headWords(attention))
   const maps: Uint32Array[] = []
   const source = {
@@ -65,15 +80,15 @@ export function planBackward(
     capabilities,
     layout,
     lookups,
-    rules: { ...gradientRules(mask, scoreModifiers, [], layout, within), shortText },
+    rules: { ...ownRules, shortText },
     placeMap: (words: Uint32Array): number => {
       const begin = maps.reduce((sum, map) => sum + map.length, packed.words.length)
       maps.push(words)
       return begin
     },
   }
-  const query = planGradient(caller, source, 'query', tiles.query)
-  const key = planGradient(caller, source, 'key', tiles.key)
+  const query = planGradient(caller, source, 'query', chosen.query)
+  const key = planGradient(caller, source, 'key', chosen.key)
   // Kernels on subgroup matrices sum none.
   const { kind, tile } = query.kernel
   const threads = kind === 'tiled' ? tile.threadRows * tile.threadColumns : 0
@@ -86,6 +101,7 @@ export function planBackward(
     )
   }
   return {
+    forward,
     call,
     query,
     key,

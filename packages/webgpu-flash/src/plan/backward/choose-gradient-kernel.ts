@@ -28,12 +28,15 @@ export interface ChosenKernels {
   readonly kernel: GradientKernel
   /** That of heads which it leaves out; undefined where it leaves out none. */
   readonly leftOut: TiledGradient | undefined
+  /** Why it is not one on subgroup matrices; undefined where it is. */
+  readonly refused: string | undefined
 }
 
 /**
  * Chooses the kernel of a gradient.
  *
  * @param given - The caller's tile.
+ * @param barred - What keeps it from subgroup matrices, whatever it could be by itself. Default: nothing.
  * @throws RangeError for a tile that does not fit.
  */
 export function chooseGradientKernel(
@@ -43,18 +46,19 @@ export function chooseGradientKernel(
   given: GradientTile | undefined,
   capabilities: Capabilities,
   work: PairWork,
+  barred?: string,
 ): ChosenKernels {
   const { call, tuned } = forward
   const { tables } = work
-  const problem = matrixProblem(call, tables)
+  const problem = barred ?? matrixProblem(call, tables)
   const request = { call, gradients, problem, capabilities }
   const tiled = { gradients, forward, capabilities, tables }
   const withLeftOut = (kernel: GradientKernel): ChosenKernels => {
-    if (kernel.kind !== 'split-matrix') return { kernel, leftOut: undefined }
+    if (kernel.kind !== 'split-matrix') return { kernel, leftOut: undefined, refused: undefined }
     // Of one team, which compile sooner: hardly any head needs them.
     const why = 'for heads whose rows cannot be split'
     const leftOut = tiledGradient(caller, { ...tiled, given: undefined, teams: false, why })
-    return { kernel, leftOut }
+    return { kernel, leftOut, refused: undefined }
   }
   if (given && 'matrix' in given) {
     const kernel = matrixKernel({ ...request, given, origin: { kind: 'given' } })
@@ -73,7 +77,7 @@ export function chooseGradientKernel(
   if (!('refused' in kernel)) return withLeftOut(kernel)
   const teams = suitsTeams(call, naturalMap(forward), work)
   const plain = tiledGradient(caller, { ...tiled, given, teams, why: kernel.refused })
-  return { kernel: plain, leftOut: undefined }
+  return { kernel: plain, leftOut: undefined, refused: kernel.refused }
 }
 
 function matrixKernel(request: MatrixRequest): GradientKernel | Refusal {

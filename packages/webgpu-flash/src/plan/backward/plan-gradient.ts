@@ -12,12 +12,11 @@ import { packBlockMap } from '../pack-block-map.ts'
 import type { TableLookup } from '../table-lookups.ts'
 import { blockSizes } from '../visibility.ts'
 import type { GradientRows } from './backward-tile.ts'
-import { chooseGradientKernel } from './choose-gradient-kernel.ts'
+import type { ChosenKernels } from './choose-gradient-kernel.ts'
 import type { GradientKernel } from './gradient-kernel.ts'
 import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
 import { gradientParts } from './gradient-parts.ts'
 import type { GradientPass, GradientPasses } from './gradient-passes.ts'
-import type { GradientTile } from './gradient-tile.ts'
 import { contiguousNeedTotals } from './gradient-totals.ts'
 
 /** What the gradients of a call are planned from. */
@@ -32,25 +31,18 @@ export interface GradientSource {
   placeMap(words: Uint32Array): number
 }
 
-/**
- * Plans dQ, or dK and dV.
- *
- * @param given - The caller's tile.
- * @throws RangeError for a tile that does not fit.
- */
+/** Plans dQ, or dK and dV, by kernels that were chosen. */
 export function planGradient(
   caller: string,
   source: GradientSource,
   gradients: GradientRows,
-  given: GradientTile | undefined,
+  chosen: ChosenKernels,
 ): GradientPasses {
-  const { forward, capabilities, rules } = source
+  const { forward, capabilities } = source
   const { call } = forward
   const { limits } = capabilities
   const rowTokens = gradients === 'query' ? 'queries' : 'keys'
   const tables = gradients === 'query' && source.lookups.length > 0
-  const work = { slopes: rules.hasSlopes, tables }
-  const chosen = chooseGradientKernel(caller, gradients, forward, given, capabilities, work)
   const { kernel } = chosen
   const choice = chooseGradientPasses(call, rowTokens, kernel.tile, limits, tables)
   const passOf = (sparse?: SparsityPass, continues = false): GradientPass => {

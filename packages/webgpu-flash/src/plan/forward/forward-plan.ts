@@ -47,3 +47,12 @@ export function naturalMap(plan: ForwardPlan): PackedBlockMap | undefined {
   if (plan.kind === 'halves') return naturalMap(plan.otherwise)
   return isInOrder(plan) ? plan.passes[0].packedMap : undefined
 }
+
+/** Whether float32 is multiplied in plain WGSL: where matrices multiply it there is nothing to split. */
+export function isPlainFloat32(plan: ForwardPlan): plan is PassesPlan<TiledKernel> {
+  return (
+    plan.kind === 'passes' &&
+    plan.call.dtype === 'float32' &&
+    plan.passes[0].kernel.kind === 'tiled'
+  )
+}

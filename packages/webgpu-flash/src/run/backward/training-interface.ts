@@ -11,6 +11,8 @@ import type { OwnedPlanBackward } from './plan-backward.ts'
 
 /** The backward half of a plan, before it has a device. */
 export interface PlannedBackward {
+  /** The forward pass whose scores are rounded as those of the gradients are. */
+  readonly forward: ForwardPlan
   explain(): BackwardExplanation
   /**
    * Binds it to a device.
@@ -30,8 +32,9 @@ export interface Training {
   /**
    * Plans a backward pass.
    *
+   * @param forward - As it would be without gradients.
    * @throws RangeError for tiles that do not fit, UnsupportedError for tables whose gradients cannot be
-   *   summed.
+   *   summed, or where the caller asks for kernels of which one keeps the call from another.
    */
   plan(
     caller: string,

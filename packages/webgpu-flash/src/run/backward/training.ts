@@ -12,6 +12,7 @@ export const training: Training = {
   plan: (caller, forward, tiles, capabilities) => {
     const plan = planBackward(caller, withOwnGradients(forward), tiles, capabilities)
     return {
+      forward: plan.forward,
       explain: () => explainBackward(plan),
       bind: (host, rope, checkUsable) => bindPlanBackward(host, plan, rope, checkUsable),
     }

@@ -1,40 +1,13 @@
-// How long the backward kernels of split float32 may leave sums to matrices, which round them towards zero: what
-// lavapipe and SwiftShader do not do is imitated here, as it was measured on an NVIDIA H200. Single rows of dV there
-// were up to 1.13 times as far off as the 2x rule allows while sums moved every 16 tiles, here 1.3 times.
+// How long the backward kernels of split float32 may leave sums to matrices, which round them towards zero. Single rows
+// of dV on an NVIDIA H200 were up to 1.13 times as far off as the 2x rule allows while sums moved every 16 tiles, here 1.3 times.
 import { describe, expect, it } from 'vitest'
 import { chooseSplitMatrixTile } from '../../../src/plan/backward/split-matrix-tile.ts'
 import { planForward } from '../../../src/plan/plan.ts'
 import { withMatrices } from '../matrix-devices.ts'
+import { byBits, normals, towardsZero } from './matrix-rounding.ts'
 
-/** Numbers with mean 0 and variance 1, nearly normal. */
-function normals(seed: number): () => number {
-  let counter = Math.imul(seed, 0x9e3779b9)
-  const uniform = (): number => {
-    counter = (counter + 0x6d2b79f5) | 0
-    let word = Math.imul(counter ^ (counter >>> 15), counter | 1)
-    word ^= word + Math.imul(word ^ (word >>> 7), word | 61)
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32
-  }
-  return () => Math.fround((uniform() + uniform() + uniform() + uniform() - 2) * Math.sqrt(3))
-}
-
-const floats = new Float32Array(1)
-const words = new Uint32Array(floats.buffer)
-/** The number that `change` makes of the bits of another. */
-function byBits(value: number, change: (bits: number) => number): number {
-  floats[0] = value
-  words[0] = change(words[0]!)
-  return floats[0]
-}
 /** The nearest number of 11 bits. */
 const high = (value: number): number => byBits(value, (bits) => (bits + 0x1000) & 0xffffe000)
-/** The next float32 towards zero. */
-function towardsZero(value: number): number {
-  const nearest = Math.fround(value)
-  const beyond = Math.abs(nearest) > Math.abs(value)
-  return beyond ? byBits(nearest, (bits) => bits - 1) : nearest
-}
-
 /**
  * The error of rows of dV, relative to what the 2x rule allows: weights fall as those of a key in causal attention do,
  * so that most of a sum is there after the first tile.
