@@ -16,7 +16,7 @@ export function findings(
     return [`${name}: ${actual.length} numbers, expected ${exact.length}`]
   }
   let [error, plainError, largest] = [0, 0, 0]
-  let strange = 0
+  let [strange, leftOutError] = [0, 0]
   let example = ''
   for (let i = 0; i < exact.length; i++) {
     const [got, wanted, yardstick] = [actual[i]!, exact[i]!, plain[i]!]
@@ -29,7 +29,11 @@ export function findings(
     // Where float64 has a number and the plain program has none, its range is at fault.
     if (same(got, wanted) || (same(got, yardstick) && !same(yardstick, wanted))) continue
     if (Number.isFinite(wanted) && Number.isFinite(got)) continue
-    if (leftOut && Number.isFinite(got) && Number.isFinite(leftOut[i]!)) continue
+    if (leftOut && Number.isFinite(got) && Number.isFinite(leftOut[i]!)) {
+      leftOutError = Math.max(leftOutError, Math.abs(got - leftOut[i]!))
+      largest = Math.max(largest, Math.abs(leftOut[i]!))
+      continue
+    }
     // Devices may take a weight below the least normal number for 0, and 0 times infinity is NaN.
     if (stored && Number.isNaN(got) && Math.abs(wanted) === Infinity) continue
     if (strange++ === 0) example = `${got} at ${i}, expected ${wanted}`
@@ -42,6 +46,10 @@ export function findings(
   return [
     ...(strange > 0 ? [`${name}: ${strange} of ${exact.length} numbers strange, ${example}`] : []),
     ...(error > allowed ? [`${name}: error ${error}, allowed ${allowed}`] : []),
+    // Two plain programs may be off to opposite sides.
+    ...(leftOutError > 1.5 * allowed
+      ? [`${name}: off by ${leftOutError} where pairs are left out, allowed ${1.5 * allowed}`]
+      : []),
   ]
 }
 

@@ -188,6 +188,7 @@ describe('findings', () => {
     const leaving = { ...expected, leftOut: [1, 2, Number.NaN, 0] }
     expect(findings('x', [1, 2, Number.NaN, 0], leaving, 'float32')).toEqual([])
     expect(findings('x', [1, 2, 0, 0], leaving, 'float32')).toHaveLength(1)
+    expect(findings('x', [1, 2, Number.NaN, 0.5], leaving, 'float32')).toHaveLength(1)
   })
 
   test('allow what storing in float16 costs', () => {

@@ -65,13 +65,13 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> dKey: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> dValue: array<vec4<f32>>;
 
-const tileRows = 16u;
-const tileColumns = 64u;
-const careRegion = 672u;
+const tileRows = 64u;
+const tileColumns = 32u;
+const careRegion = 1376u;
 const rowRegion = 0u;
-const columnRegion = 80u;
+const columnRegion = 544u;
 const sourceRegion = 0u;
-const weightRegion = 352u;
+const weightRegion = 832u;
 // In place of -Infinity, so that exp(-Infinity - deadRow) is 0.
 const deadRow = 3.4028234663852886e38;
 
@@ -91,8 +91,8 @@ fn allFinite(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
 }
 
-// 16 bytes times: two chunks of a product 352 or one of a sum 256, and its weights 320; 1 for care
-var<workgroup> tile: array<vec4<f32>, 673>;
+// 16 bytes times: two chunks of a product 832 or one of a sum 512, and its weights 544; 1 for care
+var<workgroup> tile: array<vec4<f32>, 1377>;
 
 fn loadQuery(base: u32, vector: u32) -> vec4<f32> {
   return query[base + vector];
@@ -139,14 +139,14 @@ fn mapPlane(batch: u32, head: u32) -> u32 {
   return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
   let nothing = params.negativeInfinity ^ 0xff800000u;
-  let column = thread % 16u;
-  let row = thread / 16u;
+  let column = thread % 8u;
+  let row = thread / 8u;
   let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
@@ -167,13 +167,21 @@ fn main(
   let hidden = bitcast<f32>(params.negativeInfinity);
   let keyIndex = firstKey + row * 4u;
   var dKey0_0 = vec4<f32>(0.0);
+  var dKey0_1 = vec4<f32>(0.0);
   var dKey1_0 = vec4<f32>(0.0);
+  var dKey1_1 = vec4<f32>(0.0);
   var dKey2_0 = vec4<f32>(0.0);
+  var dKey2_1 = vec4<f32>(0.0);
   var dKey3_0 = vec4<f32>(0.0);
+  var dKey3_1 = vec4<f32>(0.0);
   var dValue0_0 = vec4<f32>(0.0);
+  var dValue0_1 = vec4<f32>(0.0);
   var dValue1_0 = vec4<f32>(0.0);
+  var dValue1_1 = vec4<f32>(0.0);
   var dValue2_0 = vec4<f32>(0.0);
+  var dValue2_1 = vec4<f32>(0.0);
   var dValue3_0 = vec4<f32>(0.0);
+  var dValue3_1 = vec4<f32>(0.0);
   for (var head = firstHead; head < endHead; head++) {
     let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
     let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -189,9 +197,9 @@ fn main(
         let queryIndex = i32(firstQuery + column);
         let position = queryOffset + queryIndex;
         let softmaxRow0_0 = softmaxRow(batch, head, firstQuery + column + 0u);
-        let softmaxRow0_1 = softmaxRow(batch, head, firstQuery + column + 16u);
-        let softmaxRow0_2 = softmaxRow(batch, head, firstQuery + column + 32u);
-        let softmaxRow0_3 = softmaxRow(batch, head, firstQuery + column + 48u);
+        let softmaxRow0_1 = softmaxRow(batch, head, firstQuery + column + 8u);
+        let softmaxRow0_2 = softmaxRow(batch, head, firstQuery + column + 16u);
+        let softmaxRow0_3 = softmaxRow(batch, head, firstQuery + column + 24u);
         let logSumExp0 = vec4<f32>(softmaxRow0_0.x, softmaxRow0_1.x, softmaxRow0_2.x, softmaxRow0_3.x);
         let delta0 = vec4<f32>(softmaxRow0_0.y, softmaxRow0_1.y, softmaxRow0_2.y, softmaxRow0_3.y);
         var score0_0 = vec4<f32>(0.0);
@@ -203,48 +211,48 @@ fn main(
           var query0_1 = vec4<f32>(0.0);
           var query0_2 = vec4<f32>(0.0);
           var query0_3 = vec4<f32>(0.0);
-          query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 16u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 32u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 48u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
+          if (thread < 64u) {
+            query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          }
           var key0_0 = vec4<f32>(0.0);
           var key0_1 = vec4<f32>(0.0);
           var key0_2 = vec4<f32>(0.0);
           var key0_3 = vec4<f32>(0.0);
-          if (thread < 16u) {
-            key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 1u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 2u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 3u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          }
-          for (var chunk = 0u; chunk < 4u; chunk = (chunk + 1u) ^ nothing) {
+          key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
             workgroupBarrier();
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
-            if (thread < 16u) {
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 0u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 1u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 2u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 3u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
+            if (thread < 64u) {
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
             }
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
             workgroupBarrier();
-            if (chunk < 3u) {
-              query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 16u, lastQuery) * params.queryRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 32u, lastQuery) * params.queryRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 48u, lastQuery) * params.queryRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              if (thread < 16u) {
-                key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 1u, lastKey) * params.keyRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 2u, lastKey) * params.keyRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 3u, lastKey) * params.keyRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
+            if (chunk < 1u) {
+              if (thread < 64u) {
+                query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
               }
+              key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
             }
-            for (var dim = 0u; dim < 16u; dim = (dim + 1u) ^ nothing) {
-              let a0 = tile[rowRegion + dim * 5u + row * 1u + 0u];
-              let b0 = tile[columnRegion + dim * 17u + column + 0u];
+            for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
+              let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
+              let b0 = tile[columnRegion + dim * 9u + column + 0u];
               score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
               score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
               score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
@@ -259,21 +267,21 @@ fn main(
         score3_0 *= scale;
         if (!full) {
           score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (queryIndex + 0 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
-          score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 0u))));
-          score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (queryIndex + 32 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 32, queryIndex + 32, i32(keyIndex + 0u))));
-          score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (queryIndex + 48 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 48, queryIndex + 48, i32(keyIndex + 0u))));
+          score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (queryIndex + 8 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 0u))));
+          score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 0u))));
+          score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (queryIndex + 24 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 24, queryIndex + 24, i32(keyIndex + 0u))));
           score1_0.x = select(hidden, score1_0.x, (keyIndex + 1u < keyCount) & (queryIndex + 0 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 1u))));
-          score1_0.y = select(hidden, score1_0.y, (keyIndex + 1u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 1u))));
-          score1_0.z = select(hidden, score1_0.z, (keyIndex + 1u < keyCount) & (queryIndex + 32 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 32, queryIndex + 32, i32(keyIndex + 1u))));
-          score1_0.w = select(hidden, score1_0.w, (keyIndex + 1u < keyCount) & (queryIndex + 48 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 48, queryIndex + 48, i32(keyIndex + 1u))));
+          score1_0.y = select(hidden, score1_0.y, (keyIndex + 1u < keyCount) & (queryIndex + 8 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 1u))));
+          score1_0.z = select(hidden, score1_0.z, (keyIndex + 1u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 1u))));
+          score1_0.w = select(hidden, score1_0.w, (keyIndex + 1u < keyCount) & (queryIndex + 24 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 24, queryIndex + 24, i32(keyIndex + 1u))));
           score2_0.x = select(hidden, score2_0.x, (keyIndex + 2u < keyCount) & (queryIndex + 0 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 2u))));
-          score2_0.y = select(hidden, score2_0.y, (keyIndex + 2u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 2u))));
-          score2_0.z = select(hidden, score2_0.z, (keyIndex + 2u < keyCount) & (queryIndex + 32 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 32, queryIndex + 32, i32(keyIndex + 2u))));
-          score2_0.w = select(hidden, score2_0.w, (keyIndex + 2u < keyCount) & (queryIndex + 48 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 48, queryIndex + 48, i32(keyIndex + 2u))));
+          score2_0.y = select(hidden, score2_0.y, (keyIndex + 2u < keyCount) & (queryIndex + 8 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 2u))));
+          score2_0.z = select(hidden, score2_0.z, (keyIndex + 2u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 2u))));
+          score2_0.w = select(hidden, score2_0.w, (keyIndex + 2u < keyCount) & (queryIndex + 24 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 24, queryIndex + 24, i32(keyIndex + 2u))));
           score3_0.x = select(hidden, score3_0.x, (keyIndex + 3u < keyCount) & (queryIndex + 0 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 3u))));
-          score3_0.y = select(hidden, score3_0.y, (keyIndex + 3u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 3u))));
-          score3_0.z = select(hidden, score3_0.z, (keyIndex + 3u < keyCount) & (queryIndex + 32 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 32, queryIndex + 32, i32(keyIndex + 3u))));
-          score3_0.w = select(hidden, score3_0.w, (keyIndex + 3u < keyCount) & (queryIndex + 48 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 48, queryIndex + 48, i32(keyIndex + 3u))));
+          score3_0.y = select(hidden, score3_0.y, (keyIndex + 3u < keyCount) & (queryIndex + 8 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 8, queryIndex + 8, i32(keyIndex + 3u))));
+          score3_0.z = select(hidden, score3_0.z, (keyIndex + 3u < keyCount) & (queryIndex + 16 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 16, queryIndex + 16, i32(keyIndex + 3u))));
+          score3_0.w = select(hidden, score3_0.w, (keyIndex + 3u < keyCount) & (queryIndex + 24 < i32(params.queryLength)) & (visible(i32(batch), i32(head), position + 24, queryIndex + 24, i32(keyIndex + 3u))));
         }
         score0_0 = pairWeights(score0_0, logSumExp0);
         score1_0 = pairWeights(score1_0, logSumExp0);
@@ -288,48 +296,48 @@ fn main(
           var dOutput0_1 = vec4<f32>(0.0);
           var dOutput0_2 = vec4<f32>(0.0);
           var dOutput0_3 = vec4<f32>(0.0);
-          dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 16u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 32u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 48u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
+          if (thread < 64u) {
+            dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          }
           var value0_0 = vec4<f32>(0.0);
           var value0_1 = vec4<f32>(0.0);
           var value0_2 = vec4<f32>(0.0);
           var value0_3 = vec4<f32>(0.0);
-          if (thread < 16u) {
-            value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 1u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 2u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-            value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 3u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-          }
-          for (var chunk = 0u; chunk < 4u; chunk = (chunk + 1u) ^ nothing) {
+          value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
             workgroupBarrier();
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
-            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
-            if (thread < 16u) {
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 0u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 1u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 2u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
-              tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)) + 3u) * 5u + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
+            if (thread < 64u) {
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
+              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
             }
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
+            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
             workgroupBarrier();
-            if (chunk < 3u) {
-              dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastQuery) * params.dOutputRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 16u, lastQuery) * params.dOutputRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 32u, lastQuery) * params.dOutputRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 48u, lastQuery) * params.dOutputRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-              if (thread < 16u) {
-                value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 0u, lastKey) * params.valueRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 1u, lastKey) * params.valueRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 2u, lastKey) * params.valueRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
-                value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 4u) << 2u)) + 3u, lastKey) * params.valueRow, (chunk + 1u) * 4u + ((thread & 1u) | (((thread >> 3u) & 1u) << 1u)));
+            if (chunk < 1u) {
+              if (thread < 64u) {
+                dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+                dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
               }
+              value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+              value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
             }
-            for (var dim = 0u; dim < 16u; dim = (dim + 1u) ^ nothing) {
-              let a0 = tile[rowRegion + dim * 5u + row * 1u + 0u];
-              let b0 = tile[columnRegion + dim * 17u + column + 0u];
+            for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
+              let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
+              let b0 = tile[columnRegion + dim * 9u + column + 0u];
               gradient0_0 = fma(vec4<f32>(a0.x), b0, gradient0_0);
               gradient1_0 = fma(vec4<f32>(a0.y), b0, gradient1_0);
               gradient2_0 = fma(vec4<f32>(a0.z), b0, gradient2_0);
@@ -342,84 +350,78 @@ fn main(
         gradient2_0 = select(score2_0 * (gradient2_0 - delta0), score2_0, score2_0 == vec4<f32>(0.0));
         gradient3_0 = select(score3_0 * (gradient3_0 - delta0), score3_0, score3_0 == vec4<f32>(0.0));
 
-        tile[weightRegion + (column + 0u) * 5u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
-        tile[weightRegion + (column + 16u) * 5u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
-        tile[weightRegion + (column + 32u) * 5u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
-        tile[weightRegion + (column + 48u) * 5u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
+        tile[weightRegion + (column + 0u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.x, score1_0.x, score2_0.x, score3_0.x);
+        tile[weightRegion + (column + 8u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
+        tile[weightRegion + (column + 16u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
+        tile[weightRegion + (column + 24u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
         {
           var dOutputRow0 = vec4<f32>(0.0);
           var dOutputRow1 = vec4<f32>(0.0);
           var dOutputRow2 = vec4<f32>(0.0);
           var dOutputRow3 = vec4<f32>(0.0);
           dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
-          dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.dOutputRow, (thread + 64u) % 16u);
-          dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
-          dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.dOutputRow, (thread + 192u) % 16u);
-          for (var chunk = 0u; chunk < 4u; chunk = (chunk + 1u) ^ nothing) {
-            workgroupBarrier();
-            tile[sourceRegion + thread] = dOutputRow0;
-            tile[sourceRegion + (thread + 64u)] = dOutputRow1;
-            tile[sourceRegion + (thread + 128u)] = dOutputRow2;
-            tile[sourceRegion + (thread + 192u)] = dOutputRow3;
-            workgroupBarrier();
-            if (chunk < 3u) {
-              dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + (chunk + 1u) * 16u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
-              dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 64u) / 16u, lastQuery) * params.dOutputRow, (thread + 64u) % 16u);
-              dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
-              dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 192u) / 16u, lastQuery) * params.dOutputRow, (thread + 192u) % 16u);
-            }
-            for (var token = 0u; token < 16u; token = (token + 1u) ^ nothing) {
-              let w0 = tile[weightRegion + (chunk * 16u + token) * 5u + row * 1u + 0u];
-              let x0 = tile[sourceRegion + token * 16u + column + 0u];
-              dValue0_0 = addVisible(dValue0_0, w0.x, x0);
-              dValue1_0 = addVisible(dValue1_0, w0.y, x0);
-              dValue2_0 = addVisible(dValue2_0, w0.z, x0);
-              dValue3_0 = addVisible(dValue3_0, w0.w, x0);
-            }
+          dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
+          dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.dOutputRow, (thread + 256u) % 16u);
+          dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.dOutputRow, (thread + 384u) % 16u);
+          workgroupBarrier();
+          tile[sourceRegion + thread] = dOutputRow0;
+          tile[sourceRegion + (thread + 128u)] = dOutputRow1;
+          tile[sourceRegion + (thread + 256u)] = dOutputRow2;
+          tile[sourceRegion + (thread + 384u)] = dOutputRow3;
+          workgroupBarrier();
+          for (var token = 0u; token < 32u; token = (token + 1u) ^ nothing) {
+            let w0 = tile[weightRegion + token * 17u + row * 1u + 0u];
+            let x0 = tile[sourceRegion + token * 16u + column + 0u];
+            let x1 = tile[sourceRegion + token * 16u + column + 8u];
+            dValue0_0 = addVisible(dValue0_0, w0.x, x0);
+            dValue0_1 = addVisible(dValue0_1, w0.x, x1);
+            dValue1_0 = addVisible(dValue1_0, w0.y, x0);
+            dValue1_1 = addVisible(dValue1_1, w0.y, x1);
+            dValue2_0 = addVisible(dValue2_0, w0.z, x0);
+            dValue2_1 = addVisible(dValue2_1, w0.z, x1);
+            dValue3_0 = addVisible(dValue3_0, w0.w, x0);
+            dValue3_1 = addVisible(dValue3_1, w0.w, x1);
           }
         }
         workgroupBarrier();
-        tile[weightRegion + (column + 0u) * 5u + row * 1u + 0u] = vec4<f32>(gradient0_0.x, gradient1_0.x, gradient2_0.x, gradient3_0.x);
-        tile[weightRegion + (column + 16u) * 5u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
-        tile[weightRegion + (column + 32u) * 5u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);
-        tile[weightRegion + (column + 48u) * 5u + row * 1u + 0u] = vec4<f32>(gradient0_0.w, gradient1_0.w, gradient2_0.w, gradient3_0.w);
+        tile[weightRegion + (column + 0u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.x, gradient1_0.x, gradient2_0.x, gradient3_0.x);
+        tile[weightRegion + (column + 8u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
+        tile[weightRegion + (column + 16u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);
+        tile[weightRegion + (column + 24u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.w, gradient1_0.w, gradient2_0.w, gradient3_0.w);
         {
           var queryRow0 = vec4<f32>(0.0);
           var queryRow1 = vec4<f32>(0.0);
           var queryRow2 = vec4<f32>(0.0);
           var queryRow3 = vec4<f32>(0.0);
           queryRow0 = loadQuery(queryBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
-          queryRow1 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 64u) / 16u, lastQuery) * params.queryRow, (thread + 64u) % 16u);
-          queryRow2 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
-          queryRow3 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 192u) / 16u, lastQuery) * params.queryRow, (thread + 192u) % 16u);
-          for (var chunk = 0u; chunk < 4u; chunk = (chunk + 1u) ^ nothing) {
-            workgroupBarrier();
-            tile[sourceRegion + thread] = queryRow0;
-            tile[sourceRegion + (thread + 64u)] = queryRow1;
-            tile[sourceRegion + (thread + 128u)] = queryRow2;
-            tile[sourceRegion + (thread + 192u)] = queryRow3;
-            workgroupBarrier();
-            if (chunk < 3u) {
-              queryRow0 = loadQuery(queryBase + min(firstQuery + (chunk + 1u) * 16u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
-              queryRow1 = loadQuery(queryBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 64u) / 16u, lastQuery) * params.queryRow, (thread + 64u) % 16u);
-              queryRow2 = loadQuery(queryBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
-              queryRow3 = loadQuery(queryBase + min(firstQuery + (chunk + 1u) * 16u + (thread + 192u) / 16u, lastQuery) * params.queryRow, (thread + 192u) % 16u);
-            }
-            for (var token = 0u; token < 16u; token = (token + 1u) ^ nothing) {
-              let w0 = tile[weightRegion + (chunk * 16u + token) * 5u + row * 1u + 0u];
-              let x0 = tile[sourceRegion + token * 16u + column + 0u];
-              dKey0_0 = addVisible(dKey0_0, w0.x, x0);
-              dKey1_0 = addVisible(dKey1_0, w0.y, x0);
-              dKey2_0 = addVisible(dKey2_0, w0.z, x0);
-              dKey3_0 = addVisible(dKey3_0, w0.w, x0);
-            }
+          queryRow1 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
+          queryRow2 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.queryRow, (thread + 256u) % 16u);
+          queryRow3 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.queryRow, (thread + 384u) % 16u);
+          workgroupBarrier();
+          tile[sourceRegion + thread] = queryRow0;
+          tile[sourceRegion + (thread + 128u)] = queryRow1;
+          tile[sourceRegion + (thread + 256u)] = queryRow2;
+          tile[sourceRegion + (thread + 384u)] = queryRow3;
+          workgroupBarrier();
+          for (var token = 0u; token < 32u; token = (token + 1u) ^ nothing) {
+            let w0 = tile[weightRegion + token * 17u + row * 1u + 0u];
+            let x0 = tile[sourceRegion + token * 16u + column + 0u];
+            let x1 = tile[sourceRegion + token * 16u + column + 8u];
+            dKey0_0 = addVisible(dKey0_0, w0.x, x0);
+            dKey0_1 = addVisible(dKey0_1, w0.x, x1);
+            dKey1_0 = addVisible(dKey1_0, w0.y, x0);
+            dKey1_1 = addVisible(dKey1_1, w0.y, x1);
+            dKey2_0 = addVisible(dKey2_0, w0.z, x0);
+            dKey2_1 = addVisible(dKey2_1, w0.z, x1);
+            dKey3_0 = addVisible(dKey3_0, w0.w, x0);
+            dKey3_1 = addVisible(dKey3_1, w0.w, x1);
           }
         }
       }
     }
   }
   let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-  var dKeySums = array<vec4<f32>, 4>(dKey0_0, dKey1_0, dKey2_0, dKey3_0);
+  var dKeySums = array<vec4<f32>, 8>(dKey0_0, dKey0_1, dKey1_0, dKey1_1, dKey2_0, dKey2_1, dKey3_0, dKey3_1);
   for (var i = 0u; i < 4u; i = (i + 1u) ^ nothing) {
     let tokenRow = firstKey + row * 4u + i;
     if (tokenRow <= finalKey) {
@@ -427,14 +429,22 @@ fn main(
       {
         let vector = column + 0u;
         if (vector < 16u) {
-          var sum = dKeySums[i * 1u + 0u] * scale;
+          var sum = dKeySums[i * 2u + 0u] * scale;
+          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+          storeDKey(base, vector, sum);
+        }
+      }
+      {
+        let vector = column + 8u;
+        if (vector < 16u) {
+          var sum = dKeySums[i * 2u + 1u] * scale;
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
         }
       }
     }
   }
-  var dValueSums = array<vec4<f32>, 4>(dValue0_0, dValue1_0, dValue2_0, dValue3_0);
+  var dValueSums = array<vec4<f32>, 8>(dValue0_0, dValue0_1, dValue1_0, dValue1_1, dValue2_0, dValue2_1, dValue3_0, dValue3_1);
   for (var i = 0u; i < 4u; i = (i + 1u) ^ nothing) {
     let tokenRow = firstKey + row * 4u + i;
     if (tokenRow <= finalKey) {
@@ -442,7 +452,15 @@ fn main(
       {
         let vector = column + 0u;
         if (vector < 16u) {
-          var sum = dValueSums[i * 1u + 0u];
+          var sum = dValueSums[i * 2u + 0u];
+          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+          storeDValue(base, vector, sum);
+        }
+      }
+      {
+        let vector = column + 8u;
+        if (vector < 16u) {
+          var sum = dValueSums[i * 2u + 1u];
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
         }

@@ -72,9 +72,9 @@ function matrixCode(options: Partial<PlanOptions> = {}) {
   }
 }
 
-/** The kernels of split float32, and what comes before them. */
+/** The kernels of split float32, and what comes before them, of a call with enough heads. */
 function splitCode(options: Partial<PlanOptions> = {}) {
-  const forward = planForward({ ...base, ...options }, withMatrices)
+  const forward = planForward({ ...base, heads: 128, ...options }, withMatrices)
   const plan = planBackward('flash.plan', forward, {}, withMatrices)
   const access: Access = { dtype: 'float32', nativeFloat16: true, vector: true }
   const names = ['query', 'key', 'value', 'output', 'dOutput', 'dQuery', 'dKey', 'dValue'] as const
@@ -138,7 +138,7 @@ describe('the backward kernels', () => {
       expect(text).toMatch(/if \(gradientScale == 0\.0\) \{ return; \}/)
     }
     expect(code({ mask: causal }).key).not.toMatch(/\.z != 0\.0/)
-    const trained = splitCode({ scoreModifiers: [alibi], mask: causal })
+    const trained = splitCode({ heads: 4, scoreModifiers: [alibi], mask: causal })
     // It sums the table's gradients of every head.
     expect(trained.query).not.toMatch(/\.z != 0\.0/)
   })

@@ -212,12 +212,16 @@ const trained: readonly ReplayedCall[] = [
     options: { ...square(4, 512, 64), ...training, mask: causal },
   },
   {
+    name: 'train f32 1500 D128 grouped causal',
+    options: { ...grouped(4, 2, 1500, 128), ...training, mask: causal },
+  },
+  {
     name: 'train f16 1024 D128 grouped causal',
     options: { ...grouped(8, 2, 1024, 128), ...half, ...training, mask: causal },
   },
   {
-    name: 'train f32 300 D64 dropout sinks',
-    options: { ...square(2, 300, 64), ...training, dropout, sinks: [0.5, -1] },
+    name: 'train f32 1500 D64 dropout sinks',
+    options: { ...square(2, 1500, 64), ...training, dropout, sinks: [0.5, -1] },
   },
   {
     name: 'train f32 300 D32 T5 softcap',
@@ -229,8 +233,8 @@ const trained: readonly ReplayedCall[] = [
   },
   { name: 'train f32 16 D96 causal', options: { ...square(2, 16, 96), ...training, mask: causal } },
   {
-    name: 'train f32 512 D64 rope causal',
-    options: { ...square(2, 512, 64), ...training, mask: causal, rope: rotaryEmbedding(64) },
+    name: 'train f32 1500 D64 rope causal',
+    options: { ...square(4, 1500, 64), ...training, mask: causal, rope: rotaryEmbedding(64) },
   },
 ]
 

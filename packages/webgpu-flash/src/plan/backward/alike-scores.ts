@@ -7,7 +7,7 @@
 // Which heads cannot be split is found out on the GPU, in each pass by itself: no plan can know.
 import { UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
-import { planHalves } from '../forward/halves-plan.ts'
+import { planHalves, visitedOperations } from '../forward/halves-plan.ts'
 import { isPlainFloat32 } from '../forward/forward-plan.ts'
 import type { ForwardPlan } from '../forward/forward-plan.ts'
 import type { Refusal } from '../planned.ts'
@@ -77,6 +77,12 @@ export function alikePasses(
   }
 }
 
+/**
+ * Operations of a forward pass from which on both are by halves. On an NVIDIA H200 they take 0.24 ms together by halves
+ * and 0.21 without for 512 tokens of 8 heads of width 64 under a causal mask, 0.39 and 0.44 for 1,024.
+ */
+const leastOperations = 2 ** 29
+
 const alike = 'both passes round scores alike, and'
 
 /** The forward pass in plain WGSL, where it would be by halves. */
@@ -85,11 +91,14 @@ function inPlain(alone: ForwardPlan, refused: string): ForwardPlan {
   return { ...alone.otherwise, whyNoOther: `${alike} gradients are not by halves: ${refused}` }
 }
 
-/** The forward pass by halves, where it would be in plain WGSL: however small the call, and whatever was measured. */
+/** The forward pass by halves, where it would be in plain WGSL: for calls smaller than alone, and whatever was measured. */
 function byHalves(alone: ForwardPlan, capabilities: Capabilities): ForwardPlan | Refusal {
   if (!isPlainFloat32(alone)) return alone
   const { origin } = alone
   if (origin.kind === 'given') return { refused: 'its tile was chosen' }
+  if (visitedOperations(alone) < leastOperations) {
+    return { refused: 'so short a call is not faster' }
+  }
   const ignored = 'gradients are by halves, and so is the forward pass'
   const plan =
     origin.kind === 'tuned' ? { ...alone, origin: { kind: 'model', ignored } as const } : alone

@@ -89,24 +89,32 @@ function whyNotHalves({ shape, attention }: Call, { limits }: Capabilities): str
 
 /** Whether products of halves save more than splitting costs. On software adapters nothing is saved. */
 function isWorthwhile(plan: PassesPlan, capabilities: Capabilities): boolean {
-  const { call, origin, tuned, passes } = plan
+  const { call, origin, tuned } = plan
   if (origin.kind === 'given' || isSoftware(capabilities)) return false
   if (tuned.forward && !isOnMatrices(tuned.forward.tile)) return false
-  const sum = (count: (map: PackedBlockMap) => number): number =>
-    passes.reduce((all, { packedMap }) => all + (packedMap ? count(packedMap) : 0), 0)
-  const visited = sum((map) => map.visited)
+  const visited = sumOfMaps(plan, (map) => map.visited)
   const most = asksPairs(call, plan) ? mostAsked : mostCompared
-  if (visited - sum((map) => map.full) > most * visited) return false
-  const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = call.shape
-  const [{ blockMap, kernel }] = passes
-  const maps = blockMap ? blockMap.batch * blockMap.heads : 1
-  const pairs = blockMap
-    ? (visited / maps) * kernel.tile.queries * kernel.tile.keys
-    : queryLength * keyLength
+  if (visited - sumOfMaps(plan, (map) => map.full) > most * visited) return false
+  const { heads, kvHeads, queryLength } = call.shape
   return (
     queryLength * (heads / kvHeads) >= leastQueriesOfKey &&
-    batch * heads * pairs * 2 * (headDim + valueDim) >= leastOperations
+    visitedOperations(plan) >= leastOperations
   )
+}
+
+function sumOfMaps({ passes }: PassesPlan, count: (map: PackedBlockMap) => number): number {
+  return passes.reduce((all, { packedMap }) => all + (packedMap ? count(packedMap) : 0), 0)
+}
+
+/** Multiplications and additions in the visited tiles of a plan. */
+export function visitedOperations(plan: PassesPlan): number {
+  const { batch, heads, queryLength, keyLength, headDim, valueDim } = plan.call.shape
+  const [{ blockMap, kernel }] = plan.passes
+  const maps = blockMap ? blockMap.batch * blockMap.heads : 1
+  const pairs = blockMap
+    ? (sumOfMaps(plan, (map) => map.visited) / maps) * kernel.tile.queries * kernel.tile.keys
+    : queryLength * keyLength
+  return batch * heads * pairs * 2 * (headDim + valueDim)
 }
 
 /** Bytes of what planes measure, in pieces. */

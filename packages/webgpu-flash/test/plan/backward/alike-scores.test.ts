@@ -151,10 +151,13 @@ describe('both passes of float32', () => {
     )
   })
 
-  it('are by halves in short calls too, which alone would not pay in the forward pass', () => {
-    const short = { ...long, queryLength: 256 }
+  it('are by halves in calls so short that the forward pass alone would not be, but not in shorter ones', () => {
+    const short = { ...long, queryLength: 1024 }
     expect(planForward(short, withMatrices).kind).toBe('passes')
     expect(halves(plan(short))).toEqual([true, true, true])
+    const shorter = plan({ ...long, queryLength: 256 })
+    expect(halves(shorter)).toEqual([false, false, false])
+    expect(explainBackward(shorter).query.reason).toMatch(/so short a call/)
   })
 
   it('follow a tile of the caller or of a record', () => {

@@ -12,6 +12,8 @@ import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import { withMatrices } from '../matrix-devices.ts'
 
 const base: PlanOptions = { heads: 4, queryLength: 256, headDim: 64, dtype: 'float16' }
+/** Of float32 longer calls are split. */
+const long = { dtype: 'float32', queryLength: 2048 } as const
 const causal = mask('causal', ({ query, key }) => key.le(query))
 const table = floatTable('bias', [0.5, 0.25, 0.125, 0.0625], [4], { trainable: true })
 const bias = scoreModifier('bias', (score, { head }) => score.add(table.at(head)))
@@ -48,7 +50,7 @@ describe('the backward pass on subgroup matrices', () => {
   })
 
   it('splits float32, and accounts for the halves', () => {
-    const planned = plan({ dtype: 'float32', mask: causal })
+    const planned = plan({ ...long, mask: causal })
     const { query, key, variant, memoryBytes } = explainBackward(planned)
     expect([query.variant, key.variant, variant]).toEqual(Array(3).fill('subgroup-matrix'))
     expect(query.reason).toMatch(/three float16 products/)
@@ -60,7 +62,7 @@ describe('the backward pass on subgroup matrices', () => {
   })
 
   it.each([32, 64, 96, 128])('finds tiles of split float32 for %i dims', (headDim) => {
-    const { query, key } = plan({ dtype: 'float32', headDim })
+    const { query, key } = plan({ ...long, headDim })
     for (const { kernel, leftOut, rowTokens } of [query, key]) {
       if (kernel.kind !== 'split-matrix') throw new Error(`the kernel is one of ${kernel.kind}`)
       expect(kernel.workgroupBytes).toBeLessThanOrEqual(49152)
@@ -93,7 +95,7 @@ describe('the backward pass on subgroup matrices', () => {
       plan({ ...options, backwardTiles: { key: tile } })
     expect(given({ dtype: 'float32' })).toThrow(RangeError)
     expect(given({ dtype: 'float32' })).toThrow(/without pairs are for float16/)
-    const split = plan({ dtype: 'float32' }).key.kernel.tile
+    const split = plan(long).key.kernel.tile
     expect(() => plan({ backwardTiles: { key: split } })).toThrow(
       /pairs of subgroups are for float32/,
     )
