@@ -31,4 +31,6 @@ export interface PassConfig extends OptionalFields {
 export interface ForwardConfig extends PassConfig {
   readonly tile: ForwardTile
   readonly memory: TileMemory
+  /** Whether its loops stay rolled up, as it hardly ever runs. Default: false. */
+  readonly rolled?: boolean
 }

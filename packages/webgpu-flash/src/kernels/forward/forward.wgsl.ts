@@ -14,6 +14,7 @@ import {
   tileLoop,
 } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
+import { declareNothing } from '../rolled-loops.ts'
 import { ownRows, threadCount } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
 import { mainFunction } from '../tile/main-function.ts'
@@ -85,9 +86,9 @@ ${rowFunctions}
 ${roundFunctions(shortText)}`
 }
 
-function gridOf({ tile }: ForwardConfig): ThreadGrid {
+function gridOf({ tile, rolled = false }: ForwardConfig): ThreadGrid {
   const { queries, keys, threadRows, threadColumns } = tile
-  return { tileRows: queries, tileColumns: keys, threadRows, threadColumns }
+  return { tileRows: queries, tileColumns: keys, threadRows, threadColumns, rolled }
 }
 
 /** Vectors of output dims a thread owns. */
@@ -104,7 +105,7 @@ function mainBody(config: ForwardConfig): string {
   const { tile } = config
   const grid = gridOf(config)
   const outputs = Array.from({ length: ownRows(grid) }, (_, i) => outputNames(config, i)).flat()
-  return `let column = thread % ${tile.threadColumns}u;
+  return `${grid.rolled ? `${declareNothing}\n` : ''}let column = thread % ${tile.threadColumns}u;
 let row = thread / ${tile.threadColumns}u;
 ${config.parts ? callOrigin(mappedPart) : config.blockMap ? callOrigin(mappedTileOfHeads, 'x') : callOrigin()}
 ${config.tokens === undefined ? pairPositions(grid) : orderedPositions(grid)}

@@ -7,6 +7,7 @@
 // Which heads cannot be split is found out on the GPU, in each pass by itself: no plan can know.
 import { UnsupportedError } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
+import { asOnly } from '../forward/fallback.ts'
 import { planHalves, visitedOperations } from '../forward/halves-plan.ts'
 import { isPlainFloat32 } from '../forward/forward-plan.ts'
 import type { ForwardPlan } from '../forward/forward-plan.ts'
@@ -67,7 +68,7 @@ export function alikePasses(
   }
   if (refused !== undefined) {
     const plain = chosen.query.refused === chosen.key.refused ? chosen : both(refused)
-    return { forward: inPlain(alone, refused), ...plain }
+    return { forward: inPlain(alone, refused, capabilities), ...plain }
   }
   const forward = byHalves(alone, capabilities)
   if (!('refused' in forward)) return { forward, ...chosen }
@@ -86,9 +87,10 @@ const leastOperations = 2 ** 29
 const alike = 'both passes round scores alike, and'
 
 /** The forward pass in plain WGSL, where it would be by halves. */
-function inPlain(alone: ForwardPlan, refused: string): ForwardPlan {
+function inPlain(alone: ForwardPlan, refused: string, capabilities: Capabilities): ForwardPlan {
   if (alone.kind !== 'halves') return alone
-  return { ...alone.otherwise, whyNoOther: `${alike} gradients are not by halves: ${refused}` }
+  const plan = asOnly(alone.otherwise, capabilities)
+  return { ...plan, whyNoOther: `${alike} gradients are not by halves: ${refused}` }
 }
 
 /** The forward pass by halves, where it would be in plain WGSL: for calls smaller than alone, and whatever was measured. */

@@ -27,6 +27,7 @@ export interface HalvesPlan extends Planned {
   readonly passes: ForwardPasses
   /** What the planner made of the orders that the mask proposes, for the tiles of this kernel. */
   readonly choice: PassChoice | undefined
+  /** With kernels that compile sooner, as they hardly ever run. */
   readonly otherwise: PassesPlan<TiledKernel>
   /** Bytes of the tensors' halves, with the exponents of their planes behind them. */
   readonly bytes: Readonly<Record<SplitTensor, number>>

@@ -8,6 +8,7 @@ import { measuredRowsAtOnce } from '../../kernels/forward/split/forward-magnitud
 import type { Call } from '../call.ts'
 import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { Refusal } from '../planned.ts'
+import { asFallback } from './fallback.ts'
 import type { HalvesPlan, PassesPlan } from './forward-plan.ts'
 import type { TiledKernel } from './forward-kernel.ts'
 import type { KernelWish } from './kernel-wish.ts'
@@ -64,7 +65,7 @@ export function planHalves(
     tuned,
     passes: passesOf(call, arrangement, capabilities),
     choice: arrangement.choice,
-    otherwise,
+    otherwise: asFallback(otherwise, capabilities),
     bytes: splitBytesOf(call.shape),
     pieces: piecesOf(batch * (heads + 2 * kvHeads), queryLength, keyLength),
   }

@@ -11,11 +11,16 @@ import { softwareTile } from './software-tile.ts'
 import { chooseTile, rankedTiles, tileBytes, tileMemory } from './tiles.ts'
 import type { ForwardTile } from './tiles.ts'
 
-/** The kernel with this tile. */
+/**
+ * The kernel with this tile.
+ *
+ * @param rolled - Whether its loops stay rolled up: it compiles sooner and runs slower. Default: false.
+ */
 export function tiledKernel(
   tile: ForwardTile,
   { valueDim }: AttentionShape,
   { limits }: Capabilities,
+  rolled = false,
 ): TiledKernel {
   const memory = tileMemory(tile, valueDim)
   return {
@@ -27,7 +32,7 @@ export function tiledKernel(
     cost: (maps) => pairsOfTiles(tile, maps),
     reason: (why) =>
       `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`,
-    text: (config) => forwardKernel({ ...config, tile, memory }),
+    text: (config) => forwardKernel({ ...config, tile, memory, rolled }),
   }
 }
 

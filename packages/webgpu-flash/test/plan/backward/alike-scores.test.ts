@@ -13,6 +13,7 @@ import { planForward } from '../../../src/plan/plan.ts'
 import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import type { Tuning } from '../../../src/plan/tuning.ts'
 import { withEights, withMatrices } from '../matrix-devices.ts'
+import { firstText } from '../plans.ts'
 import { normals, towardsZero } from './matrix-rounding.ts'
 
 type Product = (one: readonly number[], other: readonly number[]) => number
@@ -141,6 +142,10 @@ describe('both passes of float32', () => {
     )
     const { query, key } = explainBackward(trained)
     for (const { reason } of [query, key]) expect(reason).toMatch(/gradients of tables/)
+    // Not the text of one that hardly ever runs.
+    const access = { dtype: 'float32', nativeFloat16: true, vector: true } as const
+    const accesses = { query: access, key: access, value: access, output: access }
+    expect(firstText(trained.forward, accesses)).toMatch(/dim\+\+/)
   })
 
   it('are in plain WGSL where the forward pass cannot be by halves', () => {

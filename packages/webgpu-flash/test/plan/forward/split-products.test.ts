@@ -7,7 +7,7 @@ import { formatExplanation } from '../../../src/plan/format-explanation.ts'
 import { mostSplitProduct } from '../../../src/plan/forward/halves-plan.ts'
 import { passText } from '../../../src/plan/forward/pass-text.ts'
 import { planForward } from '../../../src/plan/plan.ts'
-import { byHalves } from '../plans.ts'
+import { byHalves, firstText } from '../plans.ts'
 import type { PlanOptions } from '../../../src/plan/plan-options.ts'
 import { withEights, withMatrices } from '../matrix-devices.ts'
 
@@ -45,6 +45,14 @@ describe('planHalves', () => {
       key.le(query).and(key.gt(query.sub(512)).or(key.lt(1))),
     )
     expect(splits({ queryLength: 65536, mask: either })).toBe(false)
+  })
+
+  it('keeps a plain kernel whose loops stay rolled up, as every plan compiles it and hardly any call runs it', () => {
+    const access = { dtype: 'float32', nativeFloat16: true, vector: true } as const
+    const accesses = { query: access, key: access, value: access, output: access }
+    const loops = /(dim|token|chunk)\+\+/
+    expect(passText(byHalves(plan({})).otherwise.passes[0], accesses)).not.toMatch(loops)
+    expect(firstText(plan({ queryLength: 1024 }), accesses)).toMatch(loops)
   })
 
   it('leaves other kernels what is theirs', () => {
