@@ -197,18 +197,9 @@ ${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
 ${storeOrRedo(config, 'firstQuery', 'lastQuery')}`
 }
 
-/**
- * Writes the sums, or computes the rows anew where one of them is not finite. What others have written is
- * there still in that case, since sums that are added to it are looked at before.
- */
+/** Writes the sums, or computes the rows anew where one of them is not finite. */
 function storeOrRedo(config: GradientMatrixConfig, first: string, last: string): string {
-  return `var strange = false;
-var again = false;
-for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
-${indent(storeSums(config, first, last), 2)}
-  if (strange) { foundStrange = vec4<u32>(1u); }
-  again = workgroupUniformLoad(&foundStrange).x != 0u;
-}
+  return `${storeSums(config, { first, last })}
 if (again) {
   storageBarrier(); // other threads write the same rows now
 ${indent(rowByRow(config), 2)}
