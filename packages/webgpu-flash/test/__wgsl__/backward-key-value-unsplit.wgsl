@@ -147,14 +147,14 @@ fn main(
   let nothing = params.negativeInfinity ^ 0xff800000u;
   let column = thread % 8u;
   let row = thread / 8u;
-  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
   let batch = params.batchBase + workgroup.z;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
   if (softmaxRows[params.softmaxRowsOffset + (batch * params.heads + firstHead) * params.queryLength + min(params.columnTileBegin * tileColumns, params.queryLength - 1u)].z != 0.0) { return; }
-  var rowTile = params.rowTileBase + workgroup.x;
+  var rowTile = params.rowTileBase + workgroup.y;
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, firstHead) + rowTile]; }
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;

@@ -166,14 +166,14 @@ fn main(
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
   if (thread == 0u) { foundStrange = vec4<u32>(0u); }
-  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
   let batch = params.batchBase + workgroup.z;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
   var head = firstHead; // any order of rows will do for the others
-  var rowTile = params.rowTileBase + workgroup.x;
+  var rowTile = params.rowTileBase + workgroup.y;
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;

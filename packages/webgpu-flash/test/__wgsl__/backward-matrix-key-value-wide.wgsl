@@ -158,13 +158,13 @@ fn main(
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
   if (thread == 0u) { foundStrange = vec4<u32>(0u); }
-  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
   let batch = params.batchBase + workgroup.z;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
-  let rowTile = params.rowTileBase + workgroup.x;
+  let rowTile = params.rowTileBase + workgroup.y;
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
   let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;

@@ -142,12 +142,12 @@ fn main(
   let part = lane % 2u;
   let ownRow0 = lane / 2u;
   if (thread == 0u) { foundStrange = vec4<u32>(0u); }
-  let head = params.headBegin + workgroup.y;
+  let head = params.headBegin + workgroup.x;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
-  let rowTile = params.rowTileBase + workgroup.x;
+  let rowTile = params.rowTileBase + workgroup.y;
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
   let dQueryBase = params.dQueryOffset + batch * params.dQueryBatch + head * params.dQueryHead;

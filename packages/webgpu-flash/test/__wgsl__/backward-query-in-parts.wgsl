@@ -135,7 +135,7 @@ fn main(
 ) {
   let column = thread % 8u;
   let row = thread / 8u;
-  let head = params.headBegin + workgroup.y;
+  let head = params.headBegin + workgroup.x;
   let batch = params.batchBase + workgroup.z / params.parts;
   let ownPart = workgroup.z % params.parts;
   let columnTileBegin = params.columnTileBegin + ownPart * params.partTiles;
@@ -143,7 +143,7 @@ fn main(
   let keyHead = head / params.headsPerKeyHead;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
-  var rowTile = params.rowTileBase + workgroup.x;
+  var rowTile = params.rowTileBase + workgroup.y;
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;

@@ -176,12 +176,12 @@ fn main(
 ) {
   let column = thread % 8u;
   let row = thread / 8u;
-  let head = params.headBegin + workgroup.y;
+  let head = params.headBegin + workgroup.x;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
-  let rowTile = params.rowTileBase + workgroup.x;
+  let rowTile = params.rowTileBase + workgroup.y;
   let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;

@@ -151,7 +151,7 @@ fn main(
   let ownRow0 = lane / 4u;
   let sumPart = subgroupLane % 2u;
   let sumRow0 = subgroupLane / 2u;
-  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
   let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
   let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
   let batch = params.batchBase + workgroup.z;
@@ -164,7 +164,7 @@ fn main(
   let trueScale = bitcast<f32>(params.scale);
   let scale = trueScale * powerOf(-(exponents.x + exponents.y)); // of products of halves
   let gradientUnit = gradientScale * powerOf(-(exponents.z + exponents.w));
-  var rowTile = params.rowTileBase + workgroup.x;
+  var rowTile = params.rowTileBase + workgroup.y;
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, firstHead) + rowTile]; }
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;

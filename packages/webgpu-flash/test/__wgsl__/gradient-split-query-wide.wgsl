@@ -132,12 +132,12 @@ fn main(
   let ownRow0 = lane / 4u;
   let sumPart = subgroupLane % 2u;
   let sumRow0 = subgroupLane / 2u;
-  let head = params.headBegin + workgroup.y;
+  let head = params.headBegin + workgroup.x;
   let batch = params.batchBase + workgroup.z;
   let keyHead = head / params.headsPerKeyHead;
   let queryOffset = bitcast<i32>(data[2u * batch]);
   let keyCount = data[2u * batch + 1u];
-  let rowTile = params.rowTileBase + workgroup.x;
+  let rowTile = params.rowTileBase + workgroup.y;
   let scales = softmaxRow(batch, head, rowTile * tileRows).zw;
   let gradientScale = scales.x;
   if (gradientScale == 0.0) { return; } // cannot be split: left to the kernel in plain WGSL

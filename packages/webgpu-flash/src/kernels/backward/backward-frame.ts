@@ -244,9 +244,9 @@ ${tile.teams === 2 ? '' : regions(memory)}${gradientConstants(config.rules.short
  * @param head - Text of the head whose map orders the rows. Default: `head`.
  */
 export function ownRowTile(blockMap: boolean, head = 'head'): string {
-  if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.x;'
+  if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.y;'
   // Rows are taken longest first, so that no long row begins when the others are done.
-  return `var rowTile = params.rowTileBase + workgroup.x;
+  return `var rowTile = params.rowTileBase + workgroup.y;
 if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, ${head}) + rowTile]; }`
 }
 

@@ -102,7 +102,7 @@ function mainBody(
     : `${storeAccumulators(grid, dKey, keyVectors, 'firstKey', 'finalKey', 'scale', config)}
 ${storeAccumulators(grid, dValue, valueVectors, 'firstKey', 'finalKey', '', config)}`
   return `${threadOrigin(tile, grid)}
-let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 ${ownPart(inParts, 'keys')}

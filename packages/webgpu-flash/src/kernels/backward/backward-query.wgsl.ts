@@ -91,7 +91,7 @@ ${indent(storeGradient(grid, output, vectors, 'sums', 'firstQuery', 'lastQuery',
     : storeAccumulators(grid, output, vectors, 'firstQuery', 'lastQuery', 'scale', config)
   const body = teams ? teamTileBody(config, teams) : tileBody(config)
   return `${threadOrigin(tile, grid)}
-let head = params.headBegin + workgroup.y;
+let head = params.headBegin + workgroup.x;
 ${ownPart(config.inParts, 'queries')}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);

@@ -156,12 +156,11 @@ export function prepareBackward(
         ...addresses,
         gradientValues(plan, pass, box, does),
       ) as Record<string, number>
-      const workgroups = workgroupsOf(shape, part.rowTokens, box)
-      return draft(kernel, values, rangeOf, [
-        workgroups[0],
-        workgroups[1],
-        workgroups[2] * (does === 'tiles' ? (pass?.parts ?? 1) : 1),
-      ])
+      const [rows, heads, sequences] = workgroupsOf(shape, part.rowTokens, box)
+      // The longest rows of all heads begin before shorter ones: those of the last head would be at work alone.
+      return pass && does === 'tiles'
+        ? draft(kernel, values, rangeOf, [heads, rows, sequences * pass.parts])
+        : draft(kernel, values, rangeOf, [rows, heads, sequences])
     })
   }
 

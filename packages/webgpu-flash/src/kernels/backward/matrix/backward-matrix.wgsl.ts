@@ -144,7 +144,7 @@ const ownBase = (name: string, head: string): string =>
 /** A workgroup of keys, for every query head that reads them. */
 function ofKeys(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
-  return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.y;
+  return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 ${ownPart(config.inParts, config.rowTokens)}
@@ -175,7 +175,7 @@ ${storeOrRedo(config, 'firstKey', 'finalKey')}`
 /** A workgroup of queries. */
 function ofQueries(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
-  return `let head = params.headBegin + workgroup.y;
+  return `let head = params.headBegin + workgroup.x;
 ${ownPart(config.inParts, config.rowTokens)}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
