@@ -11,12 +11,13 @@ const conditions = ['attn:source', 'module', 'default']
 const nodeSources = { ssr: { resolve: { conditions } }, resolve: { conditions } }
 const given = (name: string, fallback = ''): string => process.env[name] || fallback
 const requirements = { ATTN_REQUIRE_GPU: given('ATTN_REQUIRE_GPU') }
-// Which adapter tools/with-gpu.ts was asked for, and how much of the suites it runs on which kinds of
-// device (see test-gpu/devices.ts and core's test/conformance/breadth.ts).
+// Which adapter tools/with-gpu.ts was asked for, how much of the suites it runs on which kinds of
+// device (see test-gpu/devices.ts and core's test/conformance/breadth.ts), and how many random problems.
 const adapter = {
   ATTN_ADAPTER: given('ATTN_ADAPTER'),
   ATTN_DEVICES: given('ATTN_DEVICES'),
   ATTN_BREADTH: given('ATTN_BREADTH'),
+  ATTN_RANDOM: given('ATTN_RANDOM'),
 }
 // Chromium brings its own adapter. Kernels are tested in Node; here it is the browser that is on trial,
 // unless all is asked for.
@@ -81,6 +82,8 @@ const browser: TestProjectInlineConfiguration = {
             '--enable-unsafe-webgpu',
             // As in tools/testing/acquire-gpu.ts: SwiftShader compiles the zeros very slowly.
             '--enable-dawn-features=disable_workgroup_init',
+            // What SwiftShader would put together as a GPU does, Chromium itself does in less time.
+            '--disable-gpu-compositing',
             '--disable-background-networking',
             '--disable-component-update',
             '--disable-sync',

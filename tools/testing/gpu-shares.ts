@@ -12,6 +12,16 @@ export const besideTheCore = [
 ]
 
 /**
+ * Not in a sample either: files whose kernels another adapter runs with the same bindings and limits, caches and their
+ * lives, and those that take long to compile.
+ */
+export const besideTheSample = [
+  ...besideTheCore,
+  '**/{compile-memory,dropout-sinks,gpu-bias,backward-*,token-orders,weights-of-caches}.test.ts',
+  '**/{kv-cache-lives,decode-infinities,decode-matrix,half-sums,split-products,subgroup-sizes}.test.ts',
+]
+
+/**
  * About how many seconds of processor time files that take long take on lavapipe where nothing is compiled yet: measured
  * beside other work, which is good enough for a balance and for nothing else.
  */
@@ -46,9 +56,9 @@ export const seconds: Readonly<Record<string, number>> = {
 }
 const usual = 2
 
-/** Every file of the GPU project, in the repository. */
-export const gpuFiles = (): string[] =>
-  globSync('packages/*/test-gpu/**/*.test.ts', { cwd: repository }).toSorted()
+/** The files of the GPU project in the repository, all but those that patterns name. */
+export const gpuFiles = (without: readonly string[] = []): string[] =>
+  globSync('packages/*/test-gpu/**/*.test.ts', { cwd: repository, exclude: without }).toSorted()
 
 /** Package and test of `packages/PACKAGE/test-gpu/TEST.test.ts`. */
 export const shortName = (file: string): string =>

@@ -1,4 +1,6 @@
-// Which test runs make up `npm test` on this machine: what runs on which adapter, and how much of it.
+// Which test runs make up `npm test` on this machine: what runs on which adapter, and how much of it. Where GPUs are
+// imitated by a CPU, each kernel takes about a second to compile, so that all cases on all adapters take a quarter of an
+// hour: CI runs the whole (`npm test -- --whole`), `npm test` of it what fits into minutes.
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { nodeOn } from '../gpu/adapters.ts'
@@ -6,7 +8,7 @@ import type { AdapterName } from '../gpu/adapters.ts'
 import { probeAdapter } from '../gpu/probe.ts'
 import type { NodeOnDevice } from '../gpu/probe.ts'
 import { repository } from '../workspace.ts'
-import { besideTheCore, dealt, gpuFiles } from './gpu-shares.ts'
+import { besideTheCore, besideTheSample, dealt, gpuFiles } from './gpu-shares.ts'
 
 /** One run of Vitest. */
 export interface TestRun {
@@ -34,18 +36,31 @@ const here: NodeOnDevice = { node: process.execPath, environment: {} }
 
 /** How much of the suites a GPU run has, and on which kinds of device. */
 interface Extent {
-  readonly breadth: 'all' | 'core'
+  readonly breadth: 'all' | 'core' | 'sample'
   readonly devices: 'offers' | 'defaults' | 'both'
+  /** Files that are left out, as Vitest's patterns. */
+  readonly without: readonly string[]
 }
 
+/** What a plan is made for. */
+export interface TestRequest {
+  readonly requireGpu: boolean
+  readonly chromium: boolean
+  /** Whether all is asked for that this machine can run, and not what takes minutes. */
+  readonly whole: boolean
+}
+
+/** Random problems where not the whole is asked for: of one theme, which share their kernels. */
+const fewProblems = '75'
+
 /**
- * With both software adapters, lavapipe runs everything on a device with all it offers (float16, subgroup
+ * As a whole, with both software adapters, lavapipe runs everything on a device with all it offers (float16, subgroup
  * matrices, 1,024 threads): Mesa keeps what it compiled on disk, for other files and other runs.
  * SwiftShader, which compiles all anew, runs a core on a device with WebGPU's default limits, in which
- * every kernel is that it can run (tools/check-kernels.ts). A GPU runs everything on both kinds of
- * device.
+ * every kernel is that it can run (tools/check-kernels.ts). Otherwise lavapipe runs that core, and SwiftShader a sample
+ * of what it alone can show: default limits, float16 in words. A GPU runs everything on both kinds of device.
  */
-export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
+export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPlan {
   const missing = new Map<AdapterName, string>()
   const reach = (adapter: AdapterName): NodeOnDevice | undefined => {
     try {
@@ -66,25 +81,35 @@ export function planTests(requireGpu: boolean, chromium: boolean): TestPlan {
   const add = (adapter: AdapterName, start: NodeOnDevice | undefined, extent: Extent): void => {
     if (start === undefined) return
     adapters.push(adapter)
-    gpuRuns.push(...gpuRunsOf(adapter, start, extent))
+    gpuRuns.push(...gpuRunsOf(adapter, start, extent, whole))
   }
-  if (!software) add('default', any, { breadth: 'all', devices: 'both' })
+  const all = { breadth: 'all', without: [] } as const
+  const core = { breadth: 'core', without: besideTheCore } as const
+  if (!software) add('default', any, { ...all, devices: 'both' })
   add('lavapipe', lavapipe && quickly(lavapipe), {
-    breadth: 'all',
+    ...(whole ? all : core),
     devices: swiftshader ? 'offers' : 'both',
   })
-  const alone = { breadth: 'all', devices: requireGpu ? 'both' : 'offers' } as const
-  add('swiftshader', swiftshader, lavapipe ? { breadth: 'core', devices: 'defaults' } : alone)
+  const alone = { ...(whole ? all : core), devices: requireGpu ? 'both' : 'offers' } as const
+  const beside = whole ? core : ({ breadth: 'sample', without: besideTheSample } as const)
+  add('swiftshader', swiftshader, lavapipe ? { ...beside, devices: 'defaults' } : alone)
   // Programs as users write them: the machine's GPU, or the software that compiles their kernels soonest.
   const programs = software && lavapipe ? quickly(lavapipe) : any
+  const isShort = ({ environment }: TestRun): boolean => environment['ATTN_BREADTH'] === 'sample'
   const runs = [
-    ...gpuRuns,
+    ...gpuRuns.filter((each) => !isShort(each)),
     run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
     ...(chromium ? [run('browser', here)] : []),
-    run('packaging', programs),
-    // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
-    run('interop', withPrograms(any, software && lavapipe !== undefined)),
+    ...gpuRuns.filter(isShort),
     run('examples', programs),
+    // About packages as they are packed, and other libraries beside them: what few changes touch.
+    ...(whole
+      ? [
+          run('packaging', programs),
+          // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
+          run('interop', withPrograms(any, software && lavapipe !== undefined)),
+        ]
+      : []),
   ]
   return { runs, adapters, missing }
 }
@@ -111,7 +136,8 @@ function quickly({ node, environment }: NodeOnDevice): NodeOnDevice {
 function gpuRunsOf(
   adapter: AdapterName,
   start: NodeOnDevice,
-  { breadth, devices }: Extent,
+  { breadth, devices, without }: Extent,
+  whole: boolean,
 ): TestRun[] {
   const kernels = join(kernelsFolder, `${adapter}.jsonl`)
   const environment = {
@@ -119,13 +145,14 @@ function gpuRunsOf(
     ATTN_BREADTH: breadth,
     ATTN_DEVICES: devices,
     ATTN_KERNELS: kernels,
+    ...(whole ? {} : { ATTN_RANDOM: fewProblems }),
   }
-  const left = breadth === 'core' ? besideTheCore.flatMap((each) => ['--exclude', each]) : []
-  const gpuRun = (name: string, more: readonly string[]): TestRun => {
-    return { name, project: 'gpu', node: start.node, environment, parameters: [...left, ...more] }
+  const gpuRun = (name: string, files: readonly string[]): TestRun => {
+    return { name, project: 'gpu', node: start.node, environment, parameters: files }
   }
+  const files = gpuFiles(without)
   // A run is one thread, whose device compiles in it: all of lavapipe's in one would end long after the others.
-  return adapter === 'lavapipe' && breadth === 'all'
-    ? dealt(gpuFiles(), 2).map((share, index) => gpuRun(`gpu-lavapipe-${index + 1}`, share))
-    : [gpuRun(`gpu-${adapter}`, [])]
+  return adapter === 'lavapipe'
+    ? dealt(files, 2).map((share, index) => gpuRun(`gpu-lavapipe-${index + 1}`, share))
+    : [gpuRun(`gpu-${adapter}`, files)]
 }

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { floatTable, mask, scoreModifier, softcap, tensorFrom, toFloat64Array } from '@attn/core'
 import type { AttentionOptions, Tensor } from '@attn/core'
-import { backwardProblems, conformanceCase } from '../../core/test/conformance/index.ts'
+import { backwardProblems, conformanceCase, onlyCore } from '../../core/test/conformance/index.ts'
 import type { ConformanceCase } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
@@ -54,11 +54,13 @@ interface Run {
   readonly other?: boolean
   /** Whether kernels of split float32 leave it out, which differ in nothing there. */
   readonly onlyFloat16?: boolean
+  /** Whether a core has it. */
+  readonly inCore?: boolean
 }
 
 // Runs of one mask share their kernels.
-const ragged = { options: { mask: causal } } as const
-const hiddenKeys = { options: { mask: causal, queryOffset: 0 } } as const
+const ragged = { options: { mask: causal }, inCore: true } as const
+const hiddenKeys = { options: { mask: causal, queryOffset: 0 }, inCore: true } as const
 const cut = { plan: { workBudget: 20_000 } } as const
 const runs: readonly Run[] = [
   { name: 'ragged ends, grouped heads, causal', ...ragged },
@@ -107,6 +109,7 @@ const runs: readonly Run[] = [
       keyLengths: [43, 0, 21],
     },
     other: true,
+    inCore: true,
   },
   {
     name: 'packed sequences with dropout',
@@ -163,7 +166,10 @@ describe.skipIf(!gpu).each(matrixKinds)(
     }
     const both = <Tile>(tile: Tile) => ({ query: tile, key: tile })
 
-    const own = runs.filter(({ onlyFloat16 }) => kind.dtype === 'float16' || !onlyFloat16)
+    const own = runs.filter(
+      ({ onlyFloat16, inCore }) =>
+        (kind.dtype === 'float16' || !onlyFloat16) && (inCore || !onlyCore()),
+    )
     test.for(own.map((run) => [run.name, run] as const))('%s', async ([, run], context) => {
       const tile = tileOf(context)
       const own = { ...tile, ...(run.other ? kind.otherTile : {}) }

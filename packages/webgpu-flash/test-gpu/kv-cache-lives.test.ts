@@ -12,9 +12,11 @@ const inBrowser = 'document' in globalThis
 describe.skipIf(!gpu || inBrowser)('lives of caches', () => {
   test('come out as a list of tokens', { timeout: 600_000 }, async () => {
     const flash = await createFlashAttention({ gpu: gpu! })
-    const { failures, passed } = await runCacheLives(flash, { seed: 7, count: 20 })
+    // Where fewer random problems are asked for, fewer lives too.
+    const count = Math.ceil(Number(import.meta.env['ATTN_RANDOM'] || 300) / 15)
+    const { failures, passed } = await runCacheLives(flash, { seed: 7, count })
     expect(failures).toEqual([])
-    expect(passed).toBe(20)
+    expect(passed).toBe(count)
     flash.destroy()
   })
 })

@@ -67,7 +67,8 @@ const otherDraws = [
 
 describe.skipIf(!gpu || inBrowser).each(deviceKinds(gpu))('random problems, %s', (_, create) => {
   // Many share their kernels, which software adapters take a second or two each to compile.
-  const options = { seed: 4, count: 300, themeLength: 75, mostFailures: 3 }
+  const count = Number(import.meta.env['ATTN_RANDOM'] || 300)
+  const options = { seed: 4, count, themeLength: 75, mostFailures: 3 }
 
   test('come out as on the CPU in float64', { timeout: 900_000 }, async () => {
     const { failures, count, devicesLost } = await runRandom(create, options)
