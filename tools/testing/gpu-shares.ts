@@ -18,7 +18,8 @@ export const besideTheCore = [
 export const besideTheSample = [
   ...besideTheCore,
   '**/{compile-memory,dropout-sinks,gpu-bias,backward-*,token-orders,weights-of-caches}.test.ts',
-  '**/{kv-cache-lives,decode-infinities,decode-matrix,half-sums,split-products,subgroup-sizes}.test.ts',
+  '**/{random,kv-cache-lives,decode-infinities,decode-matrix,half-sums,split-products}.test.ts',
+  '**/subgroup-sizes.test.ts',
 ]
 
 /**

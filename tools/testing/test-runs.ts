@@ -99,7 +99,10 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
   const runs = [
     ...gpuRuns.filter((each) => !isShort(each)),
     run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
-    ...(chromium ? [run('browser', here)] : []),
+    // What a browser's driver makes of gradients' kernels, most of its time, is of the whole alone.
+    ...(chromium
+      ? [run('browser', here, whole ? [] : ['--exclude', '**/test-gpu/backward.test.ts'])]
+      : []),
     ...gpuRuns.filter(isShort),
     run('examples', programs),
     // About packages as they are packed, and other libraries beside them: what few changes touch.
