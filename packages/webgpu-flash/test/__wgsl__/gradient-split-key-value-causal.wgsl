@@ -368,130 +368,134 @@ fn main(
     var place = 0u;
     while (visits) {
       for (var turn = 0u; turn < 4u && visits; turn = (turn + 1u) ^ nothing) {
-        let otherPlace = 1u - place;
-        {
-          var product0 = Result();
-          let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 0u, 34u);
-          let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 16u, 34u);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
-          let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 4u, 34u);
-          let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 20u, 34u);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
-          let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 8u, 34u);
-          let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 24u, 34u);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
-          let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 12u, 34u);
-          let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 28u, 34u);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, high0, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, high1, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, high2, product0);
-          product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, high3, product0);
-          subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
-        }
-        workgroupBarrier();
-        visitedRows[otherPlace][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
-        if (thread < 128u) {
-          visitedRows[otherPlace][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext1;
-        }
-        visitedRows[otherPlace][1][0][thread / 32u * 34u + thread % 32u] = dOutputNext0;
-        if (thread < 128u) {
-          visitedRows[otherPlace][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
-        }
-        if (thread < 4u) {
-          statistics[otherPlace][thread] = logSumExpNext;
-          statistics[otherPlace][thread + 4u] = deltaNext;
-        }
-        var laterTile = nextTile + 1u;
-        var laterFull = nextFull;
-        var visitsLater = false;
-        while (laterTile >= endTile && run < endRun) {
-          let start = data[params.mapRunsBase + 2u * run];
-          let packed = data[params.mapRunsBase + 2u * run + 1u];
-          endTile = min(start + (packed >> 1u), params.columnTileEnd);
-          laterFull = (packed & 1u) == 1u;
-          laterTile = max(start, params.columnTileBegin);
-          run++;
-        }
-        visitsLater = laterTile < endTile;
-        if (visitsLater) {
-          queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
-          if (thread < 128u) {
-            queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
+        if (nothing == 0u) {
+          let otherPlace = 1u - place;
+          {
+            var product0 = Result();
+            let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 0u, 34u);
+            let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 16u, 34u);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
+            let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 4u, 34u);
+            let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 20u, 34u);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
+            let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 8u, 34u);
+            let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 24u, 34u);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
+            let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 12u, 34u);
+            let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 28u, 34u);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, high0, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, high1, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, high2, product0);
+            product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, high3, product0);
+            subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
           }
-          dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+          workgroupBarrier();
+          visitedRows[otherPlace][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
           if (thread < 128u) {
-            dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
+            visitedRows[otherPlace][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext1;
+          }
+          visitedRows[otherPlace][1][0][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+          if (thread < 128u) {
+            visitedRows[otherPlace][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
           }
           if (thread < 4u) {
-            let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
-            let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
-            let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
-            let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
-            deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+            statistics[otherPlace][thread] = logSumExpNext;
+            statistics[otherPlace][thread + 4u] = deltaNext;
           }
+          var laterTile = nextTile + 1u;
+          var laterFull = nextFull;
+          var visitsLater = false;
+          while (laterTile >= endTile && run < endRun) {
+            let start = data[params.mapRunsBase + 2u * run];
+            let packed = data[params.mapRunsBase + 2u * run + 1u];
+            endTile = min(start + (packed >> 1u), params.columnTileEnd);
+            laterFull = (packed & 1u) == 1u;
+            laterTile = max(start, params.columnTileBegin);
+            run++;
+          }
+          visitsLater = laterTile < endTile;
+          if (visitsLater) {
+            queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+            if (thread < 128u) {
+              queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
+            }
+            dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+            if (thread < 128u) {
+              dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
+            }
+            if (thread < 4u) {
+              let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
+              let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
+              let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
+              let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
+              logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
+              deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+            }
+          }
+          let queryIndex = i32(columnTile * tileColumns + 4u * part);
+          let position = queryOffset + queryIndex;
+          let logSumExp0 = statistics[place][part];
+          let delta0 = statistics[place][part + 4u];
+          var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
+          var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
+          score0_0 = fma(score0_0, vec4<f32>(scale), -logSumExp0);
+          if (!full) {
+            score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
+            score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u))));
+            score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u))));
+            score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u))));
+          }
+          score0_0 = exp2(score0_0 * log2e) * weightScale;
+          gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -delta0);
+          if (!full) {
+            gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
+          }
+          let scoreHigh0_0 = highPart(score0_0);
+          weights[pair][0][ownRow0 * weightStride + part] = vec4<f16>(scoreHigh0_0);
+          weights[pair][0][ownRow0 * weightStride + part + 4u] = vec4<f16>(score0_0 - scoreHigh0_0);
+          let gradientHigh0_0 = highPart(gradient0_0);
+          weights[pair][1][ownRow0 * weightStride + part] = vec4<f16>(gradientHigh0_0);
+          weights[pair][1][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0 - gradientHigh0_0);
+          workgroupBarrier();
+          {
+            let weightsHigh0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 0u, 10u);
+            let weightsLow0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 4u, 10u);
+            let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 0u, 34u);
+            let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 16u, 34u);
+            sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low0, sum0_0);
+            sum0_0 = subgroupMatrixMultiplyAccumulate(weightsLow0, high0, sum0_0);
+            sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high0, sum0_0);
+            let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 4u, 34u);
+            let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 20u, 34u);
+            sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low1, sum0_1);
+            sum0_1 = subgroupMatrixMultiplyAccumulate(weightsLow0, high1, sum0_1);
+            sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high1, sum0_1);
+            let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 8u, 34u);
+            let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 24u, 34u);
+            sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low2, sum0_2);
+            sum0_2 = subgroupMatrixMultiplyAccumulate(weightsLow0, high2, sum0_2);
+            sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high2, sum0_2);
+            let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 12u, 34u);
+            let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 28u, 34u);
+            sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low3, sum0_3);
+            sum0_3 = subgroupMatrixMultiplyAccumulate(weightsLow0, high3, sum0_3);
+            sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high3, sum0_3);
+          }
+          columnTile = nextTile;
+          nextTile = laterTile;
+          visits = visitsNext;
+          visitsNext = visitsLater;
+          full = nextFull;
+          nextFull = laterFull;
+          place = otherPlace;
+        } else {
+          visits = false;
         }
-        let queryIndex = i32(columnTile * tileColumns + 4u * part);
-        let position = queryOffset + queryIndex;
-        let logSumExp0 = statistics[place][part];
-        let delta0 = statistics[place][part + 4u];
-        var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
-        var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
-        score0_0 = fma(score0_0, vec4<f32>(scale), -logSumExp0);
-        if (!full) {
-          score0_0.x = select(hidden, score0_0.x, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 0, queryIndex + 0, i32(keyIndex + 0u))));
-          score0_0.y = select(hidden, score0_0.y, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 1, queryIndex + 1, i32(keyIndex + 0u))));
-          score0_0.z = select(hidden, score0_0.z, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 2, queryIndex + 2, i32(keyIndex + 0u))));
-          score0_0.w = select(hidden, score0_0.w, (keyIndex + 0u < keyCount) & (visible(i32(batch), i32(head), position + 3, queryIndex + 3, i32(keyIndex + 0u))));
-        }
-        score0_0 = exp2(score0_0 * log2e) * weightScale;
-        gradient0_0 = score0_0 * fma(gradient0_0, vec4<f32>(gradientUnit), -delta0);
-        if (!full) {
-          gradient0_0 = select(gradient0_0, vec4<f32>(0.0), score0_0 == vec4<f32>(0.0));
-        }
-        let scoreHigh0_0 = highPart(score0_0);
-        weights[pair][0][ownRow0 * weightStride + part] = vec4<f16>(scoreHigh0_0);
-        weights[pair][0][ownRow0 * weightStride + part + 4u] = vec4<f16>(score0_0 - scoreHigh0_0);
-        let gradientHigh0_0 = highPart(gradient0_0);
-        weights[pair][1][ownRow0 * weightStride + part] = vec4<f16>(gradientHigh0_0);
-        weights[pair][1][ownRow0 * weightStride + part + 4u] = vec4<f16>(gradient0_0 - gradientHigh0_0);
-        workgroupBarrier();
-        {
-          let weightsHigh0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 0u, 10u);
-          let weightsLow0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 4u, 10u);
-          let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 0u, 34u);
-          let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 16u, 34u);
-          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low0, sum0_0);
-          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsLow0, high0, sum0_0);
-          sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high0, sum0_0);
-          let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 4u, 34u);
-          let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 20u, 34u);
-          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low1, sum0_1);
-          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsLow0, high1, sum0_1);
-          sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high1, sum0_1);
-          let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 8u, 34u);
-          let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 24u, 34u);
-          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low2, sum0_2);
-          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsLow0, high2, sum0_2);
-          sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high2, sum0_2);
-          let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 12u, 34u);
-          let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 28u, 34u);
-          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low3, sum0_3);
-          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsLow0, high3, sum0_3);
-          sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high3, sum0_3);
-        }
-        columnTile = nextTile;
-        nextTile = laterTile;
-        visits = visitsNext;
-        visitsNext = visitsLater;
-        full = nextFull;
-        nextFull = laterFull;
-        place = otherPlace;
       }
       subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, sum0_0, scoreStride);
       sum0_0 = Result();
