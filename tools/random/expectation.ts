@@ -33,6 +33,7 @@ import {
   fewRows,
   furthest,
   holdsNoCount,
+  moveNoScores,
   plainlyStored,
   scoreErrors,
   takingTurns,
@@ -187,10 +188,11 @@ export function expectationOf(
   const { logSumExp } = results as Record<'logSumExp', Expected>
   const plainGradients = plainBackward(dtype, shape, plain, dOutput, options)
   const sums = gradients.dSinks !== undefined || gradients.dTables.size > 0
-  const stored = few || sums ? plainlyStored(output, dOutput, shape.valueDim, dtype) : undefined
+  const lucky = few || moveNoScores(numbersOf(gradients.dQuery))
+  const stored = lucky || sums ? plainlyStored(output, dOutput, shape.valueDim, dtype) : undefined
   const saved: readonly SavedRows[] = [
     ...(dtype === 'float32' ? [{ logSumExp: trulySummed(logSumExp) }] : []),
-    ...(few && stored ? takingTurns(stored).map((deltas) => ({ deltas })) : []),
+    ...(lucky && stored ? takingTurns(stored).map((deltas) => ({ deltas })) : []),
   ]
   const rowErrors =
     stored && sums ? sumErrors(shape, exact, options, logSumExp.exact, stored.errors) : undefined

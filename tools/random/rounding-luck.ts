@@ -37,6 +37,15 @@ export const fewOfKeys = ({
   valueDim,
 }: AttentionShape): boolean => batch * kvHeads * keyLength * Math.min(headDim, valueDim) <= fewRows
 
+/**
+ * Whether dS is 0 in every row, as where each sees one key. A plain program sums dP and delta alike and gets just that, so that its
+ * error says nothing of what another's roundings of the two cost.
+ *
+ * @param dQuery - As float64 has it.
+ */
+export const moveNoScores = (dQuery: ArrayLike<number>): boolean =>
+  Array.from(dQuery).every((entry) => Math.abs(entry) < 2 ** -30)
+
 /** Of a log-sum-exp beyond which float32 holds no log(n) beside it, and errors tell nothing. */
 const mostLogSumExp = 2 ** 14
 
