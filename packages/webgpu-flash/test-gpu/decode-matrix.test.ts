@@ -19,7 +19,7 @@ import type { DecodeMatrixTile, FlashAttention, GpuTensor } from '../src/index.t
 import { deviceKinds } from './devices.ts'
 
 const gpu = await acquireGpu()
-const [batch, heads, kvHeads, keyLength] = [2, 4, 2, 75]
+const [batch, heads, kvHeads, keyLength] = [2, 4, 2, 76]
 const window = mask('window', ({ query, key }) => key.le(query).and(query.sub(key).lt(20)))
 const softcap = scoreModifier('softcap', (score) => score.div(5).tanh().mul(5))
 const sinks = tensorFrom([1, 2, -1, 0], [4], 'float32')
@@ -121,6 +121,49 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding on matrices, %s', (_, cre
     const error = await errorOf(undefined, inputsOf(undefined, queryLength), options, tile)
     if (error === undefined) return skip(missing)
     expect(error).toBeLessThan(2e-3)
+  })
+
+  // Against the kernel in plain WGSL, which the tests of caches are about.
+  test.for([
+    [undefined, 'pages smaller than a chunk', { pages: { pageSize: 4, count: 40 } }],
+    ['q8_0', 'pages', { pages: { pageSize: 16, count: 10 } }],
+    ['q4_0', 'a ring', { ring: { window: 29, sinks: 3 } }],
+  ] as const)('a cache, %s, in %s', async ([type, _name, kept], { skip }) => {
+    const flash = await library()
+    const cache = flash.cache({
+      batch,
+      kvHeads,
+      headDim: dimOf(type),
+      dtype: 'float16',
+      capacity: 'pages' in kept ? 80 : 40,
+      ...kept,
+      ...(type ? { quantized: type } : {}),
+    })
+    const of = (seed: number): GpuTensor =>
+      flash.upload(fill(seed, [batch, kvHeads, 19, dimOf(type)], 1, 'float16'))
+    for (let step = 0; step < 4; step++) cache.append({ key: of(step), value: of(10 + step) })
+    const query = flash.upload(fill(1, [batch, heads, 2, dimOf(type)], 2, 'float16'))
+    const outputs: Float64Array[] = []
+    for (const matrix of [inParts, false] as const) {
+      const plan = flash.plan({
+        batch,
+        heads,
+        kvHeads,
+        queryLength: 2,
+        keyLength: 80,
+        headDim: dimOf(type),
+        dtype: 'float16',
+        lengths: 'call',
+        mask: window,
+        decodeTile: { matrix },
+      })
+      if (matrix && !plan.explain().decode?.matrix) return skip(missing)
+      const { output } = plan.forward({ query, ...cache.inputs() })
+      outputs.push(toFloat64Array(await flash.download(output)))
+      plan.destroy()
+    }
+    cache.destroy()
+    expect(largestError(outputs[0]!, outputs[1]!)).toBeLessThan(2e-3)
   })
 
   describe.each(onlyCore() ? types.slice(0, 2) : types)('keys and values as %s', (type) => {

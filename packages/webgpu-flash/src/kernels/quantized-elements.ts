@@ -7,9 +7,13 @@ const halvesOf = { q8_0: 17, q4_0: 9 } as const
 
 /**
  * WGSL of `loadKey(row, vector) -> vec4<f32>` (or `loadValue`): elements `4 * vector ..` of the row that begins at the
- * half `row` of the words `key`.
+ * half `row` of the words `key`, which may be stored four and four.
  */
-export function quantizedElements(name: 'key' | 'value', type: QuantizedType): string {
+export function quantizedElements(
+  name: 'key' | 'value',
+  type: QuantizedType,
+  words: 1 | 4 = 1,
+): string {
   const capital = name === 'key' ? 'Key' : 'Value'
   const elements =
     type === 'q8_0'
@@ -21,7 +25,7 @@ export function quantizedElements(name: 'key' | 'value', type: QuantizedType): s
   let shift = vector % 8u / 4u * 4u;
   let codes = vec4<f32>((vec4<u32>(word) >> (vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>(shift))) & vec4<u32>(15u)) - vec4<f32>(8.0);`
   return /* wgsl */ `fn raw${capital}(half: u32) -> u32 {
-  return (${name}[half >> 1u] >> ((half & 1u) << 4u)) & 0xffffu;
+  return (${name}[half >> ${words === 1 ? '1u' : '3u][(half >> 1u) & 3u'}] >> ((half & 1u) << 4u)) & 0xffffu;
 }
 
 fn load${capital}(row: u32, vector: u32) -> vec4<f32> {

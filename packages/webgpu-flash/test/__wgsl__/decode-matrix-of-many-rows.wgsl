@@ -100,13 +100,11 @@ fn pairWeight(score: f32, reference: f32) -> f32 {
   return pairWeights(vec4<f32>(score), vec4<f32>(reference)).x;
 }
 
-// 13904 bytes. Of each subgroup its keys, or its dims of all values.
+// 10832 bytes. Of each subgroup its keys, or its dims of all values; first the queries.
 var<workgroup> tile: array<array<vec4<f16>, 328>, 2>;
-// The queries, then the weights.
-var<workgroup> halves: array<vec4<f16>, 288>;
-var<workgroup> scores: array<array<vec4<f32>, 64>, 2>;
-// The output where it is scaled and in the end, of each subgroup its dims.
-var<workgroup> sums: array<array<f32, 512>, 2>;
+var<workgroup> weights: array<vec4<f16>, 160>;
+// Of each subgroup the scores of its keys, or some of its dims of the output.
+var<workgroup> scores: array<array<vec4<f32>, 128>, 2>;
 // Of each row: what it is to be scaled by, its reference and its sum.
 var<workgroup> rowNumbers: array<f32, 48>;
 // Whether rows are to be scaled; whether something is not finite.
@@ -153,10 +151,9 @@ fn main(
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = subgroupId & 1u;
-  let lane = invocation & 31u;
+  let subgroup = subgroupId % 2u;
+  let lane = invocation % 32u;
   let thread = subgroup * 32u + lane;
-  let swap = (thread >> 3u) & 1u; // so that sixteen threads meet every bank once
   let batch = params.batchBase + workgroup.z;
   let keyHead = params.headBase + workgroup.y;
   let firstRow = (workgroup.x % params.rowTiles) * rows;
@@ -175,17 +172,112 @@ fn main(
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let scale = bitcast<f32>(params.scale);
   let hidden = bitcast<f32>(params.negativeInfinity);
-  for (var unit = thread; unit < 256u; unit += 64u) {
-    let row = min(firstRow + unit / 16u, groupRows - 1u);
-    let vector = unit % 16u;
+  var keyNext0 = vec4<u32>();
+  var keyNext1 = vec4<u32>();
+  var keyNext2 = vec4<u32>();
+  var keyNext3 = vec4<u32>();
+  var valueNext0 = vec4<u32>();
+  var valueNext1 = vec4<u32>();
+  var valueNext2 = vec4<u32>();
+  var valueNext3 = vec4<u32>();
+  if (firstChunk < endChunk) {
+    let firstKey = chunkOf(chunkStart, chunkList, firstChunk) * chunkKeys;
+    {
+      let place0 = min(firstKey + thread / 8u + 0u, lastKey);
+      keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 8u, lastKey);
+      keyNext1 = key[keyBase + place0 * params.keyRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 16u, lastKey);
+      keyNext2 = key[keyBase + place0 * params.keyRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 24u, lastKey);
+      keyNext3 = key[keyBase + place0 * params.keyRow + thread % 8u];
+    }
+  }
+  if (firstChunk < endChunk) {
+    let firstKey = chunkOf(chunkStart, chunkList, firstChunk) * chunkKeys;
+    {
+      let place0 = min(firstKey + thread / 8u + 0u, lastKey);
+      valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 8u, lastKey);
+      valueNext1 = value[valueBase + place0 * params.valueRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 16u, lastKey);
+      valueNext2 = value[valueBase + place0 * params.valueRow + thread % 8u];
+    }
+    {
+      let place0 = min(firstKey + thread / 8u + 24u, lastKey);
+      valueNext3 = value[valueBase + place0 * params.valueRow + thread % 8u];
+    }
+  }
+  {
+    let row = min(firstRow + 0u + lane / 16u, groupRows - 1u);
+    let vector = lane % 16u;
     let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
-    halves[unit / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector));
+    tile[subgroup][lane / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 0u + (lane + 32u) / 16u, groupRows - 1u);
+    let vector = (lane + 32u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 32u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 0u + (lane + 64u) / 16u, groupRows - 1u);
+    let vector = (lane + 64u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 64u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 0u + (lane + 96u) / 16u, groupRows - 1u);
+    let vector = (lane + 96u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 96u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
   }
   workgroupBarrier();
-  let query0_0 = subgroupMatrixLoad<Left, row_major>(&halves, 0u, 18u);
-  let query0_1 = subgroupMatrixLoad<Left, row_major>(&halves, 4u, 18u);
-  let query0_2 = subgroupMatrixLoad<Left, row_major>(&halves, 8u, 18u);
-  let query0_3 = subgroupMatrixLoad<Left, row_major>(&halves, 12u, 18u);
+  let query0_0 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 0u, 18u);
+  let query0_1 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 4u, 18u);
+  let query0_2 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 8u, 18u);
+  let query0_3 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 12u, 18u);
+  workgroupBarrier();
+  {
+    let row = min(firstRow + 8u + lane / 16u, groupRows - 1u);
+    let vector = lane % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][lane / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 8u + (lane + 32u) / 16u, groupRows - 1u);
+    let vector = (lane + 32u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 32u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 8u + (lane + 64u) / 16u, groupRows - 1u);
+    let vector = (lane + 64u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 64u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  {
+    let row = min(firstRow + 8u + (lane + 96u) / 16u, groupRows - 1u);
+    let vector = (lane + 96u) % 16u;
+    let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+    tile[subgroup][(lane + 96u) / 16u * 18u + vector] = vec4<f16>(loadQuery(queryBase, vector % 8u * 2u + vector / 8u));
+  }
+  workgroupBarrier();
+  let query1_0 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 0u, 18u);
+  let query1_1 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 4u, 18u);
+  let query1_2 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 8u, 18u);
+  let query1_3 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 12u, 18u);
+  workgroupBarrier();
   // In the softmax, lanes of a row: 4.
   let ownSlot = thread / 4u;
   let ownTile = min(ownSlot, rows - 1u);
@@ -195,381 +287,334 @@ fn main(
   let ownQuery = i32(ownRow % params.queryLength);
   var reference = smallestMaximum;
   var rowSum = 0.0;
-  var careful = false;
-  loop {
+  var output0_0 = Result();
+  var output0_1 = Result();
+  var output1_0 = Result();
+  var output1_1 = Result();
+  for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+    let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
+    {
+      let row = thread / 8u + 0u;
+      let first = thread % 8u;
+      tile[row / 16u][row % 16u * 18u + first] = bitcast<vec4<f16>>(keyNext0.xy);
+      tile[row / 16u][row % 16u * 18u + (first + 8u)] = bitcast<vec4<f16>>(keyNext0.zw);
+    }
+    {
+      let row = thread / 8u + 8u;
+      let first = thread % 8u;
+      tile[row / 16u][row % 16u * 18u + first] = bitcast<vec4<f16>>(keyNext1.xy);
+      tile[row / 16u][row % 16u * 18u + (first + 8u)] = bitcast<vec4<f16>>(keyNext1.zw);
+    }
+    {
+      let row = thread / 8u + 16u;
+      let first = thread % 8u;
+      tile[row / 16u][row % 16u * 18u + first] = bitcast<vec4<f16>>(keyNext2.xy);
+      tile[row / 16u][row % 16u * 18u + (first + 8u)] = bitcast<vec4<f16>>(keyNext2.zw);
+    }
+    {
+      let row = thread / 8u + 24u;
+      let first = thread % 8u;
+      tile[row / 16u][row % 16u * 18u + first] = bitcast<vec4<f16>>(keyNext3.xy);
+      tile[row / 16u][row % 16u * 18u + (first + 8u)] = bitcast<vec4<f16>>(keyNext3.zw);
+    }
+    if ((chunk + 1u) < endChunk) {
+      let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
+      {
+        let place0 = min(firstKey + thread / 8u + 0u, lastKey);
+        keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 8u, lastKey);
+        keyNext1 = key[keyBase + place0 * params.keyRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 16u, lastKey);
+        keyNext2 = key[keyBase + place0 * params.keyRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 24u, lastKey);
+        keyNext3 = key[keyBase + place0 * params.keyRow + thread % 8u];
+      }
+    }
+    workgroupBarrier();
+    {
+      var product0_0 = Result();
+      var product0_1 = Result();
+      {
+        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 0u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_0, product0_0);
+        product0_1 = subgroupMatrixMultiplyAccumulate(keys, query1_0, product0_1);
+      }
+      {
+        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 4u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_1, product0_0);
+        product0_1 = subgroupMatrixMultiplyAccumulate(keys, query1_1, product0_1);
+      }
+      {
+        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 8u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_2, product0_0);
+        product0_1 = subgroupMatrixMultiplyAccumulate(keys, query1_2, product0_1);
+      }
+      {
+        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 12u, 18u);
+        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_3, product0_0);
+        product0_1 = subgroupMatrixMultiplyAccumulate(keys, query1_3, product0_1);
+      }
+      subgroupMatrixStore<col_major>(&scores[subgroup], 0u, product0_0, 5u);
+      subgroupMatrixStore<col_major>(&scores[subgroup], 40u, product0_1, 5u);
+    }
+    workgroupBarrier();
+    {
+      let row = thread / 8u + 0u;
+      let first = thread % 8u;
+      tile[first / 8u][row * 10u + first % 8u] = bitcast<vec4<f16>>(valueNext0.xy);
+      tile[(first + 8u) / 8u][row * 10u + (first + 8u) % 8u] = bitcast<vec4<f16>>(valueNext0.zw);
+    }
+    {
+      let row = thread / 8u + 8u;
+      let first = thread % 8u;
+      tile[first / 8u][row * 10u + first % 8u] = bitcast<vec4<f16>>(valueNext1.xy);
+      tile[(first + 8u) / 8u][row * 10u + (first + 8u) % 8u] = bitcast<vec4<f16>>(valueNext1.zw);
+    }
+    {
+      let row = thread / 8u + 16u;
+      let first = thread % 8u;
+      tile[first / 8u][row * 10u + first % 8u] = bitcast<vec4<f16>>(valueNext2.xy);
+      tile[(first + 8u) / 8u][row * 10u + (first + 8u) % 8u] = bitcast<vec4<f16>>(valueNext2.zw);
+    }
+    {
+      let row = thread / 8u + 24u;
+      let first = thread % 8u;
+      tile[first / 8u][row * 10u + first % 8u] = bitcast<vec4<f16>>(valueNext3.xy);
+      tile[(first + 8u) / 8u][row * 10u + (first + 8u) % 8u] = bitcast<vec4<f16>>(valueNext3.zw);
+    }
+    if ((chunk + 1u) < endChunk) {
+      let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
+      {
+        let place0 = min(firstKey + thread / 8u + 0u, lastKey);
+        valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 8u, lastKey);
+        valueNext1 = value[valueBase + place0 * params.valueRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 16u, lastKey);
+        valueNext2 = value[valueBase + place0 * params.valueRow + thread % 8u];
+      }
+      {
+        let place0 = min(firstKey + thread / 8u + 24u, lastKey);
+        valueNext3 = value[valueBase + place0 * params.valueRow + thread % 8u];
+      }
+    }
+    {
+      let vector0 = ownLane + 0u;
+      var score0 = scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] * scale;
+      for (var i = 0u; i < 4u; i++) {
+        let place = firstKey + 4u * vector0 + i;
+        let key = place;
+        var score = score0[i];
+        if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+        score0[i] = score;
+      }
+      let vector1 = ownLane + 4u;
+      var score1 = scores[vector1 / 4u][ownTile * 5u + vector1 % 4u] * scale;
+      for (var i = 0u; i < 4u; i++) {
+        let place = firstKey + 4u * vector1 + i;
+        let key = place;
+        var score = score1[i];
+        if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+        score1[i] = score;
+      }
+      let bests = max(score0, score1);
+      var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
+      if (ownSlot < rows && top > reference + 8.0) { found.x = 1u; }
+      var weight0 = pairWeights(score0, vec4<f32>(reference));
+      var weight1 = pairWeights(score1, vec4<f32>(reference));
+
+      if (ownSlot < rows) {
+        weights[ownTile * 10u + vector0] = vec4<f16>(weight0);
+        weights[ownTile * 10u + vector1] = vec4<f16>(weight1);
+      }
+      if (workgroupUniformLoad(&found).x != 0u) {
+        top = max(top, subgroupShuffleXor(top, 1u));
+        top = max(top, subgroupShuffleXor(top, 2u));
+        let raised = top > reference + 8.0;
+        let next = select(reference, top, raised);
+        let decay = select(1.0, exp(reference - next), raised);
+        rowSum *= decay;
+        reference = next;
+        if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }
+        weight0 = pairWeights(score0, vec4<f32>(reference));
+        weight1 = pairWeights(score1, vec4<f32>(reference));
+
+        if (ownSlot < rows) {
+          weights[ownTile * 10u + vector0] = vec4<f16>(weight0);
+          weights[ownTile * 10u + vector1] = vec4<f16>(weight1);
+        }
+        workgroupBarrier();
+        if (thread == 0u) { found.x = 0u; }
+        if (chunk > firstChunk) {
+          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
+          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
+          subgroupMatrixStore<col_major>(&scores[subgroup], 64u, output1_0, 8u);
+          subgroupMatrixStore<col_major>(&scores[subgroup], 68u, output1_1, 8u);
+          workgroupBarrier();
+          for (var unit = lane; unit < 128u; unit += 32u) {
+            scores[subgroup][unit] *= rowNumbers[unit / 8u];
+          }
+          workgroupBarrier();
+          output0_0 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+          output0_1 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+          output1_0 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 64u, 8u);
+          output1_1 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 68u, 8u);
+          workgroupBarrier();
+        }
+      }
+      rowSum += dot(weight0, vec4<f32>(1.0));
+      rowSum += dot(weight1, vec4<f32>(1.0));
+    }
+    {
+      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 10u);
+      let weights1 = subgroupMatrixLoad<Right, col_major>(&weights, 80u, 10u);
+      {
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 10u);
+        output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+      }
+      {
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 10u);
+        output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        output1_1 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_1);
+      }
+    }
+    {
+      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 4u, 10u);
+      let weights1 = subgroupMatrixLoad<Right, col_major>(&weights, 84u, 10u);
+      {
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 160u, 10u);
+        output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        output1_0 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_0);
+      }
+      {
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 164u, 10u);
+        output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        output1_1 = subgroupMatrixMultiplyAccumulate(values, weights1, output1_1);
+      }
+    }
+    workgroupBarrier();
+  }
+  rowSum += subgroupShuffleXor(rowSum, 1u);
+  rowSum += subgroupShuffleXor(rowSum, 2u);
+  if (ownLane == 0u && ownSlot < rows) {
+    rowNumbers[rows + ownTile] = reference;
+    rowNumbers[2u * rows + ownTile] = rowSum;
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
+  subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
+  subgroupMatrixStore<col_major>(&scores[subgroup], 64u, output1_0, 8u);
+  subgroupMatrixStore<col_major>(&scores[subgroup], 68u, output1_1, 8u);
+  workgroupBarrier();
+  for (var unit = thread; unit < 256u; unit += 64u) {
+    let tileRow = unit / 16u;
+    let place = unit % 16u / 8u * 8u + 0u + unit % 8u;
+    let vector = place % 8u * 2u + place / 8u;
+    let sum = scores[unit % 16u / 8u][tileRow * 8u + unit % 8u];
+    if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
+    let row = firstRow + tileRow;
+    if (row < groupRows) {
+      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+      let queryIndex = row % params.queryLength;
+      let maximum = rowNumbers[rows + tileRow];
+      let total = rowNumbers[2u * rows + tileRow];
+      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+      output[place * valueVectors + vector] = sum;
+      if (vector == 0u) {
+        logSumExp[2u * place] = maximum;
+        logSumExp[2u * place + 1u] = total;
+      }
+    }
+  }
+  workgroupBarrier();
+  if (workgroupUniformLoad(&found).y != 0u) {
+    storageBarrier(); // for what was stored above
     reference = smallestMaximum;
     rowSum = 0.0;
-    if (careful) {
-      for (var unit = thread; unit < 1024u; unit += 64u) {
-        let tileRow = unit / 64u;
-        let dim = unit % 64u;
-        sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] = 0.0;
-      }
-      for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-        let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
-        for (var unit = thread; unit < 512u; unit += 64u) {
-          let row = min(firstRow + unit / chunkKeys, groupRows - 1u);
-          let key = unit % chunkKeys;
+    var sums: array<vec4<f32>, 4>;
+    for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+      let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
+      for (var unit = thread; unit < 128u; unit += 64u) {
+        let row = min(firstRow + unit / 8u, groupRows - 1u);
+        let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
+        var four = vec4<f32>();
+        for (var i = 0u; i < 4u; i++) {
+          let key = 4u * (unit % 8u) + i;
           let place0 = min(firstKey + key, lastKey);
-          let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
           var total = 0.0;
           for (var d = 0u; d < 16u; d++) {
             total += dot(loadQuery(queryBase, d), loadKey(2u * (keyBase + place0 * params.keyRow), d));
           }
-          scores[key / 16u][unit / chunkKeys * 4u + key % 16u / 4u][key % 4u] = total;
+          four[i] = total;
         }
-        workgroupBarrier();
-        {
-          let vector0 = ownLane + 0u;
-          var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
-          for (var i = 0u; i < 4u; i++) {
-            let place = firstKey + 4u * vector0 + i;
-            let key = place;
-            var score = score0[i];
-            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-            score0[i] = score;
-          }
-          let vector1 = ownLane + 4u;
-          var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
-          for (var i = 0u; i < 4u; i++) {
-            let place = firstKey + 4u * vector1 + i;
-            let key = place;
-            var score = score1[i];
-            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-            score1[i] = score;
-          }
-          let bests = max(score0, score1);
-          var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
-          top = max(top, subgroupShuffleXor(top, 1u));
-          top = max(top, subgroupShuffleXor(top, 2u));
-          let raised = top > reference + 8.0;
-          let next = select(reference, top, raised);
-          let decay = select(1.0, exp(reference - next), raised);
-          rowSum *= decay;
-          var weight0 = pairWeights(score0, vec4<f32>(next));
-          rowSum += dot(weight0, vec4<f32>(1.0));
-          var weight1 = pairWeights(score1, vec4<f32>(next));
-          rowSum += dot(weight1, vec4<f32>(1.0));
-          if (ownSlot < rows) {
-            scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] = weight0;
-            scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] = weight1;
-            if (ownLane == 0u) { rowNumbers[ownTile] = decay; }
-          }
-          reference = next;
+        scores[unit % 8u / 4u][unit / 8u * 5u + unit % 4u] = four;
+      }
+      workgroupBarrier();
+      {
+        let vector0 = ownLane + 0u;
+        var score0 = scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] * scale;
+        for (var i = 0u; i < 4u; i++) {
+          let place = firstKey + 4u * vector0 + i;
+          let key = place;
+          var score = score0[i];
+          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+          score0[i] = score;
         }
-        workgroupBarrier();
-        for (var unit = thread; unit < 1024u; unit += 64u) {
-          let tileRow = unit / 64u;
-          let dim = unit % 64u;
-          var sum = sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] * rowNumbers[tileRow];
+        let vector1 = ownLane + 4u;
+        var score1 = scores[vector1 / 4u][ownTile * 5u + vector1 % 4u] * scale;
+        for (var i = 0u; i < 4u; i++) {
+          let place = firstKey + 4u * vector1 + i;
+          let key = place;
+          var score = score1[i];
+          if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
+          score1[i] = score;
+        }
+        let bests = max(score0, score1);
+        var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
+        top = max(top, subgroupShuffleXor(top, 1u));
+        top = max(top, subgroupShuffleXor(top, 2u));
+        let raised = top > reference + 8.0;
+        let next = select(reference, top, raised);
+        let decay = select(1.0, exp(reference - next), raised);
+        rowSum *= decay;
+        reference = next;
+        if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }
+        var weight0 = pairWeights(score0, vec4<f32>(reference));
+        var weight1 = pairWeights(score1, vec4<f32>(reference));
+
+        if (ownSlot < rows) {
+          scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] = weight0;
+          scores[vector1 / 4u][ownTile * 5u + vector1 % 4u] = weight1;
+        }
+        rowSum += dot(weight0, vec4<f32>(1.0));
+        rowSum += dot(weight1, vec4<f32>(1.0));
+      }
+      workgroupBarrier();
+      for (var own = 0u; own < 4u; own++) {
+        let unit = own * 64u + thread;
+        let tileRow = unit / valueVectors;
+        let vector = unit % valueVectors;
+        if (tileRow < rows) {
+          var sum = sums[own] * rowNumbers[tileRow];
           for (var key = 0u; key < chunkKeys; key++) {
             let place0 = min(firstKey + key, lastKey);
-            let weight = scores[key / 16u][tileRow * 4u + key % 16u / 4u][key % 4u];
-            let element = loadValue(2u * (valueBase + place0 * params.valueRow), dim / 4u)[dim % 4u];
-            sum = addVisible(vec4<f32>(sum), weight, vec4<f32>(element)).x;
+            let weight = scores[key / 16u][tileRow * 5u + key % 16u / 4u][key % 4u];
+            sum = addVisible(sum, weight, loadValue(2u * (valueBase + place0 * params.valueRow), vector));
           }
-          sums[(dim) / 32u][tileRow * 32u + (dim) % 32u] = sum;
-        }
-        workgroupBarrier();
-      }
-    } else {
-      if (thread == 0u) { found = vec4<u32>(0u); }
-      var output0_0 = Result();
-      var output0_1 = Result();
-      var output0_2 = Result();
-      var output0_3 = Result();
-      var keyNext0 = vec4<u32>();
-      var keyNext1 = vec4<u32>();
-      var keyNext2 = vec4<u32>();
-      var keyNext3 = vec4<u32>();
-      var valueNext0 = vec4<u32>();
-      var valueNext1 = vec4<u32>();
-      var valueNext2 = vec4<u32>();
-      var valueNext3 = vec4<u32>();
-      if (firstChunk < endChunk) {
-        let firstKey = chunkOf(chunkStart, chunkList, firstChunk) * chunkKeys;
-        {
-          let place0 = min(firstKey + thread / 8u, lastKey);
-          keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
-          keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 64u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-          keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
-          keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 192u) % 8u];
-        }
-      }
-      if (firstChunk < endChunk) {
-        let firstKey = chunkOf(chunkStart, chunkList, firstChunk) * chunkKeys;
-        {
-          let place0 = min(firstKey + thread / 8u, lastKey);
-          valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
-          valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 64u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-          valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
-        }
-        {
-          let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
-          valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 192u) % 8u];
+          sums[own] = sum;
         }
       }
       workgroupBarrier();
-      for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-        let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
-        {
-          let row = thread / 8u;
-          let pair = thread % 8u * 2u;
-          var vector = pair + swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext0.xy, keyNext0.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext0.zw, keyNext0.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 64u) / 8u;
-          let pair = (thread + 64u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext1.xy, keyNext1.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext1.zw, keyNext1.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 128u) / 8u;
-          let pair = (thread + 128u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext2.xy, keyNext2.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext2.zw, keyNext2.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 192u) / 8u;
-          let pair = (thread + 192u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext3.xy, keyNext3.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[row / 16u][row % 16u * 18u + vector] = bitcast<vec4<f16>>(select(keyNext3.zw, keyNext3.xy, swap == 1u));
-        }
-        if ((chunk + 1u) < endChunk) {
-          let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
-          {
-            let place0 = min(firstKey + thread / 8u, lastKey);
-            keyNext0 = key[keyBase + place0 * params.keyRow + thread % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
-            keyNext1 = key[keyBase + place0 * params.keyRow + (thread + 64u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-            keyNext2 = key[keyBase + place0 * params.keyRow + (thread + 128u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
-            keyNext3 = key[keyBase + place0 * params.keyRow + (thread + 192u) % 8u];
-          }
-        }
-        workgroupBarrier();
-        {
-          var product0 = Result();
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 0u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 4u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 8u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 12u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0);
-          }
-          subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, 4u);
-        }
-        {
-          var product0 = Result();
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 144u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_0, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 148u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_1, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 152u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_2, keys, product0);
-          }
-          {
-            let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 156u, 18u);
-            product0 = subgroupMatrixMultiplyAccumulate(query0_3, keys, product0);
-          }
-          subgroupMatrixStore<row_major>(&scores[subgroup], 2u, product0, 4u);
-        }
-        workgroupBarrier();
-        {
-          let row = thread / 8u;
-          let pair = thread % 8u * 2u;
-          var vector = pair + swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext0.xy, valueNext0.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext0.zw, valueNext0.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 64u) / 8u;
-          let pair = (thread + 64u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext1.xy, valueNext1.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext1.zw, valueNext1.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 128u) / 8u;
-          let pair = (thread + 128u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext2.xy, valueNext2.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext2.zw, valueNext2.xy, swap == 1u));
-        }
-        {
-          let row = (thread + 192u) / 8u;
-          let pair = (thread + 192u) % 8u * 2u;
-          var vector = pair + swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext3.xy, valueNext3.zw, swap == 1u));
-          vector = pair + 1u - swap;
-          tile[vector / 8u][row * 10u + vector % 8u] = bitcast<vec4<f16>>(select(valueNext3.zw, valueNext3.xy, swap == 1u));
-        }
-        if ((chunk + 1u) < endChunk) {
-          let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
-          {
-            let place0 = min(firstKey + thread / 8u, lastKey);
-            valueNext0 = value[valueBase + place0 * params.valueRow + thread % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 64u) / 8u, lastKey);
-            valueNext1 = value[valueBase + place0 * params.valueRow + (thread + 64u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 128u) / 8u, lastKey);
-            valueNext2 = value[valueBase + place0 * params.valueRow + (thread + 128u) % 8u];
-          }
-          {
-            let place0 = min(firstKey + (thread + 192u) / 8u, lastKey);
-            valueNext3 = value[valueBase + place0 * params.valueRow + (thread + 192u) % 8u];
-          }
-        }
-        {
-          let vector0 = ownLane + 0u;
-          var score0 = scores[vector0 / 4u][ownTile * 4u + vector0 % 4u] * scale;
-          for (var i = 0u; i < 4u; i++) {
-            let place = firstKey + 4u * vector0 + i;
-            let key = place;
-            var score = score0[i];
-            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-            score0[i] = score;
-          }
-          let vector1 = ownLane + 4u;
-          var score1 = scores[vector1 / 4u][ownTile * 4u + vector1 % 4u] * scale;
-          for (var i = 0u; i < 4u; i++) {
-            let place = firstKey + 4u * vector1 + i;
-            let key = place;
-            var score = score1[i];
-            if (!(key < keyCount && visible(i32(batch), i32(ownHead), queryOffset + ownQuery, ownQuery, i32(key)))) { score = hidden; }
-            score1[i] = score;
-          }
-          let bests = max(score0, score1);
-          var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
-          top = max(top, subgroupShuffleXor(top, 1u));
-          top = max(top, subgroupShuffleXor(top, 2u));
-          let raised = top > reference + 8.0;
-          let next = select(reference, top, raised);
-          let decay = select(1.0, exp(reference - next), raised);
-          rowSum *= decay;
-          var weight0 = pairWeights(score0, vec4<f32>(next));
-          rowSum += dot(weight0, vec4<f32>(1.0));
-          var weight1 = pairWeights(score1, vec4<f32>(next));
-          rowSum += dot(weight1, vec4<f32>(1.0));
-          if (ownSlot < rows) {
-            halves[ownTile * 10u + vector0] = vec4<f16>(weight0);
-            halves[ownTile * 10u + vector1] = vec4<f16>(weight1);
-            if (ownLane == 0u) { rowNumbers[ownTile] = decay; }
-            if (raised && chunk > firstChunk) { found.x = 1u; }
-          }
-          reference = next;
-        }
-        if (workgroupUniformLoad(&found).x != 0u) {
-          subgroupMatrixStore<row_major>(&sums[subgroup], 0u, output0_0, 32u);
-          subgroupMatrixStore<row_major>(&sums[subgroup], 8u, output0_1, 32u);
-          subgroupMatrixStore<row_major>(&sums[subgroup], 16u, output0_2, 32u);
-          subgroupMatrixStore<row_major>(&sums[subgroup], 24u, output0_3, 32u);
-          workgroupBarrier();
-          for (var unit = lane; unit < 512u; unit += 32u) {
-            sums[subgroup][unit] *= rowNumbers[unit / 32u];
-          }
-          workgroupBarrier();
-          output0_0 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 0u, 32u);
-          output0_1 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 8u, 32u);
-          output0_2 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 16u, 32u);
-          output0_3 = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], 24u, 32u);
-          if (thread == 0u) { found = vec4<u32>(0u); }
-        }
-        {
-          let weights0 = subgroupMatrixLoad<Left, row_major>(&halves, 0u, 10u);
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 0u, 10u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_0);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 2u, 10u);
-            output0_1 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_1);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 4u, 10u);
-            output0_2 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_2);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 6u, 10u);
-            output0_3 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_3);
-          }
-        }
-        {
-          let weights0 = subgroupMatrixLoad<Left, row_major>(&halves, 4u, 10u);
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 160u, 10u);
-            output0_0 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_0);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 162u, 10u);
-            output0_1 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_1);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 164u, 10u);
-            output0_2 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_2);
-          }
-          {
-            let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], 166u, 10u);
-            output0_3 = subgroupMatrixMultiplyAccumulate(weights0, values, output0_3);
-          }
-        }
-        workgroupBarrier();
-      }
-      subgroupMatrixStore<row_major>(&sums[subgroup], 0u, output0_0, 32u);
-      subgroupMatrixStore<row_major>(&sums[subgroup], 8u, output0_1, 32u);
-      subgroupMatrixStore<row_major>(&sums[subgroup], 16u, output0_2, 32u);
-      subgroupMatrixStore<row_major>(&sums[subgroup], 24u, output0_3, 32u);
     }
     rowSum += subgroupShuffleXor(rowSum, 1u);
     rowSum += subgroupShuffleXor(rowSum, 2u);
@@ -578,34 +623,26 @@ fn main(
       rowNumbers[2u * rows + ownTile] = rowSum;
     }
     workgroupBarrier();
-    if (!careful) {
-      for (var unit = thread; unit < rows * valueVectors; unit += 64u) {
-        let tileRow = unit / valueVectors;
-        let vector = unit % valueVectors;
-        let sum = vec4<f32>(sums[(4u * vector + 0u) / 32u][tileRow * 32u + (4u * vector + 0u) % 32u], sums[(4u * vector + 1u) / 32u][tileRow * 32u + (4u * vector + 1u) % 32u], sums[(4u * vector + 2u) / 32u][tileRow * 32u + (4u * vector + 2u) % 32u], sums[(4u * vector + 3u) / 32u][tileRow * 32u + (4u * vector + 3u) % 32u]);
-        if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
-      }
-      careful = workgroupUniformLoad(&found).y != 0u;
-      if (careful) { continue; }
-    }
-    for (var unit = thread; unit < rows * valueVectors; unit += 64u) {
+    for (var own = 0u; own < 4u; own++) {
+      let unit = own * 64u + thread;
       let tileRow = unit / valueVectors;
       let vector = unit % valueVectors;
-      let sum = vec4<f32>(sums[(4u * vector + 0u) / 32u][tileRow * 32u + (4u * vector + 0u) % 32u], sums[(4u * vector + 1u) / 32u][tileRow * 32u + (4u * vector + 1u) % 32u], sums[(4u * vector + 2u) / 32u][tileRow * 32u + (4u * vector + 2u) % 32u], sums[(4u * vector + 3u) / 32u][tileRow * 32u + (4u * vector + 3u) % 32u]);
-      let row = firstRow + tileRow;
-      if (row < groupRows) {
-        let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-        let queryIndex = row % params.queryLength;
-        let maximum = rowNumbers[rows + tileRow];
-        let total = rowNumbers[2u * rows + tileRow];
-        let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-        output[place * valueVectors + vector] = sum;
-        if (vector == 0u) {
-          logSumExp[2u * place] = maximum;
-          logSumExp[2u * place + 1u] = total;
+      if (tileRow < rows) {
+        let sum = sums[own];
+        let row = firstRow + tileRow;
+        if (row < groupRows) {
+          let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+          let queryIndex = row % params.queryLength;
+          let maximum = rowNumbers[rows + tileRow];
+          let total = rowNumbers[2u * rows + tileRow];
+          let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+          output[place * valueVectors + vector] = sum;
+          if (vector == 0u) {
+            logSumExp[2u * place] = maximum;
+            logSumExp[2u * place + 1u] = total;
+          }
         }
       }
     }
-    break;
   }
 }

@@ -32,16 +32,17 @@ function texts(options: Partial<PlanOptions>, capabilities = defaultCapabilities
 }
 
 /** The text of a part of a row whose keys are in blocks of eight bits and whose values in such of four. */
-function blocksText(): string {
-  const capabilities = { ...withSubgroups, shaderFloat16: true }
-  const plan = decoding(planForward({ ...base, dtype: 'float16', headDim: 128 }, capabilities))
+function blocksText(device: Capabilities, heads = 4): string {
+  const capabilities = { ...device, shaderFloat16: true }
+  const shape = { ...base, heads, dtype: 'float16', headDim: 128 } as const
+  const plan = decoding(planForward(shape, capabilities))
   const buffer = { size: 2 ** 30 } as GPUBuffer
-  const view = (heads: number) => gpuTensor(buffer, [1, heads, 1, 128], { dtype: 'float16' })
+  const rows = gpuTensor(buffer, [1, heads, 1, 128], { dtype: 'float16' })
   const tensors = {
-    query: view(4),
+    query: rows,
     key: quantizedTensor(buffer, [1, 2, 4096, 128], 'q8_0'),
     value: quantizedTensor(buffer, [1, 2, 4096, 128], 'q4_0'),
-    output: view(4),
+    output: rows,
     quantized: { key: 'q8_0', value: 'q4_0' },
   } as const
   const kernel = kernelFor(plan, tensors)
@@ -53,7 +54,8 @@ describe('the decode kernel', () => {
     ['through-memory-float32', texts({ mask: causal })[0]!],
     ['by-shuffles-float16', texts({ dtype: 'float16' }, withSubgroups)[0]!],
     ['whole-rows-with-sinks', texts({ keyLength: 10, sinks: [0, 1, 2, 3] })[0]!],
-    ['blocks', blocksText()],
+    ['blocks', blocksText(withSubgroups)],
+    ['matrix-of-blocks', blocksText(withMatrices, 8)],
     ['merge', texts({})[1]!],
     [
       'matrix-of-many-rows',
@@ -80,8 +82,8 @@ describe('the decode kernel', () => {
   it('goes to matrices where many rows share a key', () => {
     const isOnMatrices = (options: Partial<PlanOptions>): boolean =>
       texts({ dtype: 'float16', ...options }, withMatrices)[0]!.includes('subgroup_matrix')
-    expect(isOnMatrices({ queryLength: 4 })).toBe(false)
-    expect(isOnMatrices({ queryLength: 5 })).toBe(true)
+    expect(isOnMatrices({ queryLength: 2 })).toBe(false)
+    expect(isOnMatrices({ queryLength: 3 })).toBe(true)
     expect(isOnMatrices({ queryLength: 8, dtype: 'float32' })).toBe(false)
     expect(isOnMatrices({ queryLength: 8, headDim: 60 })).toBe(false)
     expect(isOnMatrices({ queryLength: 8, decodeTile: { matrix: false } })).toBe(false)

@@ -9,17 +9,27 @@ import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
 import type { DecodeMatrixTile } from './decode-matrix-tile.ts'
+import type { KeyPlaces } from './key-places.ts'
 import type { DecodeSpread } from './decode-spread.ts'
 import type { DecodeTile } from './decode-tile.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
+type View = Pick<GpuTensor, 'shape' | 'strides' | 'offset'>
+
+/** Keys and values of a call, as far as they decide which kernel computes it. */
+export interface DecodeKeys {
+  readonly key: View
+  readonly value: View
+  readonly quantized?: QuantizedParts | undefined
+  readonly places?: KeyPlaces | undefined
+}
+
 /** Tensors of a call, as far as they decide the kernel and its text. */
-export interface DecodeTensors {
+export interface DecodeTensors extends DecodeKeys {
   readonly query: GpuTensor
   readonly key: GpuTensor
   readonly value: GpuTensor
   readonly output: GpuTensor
-  readonly quantized?: QuantizedParts | undefined
 }
 
 /** How they are read. */
@@ -45,7 +55,7 @@ interface KernelOf<Kind extends string, Tile> extends DecodeSpread {
   /** Why it is preferred to others, in words; empty for the one that reads any tensors. */
   readonly preferred: string
   /** Whether it reads tensors that lie so. */
-  suits(tensors: DecodeTensors): boolean
+  suits(tensors: DecodeKeys): boolean
   accesses(tensors: DecodeTensors): DecodeAccesses
   /** The WGSL. */
   text(config: DecodeTextConfig): string

@@ -1,16 +1,16 @@
-// How the decode kernel on subgroup matrices spreads its work: all query rows that share keys are rows of the same
-// matrices. A chunk's keys are shared out among subgroups for the scores, and its values by their dims for the output,
-// so that no sums of subgroups have to be added up.
+// How the decode kernel on subgroup matrices spreads its work: all query rows that share keys are columns of the same
+// products, as those are rather many than narrow. A chunk's keys are shared out among subgroups for the scores, and its
+// values by their dims for the output, so that no sums of subgroups have to be added up.
 import type { Capabilities } from '../../device/capabilities.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
 import type { MatrixSubgroups, UsableMatrix } from '../usable-matrices.ts'
 
 /** One way to spread the work. */
 export interface DecodeMatrixTile extends MatrixSubgroups {
-  /** A product: `rows` query rows, `columns` keys or dims of values, sums of `depth`. */
+  /** A product: `rows` keys or dims of values, `columns` query rows, sums of `depth`. */
   readonly matrix: { readonly rows: number; readonly columns: number; readonly depth: number }
   readonly subgroups: number
-  /** Query rows of a workgroup, a multiple of the matrices' rows. */
+  /** Query rows of a workgroup; the matrices may have columns to spare. */
   readonly rows: number
   /** Keys of a chunk. */
   readonly keys: number
@@ -18,52 +18,61 @@ export interface DecodeMatrixTile extends MatrixSubgroups {
   readonly workgroups: number
 }
 
-/** Where everything lies in workgroup memory. Strides and sizes in vectors of four, but for `ownDims`. */
+/** Where everything lies in workgroup memory. Strides and sizes in vectors of four, but for dims. */
 export interface DecodeMatrixMemory {
   readonly keyStride: number
   readonly valueStride: number
-  /** Keys, or values, of each subgroup. */
+  /** Keys, or values, of each subgroup; before them the queries. */
   readonly tile: number
   readonly weightStride: number
-  /** Queries, later the weights of a chunk. */
-  readonly halves: number
-  /** Scores of each subgroup's keys. */
+  /** The weights of a chunk. */
+  readonly weights: number
+  /** Scores of each subgroup's keys, or dims of its output. */
   readonly scores: number
   readonly scoreStride: number
-  /** Dims of the output that a subgroup has. */
+  /** Matrices of queries, side by side. */
+  readonly columnBlocks: number
+  /** Dims of the output that a subgroup has, and those that are in workgroup memory at once. */
   readonly ownDims: number
+  readonly pieceDims: number
   readonly bytes: number
 }
 
 /** Lays out a workgroup's memory. */
 export function decodeMatrixMemory(
-  { subgroups, rows, keys }: DecodeMatrixTile,
+  { matrix, subgroups, rows, keys }: DecodeMatrixTile,
   headDim: number,
   valueDim: number,
 ): DecodeMatrixMemory {
+  const columnBlocks = Math.ceil(rows / matrix.columns)
+  const columns = columnBlocks * matrix.columns
   // Eight halves beside each row, so that rows meet different banks.
   const keyStride = (headDim + 8) / 4
   const ownDims = valueDim / subgroups
+  // Blocks of quantised values are whole in a piece.
+  const pieceDims = ownDims % 32 === 0 ? 32 : ownDims
   const valueStride = (ownDims + 8) / 4
   // Parts of neighbouring subgroups begin half a round of banks apart.
   const inBanks = (vectors: number): number => Math.ceil((vectors - 8) / 16) * 16 + 8
-  const tile = Math.max(inBanks((keys / subgroups) * keyStride), inBanks(keys * valueStride))
+  const tileRows = Math.max(keys / subgroups, matrix.columns)
+  const tile = Math.max(inBanks(tileRows * keyStride), inBanks(keys * valueStride))
   const weightStride = keys / 4 + 2
-  const halves = rows * Math.max(keyStride, weightStride)
-  const scoreStride = keys / subgroups / 4
-  const scores = rows * scoreStride
+  const weights = columns * weightStride
+  const scoreStride = keys / subgroups / 4 + 1
+  const scores = columns * Math.max(scoreStride, pieceDims / 4)
   const numbers = Math.ceil((3 * rows) / 4) + 1
   return {
     keyStride,
     valueStride,
     tile,
     weightStride,
-    halves,
+    weights,
     scores,
     scoreStride,
+    columnBlocks,
     ownDims,
-    bytes:
-      8 * (subgroups * tile + halves) + 16 * (subgroups * scores + numbers) + 4 * rows * valueDim,
+    pieceDims,
+    bytes: 8 * (subgroups * tile + weights) + 16 * (subgroups * scores + numbers),
   }
 }
 
@@ -79,13 +88,11 @@ export function fitsMatrices(
   { matrix, subgroups, subgroupSize, rows, keys }: DecodeMatrixTile,
   { headDim, valueDim }: Omit<DecodeMatrixSizes, 'rows'>,
 ): boolean {
-  const { columns, depth } = matrix
   return (
-    headDim % Math.max(8, depth) === 0 &&
-    (valueDim / subgroups) % Math.max(8, columns) === 0 &&
-    (keys / subgroups) % Math.max(4, columns) === 0 &&
-    keys % Math.max(8, depth) === 0 &&
-    rows % matrix.rows === 0 &&
+    headDim % Math.max(8, matrix.depth) === 0 &&
+    (valueDim / subgroups) % Math.max(8, matrix.rows) === 0 &&
+    (keys / subgroups) % Math.max(4, matrix.rows) === 0 &&
+    keys % Math.max(8, matrix.depth) === 0 &&
     // In the softmax each row has a lane at least.
     rows <= subgroups * subgroupSize
   )
@@ -97,6 +104,18 @@ const spreads = [
   [4, 64],
   [1, 16],
 ] as const
+
+/**
+ * As many workgroups as an NVIDIA H200 runs at once, by their memory: its 132 multiprocessors keep 48 KiB for them. A few
+ * more would have a round of their own, and all would take a third longer.
+ */
+function workgroupsAtOnce(
+  tile: DecodeMatrixTile,
+  { headDim, valueDim }: Omit<DecodeMatrixSizes, 'rows'>,
+): number {
+  const { bytes } = decodeMatrixMemory(tile, headDim, valueDim)
+  return 128 * Math.max(1, Math.min(8, Math.floor(49152 / bytes)))
+}
 
 /**
  * The tile for these sizes, by what was fastest on an NVIDIA H200; undefined where the device has no matrices that
@@ -113,22 +132,21 @@ export function chooseDecodeMatrixTile(
   )
   const tileOf = (product: UsableMatrix, subgroups: number, keys: number): DecodeMatrixTile => {
     const { rows, columns, depth, subgroupSize, statesSize } = product
-    const mostRows = Math.min(32, subgroups * subgroupSize)
-    const blocks = Math.min(Math.ceil(sizes.rows / rows), Math.floor(mostRows / rows))
-    return {
+    const tiles = Math.ceil(sizes.rows / Math.min(32, subgroups * subgroupSize))
+    const tile = {
       matrix: { rows, columns, depth },
       subgroupSize,
       statesSize,
       subgroups,
-      rows: Math.max(1, blocks) * rows,
+      rows: Math.ceil(sizes.rows / tiles),
       keys,
-      workgroups: 512,
-      ...wanted,
+      workgroups: 1,
     }
+    return { ...tile, workgroups: workgroupsAtOnce(tile, sizes), ...wanted }
   }
-  // Fewest rows that are left over, then the largest products.
+  // Fewest columns that are left over, then the largest products.
   const cost = ({ rows, columns, depth }: UsableMatrix): number =>
-    10_000 * Math.ceil(sizes.rows / rows) * rows - rows * columns * depth
+    10_000 * Math.ceil(sizes.rows / columns) * columns - rows * columns * depth
   const { maxComputeWorkgroupStorageSize } = capabilities.limits
   return spreads
     .flatMap(([subgroups, keys]) =>

@@ -6,7 +6,7 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import { rulesOfPairs } from '../call.ts'
 import type { Call } from '../call.ts'
 import type { Planned, Refusal } from '../planned.ts'
-import type { DecodeFamily, DecodeKernel, DecodeTensors } from './decode-kernel.ts'
+import type { DecodeFamily, DecodeKernel, DecodeKeys } from './decode-kernel.ts'
 import { decodeOnMatrices } from './matrix-kernel.ts'
 import { decodeOnThreads } from './threads-kernel.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
@@ -79,7 +79,7 @@ function reasonFor(
 }
 
 /** The kernel of a call over these tensors. */
-export function kernelFor({ kernels }: DecodePlan, tensors: DecodeTensors): DecodeKernel {
+export function kernelFor({ kernels }: DecodePlan, tensors: DecodeKeys): DecodeKernel {
   return kernels.find((kernel) => kernel.suits(tensors)) ?? kernels.at(-1)!
 }
 

@@ -3,7 +3,7 @@ import { elementBytes } from '../../gpu-tensor.ts'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { cutDecode } from './decode-dispatches.ts'
 import { decodeLengths } from './decode-lengths.ts'
-import { decodeScratch } from './decode-plan.ts'
+import { decodeScratch, kernelFor } from './decode-plan.ts'
 import type { DecodePlan } from './decode-plan.ts'
 import { contiguousTensors } from '../contiguous-tensors.ts'
 import type { DecodeExplanation, KernelAccount } from '../explanation.ts'
@@ -12,11 +12,8 @@ import { describeOrigin } from '../tuning.ts'
 /** Accounts for what differs from the other kernels. Blocks are chunks of keys of a key head. */
 export function explainDecode(plan: DecodePlan, capabilities: Capabilities): KernelAccount {
   const { call, kernels } = plan
-  const [kernel] = kernels
   const { shape, dtype, attention, visibility } = call
   const { batch, heads, kvHeads, queryLength, keyLength, headDim, valueDim } = shape
-  const { groupRows, rowTiles, chunkKeys: keys } = kernel
-  const lengths = decodeLengths(kernel, shape, visibility, attention)
   const [query, key, value, output, logSumExp] = contiguousTensors(call, capabilities)
   const bound = {
     query: query!,
@@ -25,6 +22,10 @@ export function explainDecode(plan: DecodePlan, capabilities: Capabilities): Ker
     output: output!,
     logSumExp: logSumExp!,
   }
+  // That of tensors in the type of the call.
+  const kernel = kernelFor(plan, { key: bound.key.view, value: bound.value.view })
+  const { groupRows, rowTiles, chunkKeys: keys } = kernel
+  const lengths = decodeLengths(kernel, shape, visibility, attention)
   const boxes = cutDecode('plan.explain', call, kernel, bound, lengths, capabilities.limits)
   const total = batch * kvHeads * Math.ceil(keyLength / keys)
   const visited = kvHeads * lengths.visited

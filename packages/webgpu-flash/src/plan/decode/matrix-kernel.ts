@@ -6,16 +6,18 @@ import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wg
 import { accessOf, rowsBeginAt } from '../access-of.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
-import type { DecodeMatrixKernel, DecodeTensors } from './decode-kernel.ts'
+import type { DecodeKeys, DecodeMatrixKernel, DecodeTensors } from './decode-kernel.ts'
 import { chooseDecodeMatrixTile, decodeMatrixMemory } from './decode-matrix-tile.ts'
 import { spreadKeys } from './decode-spread.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
 /**
- * Rows that share keys from which on products of matrices are faster, by an NVIDIA H200: eight are about equal to plain
- * WGSL, and of wide heads twelve are still slower.
+ * Rows that share keys from which on products of matrices are faster, by an NVIDIA H200. Plain WGSL, whose threads take
+ * one, two, four or eight rows, multiplies each with each key's elements, so that of blocks it is soon bound by that and
+ * not by reading them. Of wide heads twelve rows are still slower.
  */
-const leastMatrixRows = (headDim: number): number => (headDim > 128 ? 16 : 9)
+const leastMatrixRows = (headDim: number): { readonly halves: number; readonly blocks: number } =>
+  headDim > 128 ? { halves: 16, blocks: 16 } : { halves: 5, blocks: 3 }
 
 /** Makes the kernel, where the device has matrices for these sizes and they pay. */
 export function decodeOnMatrices(
@@ -27,8 +29,10 @@ export function decodeOnMatrices(
   const groupRows = (heads / kvHeads) * queryLength
   if (dtype !== 'float16') return { refused: 'subgroup matrices multiply float16' }
   // Software adapters take long to compile matrices and gain nothing.
-  const pays = groupRows >= leastMatrixRows(headDim) && !isSoftware(capabilities)
-  if (!(wanted ?? pays)) return { refused: 'too few rows share keys for subgroup matrices' }
+  const least = leastMatrixRows(headDim)
+  const paysFrom = (rows: number): boolean =>
+    typeof wanted === 'object' || (wanted ?? (groupRows >= rows && !isSoftware(capabilities)))
+  if (!paysFrom(least.blocks)) return { refused: 'too few rows share keys for subgroup matrices' }
   const given = typeof wanted === 'object' ? wanted : {}
   const sizes = { headDim, valueDim, rows: groupRows }
   const tile = chooseDecodeMatrixTile(sizes, capabilities, given)
@@ -42,9 +46,14 @@ export function decodeOnMatrices(
     threads: subgroups * subgroupSize,
     workgroupBytes: memory.bytes,
     slots: 1,
-    preferred: '; many rows share it, so products are those of subgroup matrices',
+    preferred: paysFrom(least.halves)
+      ? '; many rows share it, so products are those of subgroup matrices'
+      : '; of quantized blocks products are those of subgroup matrices',
     suits: (tensors) =>
-      liesInVectors(tensors, 'key', headDim) && liesInVectors(tensors, 'value', valueDim),
+      (paysFrom(least.halves) ||
+        (tensors.quantized?.key !== undefined && tensors.quantized.value !== undefined)) &&
+      rowsSuit(tensors, 'key', headDim, keys) &&
+      rowsSuit(tensors, 'value', valueDim, keys),
     accesses: (tensors) => ({
       query: accessOf(tensors.query, true),
       key: rowAccess(tensors, 'key'),
@@ -55,16 +64,31 @@ export function decodeOnMatrices(
   }
 }
 
-/** Whether rows of keys or values are whole vectors: of eight halves, or of blocks two at a time in whole words. */
-function liesInVectors(tensors: DecodeTensors, name: 'key' | 'value', dims: number): boolean {
+/**
+ * Whether rows of keys or values are loaded 16 bytes at a time: each begins with whole vectors of eight halves, or
+ * blocks of a chunk's rows lie one after another.
+ */
+function rowsSuit(
+  tensors: DecodeKeys,
+  name: 'key' | 'value',
+  dims: number,
+  chunkKeys: number,
+): boolean {
   const view = tensors[name]
   const quantized = tensors.quantized?.[name]
-  if (quantized && dims % 64 !== 0) return false
-  return view.strides[3] === 1 && rowsBeginAt(view, quantized ? 2 : 8)
+  if (!quantized) return view.strides[3] === 1 && rowsBeginAt(view, 8)
+  const { shape, strides, offset } = view
+  const { places } = tensors
+  return (
+    dims % 64 === 0 &&
+    strides[2] === shape[3] &&
+    rowsBeginAt({ shape: shape.slice(0, 2), strides: strides.slice(0, 2), offset }, 8) &&
+    (places?.kind !== 'pages' || places.pageSize >= chunkKeys)
+  )
 }
 
 function rowAccess(tensors: DecodeTensors, name: 'key' | 'value'): DecodeAccess {
   const quantized = tensors.quantized?.[name]
   const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
-  return quantized ? { ...access, wide: false, quantized, atOnce: 2 } : { ...access, wide: true }
+  return quantized ? { ...access, wide: false, quantized, atOnce: 8 } : { ...access, wide: true }
 }

@@ -49,22 +49,36 @@ it('fits the device, in whole matrices', () => {
       const tile = chooseDecodeMatrixTile(size, device)
       if (!tile) return
       found++
-      const { rows, columns, depth } = tile.matrix
+      const { rows, depth } = tile.matrix
       const { headDim, valueDim } = size
       const { bytes, ownDims } = decodeMatrixMemory(tile, headDim, valueDim)
       expect(fitsMatrices(tile, size)).toBe(true)
       expect(bytes).toBeLessThanOrEqual(device.limits.maxComputeWorkgroupStorageSize)
       expect([
-        tile.rows % rows,
-        (tile.keys / tile.subgroups) % columns,
+        (tile.keys / tile.subgroups) % rows,
         tile.keys % depth,
         headDim % depth,
-        ownDims % columns,
-      ]).toEqual([0, 0, 0, 0, 0])
-      // Rows have lanes, and no matrix of rows is left over.
-      expect(tile.rows).toBeLessThanOrEqual(tile.subgroups * tile.subgroupSize)
-      expect(tile.rows - rows).toBeLessThan(size.rows)
+        ownDims % rows,
+      ]).toEqual([0, 0, 0, 0])
+      // Rows have lanes, and workgroups as many of them each as can be.
+      expect(tile.rows).toBeLessThanOrEqual(Math.min(size.rows, tile.subgroups * tile.subgroupSize))
+      const tiles = Math.ceil(size.rows / tile.rows)
+      expect(tile.rows).toBe(Math.ceil(size.rows / tiles))
     }),
   )
   expect(found).toBeGreaterThan(20)
+})
+
+it('aims at as many workgroups as have room at once, the more rows the fewer', () => {
+  const device: Capabilities = {
+    ...defaultCapabilities,
+    shaderFloat16: true,
+    subgroups: { minimum: 32, maximum: 32 },
+    subgroupMatrices: [{ operands: 'f16', sums: 'f32', rows: 16, columns: 8, depth: 16 }],
+    limits: { ...defaultCapabilities.limits, maxComputeWorkgroupStorageSize: 49152 },
+  }
+  const aims = [4, 8, 16, 32].map(
+    (rows) => chooseDecodeMatrixTile({ headDim: 128, valueDim: 128, rows }, device)!.workgroups,
+  )
+  expect(aims).toEqual([512, 512, 384, 256])
 })

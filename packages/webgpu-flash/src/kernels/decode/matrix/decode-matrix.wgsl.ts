@@ -9,12 +9,13 @@
 // What is not finite, in the sums or the output, makes the workgroup compute once more, pair by pair: see
 // kernels/careful.ts.
 import { loadFunction, storeFunction, unpackFunctions } from '../../../codegen/access.ts'
-import { indent } from '../../../codegen/snippets.ts'
+import { indent, unroll } from '../../../codegen/snippets.ts'
 import { hiddenScore, pairWeightFunction } from '../../careful.ts'
 import { sharedConstants } from '../../forward/forward-frame.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { dropoutFunctions } from '../../tile/dropout.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
+import { eachUnit } from '../../tile/source.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { decodeBindings, finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
 import type { DecodeAccess } from '../decode-access.ts'
@@ -22,39 +23,33 @@ import { placeText } from '../decode-places.ts'
 import { carefulLoop } from './careful-loop.ts'
 import { expands } from './config.ts'
 import type { DecodeMatrixConfig } from './config.ts'
-import { finishMatrixRows } from './finish.ts'
-import {
-  eachOutput,
-  loadQueries,
-  outputProducts,
-  rescaleOutput,
-  scoreProducts,
-  storeOutput,
-} from './products.ts'
+import { finishRows } from './finish.ts'
+import { eachOutput, loadQueries, outputProducts, scoreProducts } from './products.ts'
 import { quantizedElements } from '../../quantized-elements.ts'
 import { orderFunction } from './quantized-order.ts'
-import { chunkSoftmax, startChunkSoftmax } from './softmax.ts'
-import { chunkFunction, chunkNumber, expansionFunctions, stagedRows } from './staged-rows.ts'
+import { chunkSoftmax, startChunkSoftmax, wholeRowSums } from './softmax.ts'
+import { blockRegisters, expansionFunctions } from './staged-blocks.ts'
+import { chunkFunction, chunkNumber, stagedRows } from './staged-rows.ts'
 
 /** The WGSL of the decode kernel on subgroup matrices. Entry point: `main`. */
 export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
   const { tile, memory, query, key, value, output, whole, headDim, valueDim } = config
-  const stored = (access: DecodeAccess): string => (access.quantized ? 'u32' : 'vec4<u32>')
+  const stored = (): string => 'vec4<u32>'
   const loaded = (name: 'key' | 'value', access: DecodeAccess, dims: number): string =>
-    access.quantized ? quantizedElements(name, access.quantized) : loadFunction(name, access, dims)
+    access.quantized
+      ? quantizedElements(name, access.quantized, 4)
+      : loadFunction(name, access, dims)
   const { subgroups, rows } = tile
   const sections = [
     enableMatrices(tile),
     parameterBlock(config.fields, config.descriptorWords, config.parameterWords),
     decodeBindings(config, stored),
     constants(config),
-    `// ${memory.bytes} bytes. Of each subgroup its keys, or its dims of all values.
+    `// ${memory.bytes} bytes. Of each subgroup its keys, or its dims of all values; first the queries.
 var<workgroup> tile: array<array<vec4<f16>, ${memory.tile}>, ${subgroups}>;
-// The queries, then the weights.
-var<workgroup> halves: array<vec4<f16>, ${memory.halves}>;
+var<workgroup> weights: array<vec4<f16>, ${memory.weights}>;
+// Of each subgroup the scores of its keys, or some of its dims of the output.
 var<workgroup> scores: array<array<vec4<f32>, ${memory.scores}>, ${subgroups}>;
-// The output where it is scaled and in the end, of each subgroup its dims.
-var<workgroup> sums: array<array<f32, ${rows * memory.ownDims}>, ${subgroups}>;
 // Of each row: what it is to be scaled by, its reference and its sum.
 var<workgroup> rowNumbers: array<f32, ${Math.ceil((3 * rows) / 4) * 4}>;
 // Whether rows are to be scaled; whether something is not finite.
@@ -102,10 +97,9 @@ function mainBody(config: DecodeMatrixConfig): string {
   const values = stagedRows(config, 'value')
   const join = (...parts: readonly string[]): string =>
     parts.filter((part) => part !== '').join('\n')
-  return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId & ${tile.subgroups - 1}u`};
-let lane = invocation & ${tile.subgroupSize - 1}u;
-let thread = subgroup * ${tile.subgroupSize}u + lane;
-let swap = (thread >> 3u) & 1u; // so that sixteen threads meet every bank once
+  return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId % ${tile.subgroups}u`};
+let lane = invocation % ${tile.subgroupSize}u;
+let thread = ${tile.subgroups === 1 ? 'lane' : `subgroup * ${tile.subgroupSize}u + lane`};
 let batch = params.batchBase + workgroup.z;
 let keyHead = params.headBase + workgroup.y;
 let firstRow = (workgroup.x % params.rowTiles) * rows;
@@ -124,45 +118,33 @@ let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * param
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${hiddenScore}
+${join(keys.registers, values.registers, keys.begin, values.begin)}
 ${stageQueries(config)}
 ${startChunkSoftmax(config)}
-${expands(config) ? 'var largestScale = vec2<f16>(0.0h); // times the largest number that it is multiplied by\n' : ''}var careful = false;
-loop {
-  reference = smallestMaximum;
-  rowSum = 0.0;
-  if (careful) {
-${indent(carefulLoop(config), 4)}
-  } else {
-    if (thread == 0u) { found = vec4<u32>(0u); }
-${indent(
-  eachOutput(config, (name) => `var ${name} = Result();`),
-  4,
-)}
-${expands(config) ? '    largestScale = vec2<f16>(0.0h);\n' : ''}${indent(join(keys.registers, values.registers, keys.begin, values.begin), 4)}
-    workgroupBarrier();
-    for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-      let firstKey = ${chunkNumber('chunk')} * chunkKeys;
-${indent(keys.toTile, 6)}
-      workgroupBarrier();
-${indent(scoreProducts(config), 6)}
-      workgroupBarrier();
-${indent(`${values.toTile}\n${chunkSoftmax(config, false)}`, 6)}
-      if (workgroupUniformLoad(&found).x != 0u) {
-${indent(rescaleOutput(config), 8)}
-      }
-${indent(outputProducts(config), 6)}
-      workgroupBarrier();
-    }
-${indent(storeOutput(config), 4)}
-  }
-${indent(finishMatrixRows(config), 2)}
+${eachOutput(config, (name) => `var ${name} = Result();`)}
+${expands(config) ? `${blockRegisters}\n` : ''}for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+  let firstKey = ${chunkNumber('chunk')} * chunkKeys;
+${indent(keys.toTile, 2)}
+  workgroupBarrier();
+${indent(scoreProducts(config), 2)}
+  workgroupBarrier();
+${indent(`${values.toTile}\n${chunkSoftmax(config, false)}`, 2)}
+${indent(outputProducts(config), 2)}
+  workgroupBarrier();
+}
+${wholeRowSums(config)}
+workgroupBarrier();
+${finishRows(config)}
+if (workgroupUniformLoad(&found).y != 0u) {
+  storageBarrier(); // for what was stored above
+${indent(carefulLoop(config), 2)}
 }`
 }
 
 /** Queries to workgroup memory and to the matrices that all chunks meet. */
 function stageQueries(config: DecodeMatrixConfig): string {
   const { tile, memory, headDim, key } = config
-  const threads = tile.subgroups * tile.subgroupSize
+  const { columns } = tile.matrix
   const vectors = headDim / 4
   const four = key.quantized
     ? `vec4<f16>(${[0, 1, 2, 3]
@@ -171,13 +153,24 @@ function stageQueries(config: DecodeMatrixConfig): string {
           return `f16(loadQuery(queryBase, ${dim} / 4u)[${dim} % 4u])`
         })
         .join(', ')})`
-    : 'vec4<f16>(loadQuery(queryBase, vector))'
-  return `for (var unit = thread; unit < ${tile.rows * vectors}u; unit += ${threads}u) {
-  let row = min(firstRow + unit / ${vectors}u, groupRows - 1u);
-  let vector = unit % ${vectors}u;
+    : `vec4<f16>(loadQuery(queryBase, vector % ${vectors / 2}u * 2u + vector / ${vectors / 2}u))`
+  // All loads are on their way at once.
+  return unroll(memory.columnBlocks, (n) => {
+    const rows = Math.min(columns, tile.rows - n * columns)
+    const staged = eachUnit(
+      rows * vectors,
+      tile.subgroupSize,
+      (_, unit) => `{
+  let row = min(firstRow + ${n * columns}u + ${unit} / ${vectors}u, groupRows - 1u);
+  let vector = ${unit} % ${vectors}u;
   let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
-  halves[unit / ${vectors}u * ${memory.keyStride}u + vector] = ${four};
-}
+  tile[subgroup][${unit} / ${vectors}u * ${memory.keyStride}u + vector] = ${four};
+}`,
+      'lane',
+    )
+    return `${staged}
 workgroupBarrier();
-${loadQueries(config)}`
+${loadQueries(config, n)}
+workgroupBarrier();`
+  })
 }

@@ -1,39 +1,12 @@
-// How a workgroup ends: its sums are looked at, and where all are finite the rows, or its part of them, are stored.
+// How a workgroup ends: its sums are looked at, and the rows, or its part of them, are stored.
 import { indent } from '../../../codegen/snippets.ts'
 import { expands } from './config.ts'
 import type { DecodeMatrixConfig } from './config.ts'
-import { wholeRowSums } from './softmax.ts'
+import { eachPiece, storePiece } from './products.ts'
 
-/** The place of a dim of a row among the sums of all subgroups: their index and the place within. */
-export function sumPlace({ memory, value }: DecodeMatrixConfig, row: string, dim: string): string {
-  const at = value.quantized ? `valuePlace(${dim})` : `(${dim})`
-  return `sums[${at} / ${memory.ownDims}u][${row} * ${memory.ownDims}u + ${at} % ${memory.ownDims}u]`
-}
-
-/** Ends the loop, or has it run once more with care. */
-export function finishMatrixRows(config: DecodeMatrixConfig): string {
-  const { tile, whole } = config
-  const threads = tile.subgroups * tile.subgroupSize
-  const sum = `vec4<f32>(${[0, 1, 2, 3].map((i) => sumPlace(config, 'tileRow', `4u * vector + ${i}u`)).join(', ')})`
-  const eachUnit = (
-    text: string,
-  ): string => `for (var unit = thread; unit < rows * valueVectors; unit += ${threads}u) {
-  let tileRow = unit / valueVectors;
-  let vector = unit % valueVectors;
-  let sum = ${sum};
-${indent(text, 2)}
-}`
-  return `${wholeRowSums(config)}
-workgroupBarrier();
-if (!careful) {
-${expands(config) ? '  // Elements beyond the largest half, which sums may hide.\n  if (!(all(largestScale < vec2<f16>(65504.0h)))) { found.y = 1u; }\n' : ''}${indent(
-    eachUnit(`if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }`),
-    2,
-  )}
-  careful = workgroupUniformLoad(&found).y != 0u;
-  if (careful) { continue; }
-}
-${eachUnit(`let row = firstRow + tileRow;
+/** Stores the vector `vector` of the row `tileRow`, which is `sum`. */
+export function finishVector({ whole }: DecodeMatrixConfig): string {
+  return `let row = firstRow + tileRow;
 if (row < groupRows) {
   let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
   let queryIndex = row % params.queryLength;
@@ -49,6 +22,36 @@ if (row < groupRows) {
     logSumExp[2u * place + 1u] = total;
   }`
   }
-}`)}
-break;`
+}`
+}
+
+/** Stores all rows, and says in `found.y` whether something is not finite. */
+export function finishRows(config: DecodeMatrixConfig): string {
+  const { tile, memory, value, valueDim } = config
+  const threads = tile.subgroups * tile.subgroupSize
+  const each = memory.pieceDims / 4
+  const inPiece = tile.subgroups * each
+  // Of quantised values the dims of a vector lie apart, yet in one block.
+  const dims = value.quantized
+    ? `vec4<f32>(${[0, 1, 2, 3]
+        .map((i) => {
+          const at = `(valuePlace(4u * vector + ${i}u) % ${memory.pieceDims}u)`
+          return `scores[unit % ${inPiece}u / ${each}u][tileRow * ${each}u + ${at} / 4u][${at} % 4u]`
+        })
+        .join(', ')})`
+    : `scores[unit % ${inPiece}u / ${each}u][tileRow * ${each}u + unit % ${each}u]`
+  return `${expands(config) ? '// Elements beyond the largest half, which sums may hide.\nif (!all(largestScale < vec2<f16>(1.0h))) { found.y = 1u; }\n' : ''}${eachPiece(
+    config,
+    (piece) => `${storePiece(config, piece)}
+workgroupBarrier();
+for (var unit = thread; unit < ${tile.rows * inPiece}u; unit += ${threads}u) {
+  let tileRow = unit / ${inPiece}u;
+  let place = unit % ${inPiece}u / ${each}u * ${memory.ownDims / 4}u + ${piece * each}u + unit % ${each}u;
+  let vector = ${value.quantized ? 'place' : `place % ${valueDim / 8}u * 2u + place / ${valueDim / 8}u`};
+  let sum = ${dims};
+  if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
+${indent(finishVector(config), 2)}
+}
+workgroupBarrier();`,
+  )}`
 }

@@ -1,4 +1,6 @@
-// The products of a chunk: scores of a subgroup's keys, and of all keys with its dims of the values.
+// The products of a chunk: scores of a subgroup's keys, and of all keys with its dims of the values. Keys, and dims of
+// values, are the rows of a product, query rows its columns: products are at least as many rows as columns, and of
+// columns most calls have few.
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 
@@ -7,93 +9,113 @@ export function eachOutput(
   { tile, memory }: DecodeMatrixConfig,
   line: (name: string, n: number, d: number) => string,
 ): string {
-  const { rows, columns } = tile.matrix
-  return unroll(tile.rows / rows, (n) =>
-    unroll(memory.ownDims / columns, (d) => line(`output${n}_${d}`, n, d)),
+  return unroll(memory.columnBlocks, (n) =>
+    unroll(memory.ownDims / tile.matrix.rows, (d) => line(`output${n}_${d}`, n, d)),
   )
 }
 
-/** The queries, which all chunks meet. */
-export function loadQueries({ tile, memory, headDim }: DecodeMatrixConfig): string {
-  const { rows, depth } = tile.matrix
-  return unroll(tile.rows / rows, (n) =>
-    unroll(
-      headDim / depth,
-      (k) =>
-        `let query${n}_${k} = subgroupMatrixLoad<Left, row_major>(&halves, ${n * rows * memory.keyStride + (k * depth) / 4}u, ${memory.keyStride}u);`,
-    ),
+/** The queries of a block of columns, which all chunks meet. */
+export function loadQueries({ tile, memory, headDim }: DecodeMatrixConfig, n: number): string {
+  const { depth } = tile.matrix
+  return unroll(
+    headDim / depth,
+    (k) =>
+      `let query${n}_${k} = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], ${(k * depth) / 4}u, ${memory.keyStride}u);`,
   )
 }
 
-/** S = Q K^T, to workgroup memory. */
+/** S^T = K Q^T, to workgroup memory. */
 export function scoreProducts({ tile, memory, headDim }: DecodeMatrixConfig): string {
   const { rows, columns, depth } = tile.matrix
   const ownKeys = tile.keys / tile.subgroups
-  const blocks = tile.rows / rows
-  return unroll(ownKeys / columns, (b) => {
-    const products = unroll(blocks, (n) => `var product${n} = Result();`)
-    const steps = unroll(
-      headDim / depth,
-      (k) => `{
-  let keys = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], ${b * columns * memory.keyStride + (k * depth) / 4}u, ${memory.keyStride}u);
-${unroll(blocks, (n) => `  product${n} = subgroupMatrixMultiplyAccumulate(query${n}_${k}, keys, product${n});`)}
+  const { columnBlocks } = memory
+  const each = ownKeys / rows
+  const one = (line: (b: number, n: number) => string): string =>
+    unroll(each, (b) => unroll(columnBlocks, (n) => line(b, n)))
+  const products = one((b, n) => `var product${b}_${n} = Result();`)
+  const steps = unroll(headDim / depth, (k) =>
+    unroll(
+      each,
+      (b) => `{
+  let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], ${b * rows * memory.keyStride + (k * depth) / 4}u, ${memory.keyStride}u);
+${unroll(columnBlocks, (n) => `  product${b}_${n} = subgroupMatrixMultiplyAccumulate(keys, query${n}_${k}, product${b}_${n});`)}
 }`,
-    )
-    const stores = unroll(
-      blocks,
-      (n) =>
-        `subgroupMatrixStore<row_major>(&scores[subgroup], ${n * rows * memory.scoreStride + (b * columns) / 4}u, product${n}, ${memory.scoreStride}u);`,
-    )
-    return `{\n${indent(`${products}\n${steps}\n${stores}`, 2)}\n}`
-  })
+    ),
+  )
+  const stores = one(
+    (b, n) =>
+      `subgroupMatrixStore<col_major>(&scores[subgroup], ${n * columns * memory.scoreStride + (b * rows) / 4}u, product${b}_${n}, ${memory.scoreStride}u);`,
+  )
+  return `{\n${indent(`${products}\n${steps}\n${stores}`, 2)}\n}`
 }
 
-/** O += P V. */
+/** O^T += V^T P^T. */
 export function outputProducts(config: DecodeMatrixConfig): string {
   const { tile, memory } = config
   const { rows, columns, depth } = tile.matrix
-  const blocks = tile.rows / rows
   return unroll(tile.keys / depth, (k) => {
     const weights = unroll(
-      blocks,
+      memory.columnBlocks,
       (n) =>
-        `let weights${n} = subgroupMatrixLoad<Left, row_major>(&halves, ${n * rows * memory.weightStride + (k * depth) / 4}u, ${memory.weightStride}u);`,
+        `let weights${n} = subgroupMatrixLoad<Right, col_major>(&weights, ${n * columns * memory.weightStride + (k * depth) / 4}u, ${memory.weightStride}u);`,
     )
     const steps = unroll(
-      memory.ownDims / columns,
+      memory.ownDims / rows,
       (d) => `{
-  let values = subgroupMatrixLoad<Right, row_major>(&tile[subgroup], ${k * depth * memory.valueStride + (d * columns) / 4}u, ${memory.valueStride}u);
-${unroll(blocks, (n) => `  output${n}_${d} = subgroupMatrixMultiplyAccumulate(weights${n}, values, output${n}_${d});`)}
+  let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], ${k * depth * memory.valueStride + (d * rows) / 4}u, ${memory.valueStride}u);
+${unroll(memory.columnBlocks, (n) => `  output${n}_${d} = subgroupMatrixMultiplyAccumulate(values, weights${n}, output${n}_${d});`)}
 }`,
     )
     return `{\n${indent(`${weights}\n${steps}`, 2)}\n}`
   })
 }
 
-/** Brings the output to workgroup memory. */
-export function storeOutput(config: DecodeMatrixConfig): string {
-  const { memory } = config
-  return eachOutput(
-    config,
-    (name, n, d) =>
-      `subgroupMatrixStore<row_major>(&sums[subgroup], ${outputPlace(config, n, d)}u, ${name}, ${memory.ownDims}u);`,
+/** The output's pieces that are in workgroup memory at once, one after another. */
+export function eachPiece({ memory }: DecodeMatrixConfig, text: (piece: number) => string): string {
+  return unroll(memory.ownDims / memory.pieceDims, text)
+}
+
+/** A line for each matrix of a piece, with its place in workgroup memory. */
+function eachOfPiece(
+  config: DecodeMatrixConfig,
+  piece: number,
+  line: (name: string, place: string) => string,
+): string {
+  const { tile, memory } = config
+  const { rows, columns } = tile.matrix
+  const each = memory.pieceDims / rows
+  const stride = memory.pieceDims / 4
+  return unroll(memory.columnBlocks, (n) =>
+    unroll(each, (d) =>
+      line(`output${n}_${piece * each + d}`, `${n * columns * stride + (d * rows) / 4}u`),
+    ),
   )
 }
 
-const outputPlace = ({ tile, memory }: DecodeMatrixConfig, n: number, d: number): number => {
-  const { rows, columns } = tile.matrix
-  return n * rows * memory.ownDims + d * columns
+/** Brings a piece of the output to workgroup memory, `[query row][dim]`, where the scores were. */
+export function storePiece(config: DecodeMatrixConfig, piece: number): string {
+  const stride = config.memory.pieceDims / 4
+  return eachOfPiece(
+    config,
+    piece,
+    (name, place) =>
+      `subgroupMatrixStore<col_major>(&scores[subgroup], ${place}, ${name}, ${stride}u);`,
+  )
 }
 
 /** Scales the rows of the output, by way of workgroup memory. */
 export function rescaleOutput(config: DecodeMatrixConfig): string {
   const { tile, memory } = config
-  return `${storeOutput(config)}
+  const stride = memory.pieceDims / 4
+  return eachPiece(
+    config,
+    (piece) => `${storePiece(config, piece)}
 workgroupBarrier();
-for (var unit = lane; unit < ${tile.rows * memory.ownDims}u; unit += ${tile.subgroupSize}u) {
-  sums[subgroup][unit] *= rowNumbers[unit / ${memory.ownDims}u];
+for (var unit = lane; unit < ${tile.rows * stride}u; unit += ${tile.subgroupSize}u) {
+  scores[subgroup][unit] *= rowNumbers[unit / ${stride}u];
 }
 workgroupBarrier();
-${eachOutput(config, (name, n, d) => `${name} = subgroupMatrixLoad<Result, row_major>(&sums[subgroup], ${outputPlace(config, n, d)}u, ${memory.ownDims}u);`)}
-if (thread == 0u) { found = vec4<u32>(0u); }`
+${eachOfPiece(config, piece, (name, place) => `${name} = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], ${place}, ${stride}u);`)}
+workgroupBarrier();`,
+  )
 }

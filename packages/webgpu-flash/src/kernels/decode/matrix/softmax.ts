@@ -3,6 +3,7 @@
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { placeText } from '../decode-places.ts'
 import type { DecodeMatrixConfig } from './config.ts'
+import { rescaleOutput } from './products.ts'
 
 /** How far a score may be above its row's reference: weights have to be halves. */
 const slack = 8
@@ -35,7 +36,7 @@ export function chunkSoftmax(config: DecodeMatrixConfig, careful: boolean): stri
   const { tile, memory, rules, places, dropout } = config
   const { lanes, each } = spread(config)
   const placed = placeText(places, tile.keys)
-  const ownVectors = memory.scoreStride
+  const ownVectors = tile.keys / tile.subgroups / 4
   const at = (v: number): string => {
     const vector = `vector${v}`
     return `scores[${vector} / ${ownVectors}u][ownTile * ${memory.scoreStride}u + ${vector} % ${ownVectors}u]`
@@ -71,9 +72,9 @@ ${(rules.pairwise ?? []).map((name) => `  score = ${name}(score, i32(batch), i32
   const stored = eachVector((v) =>
     careful
       ? `${at(v)} = weight${v};`
-      : `halves[ownTile * ${memory.weightStride}u + vector${v}] = vec4<f16>(weight${v});`,
+      : `weights[ownTile * ${memory.weightStride}u + vector${v}] = vec4<f16>(weight${v});`,
   )
-  const statements = [
+  const scores = [
     eachVector(
       (v) => `let vector${v} = ownLane + ${v * lanes}u;
 var score${v} = ${at(v)} * scale;
@@ -81,25 +82,45 @@ ${finish(v)}`,
     ),
     `let bests = ${best};
 var top = max(max(bests.x, bests.y), max(bests.z, bests.w));`,
+  ]
+  const raise = [
     ...shuffles,
     `let raised = top > reference + ${slack}.0;
 let next = select(reference, top, raised);
 let decay = select(1.0, exp(reference - next), raised);
-rowSum *= decay;`,
-    eachVector(
-      (v) => `var weight${v} = pairWeights(score${v}, vec4<f32>(next));
-rowSum += dot(weight${v}, vec4<f32>(1.0));`,
-    ),
-    ...(dropout ? [eachVector(kept)] : []),
-    `if (ownSlot < rows) {
-${indent(stored, 2)}
-  if (ownLane == 0u) { rowNumbers[ownTile] = decay; }${
-    careful ? '' : '\n  if (raised && chunk > firstChunk) { found.x = 1u; }'
-  }
-}
-reference = next;`,
+rowSum *= decay;
+reference = next;
+if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }`,
   ]
-  return `{\n${indent(statements.join('\n'), 2)}\n}`
+  const weights = (word: string): string => `${eachVector(
+    (v) =>
+      `${word}weight${v} = pairWeights(score${v}, vec4<f32>(reference));${dropout ? `\n${word}undropped${v} = weight${v};` : ''}`,
+  )}
+${dropout ? eachVector(kept) : ''}
+if (ownSlot < rows) {
+${indent(stored, 2)}
+}`
+  const sum = eachVector(
+    (v) => `rowSum += dot(${dropout ? 'undropped' : 'weight'}${v}, vec4<f32>(1.0));`,
+  )
+  if (careful) {
+    return `{\n${indent([...scores, ...raise, weights('var '), sum].join('\n'), 2)}\n}`
+  }
+  // Rows are hardly ever raised, so weights are taken before that is known.
+  return `{
+${indent(scores.join('\n'), 2)}
+  if (ownSlot < rows && top > reference + ${slack}.0) { found.x = 1u; }
+${indent(weights('var '), 2)}
+  if (workgroupUniformLoad(&found).x != 0u) {
+${indent([...raise, weights('')].join('\n'), 4)}
+    workgroupBarrier();
+    if (thread == 0u) { found.x = 0u; }
+    if (chunk > firstChunk) {
+${indent(rescaleOutput(config), 6)}
+    }
+  }
+${indent(sum, 2)}
+}`
 }
 
 /** Adds up the lanes' sums of a row. */

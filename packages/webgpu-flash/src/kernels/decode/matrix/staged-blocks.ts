@@ -1,0 +1,175 @@
+// How blocks of quantised keys and values become rows of halves in workgroup memory. The rows of a chunk lie one after
+// another, so they are loaded 16 bytes at a time and go through the tile as they are. From there each thread reads two
+// neighbouring blocks of a row, which begin and end on whole words, and stores them in the tile as halves: a scale is
+// found once for 32 elements.
+import type { QuantizedType } from '@attn/core'
+import { indent, unroll } from '../../../codegen/snippets.ts'
+import { declareNothing } from '../../rolled-loops.ts'
+import { eachUnit } from '../../tile/source.ts'
+import type { DecodeMatrixConfig } from './config.ts'
+import type { Moves, StagedName } from './moves.ts'
+
+/** Of two neighbouring blocks the words and the one in the middle, and the largest whole number of an element. */
+const pairSizes = {
+  q8_0: { words: 17, middle: 8, largest: 128 },
+  q4_0: { words: 9, middle: 4, largest: 8 },
+} as const
+
+/**
+ * The rows of one tensor.
+ *
+ * @param place - The place of a vector of the row `row` in the tile.
+ */
+export function stagedBlocks(
+  config: DecodeMatrixConfig,
+  name: StagedName,
+  type: QuantizedType,
+  place: (vector: string) => string,
+): Moves {
+  const { tile, headDim, valueDim } = config
+  const { subgroups, subgroupSize } = tile
+  const pairs = (name === 'key' ? headDim : valueDim) / 64
+  const ownKeys = tile.keys / subgroups
+  const vectors = (ownKeys * pairs * pairSizes[type].words) / 4
+  const slots = Math.ceil(vectors / subgroupSize)
+  const register = (slot: number): string => `${name}Next${slot}`
+  // Threads without a vector left load another's: where paths part, loads would be waited for.
+  const load = (slot: number): string => {
+    const vector = `lane + ${slot * subgroupSize}u`
+    const held = (slot + 1) * subgroupSize <= vectors ? vector : `min(${vector}, ${vectors - 1}u)`
+    return `${register(slot)} = ${name}[firstVector + ${held}];`
+  }
+  const units = ownKeys * pairs
+  const eachPair = (text: (slot: number, unit: string) => string): string =>
+    unroll(Math.ceil(units / subgroupSize), (slot) =>
+      text(slot, slot === 0 ? 'lane' : `(lane + ${slot * subgroupSize}u)`),
+    )
+  const own = { keys: ownKeys, pairs }
+  return {
+    registers: unroll(slots, (slot) => `var ${register(slot)} = vec4<u32>();`),
+    load: (placed) => `${placed('0u')}
+let firstVector = ${name}Base + (place0 >> 2u) * ${pairs * pairSizes[type].words}u + subgroup * ${vectors}u;
+${unroll(slots, load)}`,
+    store: eachUnit(
+      vectors,
+      subgroupSize,
+      (
+        slot,
+      ) => `tile[subgroup][2u * lane + ${2 * slot * subgroupSize}u] = bitcast<vec4<f16>>(${register(slot)}.xy);
+tile[subgroup][2u * lane + ${2 * slot * subgroupSize + 1}u] = bitcast<vec4<f16>>(${register(slot)}.zw);`,
+      'lane',
+    ),
+    expand: `workgroupBarrier();
+${eachPair((slot, unit) => pairWords(type, own, slot, unit))}
+workgroupBarrier();
+${eachPair((slot) => {
+  const left = units - slot * subgroupSize
+  const stores = storedPair(type, slot, place)
+  return left >= subgroupSize ? stores : `if (lane < ${left}u) ${stores}`
+})}`,
+  }
+}
+
+/** Statements that read the pair of blocks of a unit: `word{n}_{slot}`. Neighbouring threads have other rows. */
+function pairWords(
+  type: QuantizedType,
+  { keys, pairs }: { readonly keys: number; readonly pairs: number },
+  slot: number,
+  unit: string,
+): string {
+  const { words } = pairSizes[type]
+  // In words of eight bytes, of which every other pair begins in the middle.
+  const half = (n: number): string => `eight${n >> 1}_${slot}.${n % 2 === 0 ? 'x' : 'y'}`
+  return `let ownRow_${slot} = ${unit} % 8u + ${unit} / ${8 * pairs}u % ${keys / 8}u * 8u;
+let row_${slot} = subgroup * ${keys}u + ownRow_${slot};
+let pair_${slot} = ${unit} / 8u % ${pairs}u;
+let firstWord_${slot} = (ownRow_${slot} * ${pairs}u + pair_${slot}) * ${words}u;
+let odd_${slot} = firstWord_${slot} % 2u != 0u;
+${unroll((words + 1) / 2, (n) => `let eight${n}_${slot} = bitcast<vec2<u32>>(tile[subgroup][firstWord_${slot} / 2u + ${n}u]);`)}
+${unroll(words, (n) => `let word${n}_${slot} = select(${half(n)}, ${half(n + 1)}, odd_${slot});`)}`
+}
+
+/**
+ * A statement that stores the pair as halves, in the order of quantized-order.ts. Of the first block the last two and
+ * first two bytes lie in words that hold a scale besides, and make one word together.
+ */
+function storedPair(type: QuantizedType, slot: number, place: (vector: string) => string): string {
+  const { middle, largest } = pairSizes[type]
+  const word = (n: number): string => `word${n}_${slot}`
+  const words = (first: number, count: number): string[] =>
+    Array.from({ length: count }, (_, i) => word(first + i))
+  // Two words, whose vectors every other pair of blocks exchanges: so that threads meet different banks.
+  const two = (first: string, second: string, vector: number): string =>
+    type === 'q8_0'
+      ? `${place(`(even + ${vector}u)`)} = eightBits(${first}, masks.x, scale);
+${place(`(odd + ${vector}u)`)} = eightBits(${second}, masks.x, scale);`
+      : `{
+  let first = fourBits(${first}, masks.y, scale);
+  let second = fourBits(${second}, masks.y, scale);
+  ${place(`(even + ${vector}u)`)} = first.low;
+  ${place(`(odd + ${vector}u)`)} = second.low;
+  ${place(`(even + ${vector + 2}u)`)} = first.high;
+  ${place(`(odd + ${vector + 2}u)`)} = second.high;
+}`
+  const block = (scale: string, each: readonly string[], vector: number): string => `{
+  let scale = ${scale};
+${indent(
+  unroll(each.length / 2, (i) =>
+    two(each[2 * i]!, each[2 * i + 1]!, vector + (type === 'q8_0' ? 2 : 4) * i),
+  ),
+  2,
+)}
+}`
+  return `{
+  let row = row_${slot};
+  let even = pair_${slot} * 16u + pair_${slot} % 2u;
+  let odd = pair_${slot} * 16u + (pair_${slot} + 1u) % 2u;
+  let mixed = (${word(middle)} & 0xffffu) | (${word(0)} & 0xffff0000u);
+  // Rows past the last may hold anything.
+  let bothScales = (${word(0)} & 0xffffu) | (${word(middle)} & 0xffff0000u);
+  let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
+  largestScale = max(largestScale, abs(scales) * ${largest / 65536}h);
+${indent(block('scales.x', ['mixed', ...words(1, middle - 1)], 0), 2)}
+${indent(block('scales.y', words(middle + 1, middle), 8), 2)}
+}`
+}
+
+/** Declares what the statements share. */
+export const blockRegisters: string = `${declareNothing}
+let masks = vec2<u32>(0x00ff00ffu, 0x000f000fu) ^ vec2<u32>(nothing); // in registers: an instruction takes one constant
+var largestScale = vec2<f16>(0.0h); // of the largest half the part that an element may come to`
+
+/**
+ * WGSL of what turns words of blocks into halves. A small whole number in the last bits of the half 1024 is that
+ * half plus the number, and less 1024 it is exact; both subtract what makes it signed, too.
+ */
+export function expansionFunctions(types: readonly (QuantizedType | undefined)[]): string {
+  if (types.every((type) => type === undefined)) return ''
+  const parts = [
+    /* wgsl */ `struct Eight {
+  low: vec4<f16>,
+  high: vec4<f16>,
+}`,
+    types.includes('q8_0')
+      ? /* wgsl */ `fn eightBits(word: u32, mask: u32, scale: f16) -> vec4<f16> {
+  let low = bitcast<vec2<f16>>((word & mask) ^ 0x64806480u);
+  let high = bitcast<vec2<f16>>(((word >> 8u) & mask) ^ 0x64806480u);
+  return vec4<f16>((low - vec2<f16>(1152.0h)) * scale, (high - vec2<f16>(1152.0h)) * scale);
+}`
+      : '',
+    types.includes('q4_0')
+      ? /* wgsl */ `fn fourBits(word: u32, mask: u32, scale: f16) -> Eight {
+  let a = bitcast<vec2<f16>>((word & mask) | 0x64006400u);
+  let b = bitcast<vec2<f16>>(((word >> 4u) & mask) | 0x64006400u);
+  let c = bitcast<vec2<f16>>(((word >> 8u) & mask) | 0x64006400u);
+  let d = bitcast<vec2<f16>>(((word >> 12u) & mask) | 0x64006400u);
+  let less = vec2<f16>(1032.0h);
+  return Eight(
+    vec4<f16>((a - less) * scale, (b - less) * scale),
+    vec4<f16>((c - less) * scale, (d - less) * scale),
+  );
+}`
+      : '',
+  ]
+  return parts.filter((part) => part !== '').join('\n\n')
+}

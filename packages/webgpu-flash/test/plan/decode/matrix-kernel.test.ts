@@ -1,0 +1,93 @@
+// Which calls of a plan go to subgroup matrices: by rows that share keys, what these are stored as, and how they lie.
+import { describe, expect, it } from 'vitest'
+import { defaultCapabilities } from '../../../src/device/capabilities.ts'
+import type { Capabilities } from '../../../src/device/capabilities.ts'
+import { gpuTensor } from '../../../src/gpu-tensor.ts'
+import { explainPlan } from '../../../src/plan/explain.ts'
+import { kernelFor } from '../../../src/plan/decode/decode-plan.ts'
+import type { DecodeKeys } from '../../../src/plan/decode/decode-kernel.ts'
+import { planForward } from '../../../src/plan/plan.ts'
+import { quantizedTensor } from '../../../src/quantized-tensor.ts'
+import { decoding } from '../plans.ts'
+
+const capabilities: Capabilities = {
+  ...defaultCapabilities,
+  shaderFloat16: true,
+  subgroups: { minimum: 32, maximum: 32 },
+  subgroupMatrices: [{ operands: 'f16', sums: 'f32', rows: 16, columns: 8, depth: 16 }],
+}
+const buffer = { size: 2 ** 30 } as GPUBuffer
+const keyLength = 4096
+
+/** The kind of kernel that a call of so many rows a key head is computed by. */
+function kindOf(rows: number, keys: DecodeKeys, device = capabilities): string {
+  const shape = { heads: 2 * rows, kvHeads: 2, queryLength: 1, keyLength, headDim: 128 }
+  return kernelFor(decoding(planForward({ ...shape, dtype: 'float16' }, device)), keys).kind
+}
+
+const halves: DecodeKeys = {
+  key: gpuTensor(buffer, [1, 2, keyLength, 128], { dtype: 'float16' }),
+  value: gpuTensor(buffer, [1, 2, keyLength, 128], { dtype: 'float16' }),
+}
+
+function blocks(options: { length?: number; strides?: number[]; offset?: number } = {}) {
+  const { length = keyLength, ...placed } = options
+  const one = quantizedTensor(buffer, [1, 2, length, 128], 'q8_0', placed)
+  const quantized = { key: 'q8_0', value: 'q8_0' } as const
+  return { key: one, value: one, quantized } satisfies DecodeKeys
+}
+
+describe('decoding goes to matrices', () => {
+  it('from five rows of halves on, or three of blocks', () => {
+    expect([1, 4, 5, 8].map((rows) => kindOf(rows, halves))).toEqual([
+      'threads',
+      'threads',
+      'matrix',
+      'matrix',
+    ])
+    expect([1, 2, 3, 8].map((rows) => kindOf(rows, blocks()))).toEqual([
+      'threads',
+      'threads',
+      'matrix',
+      'matrix',
+    ])
+    expect(kindOf(4, { ...blocks(), quantized: { key: 'q8_0', value: undefined } })).toBe('threads')
+  })
+
+  it('where a device has them', () => {
+    expect(kindOf(8, blocks(), { ...capabilities, subgroupMatrices: [] })).toBe('threads')
+  })
+
+  // A row of 128 elements is 136 bytes, so that every other one begins on 16 bytes.
+  it.each([
+    ['heads that begin on 16 bytes', blocks({ strides: [2 * 4098 * 136, 4098 * 136, 136] }), true],
+    ['heads that do not', blocks({ length: 4095 }), false],
+    ['an offset of 16 bytes', blocks({ offset: 16 }), true],
+    ['an offset of 8', blocks({ offset: 8 }), false],
+    ['rows apart', blocks({ strides: [2 * 4096 * 272, 4096 * 272, 272] }), false],
+    ['heads side by side', blocks({ strides: [4096 * 272, 136, 272] }), false],
+    [
+      'pages of a chunk',
+      { ...blocks(), places: { kind: 'pages', pageSize: 64, tables: [[0]] } },
+      true,
+    ],
+    [
+      'smaller pages',
+      { ...blocks(), places: { kind: 'pages', pageSize: 8, tables: [[0]] } },
+      false,
+    ],
+  ] as const)('blocks with %s', (_, keys, suits) => {
+    expect(kindOf(4, keys)).toBe(suits ? 'matrix' : 'threads')
+  })
+
+  it('and accounts for the kernel of halves', () => {
+    const shape = { heads: 8, kvHeads: 2, keyLength, headDim: 128, dtype: 'float16' } as const
+    const few = explainPlan(planForward({ ...shape, queryLength: 1 }, capabilities), capabilities)
+    expect(few.threads).toBe(few.decode!.tile.threads)
+    expect(few.decode!.matrix).toBeDefined()
+    expect(few.reason).toContain('of quantized blocks products are those of subgroup matrices')
+    const more = explainPlan(planForward({ ...shape, queryLength: 2 }, capabilities), capabilities)
+    expect(more.threads).toBe(more.decode!.matrix!.subgroups * 32)
+    expect(more.reason).toContain('many rows share it')
+  })
+})
