@@ -141,8 +141,9 @@ export function chooseDecodeMatrixTile(
       rows: Math.ceil(sizes.rows / tiles),
       keys,
       workgroups: 1,
+      ...wanted,
     }
-    return { ...tile, workgroups: workgroupsAtOnce(tile, sizes), ...wanted }
+    return { ...tile, workgroups: wanted.workgroups ?? workgroupsAtOnce(tile, sizes) }
   }
   // Fewest columns that are left over, then the largest products.
   const cost = ({ rows, columns, depth }: UsableMatrix): number =>

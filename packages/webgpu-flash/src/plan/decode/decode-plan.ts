@@ -7,7 +7,7 @@ import { rulesOfPairs } from '../call.ts'
 import type { Call } from '../call.ts'
 import type { Planned, Refusal } from '../planned.ts'
 import type { DecodeFamily, DecodeKernel, DecodeKeys } from './decode-kernel.ts'
-import { decodeOnMatrices } from './matrix-kernel.ts'
+import { bytesOnMatrices, decodeOnMatrices } from './matrix-kernel.ts'
 import { decodeOnThreads } from './threads-kernel.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
@@ -15,7 +15,11 @@ import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 export const mostDecodedQueries = 16
 
 /** Those that are preferred come first; the last reads tensors however they lie. */
-const families: readonly [...DecodeFamily[], DecodeFamily] = [decodeOnMatrices, decodeOnThreads]
+const families: readonly [...DecodeFamily[], DecodeFamily] = [
+  bytesOnMatrices,
+  decodeOnMatrices,
+  decodeOnThreads,
+]
 
 /** A plan on the decode kernels. */
 export interface DecodePlan extends Planned {

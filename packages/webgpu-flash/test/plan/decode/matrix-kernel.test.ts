@@ -5,7 +5,7 @@ import type { Capabilities } from '../../../src/device/capabilities.ts'
 import { gpuTensor } from '../../../src/gpu-tensor.ts'
 import { explainPlan } from '../../../src/plan/explain.ts'
 import { kernelFor } from '../../../src/plan/decode/decode-plan.ts'
-import type { DecodeKeys } from '../../../src/plan/decode/decode-kernel.ts'
+import type { DecodeKernel, DecodeKeys } from '../../../src/plan/decode/decode-kernel.ts'
 import { planForward } from '../../../src/plan/plan.ts'
 import { quantizedTensor } from '../../../src/quantized-tensor.ts'
 import { decoding } from '../plans.ts'
@@ -19,10 +19,14 @@ const capabilities: Capabilities = {
 const buffer = { size: 2 ** 30 } as GPUBuffer
 const keyLength = 4096
 
-/** The kind of kernel that a call of so many rows a key head is computed by. */
-function kindOf(rows: number, keys: DecodeKeys, device = capabilities): string {
+/** The kernel that a call of so many rows a key head is computed by. */
+function kernelOf(rows: number, keys: DecodeKeys, device = capabilities): DecodeKernel {
   const shape = { heads: 2 * rows, kvHeads: 2, queryLength: 1, keyLength, headDim: 128 }
-  return kernelFor(decoding(planForward({ ...shape, dtype: 'float16' }, device)), keys).kind
+  return kernelFor(decoding(planForward({ ...shape, dtype: 'float16' }, device)), keys)
+}
+
+function kindOf(...call: Parameters<typeof kernelOf>): string {
+  return kernelOf(...call).kind
 }
 
 const halves: DecodeKeys = {
@@ -52,6 +56,17 @@ describe('decoding goes to matrices', () => {
       'matrix',
     ])
     expect(kindOf(4, { ...blocks(), quantized: { key: 'q8_0', value: undefined } })).toBe('threads')
+  })
+
+  it('of eight bits by chunks of their own while rows are few', () => {
+    const nibbles = quantizedTensor(buffer, [1, 2, keyLength, 128], 'q4_0')
+    const fours = { key: 'q4_0', value: 'q4_0' } as const
+    const chunkOf = (rows: number, keys: DecodeKeys): number => kernelOf(rows, keys).chunkKeys
+    expect([4, 8, 9].map((rows) => chunkOf(rows, blocks()))).toEqual([16, 16, 32])
+    expect([
+      chunkOf(8, halves),
+      chunkOf(4, { key: nibbles, value: nibbles, quantized: fours }),
+    ]).toEqual([32, 32])
   })
 
   it('where a device has them', () => {
