@@ -28,6 +28,7 @@ import { buildMask } from './masks.ts'
 import { buildModifier, parameterValues, usesParameters } from './modifiers.ts'
 import type { CallProblem, RopeData } from './problem.ts'
 import {
+  dimOrders,
   fewestRows,
   fewOfKeys,
   fewRows,
@@ -35,6 +36,7 @@ import {
   holdsNoCount,
   moveNoScores,
   plainlyStored,
+  reordered,
   scoreErrors,
   takingTurns,
   trulySummed,
@@ -205,6 +207,18 @@ export function expectationOf(
   const ofScores = otherScores.map((scoreError) =>
     plainBackward(dtype, shape, plain, dOutput, options, { scoreError }),
   )
+  // Nor is the order of one program's sums that of another: over few rows either may be lucky.
+  const ofOrders = (few && dtype === 'float32' ? dimOrders(shape.headDim) : []).map((order) => {
+    const other = (view: Tensor): Tensor => {
+      const whole = exactly(view)
+      return { ...whole, storage: reordered(numbersOf(whole), order), offset: 0 }
+    }
+    const { query, key, value: values } = plain
+    const turned = { query: other(query), key: other(key), value: values }
+    const made = plainBackward(dtype, shape, turned, dOutput, options)
+    const back = order.map((_, dim) => order.indexOf(dim))
+    return { ...made, dQuery: reordered(made.dQuery, back), dKey: reordered(made.dKey, back) }
+  })
   const leaving = problem.visible
     ? plainBackward(dtype, shape, plain, dOutput, options, { leavesOut: true })
     : undefined
@@ -222,7 +236,9 @@ export function expectationOf(
     const yardstick = (gradient: Float64Array): Float64Array =>
       side ? turnedBack(side, { ...like, storage: gradient, offset: 0 }, true) : gradient
     const wanted = side ? turnedBack(side, like, false) : numbersOf(like)
-    const plains = [plainGradients, ...draws, ...ofScores].map((each) => yardstick(each[name]))
+    const plains = [plainGradients, ...draws, ...ofScores, ...ofOrders].map((each) =>
+      yardstick(each[name]),
+    )
     const leftOut = leaving && yardstick(leaving[name])
     return { exact: wanted, plain: furthest(wanted, plains), leftOut, floor, stored: true }
   }

@@ -143,6 +143,20 @@ export function scoreErrors(
   })
 }
 
+/** Rows of numbers, each with its dims in another order. */
+export function reordered(numbers: ArrayLike<number>, order: readonly number[]): Float64Array {
+  const dims = order.length
+  return Float64Array.from(numbers, (_, at) => numbers[at - (at % dims) + order[at % dims]!]!)
+}
+
+/** Orders in which another program may add up the dims of a score: backwards, and every so manieth first. */
+export function dimOrders(dims: number): readonly (readonly number[])[] {
+  const all = Array.from({ length: dims }, (_, dim) => dim)
+  const inTurns = (step: number): number[] =>
+    all.toSorted((a, b) => (a % step) - (b % step) || a - b)
+  return [all.toReversed(), inTurns(2), inTurns(4), inTurns(8)]
+}
+
 /** Of lists, entry by entry what is furthest from the truth; where any is no number, the first. */
 export function furthest(exact: Float64Array, lists: readonly Float64Array[]): Float64Array {
   return exact.map((wanted, place) =>
