@@ -130,9 +130,12 @@ export function chooseDecodeMatrixTile(
   const products = usableMatrices(capabilities).filter(
     ({ operands, sums }) => operands === 'f16' && sums === 'f32',
   )
+  // Lanes hold queries, two halves in a register, and the output.
   const tileOf = (product: UsableMatrix, subgroups: number, keys: number): DecodeMatrixTile => {
     const { rows, columns, depth, subgroupSize, statesSize } = product
-    const tiles = Math.ceil(sizes.rows / Math.min(32, subgroups * subgroupSize))
+    const inRegisters = Math.floor((128 * subgroupSize) / (headDim / 2 + valueDim / subgroups))
+    const mostRows = Math.max(columns, inRegisters - (inRegisters % columns))
+    const tiles = Math.ceil(sizes.rows / Math.min(32, subgroups * subgroupSize, mostRows))
     const tile = {
       matrix: { rows, columns, depth },
       subgroupSize,

@@ -14,10 +14,12 @@ import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 /**
  * Rows that share keys from which on products of matrices are faster, by an NVIDIA H200. Plain WGSL, whose threads take
  * one, two, four or eight rows, multiplies each with each key's elements, so that of blocks it is soon bound by that and
- * not by reading them. Of wide heads twelve rows are still slower.
+ * not by reading them. Of wide heads twelve rows are still slower; of wider ones lanes cannot hold queries and output.
  */
-const leastMatrixRows = (headDim: number): { readonly halves: number; readonly blocks: number } =>
-  headDim > 128 ? { halves: 16, blocks: 16 } : { halves: 5, blocks: 3 }
+function leastMatrixRows(widest: number): { readonly halves: number; readonly blocks: number } {
+  if (widest > 256) return { halves: Infinity, blocks: Infinity }
+  return widest > 128 ? { halves: 16, blocks: 16 } : { halves: 5, blocks: 3 }
+}
 
 /** Makes the kernel, where the device has matrices for these sizes and they pay. */
 export function decodeOnMatrices(
@@ -29,7 +31,7 @@ export function decodeOnMatrices(
   const groupRows = (heads / kvHeads) * queryLength
   if (dtype !== 'float16') return { refused: 'subgroup matrices multiply float16' }
   // Software adapters take long to compile matrices and gain nothing.
-  const least = leastMatrixRows(headDim)
+  const least = leastMatrixRows(Math.max(headDim, valueDim))
   const paysFrom = (rows: number): boolean =>
     typeof wanted === 'object' || (wanted ?? (groupRows >= rows && !isSoftware(capabilities)))
   if (!paysFrom(least.blocks)) return { refused: 'too few rows share keys for subgroup matrices' }

@@ -81,4 +81,7 @@ it('aims at as many workgroups as have room at once, the more rows the fewer', (
     (rows) => chooseDecodeMatrixTile({ headDim: 128, valueDim: 128, rows }, device)!.workgroups,
   )
   expect(aims).toEqual([512, 512, 384, 256])
+  // Of wide heads lanes hold fewer rows.
+  const wide = chooseDecodeMatrixTile({ headDim: 256, valueDim: 256, rows: 64 }, device)!
+  expect(wide.rows).toBe(16)
 })

@@ -69,6 +69,18 @@ describe('decoding goes to matrices', () => {
     ]).toEqual([32, 32])
   })
 
+  it('and not of heads wider than 256', () => {
+    const kindsOf = (headDim: number): string[] =>
+      decoding(
+        planForward(
+          { heads: 32, kvHeads: 1, keyLength, headDim, queryLength: 1, dtype: 'float16' },
+          capabilities,
+        ),
+      ).kernels.map(({ kind }) => kind)
+    expect(kindsOf(256)).toEqual(['matrix', 'threads'])
+    expect(kindsOf(512)).toEqual(['threads'])
+  })
+
   it('where a device has them', () => {
     expect(kindOf(8, blocks(), { ...capabilities, subgroupMatrices: [] })).toBe('threads')
   })
