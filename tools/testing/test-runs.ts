@@ -1,6 +1,6 @@
 // Which test runs make up `npm test` on this machine: what runs on which adapter, and how much of it. Where GPUs are
-// imitated by a CPU, each kernel takes about a second to compile, so that all cases on all adapters take a quarter of an
-// hour: CI runs the whole (`npm test -- --whole`), `npm test` of it what fits into minutes.
+// imitated by a CPU, each kernel takes about a second to compile, so that all cases on all adapters take ten
+// minutes: CI runs the whole (`npm test -- --whole`), `npm test` of it what fits into minutes.
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { nodeOn } from '../gpu/adapters.ts'
