@@ -37,6 +37,10 @@ const stepsOf = ({ tile }: GradientMatrixConfig, { dims }: GradientSum): number 
 
 const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
+/** The register of a lane's row r and its vector j in a step. */
+const heldName = ({ name }: GradientSum, step: number, r: number, j: number): string =>
+  `${name}${step}_${r}_${j}`
+
 const tell = 'if (strange) { foundStrange = vec4<u32>(1u); }'
 const told = 'workgroupUniformLoad(&foundStrange).x != 0u'
 
@@ -106,8 +110,7 @@ function heldSums(config: GradientMatrixConfig, rows: Rows): string {
             sum,
             rows,
             `${(step * config.tile.columns) / 4}u`,
-            (r, j, product) =>
-              line(sum.name, `${sum.name}${step}_${r}_${j}`, r, product, sum.factor),
+            (r, j, product) => line(sum.name, heldName(sum, step, r, j), r, product, sum.factor),
           )
           return `${before(sum, step)}${vectors}`
         }),
@@ -116,9 +119,8 @@ function heldSums(config: GradientMatrixConfig, rows: Rows): string {
   const names = sums.flatMap((sum) =>
     Array.from({ length: stepsOf(config, sum) }, (_, step) =>
       Array.from({ length: config.tile.rowsPerLane }, (__, r) =>
-        Array.from(
-          { length: ownColumnVectors(laneGrid(config)) },
-          (___, j) => `${sum.name}${step}_${r}_${j}`,
+        Array.from({ length: ownColumnVectors(laneGrid(config)) }, (___, j) =>
+          heldName(sum, step, r, j),
         ),
       ),
     ).flat(2),
