@@ -1,7 +1,7 @@
 // node --conditions=attn:source tools/check-kernels.ts [--json FILE]: fails where a kernel that plans can ask for
 // was executed by no adapter, or was not by a software adapter here that can execute it. Plans are those of
 // the replay corpus, made for the adapters that people have; what was executed is what the last
-// `npm test -- --whole` dispatched here, and what docs/results has of GPUs elsewhere. The page "How it is tested" explains the
+// `npm test` dispatched here, and what docs/results has of GPUs elsewhere. The page "How it is tested" explains the
 // table that it prints, and draws the one that `--json docs/results/kernels.json` writes.
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -64,8 +64,7 @@ if (values.json !== undefined) {
   }
   writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
 }
-if (!existsSync(observed))
-  console.log('*** nothing was observed here: run npm test -- --whole first ***')
+if (!existsSync(observed)) console.log('*** nothing was observed here: run npm test first ***')
 const problems = [
   ...coverageProblems(planned, kernelNames, executed, outOfReach),
   ...missedHere(planned, byAdapter),

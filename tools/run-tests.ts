@@ -1,4 +1,4 @@
-// node tools/run-tests.ts [--whole]: the tests that this machine can run, and one summary of all; the whole of them, or
+// node tools/run-tests.ts [--quick]: every test that this machine can run, and one summary of all; quickly, that is
 // without packaging, other libraries and most cases on software adapters (see testing/test-runs.ts). Whatever
 // is missing here (a GPU, an adapter, a browser) is said at the end; ATTN_REQUIRE_GPU=1,
 // ATTN_REQUIRE_ADAPTERS=swiftshader,lavapipe and ATTN_REQUIRE_BROWSER=1 turn it into failures.
@@ -24,7 +24,7 @@ const requireBrowser = process.env['ATTN_REQUIRE_BROWSER'] === '1'
 const requireAdapters = (process.env['ATTN_REQUIRE_ADAPTERS'] ?? '').split(',').filter(Boolean)
 const chromium = findChromium()
 rmSync(kernelsFolder, { recursive: true, force: true })
-const whole = process.argv.includes('--whole')
+const whole = !process.argv.includes('--quick')
 const plan = planTests({ requireGpu, chromium: chromium !== undefined, whole })
 
 // One run more than there are cores, since each waits at times for its device, a browser or a disk; and not

@@ -7,7 +7,7 @@ export interface KernelReport {
   readonly schema: 'attn-kernels/1'
   readonly created: string
   readonly environment: Environment
-  /** Adapters in `npm test -- --whole`, and files of results of other machines. */
+  /** Adapters in `npm test`, and files of results of other machines. */
   readonly places: readonly string[]
   readonly kernels: readonly {
     /** A variant, as tools/kernels names them. */

@@ -1,6 +1,6 @@
 // Which test runs make up `npm test` on this machine: what runs on which adapter, and how much of it. Where GPUs are
 // imitated by a CPU, each kernel takes about a second to compile, so that all cases on all adapters take ten
-// minutes: CI runs the whole (`npm test -- --whole`), `npm test` of it what fits into minutes.
+// minutes: `npm test` runs the whole, as CI does, and `npm test -- --quick` of it what fits into four minutes.
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { nodeOn } from '../gpu/adapters.ts'
@@ -46,7 +46,7 @@ interface Extent {
 export interface TestRequest {
   readonly requireGpu: boolean
   readonly chromium: boolean
-  /** Whether all is asked for that this machine can run, and not what takes minutes. */
+  /** Whether all is asked for that this machine can run, and not what is quick. */
   readonly whole: boolean
 }
 
