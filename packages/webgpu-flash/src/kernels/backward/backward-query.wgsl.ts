@@ -163,7 +163,7 @@ ${scoreProduct(grid, {
   columns: value,
 })}
 ${scoreGradients(grid, dropout, rules)}
-${addTableShares(grid, tables)}
+${addTableShares(grid, tables, rules.shortText)}
 ${applySlopes(grid, rules)}
 ${storeWeights(grid, 'gradient', 'weightRegion', memory.weightStride)}
 ${weightedSum(grid, {

@@ -1,7 +1,8 @@
 // Gradients of trainable tables, stage one: sums over the pairs of a workgroup in a fixed order, since
 // there are no float atomics. Shares and entries of a tile lie in workgroup memory, a quarter of its
 // columns at a time; each thread owns entries and picks their shares out of all of them.
-import { unroll } from '../../codegen/snippets.ts'
+import { indent, unroll } from '../../codegen/snippets.ts'
+import { declareNothing, rolledLoop } from '../rolled-loops.ts'
 import { fourRows, lane, ownColumnVectors, ownRows, threadCount } from './grid.ts'
 import { eachPair, pairArguments } from './pair-gradient.ts'
 import type { PairGrid } from './pair-gradient.ts'
@@ -50,26 +51,42 @@ function summed(tables: readonly TableSum[]): (TableSum & { readonly number: num
   return tables.map((table, number) => ({ ...table, number })).filter(({ direct }) => !direct)
 }
 
+/** What compiles slowly on software adapters is conditions: one in a loop in place of one a pair. */
+function addInLoop(shares: string, add: string): string {
+  const lines = shares.split('\n')
+  return `{
+  ${declareNothing}
+  var shares = array<TableShare, ${lines.length}>(
+${indent(shares, 4)}
+  );
+${indent(rolledLoop('pair', lines.length, `let share = shares[pair];\n${add}`), 2)}
+}`
+}
+
 /**
  * Adds the shares of one tile, given the scaled products `product{i}_{j}` and the gradients of the
  * modified scores `gradient{i}_{j}`. Uses the weights' memory before they are written.
  */
-export function addTableShares(grid: PairGrid, tables: readonly TableSum[]): string {
+export function addTableShares(
+  grid: PairGrid,
+  tables: readonly TableSum[],
+  shortText = false,
+): string {
   const share = (number: number, i: number, j: number, k: number): string =>
     `tableShare${number}(product${i}_${j}.${lane(k)}, gradient${i}_${j}.${lane(k)}, ${pairArguments(grid, i, j, k)})`
-  const direct = tables.flatMap((table, number) =>
-    table.direct
-      ? [
-          eachPair(
-            grid,
-            (i, j, k) => `{
-  let share = ${share(number, i, j, k)};
-  if (share.gradient != 0.0 && !careful) { tableGradients[params.tableBase${number} + share.entry] += share.gradient; }
-}`,
-          ),
-        ]
-      : [],
-  )
+  const add = (number: number): string =>
+    `if (share.gradient != 0.0 && !careful) { tableGradients[params.tableBase${number} + share.entry] += share.gradient; }`
+  const inPlace = (number: number): string =>
+    shortText
+      ? addInLoop(
+          eachPair(grid, (i, j, k) => `${share(number, i, j, k)},`),
+          add(number),
+        )
+      : eachPair(
+          grid,
+          (i, j, k) => `{\n  let share = ${share(number, i, j, k)};\n  ${add(number)}\n}`,
+        )
+  const direct = tables.flatMap((table, number) => (table.direct ? [inPlace(number)] : []))
   const rowVectors = ownRows(grid) / 4
   const vectors = (grid.tileColumns / 4) * (grid.tileRows / 4)
   const parts = summed(tables).map(({ number, entries }) => {

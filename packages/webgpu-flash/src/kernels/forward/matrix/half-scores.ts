@@ -1,6 +1,7 @@
 // Scores of matrices that sum in float16 alone: the dims of one product are summed so, and these parts are
 // added in float32, as lanes take them. Parts beyond float16 show as infinities, and then all of the
 // workgroup is computed again by the lanes themselves.
+import { declareNothing, rolledStep } from '../../rolled-loops.ts'
 import type { ForwardMatrixConfig } from './config.ts'
 import { laneVector, pastFirst } from './lane-rows.ts'
 import { eachLaneVector } from './lane-vectors.ts'
@@ -24,17 +25,18 @@ ${scale === '' ? '' : `score${r}_${j} *= scale;`}`
   })
 }
 
-/** WGSL of what the text above calls. */
-export function halfScoreFunctions({ headDim }: ForwardMatrixConfig): string {
+/** WGSL of what the text above calls. Software adapters would compile every round of its loops, in every call of it. */
+export function halfScoreFunctions({ headDim, shortText }: ForwardMatrixConfig): string {
+  const step = (name: string): string => (shortText ? rolledStep(name) : `${name}++`)
   return /* wgsl */ `fn notFinite(values: vec4<f32>) -> bool {
   return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
 }
 
 // Four scores, summed in float32.
 fn scoresOfLane(queryPlace: u32, keyBase: u32, firstKey: u32, lastKey: u32) -> vec4<f32> {
-  var sums = vec4<f32>(0.0);
-  for (var k = 0u; k < 4u; k++) {
-    for (var d = 0u; d < ${headDim / 4}u; d++) {
+  var sums = vec4<f32>(0.0);${shortText ? `\n  ${declareNothing}` : ''}
+  for (var k = 0u; k < 4u; ${step('k')}) {
+    for (var d = 0u; d < ${headDim / 4}u; ${step('d')}) {
       sums[k] += dot(loadQuery(queryPlace, d), loadKey(keyBase + min(firstKey + k, lastKey) * params.keyRow, d));
     }
   }
