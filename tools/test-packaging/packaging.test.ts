@@ -59,6 +59,7 @@ for (const name of names) {
   writeFileSync(target, JSON.stringify(outcomes))
 }
 `
+const withoutHurry = new URL('../testing/poll-without-hurry.ts', import.meta.url).href
 const inNode = runnable.filter((snippet) => !needsGpu(snippet) || gpu)
 
 let project: PackedProject
@@ -111,7 +112,8 @@ describe('README examples', () => {
     project.write(runner, runnerInNode)
     project.write(target, '{}')
     try {
-      runInProject(process.execPath, ['--no-warnings', runner, target, ...inNode.map(nameOf)])
+      const flags = ['--no-warnings', '--import', withoutHurry]
+      runInProject(process.execPath, [...flags, runner, target, ...inNode.map(nameOf)])
       ended = ''
     } catch (error) {
       // Those that ended before the process did have their outcome all the same.
