@@ -20,7 +20,7 @@ export interface TestRun {
   readonly parameters: readonly string[]
 }
 
-/** The runs, the longest first, and what this machine lacks. */
+/** The runs in the order in which they begin, and what this machine lacks. */
 export interface TestPlan {
   readonly runs: readonly TestRun[]
   readonly adapters: readonly AdapterName[]
@@ -96,14 +96,10 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
   // Programs as users write them: the machine's GPU, or the software that compiles their kernels soonest.
   const programs = software && lavapipe ? quickly(lavapipe) : any
   const isShort = ({ environment }: TestRun): boolean => environment['ATTN_BREADTH'] === 'sample'
+  // Those of adapters take longest where nothing is compiled yet. Runs that wait for other programs go before those that
+  // keep a core busy, and two of these come last, so that no core is idle at the end.
   const runs = [
     ...gpuRuns.filter((each) => !isShort(each)),
-    run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
-    // What a browser's driver makes of gradients' kernels, most of its time, is of the whole alone.
-    ...(chromium
-      ? [run('browser', here, whole ? [] : ['--exclude', '**/test-gpu/backward.test.ts'])]
-      : []),
-    ...gpuRuns.filter(isShort),
     run('examples', programs),
     // About packages as they are packed, and other libraries beside them: what few changes touch.
     ...(whole
@@ -112,6 +108,12 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
           // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
           run('interop', withPrograms(any, software && lavapipe !== undefined)),
         ]
+      : []),
+    ...gpuRuns.filter(isShort),
+    run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
+    // What a browser's driver makes of gradients' kernels, most of its time, is of the whole alone.
+    ...(chromium
+      ? [run('browser', here, whole ? [] : ['--exclude', '**/test-gpu/backward.test.ts'])]
       : []),
   ]
   return { runs, adapters, missing }
