@@ -9,7 +9,8 @@
 // negative one. Round 4 finds visible weights of 0, times which either is NaN.
 import { indent } from '../codegen/snippets.ts'
 import { hiddenBits } from './careful.ts'
-import { eachScore } from './tile/grid.ts'
+import { rolledStep } from './rolled-loops.ts'
+import { eachScore, threadCount } from './tile/grid.ts'
 import type { ThreadGrid } from './tile/grid.ts'
 
 /**
@@ -88,12 +89,14 @@ export interface RoundRegion {
  * everyone knows it. There and in loops, since the round without care is as fast then as if there was no other.
  */
 export function countInMemory(
-  threads: number,
+  grid: ThreadGrid,
   values: RoundRegion,
   weights: RoundRegion | undefined,
 ): string {
+  const threads = threadCount(grid)
+  const step = grid.rolled ? rolledStep('i', `${threads}u`) : `i += ${threads}u`
   const each = ({ region, vectors }: RoundRegion, counted: string): string =>
-    `for (var i = thread; i < ${vectors}u; i += ${threads}u) {
+    `for (var i = thread; i < ${vectors}u; ${step}) {
   tile[${region} + i] = ${counted}(tile[${region} + i], round);
 }`
   const text = [

@@ -18,7 +18,7 @@ import type {
   ForwardRequest,
   ForwardTensorName,
 } from './forward/forward-tensors.ts'
-import { compileForward, compileKernel, forgetPipeline, forwardLayout } from './pipelines.ts'
+import { compileKernels, forgetPipeline, forwardKernel, forwardLayout } from './pipelines.ts'
 import { withoutBackward } from './backward/training-on-demand.ts'
 import type { PlannedBackward } from './backward/training-interface.ts'
 import { createPlanTables } from './tables/table-filler.ts'
@@ -141,13 +141,12 @@ export function bindPlan(
     },
     compile: async () => {
       checkUsable('plan.compile')
-      // All at once: drivers compile on several threads.
-      const compiling = [
-        ...planTexts(plan, capabilities).map((text) => compileForward(device, text)),
-        ...planKernels(plan).map((kernel) => compileKernel(device, kernel)),
-        training.compile(),
+      const kernels = [
+        ...planTexts(plan, capabilities).map(forwardKernel),
+        ...planKernels(plan),
+        ...training.kernels(),
       ]
-      await errors.outcome('plan.compile', Promise.all(compiling))
+      await errors.outcome('plan.compile', compileKernels(device, kernels))
       // A lost device compiles anything.
       await errors.stillAlive('plan.compile')
     },

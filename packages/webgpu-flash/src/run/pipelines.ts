@@ -72,7 +72,8 @@ function descriptor(
   }
 }
 
-const forwardKernel = (code: string): Kernel => ({
+/** A kernel with the bindings of the forward pass. */
+export const forwardKernel = (code: string): Kernel => ({
   label: 'attn forward',
   bindings: forwardBindings,
   code,
@@ -116,13 +117,16 @@ export function forgetPipeline(device: GPUDevice, pipeline: GPUComputePipeline):
   for (const [code, known] of compiled) if (known === pipeline) compiled.delete(code)
 }
 
-/** Compiles a forward kernel without holding up the page. */
-export async function compileForward(device: GPUDevice, code: string): Promise<void> {
-  return compileKernel(device, forwardKernel(code))
+/**
+ * Compiles kernels without holding up the page: all at once, since browsers compile on several threads (Dawn in Node on
+ * two), and the longest texts first, so that none of them is left alone at the end.
+ */
+export async function compileKernels(device: GPUDevice, kernels: readonly Kernel[]): Promise<void> {
+  const longestFirst = kernels.toSorted((a, b) => b.code.length - a.code.length)
+  await Promise.all(longestFirst.map(async (kernel) => compileKernel(device, kernel)))
 }
 
-/** Compiles a kernel without holding up the page. */
-export async function compileKernel(device: GPUDevice, kernel: Kernel): Promise<void> {
+async function compileKernel(device: GPUDevice, kernel: Kernel): Promise<void> {
   const { code } = kernel
   const { compiled, compiling } = pipelinesOf(device)
   if (compiled.has(code)) return

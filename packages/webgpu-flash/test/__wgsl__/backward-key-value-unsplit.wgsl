@@ -206,58 +206,44 @@ fn main(
         var score1_0 = vec4<f32>(0.0);
         var score2_0 = vec4<f32>(0.0);
         var score3_0 = vec4<f32>(0.0);
-        {
+        for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
           var query0_0 = vec4<f32>(0.0);
           var query0_1 = vec4<f32>(0.0);
           var query0_2 = vec4<f32>(0.0);
           var query0_3 = vec4<f32>(0.0);
-          if (thread < 64u) {
-            query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.queryRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          }
           var key0_0 = vec4<f32>(0.0);
           var key0_1 = vec4<f32>(0.0);
           var key0_2 = vec4<f32>(0.0);
           var key0_3 = vec4<f32>(0.0);
-          key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.keyRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
-            workgroupBarrier();
-            if (thread < 64u) {
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
-            }
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
-            workgroupBarrier();
-            if (chunk < 1u) {
-              if (thread < 64u) {
-                query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.queryRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              }
-              key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.keyRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            }
-            for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
-              let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
-              let b0 = tile[columnRegion + dim * 9u + column + 0u];
-              score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
-              score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
-              score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
-              score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
-            }
+          if (thread < 64u) {
+            query0_0 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.queryRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_1 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.queryRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_2 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.queryRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            query0_3 = loadQuery(queryBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.queryRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          }
+          key0_0 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.keyRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_1 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.keyRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_2 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.keyRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          key0_3 = loadKey(keyBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.keyRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          workgroupBarrier();
+          if (thread < 64u) {
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[0], query0_1[0], query0_2[0], query0_3[0]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[1], query0_1[1], query0_2[1], query0_3[1]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[2], query0_1[2], query0_2[2], query0_3[2]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(query0_0[3], query0_1[3], query0_2[3], query0_3[3]);
+          }
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[0], key0_1[0], key0_2[0], key0_3[0]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[1], key0_1[1], key0_2[1], key0_3[1]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[2], key0_1[2], key0_2[2], key0_3[2]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(key0_0[3], key0_1[3], key0_2[3], key0_3[3]);
+          workgroupBarrier();
+          for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
+            let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
+            let b0 = tile[columnRegion + dim * 9u + column + 0u];
+            score0_0 = fma(vec4<f32>(a0.x), b0, score0_0);
+            score1_0 = fma(vec4<f32>(a0.y), b0, score1_0);
+            score2_0 = fma(vec4<f32>(a0.z), b0, score2_0);
+            score3_0 = fma(vec4<f32>(a0.w), b0, score3_0);
           }
         }
 
@@ -291,58 +277,44 @@ fn main(
         var gradient1_0 = vec4<f32>(0.0);
         var gradient2_0 = vec4<f32>(0.0);
         var gradient3_0 = vec4<f32>(0.0);
-        {
+        for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
           var dOutput0_0 = vec4<f32>(0.0);
           var dOutput0_1 = vec4<f32>(0.0);
           var dOutput0_2 = vec4<f32>(0.0);
           var dOutput0_3 = vec4<f32>(0.0);
-          if (thread < 64u) {
-            dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.dOutputRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          }
           var value0_0 = vec4<f32>(0.0);
           var value0_1 = vec4<f32>(0.0);
           var value0_2 = vec4<f32>(0.0);
           var value0_3 = vec4<f32>(0.0);
-          value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.valueRow, 0u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-          for (var chunk = 0u; chunk < 2u; chunk = (chunk + 1u) ^ nothing) {
-            workgroupBarrier();
-            if (thread < 64u) {
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
-              tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
-            }
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
-            tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
-            workgroupBarrier();
-            if (chunk < 1u) {
-              if (thread < 64u) {
-                dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-                dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.dOutputRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              }
-              value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-              value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.valueRow, (chunk + 1u) * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
-            }
-            for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
-              let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
-              let b0 = tile[columnRegion + dim * 9u + column + 0u];
-              gradient0_0 = fma(vec4<f32>(a0.x), b0, gradient0_0);
-              gradient1_0 = fma(vec4<f32>(a0.y), b0, gradient1_0);
-              gradient2_0 = fma(vec4<f32>(a0.z), b0, gradient2_0);
-              gradient3_0 = fma(vec4<f32>(a0.w), b0, gradient3_0);
-            }
+          if (thread < 64u) {
+            dOutput0_0 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastQuery) * params.dOutputRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_1 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 8u, lastQuery) * params.dOutputRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_2 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 16u, lastQuery) * params.dOutputRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+            dOutput0_3 = loadDOutput(dOutputBase + min(firstQuery + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 24u, lastQuery) * params.dOutputRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          }
+          value0_0 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 0u, lastKey) * params.valueRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_1 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 1u, lastKey) * params.valueRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_2 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 2u, lastKey) * params.valueRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          value0_3 = loadValue(valueBase + min(firstKey + 4u * (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u)) + 3u, lastKey) * params.valueRow, chunk * 8u + ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)));
+          workgroupBarrier();
+          if (thread < 64u) {
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[0], dOutput0_1[0], dOutput0_2[0], dOutput0_3[0]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[1], dOutput0_1[1], dOutput0_2[1], dOutput0_3[1]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[2], dOutput0_1[2], dOutput0_2[2], dOutput0_3[2]);
+            tile[columnRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 9u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(dOutput0_0[3], dOutput0_1[3], dOutput0_2[3], dOutput0_3[3]);
+          }
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 0u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[0], value0_1[0], value0_2[0], value0_3[0]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 1u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[1], value0_1[1], value0_2[1], value0_3[1]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 2u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[2], value0_1[2], value0_2[2], value0_3[2]);
+          tile[rowRegion + (4u * ((thread & 1u) | (((thread >> 3u) & 3u) << 1u)) + 3u) * 17u + (((thread >> 1u) & 3u) | ((thread >> 5u) << 2u))] = vec4<f32>(value0_0[3], value0_1[3], value0_2[3], value0_3[3]);
+          workgroupBarrier();
+          for (var dim = 0u; dim < 32u; dim = (dim + 1u) ^ nothing) {
+            let a0 = tile[rowRegion + dim * 17u + row * 1u + 0u];
+            let b0 = tile[columnRegion + dim * 9u + column + 0u];
+            gradient0_0 = fma(vec4<f32>(a0.x), b0, gradient0_0);
+            gradient1_0 = fma(vec4<f32>(a0.y), b0, gradient1_0);
+            gradient2_0 = fma(vec4<f32>(a0.z), b0, gradient2_0);
+            gradient3_0 = fma(vec4<f32>(a0.w), b0, gradient3_0);
           }
         }
         gradient0_0 = select(score0_0 * (gradient0_0 - delta0), score0_0, score0_0 == vec4<f32>(0.0));
@@ -354,15 +326,15 @@ fn main(
         tile[weightRegion + (column + 8u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.y, score1_0.y, score2_0.y, score3_0.y);
         tile[weightRegion + (column + 16u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.z, score1_0.z, score2_0.z, score3_0.z);
         tile[weightRegion + (column + 24u) * 17u + row * 1u + 0u] = vec4<f32>(score0_0.w, score1_0.w, score2_0.w, score3_0.w);
-        {
+        for (var chunk = 0u; chunk < 1u; chunk = (chunk + 1u) ^ nothing) {
           var dOutputRow0 = vec4<f32>(0.0);
           var dOutputRow1 = vec4<f32>(0.0);
           var dOutputRow2 = vec4<f32>(0.0);
           var dOutputRow3 = vec4<f32>(0.0);
-          dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
-          dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
-          dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.dOutputRow, (thread + 256u) % 16u);
-          dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.dOutputRow, (thread + 384u) % 16u);
+          dOutputRow0 = loadDOutput(dOutputBase + min(firstQuery + chunk * 32u + thread / 16u, lastQuery) * params.dOutputRow, thread % 16u);
+          dOutputRow1 = loadDOutput(dOutputBase + min(firstQuery + chunk * 32u + (thread + 128u) / 16u, lastQuery) * params.dOutputRow, (thread + 128u) % 16u);
+          dOutputRow2 = loadDOutput(dOutputBase + min(firstQuery + chunk * 32u + (thread + 256u) / 16u, lastQuery) * params.dOutputRow, (thread + 256u) % 16u);
+          dOutputRow3 = loadDOutput(dOutputBase + min(firstQuery + chunk * 32u + (thread + 384u) / 16u, lastQuery) * params.dOutputRow, (thread + 384u) % 16u);
           workgroupBarrier();
           tile[sourceRegion + thread] = dOutputRow0;
           tile[sourceRegion + (thread + 128u)] = dOutputRow1;
@@ -388,15 +360,15 @@ fn main(
         tile[weightRegion + (column + 8u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.y, gradient1_0.y, gradient2_0.y, gradient3_0.y);
         tile[weightRegion + (column + 16u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.z, gradient1_0.z, gradient2_0.z, gradient3_0.z);
         tile[weightRegion + (column + 24u) * 17u + row * 1u + 0u] = vec4<f32>(gradient0_0.w, gradient1_0.w, gradient2_0.w, gradient3_0.w);
-        {
+        for (var chunk = 0u; chunk < 1u; chunk = (chunk + 1u) ^ nothing) {
           var queryRow0 = vec4<f32>(0.0);
           var queryRow1 = vec4<f32>(0.0);
           var queryRow2 = vec4<f32>(0.0);
           var queryRow3 = vec4<f32>(0.0);
-          queryRow0 = loadQuery(queryBase + min(firstQuery + 0u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
-          queryRow1 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
-          queryRow2 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 256u) / 16u, lastQuery) * params.queryRow, (thread + 256u) % 16u);
-          queryRow3 = loadQuery(queryBase + min(firstQuery + 0u + (thread + 384u) / 16u, lastQuery) * params.queryRow, (thread + 384u) % 16u);
+          queryRow0 = loadQuery(queryBase + min(firstQuery + chunk * 32u + thread / 16u, lastQuery) * params.queryRow, thread % 16u);
+          queryRow1 = loadQuery(queryBase + min(firstQuery + chunk * 32u + (thread + 128u) / 16u, lastQuery) * params.queryRow, (thread + 128u) % 16u);
+          queryRow2 = loadQuery(queryBase + min(firstQuery + chunk * 32u + (thread + 256u) / 16u, lastQuery) * params.queryRow, (thread + 256u) % 16u);
+          queryRow3 = loadQuery(queryBase + min(firstQuery + chunk * 32u + (thread + 384u) / 16u, lastQuery) * params.queryRow, (thread + 384u) % 16u);
           workgroupBarrier();
           tile[sourceRegion + thread] = queryRow0;
           tile[sourceRegion + (thread + 128u)] = queryRow1;

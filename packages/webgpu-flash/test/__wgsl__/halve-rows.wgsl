@@ -19,6 +19,8 @@ struct Params {
   headBegin: u32,
   batchBase: u32,
   exponent: u32,
+  tensorOfKeys: u32,
+  tensorPieceVectors: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -49,20 +51,22 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
-  let head = params.headBegin / params.headsPerKeyHead + workgroup.y;
-  let keyHead = head;
+  let ofKeys = params.tensorOfKeys != 0u;
+  let head = params.headBegin / select(1u, params.headsPerKeyHead, ofKeys) + workgroup.y;
+  let keyHead = head / select(params.headsPerKeyHead, 1u, ofKeys);
   let row = (params.rowTileBase + workgroup.x) * 32u + thread / 8u;
-  if (row >= params.keyLength) { return; }
+  if (row >= select(params.queryLength, params.keyLength, ofKeys)) { return; }
   let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
   let power = powerOf(exponents[params.exponent]);
   let source = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead + row * params.tensorRow;
   let destination = params.tensorHalvesOffset + batch * params.tensorHalvesBatch + head * params.tensorHalvesHead + row * params.tensorHalvesRow;
-  let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything
+  let exists = !ofKeys || row < data[2u * batch + 1u]; // rows past the last key may hold anything
+  let width = params.tensorPieceVectors;
   for (var vector = thread % 8u; vector < 16u; vector += 8u) {
     let value = select(vec4<f32>(), loadTensor(source, vector) * power, exists);
     let high = highPart(value);
-    let place = destination + vector / 8u * 16u + vector % 8u;
+    let place = destination + vector / width * 2u * width + vector % width;
     tensorHalves[place] = vec4<f16>(high);
-    tensorHalves[place + 8u] = vec4<f16>(value - high);
+    tensorHalves[place + width] = vec4<f16>(value - high);
   }
 }

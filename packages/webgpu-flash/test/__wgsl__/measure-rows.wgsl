@@ -13,6 +13,7 @@ struct Params {
   tensorPieces: u32,
   tensorPieceRows: u32,
   tensorRanges: u32,
+  tensorOfKeys: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,9 +38,11 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
-  let head = params.headBegin + workgroup.y;
+  let ofKeys = params.tensorOfKeys != 0u;
+  let group = select(1u, params.headsPerKeyHead, ofKeys);
+  let head = params.headBegin / group + workgroup.y;
   let piece = params.rowTileBase + workgroup.x;
-  let count = params.queryLength; // rows past it may hold anything
+  let count = select(params.queryLength, data[2u * batch + 1u], ofKeys); // rows past it may hold anything
   let end = min((piece + 1u) * params.tensorPieceRows, count);
   let base = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead;
   // Squares of the largest and the smallest part of a row.
@@ -78,7 +81,7 @@ fn main(
       sum += own[part].x;
       smallest = min(smallest, own[part].y);
     }
-    let plane = batch * (params.heads) + head;
+    let plane = batch * (params.heads / group) + head;
     ranges[params.tensorRanges + plane * params.tensorPieces + piece] = sqrt(vec2<f32>(sum, smallest));
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compileKernel, forgetPipeline, kernelPipeline } from '../../src/run/pipelines.ts'
+import { compileKernels, forgetPipeline, kernelPipeline } from '../../src/run/pipelines.ts'
 import type { Kernel } from '../../src/run/pipelines.ts'
 import { fakeDevice } from '../device/fake-device.ts'
 
@@ -10,10 +10,22 @@ describe('pipelines', () => {
     const { device, pipelines } = fakeDevice()
     const first = kernelPipeline(device, kernel('a'))
     expect(kernelPipeline(device, kernel('a'))).toBe(first)
-    await Promise.all([compileKernel(device, kernel('a')), compileKernel(device, kernel('b'))])
+    await compileKernels(device, [kernel('a'), kernel('b'), kernel('b')])
     expect(kernelPipeline(device, kernel('b'))).not.toBe(first)
     expect(pipelines()).toBe(2)
     expect(kernelPipeline(fakeDevice().device, kernel('a'))).not.toBe(first)
+  })
+
+  it('begin to compile with the longest text', async () => {
+    const { device } = fakeDevice()
+    const texts: (string | undefined)[] = []
+    const createShaderModule = ({ code }: GPUShaderModuleDescriptor) => {
+      texts.push(code)
+      return {}
+    }
+    Object.assign(device, { createShaderModule })
+    await compileKernels(device, [kernel('ab'), kernel('abcd'), kernel('abc')])
+    expect(texts).toEqual(['abcd', 'abc', 'ab'])
   })
 
   it('are not kept once they proved invalid', () => {
@@ -28,9 +40,9 @@ describe('pipelines', () => {
   it('that do not compile are rejected with what is wrong in the text, each time', async () => {
     const { device, fail } = fakeDevice()
     fail({ validation: ':3:7 error: unresolved value' })
-    await expect(compileKernel(device, kernel('a'))).rejects.toThrow('unresolved value')
+    await expect(compileKernels(device, [kernel('a')])).rejects.toThrow('unresolved value')
     fail({})
-    await expect(compileKernel(device, kernel('a'))).resolves.toBeUndefined()
+    await expect(compileKernels(device, [kernel('a')])).resolves.toBeUndefined()
   })
 
   it('are bounded in number', () => {

@@ -15,7 +15,7 @@ import {
 } from './forward-frame.ts'
 import { forwardFields, parameterBlock, withOptionalFields } from '../parameters.ts'
 import { declareNothing } from '../rolled-loops.ts'
-import { ownRows, threadCount } from '../tile/grid.ts'
+import { loopStep, ownRows } from '../tile/grid.ts'
 import type { ThreadGrid } from '../tile/grid.ts'
 import { mainFunction } from '../tile/main-function.ts'
 import { declareShift, onlineSoftmax, shareRows, startSoftmax } from '../tile/online-softmax.ts'
@@ -161,7 +161,7 @@ function tileBody(config: ForwardConfig): string {
     sourceStride: memory.valueStride,
     chunk: tile.valueChunk,
     begun: true,
-    counted: (rows, weights) => countInMemory(threadCount(grid), rows, weights),
+    counted: (rows, weights) => countInMemory(grid, rows, weights),
   }
   return `let firstKey = keyTile * tileKeys;
 ${scoreProduct(grid, {
@@ -199,7 +199,7 @@ function epilogue(config: ForwardConfig): string {
     config.tokens === undefined ? slot : `queryToken(${slot})`
   const previous = `if (params.mergeWithOutput != 0u) {
   // Read before the barrier, since column 0 writes them after it.
-  for (var i = 0u; i < ${rows}u; i++) {
+  for (var i = 0u; i < ${rows}u; ${loopStep(grid, 'i')}) {
     previous[i] = logSumExp[logSumExpPlace(batch, head, min(${token(`firstQuery + row * ${rows}u + i`)}, lastQuery))];
   }
 }`
@@ -212,10 +212,10 @@ ${shareRows(grid, 'reductionRegion', (i) => `sum${i}`)}
 workgroupBarrier();
 var maxima = ${list('f32', (i) => `maximum${i}`, rows)};
 ${outputArray(config)}
-for (var i = 0u; i < ${rows}u; i++) {
+for (var i = 0u; i < ${rows}u; ${loopStep(grid, 'i')}) {
   let tileRow = row * ${rows}u + i;
   var total = 0.0;
-  for (var other = 0u; other < ${tile.threadColumns}u; other++) {
+  for (var other = 0u; other < ${tile.threadColumns}u; ${loopStep(grid, 'other')}) {
     total += tile[reductionRegion + other * (tileQueries / 4u) + (tileRow >> 2u)][tileRow & 3u];
   }
   let queryRow = ${token('firstQuery + tileRow')};
@@ -228,17 +228,18 @@ for (var i = 0u; i < ${rows}u; i++) {
 /** Adds `left` where a sum is not 0; see careful-rounds.ts. Each thread does so where it wrote the output. */
 function markRows(config: ForwardConfig): string {
   const { tile, tokens, parts } = config
-  const rows = ownRows(gridOf(config))
+  const grid = gridOf(config)
+  const rows = ownRows(grid)
   const valueColumns = outputVectors(config)
   const slot = 'firstQuery + tileRow'
   const queryRow = tokens === undefined ? slot : `queryToken(${slot})`
   return `${outputArray(config)}
-for (var i = 0u; i < ${rows}u; i++) {
+for (var i = 0u; i < ${rows}u; ${loopStep(grid, 'i')}) {
   let tileRow = row * ${rows}u + i;
   let queryRow = ${queryRow};
   if (queryRow > lastQuery) { continue; }
   let base = params.outputOffset + batch * params.outputBatch + head * params.outputHead + ${parts ? '(rowPart * tileQueries + tileRow)' : 'queryRow'} * params.outputRow;
-  for (var c = 0u; c < ${valueColumns}u; c++) {
+  for (var c = 0u; c < ${valueColumns}u; ${loopStep(grid, 'c')}) {
     let sums = outputs[i * ${valueColumns}u + c];
     let vector = column + c * ${tile.threadColumns}u;
     if (vector < valueVectors && any(sums != vec4<f32>(0.0))) {

@@ -21,7 +21,7 @@ export interface ThreadGrid {
    */
   readonly lanes?: LaneRows
   /**
-   * Whether its loops over dims and tokens stay rolled up, for kernels that hardly ever run: these compile sooner
+   * Whether its loops stay rolled up and load nothing ahead, for kernels that hardly ever run: these compile sooner
    * and run slower. The kernel declares `nothing` by `declareNothing`. Default: false.
    */
   readonly rolled?: boolean

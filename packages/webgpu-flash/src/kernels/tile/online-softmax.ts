@@ -2,7 +2,7 @@
 // and sum of every row, and the scores turned into probabilities in place.
 import { unroll } from '../../codegen/snippets.ts'
 import { weightsOfRound } from '../careful-rounds.ts'
-import { fourRows, lane, ownColumnVectors, ownRows } from './grid.ts'
+import { fourRows, lane, loopStep, ownColumnVectors, ownRows } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
 /** Where a row's maxima are shared, and what has to be rescaled with the sum. */
@@ -59,7 +59,7 @@ export function onlineSoftmax(grid: ThreadGrid, softmax: OnlineSoftmax): string 
 ${shareRows(grid, region, (i) => `max(max(best${i}.x, best${i}.y), max(best${i}.z, best${i}.w))`)}
 workgroupBarrier();
 ${unroll(rowVectors, (h) => `var top${h} = vec4<f32>(${fourRows(h, (i) => `maximum${i}`)});`)}
-for (var other = 0u; other < ${grid.threadColumns}u; other++) {
+for (var other = 0u; other < ${grid.threadColumns}u; ${loopStep(grid, 'other')}) {
 ${unroll(rowVectors, (h) => `  top${h} = max(top${h}, tile[${region} + other * ${grid.tileRows / 4}u + row * ${rowVectors}u + ${h}u]);`)}
 }
 ${unroll(

@@ -171,6 +171,20 @@ export function inChunks(
   begun = false,
 ): string {
   const each = (text: (load: StagedLoad) => string): string => loads.map(text).join('\n')
+  if (grid.rolled) {
+    // One text of the loads is sooner compiled than two. They are waited for.
+    return `for (var chunk = 0u; chunk < ${chunks}u; ${loopStep(grid, 'chunk')}) {
+${indent(
+  `${each((load) => load.declarations)}
+${each((load) => load.fetch(`chunk * ${step}u`))}
+workgroupBarrier();
+${each((load) => load.store)}
+workgroupBarrier();
+${compute}`,
+  2,
+)}
+}`
+  }
   const begin = begun ? '' : `${beginLoads(loads)}\n`
   const stored = `workgroupBarrier();\n${each((load) => load.store)}\nworkgroupBarrier();`
   if (chunks === 1) return `{\n${indent(`${begin}${stored}\n${compute}`, 2)}\n}`

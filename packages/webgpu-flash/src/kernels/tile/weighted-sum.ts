@@ -68,7 +68,7 @@ function stagedSource(grid: ThreadGrid, sum: WeightedSum): StagedLoad {
 
 /** Starts to load the first rows of a sum to come. */
 export function beginWeightedSum(grid: ThreadGrid, sum: WeightedSum): string {
-  return beginLoads([stagedSource(grid, sum)])
+  return grid.rolled ? '' : beginLoads([stagedSource(grid, sum)])
 }
 
 /** WGSL of the sum. Barriers inside order it after the weights' stores. */

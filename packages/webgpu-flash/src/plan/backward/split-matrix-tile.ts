@@ -168,8 +168,7 @@ function isWhole(tile: SplitMatrixTile): boolean {
     [1, 2].includes(tile.places) &&
     [pairs, tile.rowBlocks, tilesInMatrices].every((n) => Number.isInteger(n) && n > 0) &&
     rows === pairs * pairRows(tile) &&
-    columns % matrix.columns === 0 &&
-    columns % matrix.depth === 0 &&
+    [matrix.rows, matrix.columns, matrix.depth].every((size) => columns % size === 0) &&
     dealt(pairLanes(tile), columns) &&
     dealt(sumLanes(tile), matrix.columns)
   )
@@ -228,7 +227,7 @@ export function chooseSplitMatrixTile(
           pairs,
           rowBlocks,
           rows: pairs * rowBlocks * rows,
-          columns: Math.max(leastRows, columns, depth),
+          columns: Math.max(leastRows, rows, columns, depth),
           places: wide ? 1 : 2,
           loadsTwice: wide,
           wideLoads: wide,

@@ -22,7 +22,9 @@ export function tiledKernel(
   { limits }: Capabilities,
   rolled = false,
 ): TiledKernel {
-  const memory = tileMemory(tile, valueDim)
+  const { maxComputeWorkgroupStorageSize: most } = limits
+  const used = rolled ? inOnePart(tile, valueDim, most) : tile
+  const memory = tileMemory(used, valueDim)
   return {
     kind: 'tiled',
     tile,
@@ -31,9 +33,19 @@ export function tiledKernel(
     readsEights: false,
     cost: (maps) => pairsOfTiles(tile, maps),
     reason: (why) =>
-      `plain WGSL (${why}), the tile of the least estimated time that fits ${limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`,
-    text: (config) => forwardKernel({ ...config, tile, memory, rolled }),
+      `plain WGSL (${why}), the tile of the least estimated time that fits ${most} bytes of workgroup memory and ${limits.maxComputeInvocationsPerWorkgroup} invocations`,
+    text: (config) => forwardKernel({ ...config, tile: used, memory, rolled }),
   }
+}
+
+/**
+ * The tile with all of its probabilities in workgroup memory at a time, where these fit beside fewer dims of Q and K: parts
+ * of them are a text each.
+ */
+function inOnePart(tile: ForwardTile, valueDim: number, most: number): ForwardTile {
+  const whole = { ...tile, probabilitiesInChunks: false }
+  const fewer = { ...whole, dimChunk: Math.max(8, tile.dimChunk / 2) }
+  return [whole, fewer].find((one) => tileBytes(one, valueDim) <= most) ?? tile
 }
 
 /** The kernel with the model's tile, which every call has. */

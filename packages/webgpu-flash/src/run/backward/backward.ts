@@ -30,7 +30,7 @@ import { backwardShapes, backwardTensorNames, totalledGradient } from './backwar
 import type { BackwardInputs, BackwardOutputs } from './backward-tensors.ts'
 import { createCallCache } from '../call-cache.ts'
 import type { PlanRope } from '../rotate/plan-rope.ts'
-import { compileKernel, forgetPipeline } from '../pipelines.ts'
+import { forgetPipeline } from '../pipelines.ts'
 
 /** A backward pass on a device. */
 export interface BoundBackward {
@@ -38,8 +38,6 @@ export interface BoundBackward {
   checkTables: PlanTables['check']
   /** Kernels for contiguous tensors, in the order they run in. */
   kernels(): readonly BackwardKernel[]
-  /** Compiles them without blocking. */
-  compile(): Promise<void>
   /** Tensors for gradients that are not given; all of them are in `made`. */
   createOutputs(given: Optional<BackwardOutputs>, made: GpuTensor[]): BackwardOutputs
   /** Records the dispatches of a call whose tensors have been checked. */
@@ -204,9 +202,6 @@ export function bindBackward(
   return {
     kernels,
     checkTables: (...given) => filled.check(...given),
-    compile: async () => {
-      await Promise.all(kernels().map(async (kernel) => compileKernel(device, kernel)))
-    },
     createOutputs: (given, made) => {
       const make = (create: () => GpuTensor): GpuTensor => {
         const view = create()

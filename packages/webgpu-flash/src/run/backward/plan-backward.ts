@@ -4,6 +4,7 @@ import { checkParameters } from '@attn/core'
 import type { GpuTensor } from '../../gpu-tensor.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import type { PlanHost } from '../plan-host.ts'
+import type { Kernel } from '../pipelines.ts'
 import type { PlanRope } from '../rotate/plan-rope.ts'
 import { bindBackward } from './backward.ts'
 import { checkBackwardTensors } from './backward-tensors.ts'
@@ -34,7 +35,8 @@ export interface PlanBackward {
 
 /** The backward half, with what belongs to the plan's life. */
 export interface OwnedPlanBackward extends PlanBackward {
-  compile(): Promise<void>
+  /** Its kernels for contiguous tensors, in the order they run in. */
+  kernels(): readonly Kernel[]
   destroy(): void
 }
 
@@ -99,7 +101,7 @@ export function bindPlanBackward(
     get backwardCode() {
       return bound.kernels().map(({ code }) => code)
     },
-    compile: async () => bound.compile(),
+    kernels: () => bound.kernels(),
     destroy: () => bound.destroy(),
   }
 }

@@ -2,12 +2,14 @@
 // measure the rows, choose powers of two, and split.
 import { choosePowersKernel, powerFields } from '../../kernels/backward/split/choose-powers.wgsl.ts'
 import { measureRowsKernel, rangeFields } from '../../kernels/backward/split/measure-rows.wgsl.ts'
-import { splitTensors } from '../../kernels/backward/split/powers.ts'
+import { followsKeys, splitTensors } from '../../kernels/backward/split/powers.ts'
 import type { SplitTensor } from '../../kernels/backward/split/powers.ts'
 import {
   halvesOf,
   halvesFields,
   halveRowsKernel,
+  lowStep,
+  piecesOf,
 } from '../../kernels/backward/split/halve-rows.wgsl.ts'
 import { splitWeightBits } from '../../kernels/backward/split/gradient-split.wgsl.ts'
 import { floatWord } from '../../kernels/parameters.ts'
@@ -27,7 +29,7 @@ export function rangeKernel(
     bindings: [false, false, true],
     fields: rangeFields(name),
     expressions: false,
-    code: measureRowsKernel(name, accesses[name], call.shape.headDim),
+    code: measureRowsKernel(accesses[name], call.shape.headDim),
   }
 }
 
@@ -55,7 +57,7 @@ export function halvesKernel(
     bindings: [false, false, false, true],
     fields: halvesFields(name),
     expressions: false,
-    code: halveRowsKernel(name, accesses[name], call.shape.headDim),
+    code: halveRowsKernel(accesses[name], call.shape.headDim),
   }
 }
 
@@ -77,6 +79,8 @@ export function splitValues({ call, headroom }: BackwardPlan): Record<string, nu
     values[`${name}Ranges`] = base
     values[`${name}Pieces`] = pieces
     values[`${name}PieceRows`] = pieceRows
+    values[`${name}OfKeys`] = followsKeys(name) ? 1 : 0
+    values[`${name}PieceVectors`] = lowStep(piecesOf(name), call.shape.headDim)
   }
   return values
 }

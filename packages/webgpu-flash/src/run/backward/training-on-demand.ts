@@ -32,7 +32,7 @@ export function withoutBackward(): OwnedPlanBackward {
     encodeBackward: refuse('encodeBackward'),
     createGradients: refuse('createGradients'),
     backwardCode: [],
-    compile: async () => {},
+    kernels: () => [],
     destroy: () => {},
   }
 }

@@ -26,9 +26,10 @@ import { ownOrigin, ownStatistics, pairWeights } from '../matrix/pairs.ts'
 import { weightBits, weightConstants } from '../matrix/scaling.ts'
 import { firstTiles, laterTile, nextTile } from '../matrix/tile-walk.ts'
 import { addSums, declareSumRows, flushSums, scoreProducts, startSums } from './products.ts'
-import { castSplitRoles, halvesFunction, pairWork } from './roles.ts'
+import { castSplitRoles, pairWork } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
-import { stageOwnRows, visitedRows } from './staging.ts'
+import { stageOwnRows } from './own-rows.ts'
+import { visitedRows } from './staging.ts'
 import { storeTotals } from './store-totals.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { gradientDropout } from '../slots.ts'
@@ -76,7 +77,6 @@ ${outputBindings(outputs)}`,
     softmaxRowFunction(rules.ordered),
     unpackExponents,
     highPart,
-    tile.wideLoads ? halvesFunction : '',
     config.dropout ? gradientDropout(rules) : '',
     rules.code,
     config.blockMap ? mapPlaneFunction : '',

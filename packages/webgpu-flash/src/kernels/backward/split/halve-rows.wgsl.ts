@@ -18,11 +18,10 @@ export const halvesOf = (name: SplitTensor): `${SplitTensor}Halves` => `${name}H
 /** Pieces of the columns: keys and values are read half by half where dQ is summed. */
 export const piecesOf = (name: SplitTensor): 1 | 2 => (followsKeys(name) ? 2 : 1)
 
-/** Text of the vector of a row of halves that holds the high halves of vector `vector` of the row. */
-export function highVector(pieces: number, dims: number, vector: string): string {
-  if (pieces === 1) return vector
+/** The vector of a row of halves that holds the high halves of vector `vector` of the row. */
+export function highVector(pieces: number, dims: number, vector: number): number {
   const width = dims / 4 / pieces
-  return `${vector} / ${width}u * ${2 * width}u + ${vector} % ${width}u`
+  return Math.floor(vector / width) * 2 * width + (vector % width)
 }
 
 /** Vectors between the high halves of four elements and their low ones. */
@@ -40,19 +39,16 @@ export function halvesFields(name: SplitTensor | 'tensor'): readonly string[] {
     'headBegin',
     'batchBase',
     'exponent',
+    `${name}OfKeys`,
+    `${name}PieceVectors`,
   ]
 }
 
 /** Which of a head's exponents is a tensor's: the uniform field `exponent`. */
 export const exponentOf = (name: SplitTensor): number => splitTensors.indexOf(name)
 
-/**
- * The WGSL of the kernel for one of the tensors, whatever its name: those of queries share a text, and those of keys.
- * Entry point: `main`.
- */
-export function halveRowsKernel(of: SplitTensor, access: Access, dims: number): string {
-  const ofKeys = followsKeys(of)
-  const pieces = piecesOf(of)
+/** The WGSL of the kernel for one of the tensors, whatever its name: they share a text. Entry point: `main`. */
+export function halveRowsKernel(access: Access, dims: number): string {
   const sections = [
     'enable f16;',
     parameterBlock(halvesFields('tensor'), 0, 0),
@@ -70,21 +66,23 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
-  let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
-  let keyHead = head${ofKeys ? '' : ' / params.headsPerKeyHead'};
+  let ofKeys = params.tensorOfKeys != 0u;
+  let head = params.headBegin / select(1u, params.headsPerKeyHead, ofKeys) + workgroup.y;
+  let keyHead = head / select(params.headsPerKeyHead, 1u, ofKeys);
   let row = (params.rowTileBase + workgroup.x) * ${halvedRowsAtOnce}u + thread / ${threadsPerRow}u;
-  if (row >= params.${ofKeys ? 'keyLength' : 'queryLength'}) { return; }
+  if (row >= select(params.queryLength, params.keyLength, ofKeys)) { return; }
   let exponents = unpackExponents(powers[batch * (params.heads / params.headsPerKeyHead) + keyHead].y);
   let power = powerOf(exponents[params.exponent]);
   let source = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead + row * params.tensorRow;
   let destination = params.tensorHalvesOffset + batch * params.tensorHalvesBatch + head * params.tensorHalvesHead + row * params.tensorHalvesRow;
-  ${ofKeys ? 'let exists = row < data[2u * batch + 1u]; // rows past the last key may hold anything' : 'let exists = true;'}
+  let exists = !ofKeys || row < data[2u * batch + 1u]; // rows past the last key may hold anything
+  let width = params.tensorPieceVectors;
   for (var vector = thread % ${threadsPerRow}u; vector < ${dims / 4}u; vector += ${threadsPerRow}u) {
     let value = select(vec4<f32>(), loadTensor(source, vector) * power, exists);
     let high = highPart(value);
-    let place = destination + ${highVector(pieces, dims, 'vector')};
+    let place = destination + vector / width * 2u * width + vector % width;
     tensorHalves[place] = vec4<f16>(high);
-    tensorHalves[place + ${lowStep(pieces, dims)}u] = vec4<f16>(value - high);
+    tensorHalves[place + width] = vec4<f16>(value - high);
   }
 }`,
   ]

@@ -5,7 +5,6 @@ import { loadFunction, storageType } from '../../../codegen/access.ts'
 import type { Access } from '../../../codegen/access.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { addressFields } from '../../tensor-address.ts'
-import { followsKeys } from './powers.ts'
 import type { SplitTensor } from './powers.ts'
 
 /** Rows that a workgroup reads at a time; pieces are multiples of it. */
@@ -34,15 +33,12 @@ export function rangeFields(name: SplitTensor | 'tensor'): readonly string[] {
     `${name}Pieces`,
     `${name}PieceRows`,
     `${name}Ranges`,
+    `${name}OfKeys`,
   ]
 }
 
-/**
- * The WGSL of the kernel for one of the tensors, whatever its name: those of queries share a text, and those of keys.
- * Entry point: `main`.
- */
-export function measureRowsKernel(of: SplitTensor, access: Access, dims: number): string {
-  const ofKeys = followsKeys(of)
+/** The WGSL of the kernel for one of the tensors, whatever its name: they share a text. Entry point: `main`. */
+export function measureRowsKernel(access: Access, dims: number): string {
   const sections = [
     parameterBlock(rangeFields('tensor'), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
@@ -62,9 +58,11 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
-  let head = params.headBegin${ofKeys ? ' / params.headsPerKeyHead' : ''} + workgroup.y;
+  let ofKeys = params.tensorOfKeys != 0u;
+  let group = select(1u, params.headsPerKeyHead, ofKeys);
+  let head = params.headBegin / group + workgroup.y;
   let piece = params.rowTileBase + workgroup.x;
-  let count = ${ofKeys ? 'data[2u * batch + 1u]' : 'params.queryLength'}; // rows past it may hold anything
+  let count = select(params.queryLength, data[2u * batch + 1u], ofKeys); // rows past it may hold anything
   let end = min((piece + 1u) * params.tensorPieceRows, count);
   let base = params.tensorOffset + batch * params.tensorBatch + head * params.tensorHead;
   // Squares of the largest and the smallest part of a row.
@@ -103,7 +101,7 @@ fn main(
       sum += own[part].x;
       smallest = min(smallest, own[part].y);
     }
-    let plane = batch * (params.heads${ofKeys ? ' / params.headsPerKeyHead' : ''}) + head;
+    let plane = batch * (params.heads / group) + head;
     ranges[params.tensorRanges + plane * params.tensorPieces + piece] = sqrt(vec2<f32>(sum, smallest));
   }
 }`,

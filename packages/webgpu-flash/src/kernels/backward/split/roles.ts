@@ -8,7 +8,6 @@ import type {
   SplitMatrixTile,
 } from '../../../plan/backward/split-matrix-tile.ts'
 import { rowStep } from '../../forward/matrix/lane-rows.ts'
-import { highVector, lowStep, piecesOf } from './halve-rows.wgsl.ts'
 import type { SplitTensor } from './powers.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
 import type { WalkConfig } from '../backward-frame.ts'
@@ -96,27 +95,6 @@ export function castSplitRoles({ rowTokens, headDim, outputs }: SplitMatrixConfi
     sumDims: headDim,
   }
 }
-
-/** Text of a vector of halves of a row: the high ones of vector `vector`, or the low ones. */
-export function halvesText(
-  config: SplitMatrixConfig,
-  name: SplitTensor,
-  row: string,
-  vector: string,
-  low: boolean,
-): string {
-  const { headDim, tile } = config
-  const pieces = piecesOf(name)
-  const step = low ? ` + ${lowStep(pieces, headDim)}u` : ''
-  const at = `${name}Base + ${row} * params.${name}Row + ${highVector(pieces, headDim, vector)}${step}`
-  if (!tile.wideLoads) return `${name}[${at}]`
-  return `halvesOf(${name}[(${at}) >> 1u], ${at})`
-}
-
-/** WGSL of `halvesOf`: one of the two vectors of halves that 16 bytes hold, by its place. */
-export const halvesFunction = /* wgsl */ `fn halvesOf(words: vec4<u32>, at: u32) -> vec4<f16> {
-  return bitcast<vec4<f16>>(select(words.xy, words.zw, (at & 1u) == 1u));
-}`
 
 /** A pair between two products, as a grid of its lanes. */
 export function pairGrid({ tile, rowTokens }: SplitMatrixConfig): PairGrid {

@@ -117,7 +117,7 @@ ${declareExponentScale(config)}
 ${declareSample(config)}
 
 ${declareNothing}
-${staging.queries}
+${staging.declarations}${staging.queries}
 ${staging.registers}
 ${eachSum((name, zero) => `var ${name} = ${zero};`)}
 ${eachLaneRow(tile, (r) => `var reference${r} = 0.0;\nvar sum${r} = 0.0;`)}

@@ -10,6 +10,8 @@ import { keyTokenAt, querySlot, queryTokenAt } from './tokens.ts'
 
 /** The texts that move operands. */
 export interface MatrixStaging {
+  /** Declares what stores of wide rows ask for; before all others. */
+  readonly declarations: string
   /** Brings the subgroup's query rows to where products take them from. */
   readonly queries: string
   /** Brings the keys of a tile to workgroup memory at once. */
@@ -108,7 +110,8 @@ export function matrixStaging(config: ForwardMatrixConfig): MatrixStaging {
         ? clean
         : where('!full', clean)
   return {
-    queries: `${config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : ''}${stageQueries(config)}`,
+    declarations: config.key.wide || config.value.wide ? 'let swap = (lane >> 3u) & 1u;\n' : '',
+    queries: stageQueries(config),
     registers: `${keys.registers}\n${values.registers}`,
     keys: (tileIndex) => `${keys.fetch(tileIndex)}\n${keys.store}`,
     begin: `${where('visits', `${keys.fetch('keyTile')}\n${keys.store}\n${values.fetch('keyTile')}`)}
