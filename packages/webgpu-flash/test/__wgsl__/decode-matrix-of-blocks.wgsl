@@ -63,7 +63,7 @@ alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 8, 16>;
 alias Result = subgroup_matrix_result<f32, 8, 16>;
 const rows = 4u;
-const chunkKeys = 32u;
+const chunkKeys = 16u;
 const valueVectors = 32u;
 // Finite, so that exp(-Infinity - maximum) is 0 even where nothing is visible; no score is below it.
 const smallestMaximum = -3.4028234663852886e38;
@@ -100,11 +100,11 @@ fn pairWeight(score: f32, reference: f32) -> f32 {
   return pairWeights(vec4<f32>(score), vec4<f32>(reference)).x;
 }
 
-// 12096 bytes. Of each subgroup its keys, or its dims of all values; first the queries.
-var<workgroup> tile: array<array<vec4<f16>, 584>, 2>;
-var<workgroup> weights: array<vec4<f16>, 80>;
+// 5888 bytes. Of each subgroup its keys, or its dims of all values; first the queries.
+var<workgroup> tile: array<array<vec4<f16>, 552>, 1>;
+var<workgroup> weights: array<vec4<f16>, 48>;
 // Of each subgroup the scores of its keys, or some of its dims of the output.
-var<workgroup> scores: array<array<vec4<f32>, 64>, 2>;
+var<workgroup> scores: array<array<vec4<f32>, 64>, 1>;
 // Of each row: what it is to be scaled by, its reference and its sum.
 var<workgroup> rowNumbers: array<f32, 12>;
 // Whether rows are to be scaled; whether something is not finite.
@@ -188,19 +188,18 @@ fn chunkAt(batch: u32, index: u32) -> u32 {
 }
 
 fn chunkOf(start: u32, list: u32, index: u32) -> u32 {
-  if (list != 0u) { return lengths[list + index]; }
   return start + index;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = subgroupId % 2u;
+  let subgroup = 0u;
   let lane = invocation % 32u;
-  let thread = subgroup * 32u + lane;
+  let thread = lane;
   let batch = params.batchBase + workgroup.z;
   let keyHead = params.headBase + workgroup.y;
   let firstRow = (workgroup.x % params.rowTiles) * rows;
@@ -279,10 +278,10 @@ fn main(
   let query0_6 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 24u, 34u);
   let query0_7 = subgroupMatrixLoad<Right, col_major>(&tile[subgroup], 28u, 34u);
   workgroupBarrier();
-  // In the softmax, lanes of a row: 8.
-  let ownSlot = thread / 8u;
+  // In the softmax, lanes of a row: 4.
+  let ownSlot = thread / 4u;
   let ownTile = min(ownSlot, rows - 1u);
-  let ownLane = thread % 8u;
+  let ownLane = thread % 4u;
   let ownRow = min(firstRow + ownTile, groupRows - 1u);
   let ownHead = keyHead * params.headsPerKeyHead + ownRow / params.queryLength;
   let ownQuery = i32(ownRow % params.queryLength);
@@ -292,6 +291,10 @@ fn main(
   var output0_1 = Result();
   var output0_2 = Result();
   var output0_3 = Result();
+  var output0_4 = Result();
+  var output0_5 = Result();
+  var output0_6 = Result();
+  var output0_7 = Result();
   let nothing = params.negativeInfinity ^ 0xff800000u;
   let masks = vec2<u32>(0x00ff00ffu, 0x000f000fu) ^ vec2<u32>(nothing); // in registers: an instruction takes one constant
   var largestScale = vec2<f16>(0.0h); // of the largest half the part that an element may come to
@@ -321,9 +324,9 @@ fn main(
     }
     {
       workgroupBarrier();
+      let pair_0 = lane / 8u % 2u;
       let ownRow_0 = lane % 8u + lane / 16u % 2u * 8u;
       let row_0 = subgroup * 16u + ownRow_0;
-      let pair_0 = lane / 8u % 2u;
       let firstWord_0 = (ownRow_0 * 2u + pair_0) * 17u;
       let odd_0 = firstWord_0 % 2u != 0u;
       let eight0_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 0u]);
@@ -364,25 +367,25 @@ fn main(
         largestScale = max(largestScale, abs(scales) * 0.001953125h);
         {
           let scale = scales.x;
-          tile[row / 16u][row % 16u * 34u + (even + 0u)] = eightBits(mixed, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 0u)] = eightBits(word1_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 2u)] = eightBits(word2_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 2u)] = eightBits(word3_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 4u)] = eightBits(word4_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 4u)] = eightBits(word5_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 6u)] = eightBits(word6_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 6u)] = eightBits(word7_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 0u)] = eightBits(mixed, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 0u)] = eightBits(word1_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 2u)] = eightBits(word2_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 2u)] = eightBits(word3_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 4u)] = eightBits(word4_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 4u)] = eightBits(word5_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 6u)] = eightBits(word6_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 6u)] = eightBits(word7_0, masks.x, scale);
         }
         {
           let scale = scales.y;
-          tile[row / 16u][row % 16u * 34u + (even + 8u)] = eightBits(word9_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 8u)] = eightBits(word10_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 10u)] = eightBits(word11_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 10u)] = eightBits(word12_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 12u)] = eightBits(word13_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 12u)] = eightBits(word14_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (even + 14u)] = eightBits(word15_0, masks.x, scale);
-          tile[row / 16u][row % 16u * 34u + (odd + 14u)] = eightBits(word16_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 8u)] = eightBits(word9_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 8u)] = eightBits(word10_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 10u)] = eightBits(word11_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 10u)] = eightBits(word12_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 12u)] = eightBits(word13_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 12u)] = eightBits(word14_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 14u)] = eightBits(word15_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 14u)] = eightBits(word16_0, masks.x, scale);
         }
       }
     }
@@ -442,9 +445,9 @@ fn main(
     }
     {
       workgroupBarrier();
-      let ownRow_0 = lane % 8u + lane / 16u % 2u * 8u;
-      let row_0 = subgroup * 16u + ownRow_0;
       let pair_0 = lane / 8u % 2u;
+      let ownRow_0 = (lane % 8u + lane / 16u % 2u * 8u + pair_0 % 2u * 4u) % 16u;
+      let row_0 = subgroup * 16u + ownRow_0;
       let firstWord_0 = (ownRow_0 * 2u + pair_0) * 9u;
       let odd_0 = firstWord_0 % 2u != 0u;
       let eight0_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 0u]);
@@ -476,18 +479,18 @@ fn main(
           {
             let first = fourBits(mixed, masks.y, scale);
             let second = fourBits(word1_0, masks.y, scale);
-            tile[(even + 0u) / 16u][row * 18u + (even + 0u) % 16u] = first.low;
-            tile[(odd + 0u) / 16u][row * 18u + (odd + 0u) % 16u] = second.low;
-            tile[(even + 2u) / 16u][row * 18u + (even + 2u) % 16u] = first.high;
-            tile[(odd + 2u) / 16u][row * 18u + (odd + 2u) % 16u] = second.high;
+            tile[0][row * 34u + (even + 0u)] = first.low;
+            tile[0][row * 34u + (odd + 0u)] = second.low;
+            tile[0][row * 34u + (even + 2u)] = first.high;
+            tile[0][row * 34u + (odd + 2u)] = second.high;
           }
           {
             let first = fourBits(word2_0, masks.y, scale);
             let second = fourBits(word3_0, masks.y, scale);
-            tile[(even + 4u) / 16u][row * 18u + (even + 4u) % 16u] = first.low;
-            tile[(odd + 4u) / 16u][row * 18u + (odd + 4u) % 16u] = second.low;
-            tile[(even + 6u) / 16u][row * 18u + (even + 6u) % 16u] = first.high;
-            tile[(odd + 6u) / 16u][row * 18u + (odd + 6u) % 16u] = second.high;
+            tile[0][row * 34u + (even + 4u)] = first.low;
+            tile[0][row * 34u + (odd + 4u)] = second.low;
+            tile[0][row * 34u + (even + 6u)] = first.high;
+            tile[0][row * 34u + (odd + 6u)] = second.high;
           }
         }
         {
@@ -495,18 +498,18 @@ fn main(
           {
             let first = fourBits(word5_0, masks.y, scale);
             let second = fourBits(word6_0, masks.y, scale);
-            tile[(even + 8u) / 16u][row * 18u + (even + 8u) % 16u] = first.low;
-            tile[(odd + 8u) / 16u][row * 18u + (odd + 8u) % 16u] = second.low;
-            tile[(even + 10u) / 16u][row * 18u + (even + 10u) % 16u] = first.high;
-            tile[(odd + 10u) / 16u][row * 18u + (odd + 10u) % 16u] = second.high;
+            tile[0][row * 34u + (even + 8u)] = first.low;
+            tile[0][row * 34u + (odd + 8u)] = second.low;
+            tile[0][row * 34u + (even + 10u)] = first.high;
+            tile[0][row * 34u + (odd + 10u)] = second.high;
           }
           {
             let first = fourBits(word7_0, masks.y, scale);
             let second = fourBits(word8_0, masks.y, scale);
-            tile[(even + 12u) / 16u][row * 18u + (even + 12u) % 16u] = first.low;
-            tile[(odd + 12u) / 16u][row * 18u + (odd + 12u) % 16u] = second.low;
-            tile[(even + 14u) / 16u][row * 18u + (even + 14u) % 16u] = first.high;
-            tile[(odd + 14u) / 16u][row * 18u + (odd + 14u) % 16u] = second.high;
+            tile[0][row * 34u + (even + 12u)] = first.low;
+            tile[0][row * 34u + (odd + 12u)] = second.low;
+            tile[0][row * 34u + (even + 14u)] = first.high;
+            tile[0][row * 34u + (odd + 14u)] = second.high;
           }
         }
       }
@@ -521,12 +524,11 @@ fn main(
       var weight0 = pairWeights(score0, vec4<f32>(reference));
 
       if (ownSlot < rows) {
-        weights[ownTile * 10u + vector0] = vec4<f16>(weight0);
+        weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
       }
       if (workgroupUniformLoad(&found).x != 0u) {
         top = max(top, subgroupShuffleXor(top, 1u));
         top = max(top, subgroupShuffleXor(top, 2u));
-        top = max(top, subgroupShuffleXor(top, 4u));
         let raised = top > reference + 8.0;
         let next = select(reference, top, raised);
         let decay = select(1.0, exp(reference - next), raised);
@@ -536,7 +538,7 @@ fn main(
         weight0 = pairWeights(score0, vec4<f32>(reference));
 
         if (ownSlot < rows) {
-          weights[ownTile * 10u + vector0] = vec4<f16>(weight0);
+          weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
         }
         workgroupBarrier();
         if (thread == 0u) { found.x = 0u; }
@@ -561,53 +563,69 @@ fn main(
           output0_2 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
           output0_3 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
           workgroupBarrier();
+          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_4, 8u);
+          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_5, 8u);
+          workgroupBarrier();
+          for (var unit = lane; unit < 32u; unit += 32u) {
+            scores[subgroup][unit] *= rowNumbers[unit / 8u];
+          }
+          workgroupBarrier();
+          output0_4 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+          output0_5 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+          workgroupBarrier();
+          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_6, 8u);
+          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_7, 8u);
+          workgroupBarrier();
+          for (var unit = lane; unit < 32u; unit += 32u) {
+            scores[subgroup][unit] *= rowNumbers[unit / 8u];
+          }
+          workgroupBarrier();
+          output0_6 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+          output0_7 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+          workgroupBarrier();
         }
       }
       rowSum += dot(weight0, vec4<f32>(1.0));
     }
     {
-      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 10u);
+      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 6u);
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 18u);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 34u);
         output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 18u);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 34u);
         output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 8u, 18u);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 8u, 34u);
         output0_2 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_2);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 12u, 18u);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 12u, 34u);
         output0_3 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_3);
       }
-    }
-    {
-      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 4u, 10u);
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 288u, 18u);
-        output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 16u, 34u);
+        output0_4 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_4);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 292u, 18u);
-        output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 20u, 34u);
+        output0_5 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_5);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 296u, 18u);
-        output0_2 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_2);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 24u, 34u);
+        output0_6 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_6);
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 300u, 18u);
-        output0_3 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_3);
+        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 28u, 34u);
+        output0_7 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_7);
       }
     }
     workgroupBarrier();
   }
   rowSum += subgroupShuffleXor(rowSum, 1u);
   rowSum += subgroupShuffleXor(rowSum, 2u);
-  rowSum += subgroupShuffleXor(rowSum, 4u);
   if (ownLane == 0u && ownSlot < rows) {
     rowNumbers[rows + ownTile] = reference;
     rowNumbers[2u * rows + ownTile] = rowSum;
@@ -618,11 +636,11 @@ fn main(
   subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
   subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
   workgroupBarrier();
-  for (var unit = thread; unit < 64u; unit += 64u) {
-    let tileRow = unit / 16u;
-    let place = unit % 16u / 8u * 16u + 0u + unit % 8u;
+  for (var unit = thread; unit < 32u; unit += 32u) {
+    let tileRow = unit / 8u;
+    let place = unit % 8u / 8u * 32u + 0u + unit % 8u;
     let vector = place;
-    let sum = vec4<f32>(scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
+    let sum = vec4<f32>(scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
     if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
     let row = firstRow + tileRow;
     if (row < groupRows) {
@@ -642,11 +660,59 @@ fn main(
   subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_2, 8u);
   subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_3, 8u);
   workgroupBarrier();
-  for (var unit = thread; unit < 64u; unit += 64u) {
-    let tileRow = unit / 16u;
-    let place = unit % 16u / 8u * 16u + 8u + unit % 8u;
+  for (var unit = thread; unit < 32u; unit += 32u) {
+    let tileRow = unit / 8u;
+    let place = unit % 8u / 8u * 32u + 8u + unit % 8u;
     let vector = place;
-    let sum = vec4<f32>(scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 16u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
+    let sum = vec4<f32>(scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
+    if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
+    let row = firstRow + tileRow;
+    if (row < groupRows) {
+      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+      let queryIndex = row % params.queryLength;
+      let maximum = rowNumbers[rows + tileRow];
+      let total = rowNumbers[2u * rows + tileRow];
+      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+      output[place * valueVectors + vector] = sum;
+      if (vector == 0u) {
+        logSumExp[2u * place] = maximum;
+        logSumExp[2u * place + 1u] = total;
+      }
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_4, 8u);
+  subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_5, 8u);
+  workgroupBarrier();
+  for (var unit = thread; unit < 32u; unit += 32u) {
+    let tileRow = unit / 8u;
+    let place = unit % 8u / 8u * 32u + 16u + unit % 8u;
+    let vector = place;
+    let sum = vec4<f32>(scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
+    if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
+    let row = firstRow + tileRow;
+    if (row < groupRows) {
+      let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
+      let queryIndex = row % params.queryLength;
+      let maximum = rowNumbers[rows + tileRow];
+      let total = rowNumbers[2u * rows + tileRow];
+      let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
+      output[place * valueVectors + vector] = sum;
+      if (vector == 0u) {
+        logSumExp[2u * place] = maximum;
+        logSumExp[2u * place + 1u] = total;
+      }
+    }
+  }
+  workgroupBarrier();
+  subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_6, 8u);
+  subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_7, 8u);
+  workgroupBarrier();
+  for (var unit = thread; unit < 32u; unit += 32u) {
+    let tileRow = unit / 8u;
+    let place = unit % 8u / 8u * 32u + 24u + unit % 8u;
+    let vector = place;
+    let sum = vec4<f32>(scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 0u) % 32u) / 4u][(valuePlace(4u * vector + 0u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 1u) % 32u) / 4u][(valuePlace(4u * vector + 1u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 2u) % 32u) / 4u][(valuePlace(4u * vector + 2u) % 32u) % 4u], scores[unit % 8u / 8u][tileRow * 8u + (valuePlace(4u * vector + 3u) % 32u) / 4u][(valuePlace(4u * vector + 3u) % 32u) % 4u]);
     if (!allFinite(sum + vec4<f32>(rowNumbers[2u * rows + tileRow]))) { found.y = 1u; }
     let row = firstRow + tileRow;
     if (row < groupRows) {
@@ -667,15 +733,15 @@ fn main(
     storageBarrier(); // for what was stored above
     reference = smallestMaximum;
     rowSum = 0.0;
-    var sums: array<vec4<f32>, 2>;
+    var sums: array<vec4<f32>, 4>;
     for (var chunk = firstChunk; chunk < endChunk; chunk++) {
       let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
-      for (var unit = thread; unit < 32u; unit += 64u) {
-        let row = min(firstRow + unit / 8u, groupRows - 1u);
+      for (var unit = thread; unit < 16u; unit += 32u) {
+        let row = min(firstRow + unit / 4u, groupRows - 1u);
         let queryBase = params.queryOffset + batch * params.queryBatch + (keyHead * params.headsPerKeyHead + row / params.queryLength) * params.queryHead + (row % params.queryLength) * params.queryRow;
         var four = vec4<f32>();
         for (var i = 0u; i < 4u; i++) {
-          let key = 4u * (unit % 8u) + i;
+          let key = 4u * (unit % 4u) + i;
           let place0 = min(firstKey + key, lastKey);
           var total = 0.0;
           for (var d = 0u; d < 32u; d++) {
@@ -683,7 +749,7 @@ fn main(
           }
           four[i] = total;
         }
-        scores[unit % 8u / 4u][unit / 8u * 5u + unit % 4u] = four;
+        scores[unit % 4u / 4u][unit / 4u * 5u + unit % 4u] = four;
       }
       workgroupBarrier();
       {
@@ -694,7 +760,6 @@ fn main(
         var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
         top = max(top, subgroupShuffleXor(top, 1u));
         top = max(top, subgroupShuffleXor(top, 2u));
-        top = max(top, subgroupShuffleXor(top, 4u));
         let raised = top > reference + 8.0;
         let next = select(reference, top, raised);
         let decay = select(1.0, exp(reference - next), raised);
@@ -709,8 +774,8 @@ fn main(
         rowSum += dot(weight0, vec4<f32>(1.0));
       }
       workgroupBarrier();
-      for (var own = 0u; own < 2u; own++) {
-        let unit = own * 64u + thread;
+      for (var own = 0u; own < 4u; own++) {
+        let unit = own * 32u + thread;
         let tileRow = unit / valueVectors;
         let vector = unit % valueVectors;
         if (tileRow < rows) {
@@ -727,14 +792,13 @@ fn main(
     }
     rowSum += subgroupShuffleXor(rowSum, 1u);
     rowSum += subgroupShuffleXor(rowSum, 2u);
-    rowSum += subgroupShuffleXor(rowSum, 4u);
     if (ownLane == 0u && ownSlot < rows) {
       rowNumbers[rows + ownTile] = reference;
       rowNumbers[2u * rows + ownTile] = rowSum;
     }
     workgroupBarrier();
-    for (var own = 0u; own < 2u; own++) {
-      let unit = own * 64u + thread;
+    for (var own = 0u; own < 4u; own++) {
+      let unit = own * 32u + thread;
       let tileRow = unit / valueVectors;
       let vector = unit % valueVectors;
       if (tileRow < rows) {

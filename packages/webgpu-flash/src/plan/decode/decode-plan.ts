@@ -7,7 +7,7 @@ import { rulesOfPairs } from '../call.ts'
 import type { Call } from '../call.ts'
 import type { Planned, Refusal } from '../planned.ts'
 import type { DecodeFamily, DecodeKernel, DecodeKeys } from './decode-kernel.ts'
-import { bytesOnMatrices, decodeOnMatrices } from './matrix-kernel.ts'
+import { blocksOnMatrices, decodeOnMatrices } from './matrix-kernel.ts'
 import { decodeOnThreads } from './threads-kernel.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
@@ -16,7 +16,7 @@ export const mostDecodedQueries = 16
 
 /** Those that are preferred come first; the last reads tensors however they lie. */
 const families: readonly [...DecodeFamily[], DecodeFamily] = [
-  bytesOnMatrices,
+  blocksOnMatrices,
   decodeOnMatrices,
   decodeOnThreads,
 ]

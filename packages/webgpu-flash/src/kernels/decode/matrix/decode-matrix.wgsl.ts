@@ -66,7 +66,7 @@ var<workgroup> found: vec4<u32>;
     config.rules.code,
     config.dropout ? dropoutFunctions(false) : '',
     lengthFunctions(config.places),
-    chunkFunction,
+    chunkFunction(config.rules.hasMask),
     whole ? finishDecodedFunction(config.sinks) : '',
     `${computeStage(subgroups * tile.subgroupSize, tile)}
 fn main(

@@ -80,9 +80,12 @@ function pairWords(
   const { words } = pairSizes[type]
   // In words of eight bytes, of which every other pair begins in the middle.
   const half = (n: number): string => `eight${n >> 1}_${slot}.${n % 2 === 0 ? 'x' : 'y'}`
-  return `let ownRow_${slot} = ${unit} % 8u + ${unit} / ${8 * pairs}u % ${keys / 8}u * 8u;
+  const row = `${unit} % 8u + ${unit} / ${8 * pairs}u % ${keys / 8}u * 8u`
+  // Of four bits those of every other pair are four rows further, so that threads meet different banks.
+  const turned = type === 'q4_0' && pairs > 1 ? `(${row} + pair_${slot} % 2u * 4u) % ${keys}u` : row
+  return `let pair_${slot} = ${unit} / 8u % ${pairs}u;
+let ownRow_${slot} = ${turned};
 let row_${slot} = subgroup * ${keys}u + ownRow_${slot};
-let pair_${slot} = ${unit} / 8u % ${pairs}u;
 let firstWord_${slot} = (ownRow_${slot} * ${pairs}u + pair_${slot}) * ${words}u;
 let odd_${slot} = firstWord_${slot} % 2u != 0u;
 ${unroll((words + 1) / 2, (n) => `let eight${n}_${slot} = bitcast<vec2<u32>>(tile[subgroup][firstWord_${slot} / 2u + ${n}u]);`)}

@@ -38,10 +38,14 @@ function tilePlace(
 /** The chunk with this number among those that a sequence's rows see. */
 export const chunkNumber = (index: string): string => `chunkOf(chunkStart, chunkList, ${index})`
 
-/** WGSL of that: a branch, since nobody is to wait for a list that is none. */
-export const chunkFunction: string = /* wgsl */ `fn chunkOf(start: u32, list: u32, index: u32) -> u32 {
-  if (list != 0u) { return lengths[list + index]; }
-  return start + index;
+/**
+ * WGSL of that. Only a mask makes lists; where there is none, not even a branch is left, for which loads on their
+ * way would wait. With one it is a branch, since nobody is to wait for a list that is none.
+ */
+export const chunkFunction = (
+  masked: boolean,
+): string => /* wgsl */ `fn chunkOf(start: u32, list: u32, index: u32) -> u32 {
+${masked ? '  if (list != 0u) { return lengths[list + index]; }\n' : ''}  return start + index;
 }`
 
 /** The rows of one tensor. */
