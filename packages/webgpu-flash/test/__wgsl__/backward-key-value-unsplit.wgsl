@@ -398,20 +398,14 @@ fn main(
     let tokenRow = firstKey + row * 4u + i;
     if (tokenRow <= finalKey) {
       let base = dKeyBase + tokenRow * params.dKeyRow;
-      {
-        let vector = column + 0u;
-        if (vector < 16u) {
-          var sum = dKeySums[i * 2u + 0u] * scale;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-      {
-        let vector = column + 8u;
-        if (vector < 16u) {
-          var sum = dKeySums[i * 2u + 1u] * scale;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
+      for (var c = 0u; c < 2u; c = (c + 1u) ^ nothing) {
+        {
+          let vector = column + c * 8u;
+          if (vector < 16u) {
+            var sum = dKeySums[i * 2u + c] * scale;
+            if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+            storeDKey(base, vector, sum);
+          }
         }
       }
     }
@@ -421,20 +415,14 @@ fn main(
     let tokenRow = firstKey + row * 4u + i;
     if (tokenRow <= finalKey) {
       let base = dValueBase + tokenRow * params.dValueRow;
-      {
-        let vector = column + 0u;
-        if (vector < 16u) {
-          var sum = dValueSums[i * 2u + 0u];
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
-      {
-        let vector = column + 8u;
-        if (vector < 16u) {
-          var sum = dValueSums[i * 2u + 1u];
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
+      for (var c = 0u; c < 2u; c = (c + 1u) ^ nothing) {
+        {
+          let vector = column + c * 8u;
+          if (vector < 16u) {
+            var sum = dValueSums[i * 2u + c];
+            if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+            storeDValue(base, vector, sum);
+          }
         }
       }
     }

@@ -173,37 +173,37 @@ fn main(
   {
     var queryNext0 = vec4<u32>();
     var dOutputNext0 = vec4<u32>();
-    queryNext0 = query[((queryBase + min(rowTile * tileRows + thread / 32u, lastQuery) * params.queryRow) >> 1u) + thread % 32u];
-    dOutputNext0 = dOutput[((dOutputBase + min(rowTile * tileRows + thread / 32u, lastQuery) * params.dOutputRow) >> 1u) + thread % 32u];
-    for (var round = 0u; round < 8u; round = (round + 1u) ^ nothing) {
+    queryNext0 = query[((queryBase + min(rowTile * tileRows + 0u + thread / 32u, lastQuery) * params.queryRow) >> 1u) + thread % 32u];
+    dOutputNext0 = dOutput[((dOutputBase + min(rowTile * tileRows + 0u + thread / 32u, lastQuery) * params.dOutputRow) >> 1u) + thread % 32u];
+    for (var turn = 0u; turn < 8u; turn = (turn + 1u) ^ nothing) {
       workgroupBarrier();
       visitedRows[0][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(queryNext0.xy, queryNext0.zw, swapped == 1u));
       visitedRows[0][0][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(queryNext0.zw, queryNext0.xy, swapped == 1u));
       visitedRows[0][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + swapped] = bitcast<vec4<f16>>(select(dOutputNext0.xy, dOutputNext0.zw, swapped == 1u));
       visitedRows[0][1][thread / 16u % 2u][thread / 32u * 34u + thread % 16u * 2u + 1u - swapped] = bitcast<vec4<f16>>(select(dOutputNext0.zw, dOutputNext0.xy, swapped == 1u));
       workgroupBarrier();
-      if (round < 7u) {
-        queryNext0 = query[((queryBase + min(rowTile * tileRows + (round + 1u) * tileColumns + thread / 32u, lastQuery) * params.queryRow) >> 1u) + thread % 32u];
-        dOutputNext0 = dOutput[((dOutputBase + min(rowTile * tileRows + (round + 1u) * tileColumns + thread / 32u, lastQuery) * params.dOutputRow) >> 1u) + thread % 32u];
+      if (turn < 7u) {
+        queryNext0 = query[((queryBase + min(rowTile * tileRows + (turn + 1u) * 16u + thread / 32u, lastQuery) * params.queryRow) >> 1u) + thread % 32u];
+        dOutputNext0 = dOutput[((dOutputBase + min(rowTile * tileRows + (turn + 1u) * 16u + thread / 32u, lastQuery) * params.dOutputRow) >> 1u) + thread % 32u];
       }
-      if ((pair * 16u + 0u) / tileColumns == round) {
-        let ownPlace0 = (pair * 16u + 0u) % tileColumns * 34u;
-        ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 0u, 34u);
-        ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 0u, 34u);
-        ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 4u, 34u);
-        ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 4u, 34u);
-        ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 8u, 34u);
-        ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 8u, 34u);
-        ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 12u, 34u);
-        ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 12u, 34u);
-        ownHigh0_4 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 16u, 34u);
-        ownLow0_4 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 16u, 34u);
-        ownHigh0_5 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 20u, 34u);
-        ownLow0_5 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 20u, 34u);
-        ownHigh0_6 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 24u, 34u);
-        ownLow0_6 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 24u, 34u);
-        ownHigh0_7 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], ownPlace0 + 28u, 34u);
-        ownLow0_7 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], ownPlace0 + 28u, 34u);
+      if ((pair * 16u + 0u) / 16u == turn) {
+        let place = (pair * 16u + 0u) % 16u * 34u;
+        ownHigh0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 0u, 34u);
+        ownLow0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 0u, 34u);
+        ownHigh0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 4u, 34u);
+        ownLow0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 4u, 34u);
+        ownHigh0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 8u, 34u);
+        ownLow0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 8u, 34u);
+        ownHigh0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 12u, 34u);
+        ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 12u, 34u);
+        ownHigh0_4 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 16u, 34u);
+        ownLow0_4 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 16u, 34u);
+        ownHigh0_5 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 20u, 34u);
+        ownLow0_5 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 20u, 34u);
+        ownHigh0_6 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 24u, 34u);
+        ownLow0_6 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 24u, 34u);
+        ownHigh0_7 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][0], place + 28u, 34u);
+        ownLow0_7 = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][1], place + 28u, 34u);
       }
     }
   }

@@ -1,7 +1,8 @@
 // The gradients that a workgroup sums, in registers of its threads, and how they are written: by the kernels
 // in plain WGSL.
-import { unroll } from '../../codegen/snippets.ts'
+import { indent, unroll } from '../../codegen/snippets.ts'
 import type { GradientOutput } from './backward-frame.ts'
+import { rolledLoop } from '../rolled-loops.ts'
 import { loopStep, ownRows } from '../tile/grid.ts'
 import type { PairGrid } from '../tile/pair-gradient.ts'
 import { tokenText } from './slots.ts'
@@ -45,17 +46,17 @@ export function storeGradient(
 ): string {
   const rows = ownRows(grid)
   const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
-  const stores = unroll(
-    vectors,
-    (c) => `    {
-      let vector = column + ${c * grid.threadColumns}u;
-      if (vector < ${Math.ceil(dims / 4)}u) {
-        var sum = ${sums}[i * ${vectors}u + ${c}u]${factor === '' ? '' : ` * ${factor}`};
-        if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
-        store${capital}(base, vector, sum);
-      }
-    }`,
-  )
+  const store = (offset: string, c: string): string => `{
+  let vector = column + ${offset};
+  if (vector < ${Math.ceil(dims / 4)}u) {
+    var sum = ${sums}[i * ${vectors}u + ${c}]${factor === '' ? '' : ` * ${factor}`};
+    if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+    store${capital}(base, vector, sum);
+  }
+}`
+  const stores = grid.rolled
+    ? rolledLoop('c', vectors, store(`c * ${grid.threadColumns}u`, 'c'))
+    : unroll(vectors, (c) => store(`${c * grid.threadColumns}u`, `${c}u`))
   const slot = `${first} + row * ${rows}u + i`
   const copied = config.inParts && config.rules.ordered === true
   // A loop over the rows: it runs once, and unrolled it would be half of the program to compile.
@@ -63,7 +64,7 @@ export function storeGradient(
   let tokenRow = ${tokenText(config.rules, grid.rowTokens, slot)};
   if (tokenRow <= ${last}) {
     let base = ${name}Base + ${copied ? `(${slot})` : 'tokenRow'} * params.${name}Row;
-${stores}
+${indent(stores, 4)}
   }
 }`
 }

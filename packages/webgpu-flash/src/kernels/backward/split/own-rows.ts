@@ -1,7 +1,6 @@
 // How halves of own rows reach the matrices that hold them for as long as the workgroup runs.
 import { indent, unroll } from '../../../codegen/snippets.ts'
-import { pairRows } from '../../../plan/backward/split-matrix-tile.ts'
-import { rolledLoop } from '../../rolled-loops.ts'
+import { bringInTurns } from '../../tile/rows-in-turns.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { highVector, lowStep, piecesOf } from './halve-rows.wgsl.ts'
 import { castSplitRoles } from './roles.ts'
@@ -78,51 +77,31 @@ ${moves.join('\n')}`
 }
 
 /**
- * By way of the memory of visited rows: as many at a time as a tile has, the next on their way while pairs take theirs. On
- * an NVIDIA H200 wide heads compile in 0.7 to 0.8 of the time so, and are as fast; narrow ones gain nothing, and lose 2 %.
+ * By way of the memory of visited rows. On an NVIDIA H200 wide heads compile in 0.7 to 0.8 of the time so, and are as fast;
+ * narrow ones gain nothing, and lose 2 %.
  */
 function inTurns(config: SplitMatrixConfig): string {
   const { tile, memory, headDim, rowTokens } = config
-  const { rows } = tile.matrix
   const { roles, ownRow } = castSplitRoles(config)
   const moved = ([0, 1] as const).map((number) =>
     movedRows(config, number, roles[number].own, rowTokens, ownRow.last),
   )
   const each = (text: (tensor: MovedRows) => string): string => moved.map(text).join('\n')
   const inPiece = headDim / 2 / memory.pieces
-  const matrices = ownMatrices(config)
-  const take = unroll(tile.rowBlocks, (b) => {
-    const first = `pair * ${pairRows(tile)}u + ${b * rows}u`
-    const loads = matrices.map(
-      ({ name, k, vector }) =>
-        `  ${name}${b}_${k} = subgroupMatrixLoad<Left, row_major>(&visitedRows[0][partner][${Math.floor(vector / inPiece)}], ownPlace${b} + ${vector % inPiece}u, ${memory.visitedStride}u);`,
-    )
-    return `if ((${first}) / tileColumns == round) {
-  let ownPlace${b} = (${first}) % tileColumns * ${memory.visitedStride}u;
-${loads.join('\n')}
-}`
+  return bringInTurns({
+    owner: 'pair',
+    rowBlocks: tile.rowBlocks,
+    matrix: tile.matrix,
+    matrices: ownMatrices(config).map(({ name, k, vector }) => ({
+      name: (block) => `${name}${block}_${k}`,
+      array: `visitedRows[0][partner][${Math.floor(vector / inPiece)}]`,
+      vector: vector % inPiece,
+    })),
+    rows: tile.rows,
+    atOnce: tile.columns,
+    stride: memory.visitedStride,
+    registers: each((tensor) => tensor.registers),
+    fetch: (first) => each((tensor) => tensor.fetch(`rowTile * tileRows + ${first}`)),
+    store: each((tensor) => tensor.store('0')),
   })
-  const rounds = Math.ceil(tile.rows / tile.columns)
-  return `${unroll(tile.rowBlocks, (b) => matrices.map(({ name, k }) => `var ${name}${b}_${k} = Left();`).join('\n'))}
-{
-${indent(
-  `${each((tensor) => tensor.registers)}
-${each((tensor) => tensor.fetch('rowTile * tileRows'))}
-${rolledLoop(
-  'round',
-  rounds,
-  `workgroupBarrier();
-${each((tensor) => tensor.store('0'))}
-workgroupBarrier();
-if (round < ${rounds - 1}u) {
-${indent(
-  each((tensor) => tensor.fetch('rowTile * tileRows + (round + 1u) * tileColumns')),
-  2,
-)}
-}
-${take}`,
-)}`,
-  2,
-)}
-}`
 }
