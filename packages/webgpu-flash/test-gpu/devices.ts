@@ -4,7 +4,7 @@ import type { FlashAttention } from '../src/index.ts'
 
 const inBrowser = 'document' in globalThis
 
-/** A name, and the library on a new device of that kind. */
+/** A name, and a library of its own on the device of that kind. */
 export type DeviceKind = readonly [name: string, create: () => Promise<FlashAttention>]
 
 /** Files that share a worker share devices, and so what was compiled on them. */
