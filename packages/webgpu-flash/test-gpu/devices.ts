@@ -4,20 +4,20 @@ import type { FlashAttention } from '../src/index.ts'
 
 const inBrowser = 'document' in globalThis
 
-/** A name, and a library of its own on the device of that kind. */
+/** A name, and the library on a device of that kind. */
 export type DeviceKind = readonly [name: string, create: () => Promise<FlashAttention>]
 
-/** Files that share a worker share devices, and so what was compiled on them. */
-const shared = globalThis as { attnTestDevices?: Map<string, Promise<GPUDevice>> }
+/** Files that share a worker share the device at default limits, and so what was compiled on it. */
+const shared = globalThis as { attnDefaultDevice?: Promise<GPUDevice> | undefined }
 
-async function sharedDevice(kind: string, request: () => Promise<GPUDevice>): Promise<GPUDevice> {
-  const devices = (shared.attnTestDevices ??= new Map<string, Promise<GPUDevice>>())
-  const known = devices.get(kind)
-  if (known) return known
-  const device = request()
-  devices.set(kind, device)
-  void (await device).lost.then(() => devices.delete(kind))
-  return device
+async function defaultDevice(gpu: GPU): Promise<GPUDevice> {
+  const request = async (): Promise<GPUDevice> => {
+    const adapter = await gpu.requestAdapter()
+    const device = await adapter!.requestDevice()
+    void device.lost.then(() => (shared.attnDefaultDevice = undefined))
+    return device
+  }
+  return (shared.attnDefaultDevice ??= request())
 }
 
 /**
@@ -26,18 +26,11 @@ async function sharedDevice(kind: string, request: () => Promise<GPUDevice>): Pr
  * second doubles the time. In a browser the first alone: there it is the browser that is on trial.
  */
 export function deviceKinds(gpu: GPU | undefined): readonly DeviceKind[] {
-  const library = async (
-    kind: string,
-    request: () => Promise<GPUDevice>,
-  ): Promise<FlashAttention> =>
-    createFlashAttention({ device: await sharedDevice(kind, request), training: true })
-  const withAdapterLimits = async (): Promise<FlashAttention> =>
-    library(
-      'offers',
-      async () => (await createFlashAttention({ gpu: gpu!, training: true })).device,
-    )
-  const withDefaultLimits = (): Promise<FlashAttention> =>
-    library('defaults', async () => (await gpu!.requestAdapter())!.requestDevice())
+  // A device of its own for each library, as most programs have it: what a library knows of its adapter comes with it.
+  const withAdapterLimits = (): Promise<FlashAttention> =>
+    createFlashAttention({ gpu: gpu!, training: true })
+  const withDefaultLimits = async (): Promise<FlashAttention> =>
+    createFlashAttention({ device: await defaultDevice(gpu!), training: true })
   const kinds = {
     offers: ['webgpu with all its adapter offers', withAdapterLimits],
     defaults: ['webgpu at default limits', withDefaultLimits],
