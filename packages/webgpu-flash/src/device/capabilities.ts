@@ -9,6 +9,8 @@ export interface DeviceLimits {
   readonly maxComputeWorkgroupSizeX: number
   /** Workgroups of a dispatch along each dimension. */
   readonly maxComputeWorkgroupsPerDimension: number
+  /** Storage buffers that a kernel may bind. */
+  readonly maxStorageBuffersPerShaderStage: number
   /** Bytes one binding may span. */
   readonly maxStorageBufferBindingSize: number
   /** Bytes of one buffer. */
@@ -60,6 +62,7 @@ export const defaultLimits: DeviceLimits = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupSizeX: 256,
   maxComputeWorkgroupsPerDimension: 65535,
+  maxStorageBuffersPerShaderStage: 8,
   maxStorageBufferBindingSize: 134217728,
   maxBufferSize: 268435456,
   minStorageBufferOffsetAlignment: 256,

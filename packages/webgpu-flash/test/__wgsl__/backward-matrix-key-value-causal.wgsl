@@ -177,8 +177,8 @@ fn main(
   if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, head) + rowTile]; }
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
   let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
   let firstKey = rowTile * tileRows + subgroup * 16u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let lastQuery = params.queryLength - 1u;
@@ -187,6 +187,7 @@ fn main(
   // The same for every query that shares these keys.
   let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
   let keyIndex = firstKey + ownRow0;
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
   var keyOwn0_0 = vec4<f16>();
   var keyOwn0_1 = vec4<f16>();
   var keyOwn0_2 = vec4<f16>();
@@ -293,37 +294,31 @@ fn main(
     visitsNext = nextTile < endTile;
     var queryNext0 = vec4<f16>();
     var dOutputNext0 = vec4<f16>();
-    var logSumExpNext = vec4<f32>();
-    var deltaNext = vec4<f32>();
+    var logSumExpNext = 0.0;
+    var deltaNext = 0.0;
     workgroupBarrier();
     if (visits) {
       queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
       dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, columnTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
       queryRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
       dOutputRows[0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
-      if (thread < 4u) {
-        statistics[0u][thread] = logSumExpNext;
-        statistics[0u][thread + 4u] = deltaNext;
+      if (thread < 16u) {
+        statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
+        statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
       }
     }
     if (visitsNext) {
       queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
       dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
     }
     workgroupBarrier();
@@ -357,9 +352,9 @@ fn main(
       workgroupBarrier();
       queryRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
       dOutputRows[otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
-      if (thread < 4u) {
-        statistics[otherPlace][thread] = logSumExpNext;
-        statistics[otherPlace][thread + 4u] = deltaNext;
+      if (thread < 16u) {
+        statistics[otherPlace][thread / 4u][thread % 4u] = logSumExpNext;
+        statistics[otherPlace][thread / 4u + 4u][thread % 4u] = deltaNext;
       }
       var laterTile = nextTile + 1u;
       var laterFull = nextFull;
@@ -376,13 +371,10 @@ fn main(
       if (visitsLater) {
         queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
         dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
-        if (thread < 4u) {
-          let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
-          let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
-          let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
-          let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-          logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-          deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+        if (thread < 16u) {
+          let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
+          logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+          deltaNext = softmaxRowNext.y * gradientScale;
         }
       }
       let queryIndex = i32(columnTile * tileColumns + 4u * part);
@@ -475,7 +467,6 @@ fn main(
       place = otherPlace;
     }
   }
-  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
   var strange = false;
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
@@ -483,12 +474,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
     workgroupBarrier();
     {
-      let vector = 0u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 0u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -496,12 +488,13 @@ fn main(
       }
     }
     {
-      let vector = 0u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 0u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -512,12 +505,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
     workgroupBarrier();
     {
-      let vector = 4u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 4u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -525,12 +519,13 @@ fn main(
       }
     }
     {
-      let vector = 4u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 4u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -541,12 +536,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
     workgroupBarrier();
     {
-      let vector = 8u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 8u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -554,12 +550,13 @@ fn main(
       }
     }
     {
-      let vector = 8u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 8u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -570,12 +567,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
     workgroupBarrier();
     {
-      let vector = 12u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 12u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -583,12 +581,13 @@ fn main(
       }
     }
     {
-      let vector = 12u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 12u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+          let base = dValueBase + (firstKey + row) * params.dValueRow;
           var sum = product * (weightUnit);
           if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
           storeDValue(base, vector, sum);
@@ -599,12 +598,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
     workgroupBarrier();
     {
-      let vector = 0u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 0u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -612,12 +612,13 @@ fn main(
       }
     }
     {
-      let vector = 0u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 0u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -628,12 +629,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
     workgroupBarrier();
     {
-      let vector = 4u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 4u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -641,12 +643,13 @@ fn main(
       }
     }
     {
-      let vector = 4u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 4u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -657,12 +660,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
     workgroupBarrier();
     {
-      let vector = 8u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 8u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -670,12 +674,13 @@ fn main(
       }
     }
     {
-      let vector = 8u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 8u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -686,12 +691,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
     workgroupBarrier();
     {
-      let vector = 12u + part;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 12u + lane % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);
@@ -699,12 +705,13 @@ fn main(
       }
     }
     {
-      let vector = 12u + part + 2u;
-      if (firstKey + ownRow0 <= finalKey && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 12u + (lane + 32u) % 4u;
+      if (firstKey + row <= finalKey && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
           storeDKey(base, vector, sum);

@@ -167,8 +167,8 @@ fn main(
   let rowTile = params.rowTileBase + workgroup.y;
   let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
   let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
-  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
   let dValueBase = params.dValueOffset + batch * params.dValueBatch + keyHead * params.dValueHead;
+  let dKeyBase = params.dKeyOffset + batch * params.dKeyBatch + keyHead * params.dKeyHead;
   let firstKey = rowTile * tileRows + subgroup * 16u;
   let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
   let lastQuery = params.queryLength - 1u;
@@ -177,6 +177,7 @@ fn main(
   // The same for every query that shares these keys.
   let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
   let keyIndex = firstKey + ownRow0;
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
   var keyOwn0_0 = vec4<f16>();
   var keyOwn0_1 = vec4<f16>();
   var keyOwn0_2 = vec4<f16>();
@@ -333,29 +334,26 @@ fn main(
     var queryNext1 = vec4<f16>();
     var dOutputNext0 = vec4<f16>();
     var dOutputNext1 = vec4<f16>();
-    var logSumExpNext = vec4<f32>();
-    var deltaNext = vec4<f32>();
+    var logSumExpNext = 0.0;
+    var deltaNext = 0.0;
     workgroupBarrier();
     if (visits) {
       queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
       queryNext1 = query[queryBase + min(columnTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
       dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
       dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, columnTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
       queryRows[0u][thread / 32u * 34u + thread % 32u] = queryNext0;
       queryRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
       dOutputRows[0u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
       dOutputRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
-      if (thread < 4u) {
-        statistics[0u][thread] = logSumExpNext;
-        statistics[0u][thread + 4u] = deltaNext;
+      if (thread < 16u) {
+        statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
+        statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
       }
     }
     if (visitsNext) {
@@ -363,13 +361,10 @@ fn main(
       queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
       dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
       dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
     }
     workgroupBarrier();
@@ -420,9 +415,9 @@ fn main(
         queryRows[1u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
         dOutputRows[1u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
         dOutputRows[1u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
-        if (thread < 4u) {
-          statistics[1u][thread] = logSumExpNext;
-          statistics[1u][thread + 4u] = deltaNext;
+        if (thread < 16u) {
+          statistics[1u][thread / 4u][thread % 4u] = logSumExpNext;
+          statistics[1u][thread / 4u + 4u][thread % 4u] = deltaNext;
         }
         let laterTile = nextTile + 1u;
         let visitsLater = laterTile < params.columnTileEnd;
@@ -431,13 +426,10 @@ fn main(
           queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
           dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
           dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
-          if (thread < 4u) {
-            let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
-            let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
-            let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
-            let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-            deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+          if (thread < 16u) {
+            let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
+            logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+            deltaNext = softmaxRowNext.y * gradientScale;
           }
         }
         let queryIndex = i32(columnTile * tileColumns + 4u * part);
@@ -565,9 +557,9 @@ fn main(
         queryRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = queryNext1;
         dOutputRows[0u][thread / 32u * 34u + thread % 32u] = dOutputNext0;
         dOutputRows[0u][(thread + 256u) / 32u * 34u + (thread + 256u) % 32u] = dOutputNext1;
-        if (thread < 4u) {
-          statistics[0u][thread] = logSumExpNext;
-          statistics[0u][thread + 4u] = deltaNext;
+        if (thread < 16u) {
+          statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
+          statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
         }
         let laterTile = nextTile + 1u;
         let visitsLater = laterTile < params.columnTileEnd;
@@ -576,13 +568,10 @@ fn main(
           queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.queryRow + (thread + 256u) % 32u];
           dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
           dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 256u) / 32u, lastQuery) * params.dOutputRow + (thread + 256u) % 32u];
-          if (thread < 4u) {
-            let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
-            let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
-            let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
-            let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-            logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x) * log2e - weightBits;
-            deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+          if (thread < 16u) {
+            let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
+            logSumExpNext = softmaxRowNext.x * log2e - weightBits;
+            deltaNext = softmaxRowNext.y * gradientScale;
           }
         }
         let queryIndex = i32(columnTile * tileColumns + 4u * part);
@@ -706,7 +695,6 @@ fn main(
       }
     }
   }
-  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
   var strange = false;
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
@@ -740,12 +728,13 @@ fn main(
       }
       workgroupBarrier();
       {
-        let vector = columns * 4u + part;
-        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-          let product = scores[subgroup][ownRow0 * scoreStride + part];
+        let row = lane / 4u;
+        let vector = columns * 4u + lane % 4u;
+        if (firstKey + row <= finalKey && vector < 32u) {
+          let product = scores[subgroup][row * scoreStride + lane % 4u];
           strange = strange || anyStrange(product);
           if (round == 1u) {
-            let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+            let base = dValueBase + (firstKey + row) * params.dValueRow;
             var sum = product * (weightUnit);
             if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
             storeDValue(base, vector, sum);
@@ -753,12 +742,13 @@ fn main(
         }
       }
       {
-        let vector = columns * 4u + part + 2u;
-        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-          let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        let row = (lane + 32u) / 4u;
+        let vector = columns * 4u + (lane + 32u) % 4u;
+        if (firstKey + row <= finalKey && vector < 32u) {
+          let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
           strange = strange || anyStrange(product);
           if (round == 1u) {
-            let base = dValueBase + (firstKey + ownRow0) * params.dValueRow;
+            let base = dValueBase + (firstKey + row) * params.dValueRow;
             var sum = product * (weightUnit);
             if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
             storeDValue(base, vector, sum);
@@ -796,12 +786,13 @@ fn main(
       }
       workgroupBarrier();
       {
-        let vector = columns * 4u + part;
-        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-          let product = scores[subgroup][ownRow0 * scoreStride + part];
+        let row = lane / 4u;
+        let vector = columns * 4u + lane % 4u;
+        if (firstKey + row <= finalKey && vector < 32u) {
+          let product = scores[subgroup][row * scoreStride + lane % 4u];
           strange = strange || anyStrange(product);
           if (round == 1u) {
-            let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+            let base = dKeyBase + (firstKey + row) * params.dKeyRow;
             var sum = product * (scale * (weightUnit / gradientScale));
             if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
             storeDKey(base, vector, sum);
@@ -809,12 +800,13 @@ fn main(
         }
       }
       {
-        let vector = columns * 4u + part + 2u;
-        if (firstKey + ownRow0 <= finalKey && vector < 32u) {
-          let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+        let row = (lane + 32u) / 4u;
+        let vector = columns * 4u + (lane + 32u) % 4u;
+        if (firstKey + row <= finalKey && vector < 32u) {
+          let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
           strange = strange || anyStrange(product);
           if (round == 1u) {
-            let base = dKeyBase + (firstKey + ownRow0) * params.dKeyRow;
+            let base = dKeyBase + (firstKey + row) * params.dKeyRow;
             var sum = product * (scale * (weightUnit / gradientScale));
             if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
             storeDKey(base, vector, sum);

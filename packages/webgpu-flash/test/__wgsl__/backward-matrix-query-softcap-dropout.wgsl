@@ -447,12 +447,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
     workgroupBarrier();
     {
-      let vector = 0u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 0u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -460,12 +461,13 @@ fn main(
       }
     }
     {
-      let vector = 0u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 0u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -476,12 +478,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
     workgroupBarrier();
     {
-      let vector = 4u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 4u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -489,12 +492,13 @@ fn main(
       }
     }
     {
-      let vector = 4u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 4u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -505,12 +509,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
     workgroupBarrier();
     {
-      let vector = 8u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 8u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -518,12 +523,13 @@ fn main(
       }
     }
     {
-      let vector = 8u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 8u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -534,12 +540,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
     workgroupBarrier();
     {
-      let vector = 12u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 12u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -547,12 +554,13 @@ fn main(
       }
     }
     {
-      let vector = 12u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 12u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);

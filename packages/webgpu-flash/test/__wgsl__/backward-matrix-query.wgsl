@@ -372,12 +372,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_0, scoreStride);
     workgroupBarrier();
     {
-      let vector = 0u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 0u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -385,12 +386,13 @@ fn main(
       }
     }
     {
-      let vector = 0u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 0u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -401,12 +403,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_1, scoreStride);
     workgroupBarrier();
     {
-      let vector = 4u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 4u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -414,12 +417,13 @@ fn main(
       }
     }
     {
-      let vector = 4u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 4u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -430,12 +434,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_2, scoreStride);
     workgroupBarrier();
     {
-      let vector = 8u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 8u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -443,12 +448,13 @@ fn main(
       }
     }
     {
-      let vector = 8u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 8u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -459,12 +465,13 @@ fn main(
     subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dQuery0_3, scoreStride);
     workgroupBarrier();
     {
-      let vector = 12u + part;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part];
+      let row = lane / 4u;
+      let vector = 12u + lane % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + lane % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);
@@ -472,12 +479,13 @@ fn main(
       }
     }
     {
-      let vector = 12u + part + 2u;
-      if (firstQuery + ownRow0 <= lastQuery && vector < 16u) {
-        let product = scores[subgroup][ownRow0 * scoreStride + part + 2u];
+      let row = (lane + 32u) / 4u;
+      let vector = 12u + (lane + 32u) % 4u;
+      if (firstQuery + row <= lastQuery && vector < 16u) {
+        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
         strange = strange || anyStrange(product);
         if (round == 1u) {
-          let base = dQueryBase + (firstQuery + ownRow0) * params.dQueryRow;
+          let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
           if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
           storeDQuery(base, vector, sum);

@@ -174,6 +174,19 @@ fn main(
   let lastKey = max(keyCount, 1u) - 1u;
   let lastQuery = params.queryLength - 1u;
   let keyIndex = firstKey + ownRow0;
+  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+  var sum0_0 = Result();
+  var sum0_1 = Result();
+  var sum0_2 = Result();
+  var sum0_3 = Result();
+  var total0_0_0 = vec4<f32>();
+  var total0_0_1 = vec4<f32>();
+  var total0_1_0 = vec4<f32>();
+  var total0_1_1 = vec4<f32>();
+  var total0_2_0 = vec4<f32>();
+  var total0_2_1 = vec4<f32>();
+  var total0_3_0 = vec4<f32>();
+  var total0_3_1 = vec4<f32>();
   var ownHighRows0_0 = vec4<f16>();
   var ownHighRows0_1 = vec4<f16>();
   var ownLowRows0_0 = vec4<f16>();
@@ -265,18 +278,6 @@ fn main(
   weights[pair][0][(subgroupLane + 32u) / 4u * weightStride + partner * 4u + (subgroupLane + 32u) % 4u] = ownLowRows3_1;
   workgroupBarrier();
   let ownLow0_3 = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], 0u + partner * 4u, weightStride);
-  var sum0_0 = Result();
-  var sum0_1 = Result();
-  var sum0_2 = Result();
-  var sum0_3 = Result();
-  var total0_0_0 = vec4<f32>();
-  var total0_0_1 = vec4<f32>();
-  var total0_1_0 = vec4<f32>();
-  var total0_1_1 = vec4<f32>();
-  var total0_2_0 = vec4<f32>();
-  var total0_2_1 = vec4<f32>();
-  var total0_3_0 = vec4<f32>();
-  var total0_3_1 = vec4<f32>();
   for (var head = firstHead; head < endHead; head++) {
     let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
     let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -313,8 +314,8 @@ fn main(
     var queryNext1 = vec4<f16>();
     var dOutputNext0 = vec4<f16>();
     var dOutputNext1 = vec4<f16>();
-    var logSumExpNext = vec4<f32>();
-    var deltaNext = vec4<f32>();
+    var logSumExpNext = 0.0;
+    var deltaNext = 0.0;
     workgroupBarrier();
     if (visits) {
       queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
@@ -325,13 +326,10 @@ fn main(
       if (thread < 128u) {
         dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
       }
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, columnTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, columnTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
       visitedRows[0u][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
       if (thread < 128u) {
@@ -341,9 +339,9 @@ fn main(
       if (thread < 128u) {
         visitedRows[0u][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
       }
-      if (thread < 4u) {
-        statistics[0u][thread] = logSumExpNext;
-        statistics[0u][thread + 4u] = deltaNext;
+      if (thread < 16u) {
+        statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
+        statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
       }
     }
     if (visitsNext) {
@@ -355,13 +353,10 @@ fn main(
       if (thread < 128u) {
         dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
       }
-      if (thread < 4u) {
-        let row0 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 0u);
-        let row1 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 1u);
-        let row2 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 2u);
-        let row3 = softmaxRow(batch, head, nextTile * tileColumns + 4u * thread + 3u);
-        logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
-        deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+      if (thread < 16u) {
+        let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
+        logSumExpNext = softmaxRowNext.x;
+        deltaNext = softmaxRowNext.y * gradientScale;
       }
     }
     workgroupBarrier();
@@ -403,9 +398,9 @@ fn main(
           if (thread < 128u) {
             visitedRows[otherPlace][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
           }
-          if (thread < 4u) {
-            statistics[otherPlace][thread] = logSumExpNext;
-            statistics[otherPlace][thread + 4u] = deltaNext;
+          if (thread < 16u) {
+            statistics[otherPlace][thread / 4u][thread % 4u] = logSumExpNext;
+            statistics[otherPlace][thread / 4u + 4u][thread % 4u] = deltaNext;
           }
           var laterTile = nextTile + 1u;
           var laterFull = nextFull;
@@ -428,13 +423,10 @@ fn main(
             if (thread < 128u) {
               dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
             }
-            if (thread < 4u) {
-              let row0 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 0u);
-              let row1 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 1u);
-              let row2 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 2u);
-              let row3 = softmaxRow(batch, head, laterTile * tileColumns + 4u * thread + 3u);
-              logSumExpNext = vec4<f32>(row0.x, row1.x, row2.x, row3.x);
-              deltaNext = vec4<f32>(row0.y, row1.y, row2.y, row3.y) * gradientScale;
+            if (thread < 16u) {
+              let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
+              logSumExpNext = softmaxRowNext.x;
+              deltaNext = softmaxRowNext.y * gradientScale;
             }
           }
           let queryIndex = i32(columnTile * tileColumns + 4u * part);
@@ -522,7 +514,6 @@ fn main(
       total0_3_1 += scores[pair][partner][sumRow0 * scoreStride + sumPart + 2u];
     }
   }
-  let finalKey = params.keyLength - 1u; // padding has gradients too: 0
   var totals = array<vec4<f32>, 8>(total0_0_0, total0_0_1, total0_1_0, total0_1_1, total0_2_0, total0_2_1, total0_3_0, total0_3_1);
   if (partner == 0u) {
     let factor = weightUnit * powerOf(-exponents.z);

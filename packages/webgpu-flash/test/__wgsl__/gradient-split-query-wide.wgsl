@@ -154,6 +154,18 @@ fn main(
   let softmaxRow0 = softmaxRow(batch, head, firstQuery + ownRow0);
   let logSumExp0 = softmaxRow0.x;
   let delta0 = softmaxRow0.y * gradientScale;
+  var sum0_0 = Result();
+  var sum0_1 = Result();
+  var sum0_2 = Result();
+  var sum0_3 = Result();
+  var total0_0_0 = vec4<f32>();
+  var total0_0_1 = vec4<f32>();
+  var total0_1_0 = vec4<f32>();
+  var total0_1_1 = vec4<f32>();
+  var total0_2_0 = vec4<f32>();
+  var total0_2_1 = vec4<f32>();
+  var total0_3_0 = vec4<f32>();
+  var total0_3_1 = vec4<f32>();
   var ownHigh0_0 = Left();
   var ownLow0_0 = Left();
   var ownHigh0_1 = Left();
@@ -207,18 +219,6 @@ fn main(
       }
     }
   }
-  var sum0_0 = Result();
-  var sum0_1 = Result();
-  var sum0_2 = Result();
-  var sum0_3 = Result();
-  var total0_0_0 = vec4<f32>();
-  var total0_0_1 = vec4<f32>();
-  var total0_1_0 = vec4<f32>();
-  var total0_1_1 = vec4<f32>();
-  var total0_2_0 = vec4<f32>();
-  var total0_2_1 = vec4<f32>();
-  var total0_3_0 = vec4<f32>();
-  var total0_3_1 = vec4<f32>();
   var columnTile = params.columnTileBegin;
   var nextTile = columnTile + 1u;
   var visits = columnTile < params.columnTileEnd;

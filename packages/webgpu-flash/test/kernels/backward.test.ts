@@ -85,7 +85,7 @@ function splitCode(options: Partial<PlanOptions> = {}) {
     key: passKernel(plan, plan.key.passes[0], accesses).code,
     query: passKernel(plan, plan.query.passes[0], accesses).code,
     unsplit: [plan.key, plan.query].map(({ leftOut }) =>
-      leftOut ? passKernel(plan, leftOut, accesses, true).code : '',
+      leftOut.map((pass) => passKernel(plan, pass, accesses, true).code).join(''),
     ),
   }
 }

@@ -53,6 +53,7 @@ const defaults: DeviceLimits = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupSizeX: 256,
   maxComputeWorkgroupsPerDimension: 65535,
+  maxStorageBuffersPerShaderStage: 8,
   maxStorageBufferBindingSize: 134217728,
   maxBufferSize: 268435456,
   minStorageBufferOffsetAlignment: 256,
@@ -64,6 +65,7 @@ const large: DeviceLimits = {
   maxComputeWorkgroupStorageSize: 32768,
   maxComputeInvocationsPerWorkgroup: 1024,
   maxComputeWorkgroupSizeX: 1024,
+  maxStorageBuffersPerShaderStage: 10,
   maxStorageBufferBindingSize: 2147483644,
   maxBufferSize: 2147483648,
 }
@@ -157,6 +159,7 @@ export const adapters: readonly AdapterData[] = [
     limits: {
       ...large,
       maxComputeWorkgroupStorageSize: 49152,
+      maxStorageBuffersPerShaderStage: 16,
       maxBufferSize: 4294967292,
       minStorageBufferOffsetAlignment: 16,
     },

@@ -231,6 +231,15 @@ const trained: readonly ReplayedCall[] = [
     name: 'train f16 700 D64 packed causal',
     options: { ...square(4, 700, 64), ...half, ...training, mask: causal, sequences },
   },
+  ...[{}, half].map((type) => ({
+    name: `train ${type === half ? 'f16' : 'f32'} 4096 D64 strided 64 in orders`,
+    options: {
+      ...square(2, 4096, 64),
+      ...type,
+      ...training,
+      mask: proposing(strided(64), { kind: 'residues', stride: 64 }),
+    },
+  })),
   { name: 'train f32 16 D96 causal', options: { ...square(2, 16, 96), ...training, mask: causal } },
   {
     name: 'train f32 1500 D64 rope causal',

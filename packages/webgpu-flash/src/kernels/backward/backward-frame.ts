@@ -14,6 +14,7 @@ import type { BackwardMemory } from '../../plan/backward/backward-tiles.ts'
 import type { BackwardTile } from '../../plan/backward/backward-tile.ts'
 import { parameterBlock } from '../parameters.ts'
 import { gradientDropout } from './slots.ts'
+import type { PassConfig } from './slots.ts'
 import { addressFields } from '../tensor-address.ts'
 import { dropoutFields } from '../tile/dropout.ts'
 import { declareNothing } from '../rolled-loops.ts'
@@ -56,11 +57,12 @@ let columnTileEnd = min(columnTileBegin + params.partTiles, params.columnTileEnd
 export const ownGradient = (
   inParts: boolean,
   name: 'dQuery' | 'dKey' | 'dValue' = 'dQuery',
+  tensor: string = name,
 ): string =>
-  `let ${name}Base = params.${name}Offset + batch * params.${name}Batch + ${name === 'dQuery' ? 'head' : 'keyHead'} * params.${name}Head${inParts ? ` + ownPart * params.${name}PartSize` : ''};`
+  `let ${tensor}Base = params.${tensor}Offset + batch * params.${tensor}Batch + ${name === 'dQuery' ? 'head' : 'keyHead'} * params.${tensor}Head${inParts ? ` + ownPart * params.${tensor}PartSize` : ''};`
 
 /** What decides the text of either kernel. */
-export interface GradientConfig extends WalkConfig {
+export interface GradientConfig extends WalkConfig, PassConfig {
   readonly tile: BackwardTile
   readonly memory: BackwardMemory
   readonly headDim: number

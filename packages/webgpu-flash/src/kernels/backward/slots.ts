@@ -1,8 +1,16 @@
-// Rows of tiles count slots: tokens themselves in natural order, or places in an order of its own (see
+// What a pass of several has to do with tokens and rows. Rows of tiles count slots: tokens themselves in natural order, or places in an order of its own (see
 // codegen/ordered-pairs.ts). Here kernels find the tokens of slots, where they read, write, and drop pairs.
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { orderedDropout } from '../../codegen/ordered-pairs.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'
+
+/** What a kernel's pass is among those that write the same gradients. */
+export interface PassConfig {
+  /** Whether it adds to what an earlier one wrote. */
+  readonly continues: boolean
+  /** Whether what earlier ones wrote are float32 totals, to be read, while the gradients themselves are written here. */
+  readonly finishes: boolean
+}
 
 /** What a kernel's slots are. */
 export interface SlotConfig {

@@ -1,6 +1,6 @@
 // Statistics of the queries that a workgroup of keys visits, on their way to workgroup memory as their rows
 // are: in registers while another tile is worked on. The kernels on matrices share it.
-import { indent, unroll } from '../../codegen/snippets.ts'
+import { indent } from '../../codegen/snippets.ts'
 import { subtrahend } from './matrix/pairs.ts'
 
 /** Text of the moves of log-sum-exp, as it is subtracted, and D, scaled as dS is. */
@@ -11,22 +11,19 @@ export interface StatisticsStaging {
 }
 
 /**
- * @param columns - Queries of a tile; a multiple of 4.
+ * @param columns - Queries of a tile; a multiple of 4, and no more than there are threads.
  * @param exact - Whether P is as exact as float32.
  */
 export function visitedStatistics(columns: number, exact: boolean): StatisticsStaging {
-  const vectors = columns / 4
-  const some = (text: string): string => `if (thread < ${vectors}u) {\n${indent(text, 2)}\n}`
-  const gather = (component: string): string =>
-    `vec4<f32>(${[0, 1, 2, 3].map((k) => `row${k}.${component}`).join(', ')})`
+  const some = (text: string): string => `if (thread < ${columns}u) {\n${indent(text, 2)}\n}`
   return {
-    registers: `var logSumExpNext = vec4<f32>();\nvar deltaNext = vec4<f32>();`,
+    registers: `var logSumExpNext = 0.0;\nvar deltaNext = 0.0;`,
     fetch: (from) =>
-      some(`${unroll(4, (k) => `let row${k} = softmaxRow(batch, head, ${from} * tileColumns + 4u * thread + ${k}u);`)}
-logSumExpNext = ${subtrahend(gather('x'), exact)};
-deltaNext = ${gather('y')} * gradientScale;`),
+      some(`let softmaxRowNext = softmaxRow(batch, head, ${from} * tileColumns + thread);
+logSumExpNext = ${subtrahend('softmaxRowNext.x', exact)};
+deltaNext = softmaxRowNext.y * gradientScale;`),
     store: (place) =>
-      some(`statistics[${place}][thread] = logSumExpNext;
-statistics[${place}][thread + ${vectors}u] = deltaNext;`),
+      some(`statistics[${place}][thread / 4u][thread % 4u] = logSumExpNext;
+statistics[${place}][thread / 4u + ${columns / 4}u][thread % 4u] = deltaNext;`),
   }
 }

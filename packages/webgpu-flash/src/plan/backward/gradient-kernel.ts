@@ -34,6 +34,8 @@ interface KernelOf<Kind extends string, Tile> {
   readonly scales: RowScales
   /** Whether it reads float16 halves in place of the tensors. */
   readonly readsHalves: boolean
+  /** Whether it can go on with float32 totals and write the gradients themselves. */
+  readonly readsTotals: boolean
   /** Gradients in the order in which it binds them. */
   readonly writes: readonly SharedGradient[]
   /** The WGSL. */

@@ -19,6 +19,11 @@ export interface GradientPass<Kernel extends GradientKernel = GradientKernel> {
   readonly packedMap: PackedBlockMap | undefined
   /** Word of `data` at which the packed map begins. */
   readonly mapBase: number
+  /**
+   * Whether its longest rows begin first, so that none is at work when the others are done. Rows in an order of their own are
+   * taken as they stand where no one of them is much of the work: neighbours visit the same tokens, which lie far apart.
+   */
+  readonly longestFirst: boolean
   /** The orders that its tokens stand in; undefined for natural ones. */
   readonly orders: TokenOrders | undefined
   /** Whether it adds to what an earlier pass of the same gradient wrote. */
@@ -38,8 +43,8 @@ export interface GradientPasses {
   readonly kernel: GradientKernel
   /** Its passes, one after the other. */
   readonly passes: readonly [GradientPass, ...GradientPass[]]
-  /** One of the kernel in plain WGSL over heads that it leaves out, in natural order; undefined where there are none. */
-  readonly leftOut: GradientPass<TiledGradient> | undefined
+  /** Those of the kernel in plain WGSL over heads that it leaves out; none where there are no such heads. */
+  readonly leftOut: readonly GradientPass<TiledGradient>[]
   /** What the planner made of the orders that a mask proposes; undefined where it proposes none. */
   readonly choice: OrderChoice | undefined
   /** Whether all rows begin as zeros, since no pass writes every one of them. */
@@ -49,4 +54,6 @@ export interface GradientPasses {
    * gradients of fewer bits: as contiguous tensors are cut.
    */
   readonly totals: boolean
+  /** Whether the last pass rounds them: it goes on with the totals and writes the gradients. */
+  readonly finishes: boolean
 }

@@ -6,7 +6,7 @@ import type { AttentionShape, DType } from '@attn/core'
 import { elementCount } from '@attn/core'
 import { elementBytes } from '../../gpu-tensor.ts'
 import type { SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
-import type { Capabilities } from '../../device/capabilities.ts'
+import type { Capabilities, DeviceLimits } from '../../device/capabilities.ts'
 import type { Call } from '../call.ts'
 import { contiguousTensors } from '../contiguous-tensors.ts'
 import { passProblem, splitGradient } from './backward-dispatch.ts'
@@ -38,17 +38,45 @@ export function needsTotals(
   return passes.length > 1 || (parts === 1 && cut(passes[0]).some(({ accumulate }) => accumulate))
 }
 
-/** Whether they do where all tensors are contiguous. */
-export function contiguousNeedTotals(
+/** Bindings of a kernel beside those of gradients: Q, K, V, dO, what is kept of rows, and data. */
+const otherBindings = 6
+
+/**
+ * Whether the last pass of gradients in totals rounds them: where it is one dispatch for every row, meets each of them, and
+ * may bind totals and gradients.
+ *
+ * @param cut - Its dispatches.
+ */
+export function lastPassFinishes(
+  passes: GradientPasses['passes'],
+  cut: (pass: GradientPass) => readonly GradientDispatch[],
+  limits: Pick<DeviceLimits, 'maxStorageBuffersPerShaderStage'>,
+): boolean {
+  const last = passes.at(-1)!
+  const { kernel, rowTokens, orders, parts } = last
+  const order = rowTokens === 'queries' ? orders?.queryOrder : orders?.keyOrder
+  return (
+    kernel.readsTotals &&
+    last.continues &&
+    parts === 1 &&
+    (order?.leftOut.length ?? 0) === 0 &&
+    otherBindings + 2 * kernel.writes.length <= limits.maxStorageBuffersPerShaderStage &&
+    cut(last).every(({ accumulate }) => !accumulate)
+  )
+}
+
+/** Both where all tensors are contiguous. */
+export function contiguousTotals(
   caller: string,
   call: Call,
   passes: GradientPasses['passes'],
   capabilities: Capabilities,
-): boolean {
+): Pick<GradientPasses, 'totals' | 'finishes'> {
   const { shape, dtype, workBudget } = call
   const limits = { ...capabilities.limits, workBudget }
   const tensors = contiguousTensors(call, capabilities)
-  return needsTotals(dtype, passes, (pass) =>
-    splitGradient(caller, { ...passProblem(pass, false), shape, tensors, limits }),
-  )
+  const cut = (pass: GradientPass) =>
+    splitGradient(caller, { ...passProblem(pass, false), shape, tensors, limits })
+  const totals = needsTotals(dtype, passes, cut)
+  return { totals, finishes: totals && lastPassFinishes(passes, cut, limits) }
 }

@@ -39,6 +39,7 @@ export const matrixGradient: MatrixFamily = (request) => {
     teams: false,
     scales: 'magnitudes',
     readsHalves: false,
+    readsTotals: true,
     writes,
     text: (config) => {
       const outputs = writes.map((name) => config.gradients[name])

@@ -1,7 +1,7 @@
 // Planning the gradients of rows, decided in turn: the kernel with its tile, the orders that tokens stand in for tiles of
 // that size, and into how many parts the rows of each pass are shared.
 import { transposeBlockMap } from '@attn/core'
-import type { BlockMap, SparsityPass } from '@attn/core'
+import type { AttentionShape, BlockMap, SparsityPass } from '@attn/core'
 import type { DataLayout } from '../../codegen/data-layout.ts'
 import { gradientRules } from '../../codegen/gradient-rules.ts'
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
@@ -9,15 +9,17 @@ import type { Capabilities } from '../../device/capabilities.ts'
 import type { Call } from '../call.ts'
 import type { ForwardPlan } from '../forward/forward-plan.ts'
 import { packBlockMap } from '../pack-block-map.ts'
+import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { TableLookup } from '../table-lookups.ts'
 import { blockSizes } from '../visibility.ts'
 import type { GradientRows } from './backward-tile.ts'
 import type { ChosenKernels } from './choose-gradient-kernel.ts'
-import type { GradientKernel } from './gradient-kernel.ts'
+import type { GradientKernel, TiledGradient } from './gradient-kernel.ts'
 import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
+import type { OrderChoice } from './gradient-orders.ts'
 import { gradientParts } from './gradient-parts.ts'
 import type { GradientPass, GradientPasses } from './gradient-passes.ts'
-import { contiguousNeedTotals } from './gradient-totals.ts'
+import { contiguousTotals } from './gradient-totals.ts'
 
 /** What the gradients of a call are planned from. */
 export interface GradientSource {
@@ -54,11 +56,6 @@ export function planGradient(
   }
   const [first, ...others] = choice?.passes ?? []
   const firstPass = passOf(first)
-  // Heads of either kind have as many parts; those that are not split are left to one pass in natural order.
-  const leftOut = chosen.leftOut && {
-    ...placePass(source, rowTokens, chosen.leftOut),
-    parts: first ? 1 : firstPass.parts,
-  }
   const passes: GradientPasses['passes'] = [
     firstPass,
     ...others.map((sparse) => passOf(sparse, true)),
@@ -67,11 +64,38 @@ export function planGradient(
     rowTokens,
     kernel,
     passes,
-    leftOut,
+    leftOut: chosen.leftOut
+      ? placeLeftOut(source, rowTokens, chosen.leftOut, choice, firstPass.parts)
+      : [],
     choice,
-    totals: contiguousNeedTotals(caller, call, passes, capabilities),
+    ...contiguousTotals(caller, call, passes, capabilities),
     fromZeros: startsFromZeros(choice?.passes, rowTokens),
   }
+}
+
+/**
+ * The passes over heads that are not split: in orders where the others have some, or natural order would be many dispatches
+ * that find nothing to do.
+ *
+ * @param choice - Of the kernel that leaves them out.
+ * @param parts - Of that kernel's rows: in natural order heads of either kind have as many.
+ */
+function placeLeftOut(
+  source: GradientSource,
+  rowTokens: GradientPass['rowTokens'],
+  kernel: TiledGradient,
+  choice: OrderChoice | undefined,
+  parts: number,
+): GradientPass<TiledGradient>[] {
+  const { forward, capabilities } = source
+  const own = choice?.passes
+    ? chooseGradientPasses(forward.call, rowTokens, kernel.tile, capabilities.limits, false)?.passes
+    : undefined
+  const zeros = startsFromZeros(choice?.passes, rowTokens)
+  if (!own || (startsFromZeros(own, rowTokens) && !zeros)) {
+    return [{ ...placePass(source, rowTokens, kernel), parts: choice?.passes ? 1 : parts }]
+  }
+  return own.map((sparse, index) => placePass(source, rowTokens, kernel, sparse, index > 0))
 }
 
 /** A pass of a kernel, in natural order or over the pairs of a sparse one, with its block map. Its parts are one. */
@@ -106,10 +130,25 @@ function placePass<Kernel extends GradientKernel>(
     packedMap,
     mapBase: source.placeMap(packedMap?.words ?? new Uint32Array(0)),
     orders,
+    longestFirst: !(orders && blockMap && hasManyRows(blockMap, packedMap!, shape)),
     continues,
     parts: 1,
     pairOperations: ofQueries ? 4 * headDim + 2 * valueDim : 4 * headDim + 4 * valueDim,
   }
+}
+
+/** As much work as so many of the longest rows have: a device works on a few hundred rows at a time. */
+const manyRows = 1024
+
+/** Whether no row is much of the work of a pass. */
+function hasManyRows(
+  map: BlockMap,
+  { visited, rowTiles }: PackedBlockMap,
+  { batch, heads }: AttentionShape,
+): boolean {
+  const longest = rowTiles.reduce((most, tiles) => Math.max(most, tiles), 0)
+  const copies = (batch * heads) / (map.batch * map.heads)
+  return visited * copies >= manyRows * longest
 }
 
 /** The rules of a pass: of the pairs that it sees, in the orders that its tokens stand in. */

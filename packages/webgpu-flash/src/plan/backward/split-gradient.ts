@@ -45,6 +45,7 @@ export const splitGradient: MatrixFamily = (request) => {
     teams: false,
     scales: 'powers',
     readsHalves: true,
+    readsTotals: false,
     writes,
     text: (config) => {
       const outputs = writes.map((name) => config.gradients[name])

@@ -59,6 +59,7 @@ export function tiledGradient(caller: string, request: TiledRequest): TiledGradi
     teams,
     scales: 'none',
     readsHalves: false,
+    readsTotals: false,
     writes: gradients === 'query' ? ['dQuery'] : ['dKey', 'dValue'],
     text: (config) =>
       gradients === 'query'

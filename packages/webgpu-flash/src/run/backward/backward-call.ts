@@ -6,7 +6,7 @@ import { packParameters } from '../../kernels/parameters.ts'
 import { gradientRange, passProblem, splitGradient } from '../../plan/backward/backward-dispatch.ts'
 import type { GradientDispatch, GradientProblem } from '../../plan/backward/backward-dispatch.ts'
 import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
-import { needsTotals } from '../../plan/backward/gradient-totals.ts'
+import { lastPassFinishes, needsTotals } from '../../plan/backward/gradient-totals.ts'
 import { measuredPieces } from '../../plan/backward/backward-matrices.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
@@ -195,17 +195,20 @@ export function prepareBackward(
       walk(halvesKernel(plan, accesses, name), ofPieces(name, { rows: halvedRowsAtOnce })),
     ),
   ]
-  /** Whether gradients add up in totals: as planned, or as the strides of these tensors are cut. */
-  const totals = (name: 'query' | 'key'): boolean => {
-    const { totals: planned, passes } = plan[name]
+  /** Whether gradients add up in totals, and who rounds them: as planned, or as the strides of these tensors are cut. */
+  const totals = (name: 'query' | 'key') => {
+    const { passes, ...planned } = plan[name]
     const cut = (pass: GradientPass) => {
       const names = [...gradientInputs, 'softmaxRows', ...gradientsOf(pass.rowTokens)]
       return splitGradient(caller, problemOf(names, ofPass(pass)).problem)
     }
-    return planned || needsTotals(plan.call.dtype, passes, cut)
+    return {
+      totals: planned.totals || needsTotals(plan.call.dtype, passes, cut),
+      finishes: planned.finishes && lastPassFinishes(passes, cut, capabilities.limits),
+    }
   }
-  const gradients = (name: 'query' | 'key'): Draft[] =>
-    gradientSteps(plan, accesses, name, totals(name)).flatMap(({ kernel, pass, does }) => {
+  const gradients = (name: 'query' | 'key'): Draft[][] =>
+    gradientSteps(plan, accesses, name, totals(name)).map(({ kernel, pass, does }) => {
       const { rowTokens, orders } = pass
       if (does === 'tiles') return walk(kernel, ofPass(pass), pass)
       // Of copies there is a row for each slot.
@@ -217,12 +220,17 @@ export function prepareBackward(
       }
       return walk(kernel, rows, pass, does)
     })
+  // A pass of one kind beside one of the other: what follows on a pass waits for it to end.
+  const [ofKeys, ofQueries] = [gradients('key'), gradients('query')]
+  const inTurns = Array.from({ length: Math.max(ofKeys.length, ofQueries.length) }, (_, index) => [
+    ...(ofKeys[index] ?? []),
+    ...(ofQueries[index] ?? []),
+  ])
   const steps = [
     ...measures,
     ...(isSplit(plan) ? splits() : []),
     ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
-    ...gradients('key'),
-    ...gradients('query'),
+    ...inTurns.flat(),
     ...(attention.sinks
       ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({
           ...step,

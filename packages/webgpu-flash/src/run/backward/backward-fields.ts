@@ -114,7 +114,7 @@ export function gradientValues(
     mapRunsBase: mapBase + (packedMap?.runsBase ?? 0),
     mapOrderBase: mapBase + (packedMap?.orderBase ?? 0),
     // Part of the rows is bound alone, so it must be taken as it comes.
-    mapOrdered: whole ? 1 : 0,
+    mapOrdered: whole && pass.longestFirst ? 1 : 0,
     mapRows: pass.rowTiles,
     mapHeads: blockMap?.heads ?? 0,
     mapBatches: blockMap?.batch ?? 0,

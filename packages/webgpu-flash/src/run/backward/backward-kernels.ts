@@ -104,12 +104,14 @@ const halves = inputs.map((name) =>
  * A pass of dQ, with the tables' gradients summed over each workgroup, or of dK and dV.
  *
  * @param unsplitOnly - Whether only those heads are its whose rows cannot be split. Default: false.
+ * @param finishes - Whether it goes on with totals and writes the gradients. Default: false.
  */
 export function passKernel(
   plan: BackwardPlan,
   pass: GradientPass,
   accesses: BackwardAccesses,
   unsplitOnly = false,
+  finishes = false,
 ): BackwardKernel {
   const { shape, attention } = plan.call
   const { headDim, valueDim } = shape
@@ -121,13 +123,19 @@ export function passKernel(
   const written = (name: SharedGradient): Access =>
     inParts ? partsAccess(name === 'dValue' ? valueDim : headDim) : accesses[name]
   const outputs = kernel.writes.map((name) => (inParts ? (`${name}Parts` as const) : name))
+  const totals = finishes ? kernel.writes.map((name) => `${name}Total` as const) : []
   const ofTables = sums.length > 0 ? (['tableGradients'] as const) : []
   const { query, key, value, dOutput } = accesses
   return {
     label: rowTokens === 'queries' ? 'attn backward dQ' : 'attn backward dK dV',
-    names: [...(kernel.readsHalves ? halves : inputs), ...outputs, ...ofTables],
-    bindings: [...inputs.map(() => false), ...[...outputs, ...ofTables].map(() => true)],
-    fields: gradientFields(kernel.writes, { dropout, inParts }, tableFields(sums)),
+    names: [...(kernel.readsHalves ? halves : inputs), ...outputs, ...totals, ...ofTables],
+    bindings: [
+      ...inputs.map(() => false),
+      ...outputs.map(() => true),
+      ...totals.map(() => false),
+      ...ofTables.map(() => true),
+    ],
+    fields: gradientFields([...kernel.writes, ...totals], { dropout, inParts }, tableFields(sums)),
     expressions: true,
     code: kernel.text({
       headDim,
@@ -142,6 +150,8 @@ export function passKernel(
       blockMap: pass.blockMap !== undefined,
       inParts,
       unsplitOnly,
+      continues: pass.continues,
+      finishes,
       descriptorWords: plan.layout.descriptorWords,
       parameterWords: plan.layout.parameters.length,
       gradients: { dQuery: written('dQuery'), dKey: written('dKey'), dValue: written('dValue') },

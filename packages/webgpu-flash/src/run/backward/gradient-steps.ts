@@ -4,7 +4,7 @@ import { partsAccess } from '../../kernels/backward/sum-parts.wgsl.ts'
 import type { SharedGradient } from '../../kernels/backward/sum-parts.wgsl.ts'
 import type { BackwardPlan } from '../../plan/backward/backward-plan.ts'
 import { gradientsOf } from '../../plan/backward/gradient-parts.ts'
-import type { GradientPass } from '../../plan/backward/gradient-passes.ts'
+import type { GradientPass, GradientPasses } from '../../plan/backward/gradient-passes.ts'
 import { passKernel } from './backward-kernels.ts'
 import type { BackwardAccesses, BackwardKernel } from './backward-kernels.ts'
 import { partsKernels, totalKernels, zeroKernels } from './parts-kernels.ts'
@@ -20,34 +20,45 @@ export interface GradientStep {
 /**
  * Those of dQ, or of dK and dV.
  *
- * @param totals - Whether they add up in float32 before they are written. Default: as contiguous tensors do.
+ * @param sums - Whether they add up in float32 before they are written, and whether the last pass writes them. Default: as
+ *   contiguous tensors do.
  */
 export function gradientSteps(
   plan: BackwardPlan,
   accesses: BackwardAccesses,
   gradients: 'query' | 'key',
-  totals: boolean = plan[gradients].totals,
+  { totals, finishes }: Pick<GradientPasses, 'totals' | 'finishes'> = plan[gradients],
 ): GradientStep[] {
   if (!totals) return rowSteps(plan, accesses, gradients)
-  const { rowTokens } = plan[gradients]
+  const { rowTokens, passes } = plan[gradients]
   const { headDim, valueDim } = plan.call.shape
   const names = gradientsOf(rowTokens)
   const float32 = names.map((name) => [name, partsAccess(name === 'dValue' ? valueDim : headDim)])
   const moved = rowSteps(plan, { ...accesses, ...Object.fromEntries(float32) }, gradients)
   const isGradient = (name: unknown): name is SharedGradient => names.some((one) => one === name)
+  const last = passes.at(-1)!
+  const added = moved.filter(({ pass }) => !finishes || pass !== last)
   return [
-    ...moved.map(({ kernel, ...step }) => ({
+    ...added.map(({ kernel, ...step }) => ({
       ...step,
       kernel: {
         ...kernel,
         names: kernel.names.map((name) => (isGradient(name) ? (`${name}Total` as const) : name)),
       },
     })),
-    ...totalKernels(plan, rowTokens, accesses).map((kernel) => ({
-      kernel,
-      pass: plan[gradients].passes[0],
-      does: 'rounds' as const,
-    })),
+    ...(finishes
+      ? [
+          {
+            kernel: passKernel(plan, last, accesses, false, true),
+            pass: last,
+            does: 'tiles' as const,
+          },
+        ]
+      : totalKernels(plan, rowTokens, accesses).map((kernel) => ({
+          kernel,
+          pass: passes[0],
+          does: 'rounds' as const,
+        }))),
   ]
 }
 
@@ -58,9 +69,11 @@ function rowSteps(
 ): GradientStep[] {
   const { rowTokens, passes, leftOut, fromZeros } = plan[gradients]
   const [first] = passes
-  const ofLeftOut: GradientStep[] = leftOut
-    ? [{ kernel: passKernel(plan, leftOut, accesses, true), pass: leftOut, does: 'tiles' }]
-    : []
+  const ofLeftOut = leftOut.map((pass): GradientStep => ({
+    kernel: passKernel(plan, pass, accesses, true),
+    pass,
+    does: 'tiles',
+  }))
   const inOrder = first.parts > 1 && passes.length === 1 && !first.orders
   const steps = passes.flatMap((pass): GradientStep[] => [
     { kernel: passKernel(plan, pass, accesses), pass, does: 'tiles' },

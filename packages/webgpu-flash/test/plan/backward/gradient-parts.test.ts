@@ -124,7 +124,7 @@ describe('parts of the rows of a gradient', () => {
     expect(plan.query.passes[0].parts).toBeGreaterThan(1)
     expect(plan.key.passes[0].parts).toBe(1)
     const { query } = plan
-    expect(query.leftOut?.parts).toBe(dtype === 'float32' ? query.passes[0].parts : undefined)
+    expect(query.leftOut[0]?.parts).toBe(dtype === 'float32' ? query.passes[0].parts : undefined)
     expect(explainBackward(plan).memoryBytes.copies).toBe(
       plan.query.passes[0].parts * 4 * 8 * 200 * 64,
     )

@@ -6,7 +6,7 @@
 // WGSL's matrices are opaque, so S and dP cross workgroup memory to the lanes, and P and dS cross it back.
 // The products of the next tile are made right after the sums of the present one, which leaves two
 // barriers a tile: before the lanes work, and before the matrices do.
-import { loadFunction, storeFunction } from '../../../codegen/access.ts'
+import { loadFunction, storageType, storeFunction } from '../../../codegen/access.ts'
 import { indent } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import {
@@ -25,28 +25,30 @@ import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
 import { castRoles, lanesWork } from './roles.ts'
-import type { GradientMatrixConfig } from './roles.ts'
+import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import { weightConstants } from './scaling.ts'
 import { rowByRow, strangeFunctions } from './row-by-row.ts'
 import { stageOwnRows, visitedStaging } from './staging.ts'
 import { storeSums } from './store-sums.ts'
+import { beginSums } from './held-sums.ts'
+import type { Rows } from './sum-steps.ts'
 import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { gradientDropout } from '../slots.ts'
+import { partsAccess } from '../sum-parts.wgsl.ts'
 
 /** The WGSL of the kernel of dK and dV, or of dQ. Entry point: `main`. */
 export function gradientMatrixKernel(config: GradientMatrixConfig): string {
   const { tile, rules, headDim, valueDim } = config
   const { sums } = castRoles(config)
-  const fields = gradientFields(
-    sums.map(({ name }) => name),
-    config,
-  )
+  const names = sums.map(({ name }) => name)
+  const totals = config.finishes ? sums.map(totalOf) : []
+  const fields = gradientFields([...names, ...totals.map(({ name }) => name)], config)
   const sections = [
     enableMatrices(tile),
     parameterBlock(fields, config.descriptorWords, config.parameterWords),
     `${inputBindings({ ...config, softmaxRow: 'vec4<f32>' })}
-${outputBindings(sums)}`,
+${outputBindings(sums)}${totalBindings(totals, 7 + sums.length)}`,
     constants(config),
     workgroupMemory(config),
     loadFunction('query', config.query, headDim),
@@ -57,6 +59,7 @@ ${outputBindings(sums)}`,
       loadFunction(name, access, dims),
       storeFunction(name, access, dims),
     ]),
+    ...totals.map(({ name, access, dims }) => loadFunction(name, access, dims)),
     softmaxRowFunction(rules.ordered),
     config.dropout ? gradientDropout(rules) : '',
     rules.code,
@@ -73,6 +76,21 @@ ${indent(mainBody(config), 2)}
   ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
+
+/** What earlier passes have summed of a gradient, where it is apart from it. */
+const totalOf = ({ name, dims }: GradientSum) => ({
+  name: `${name}Total` as const,
+  access: partsAccess(dims),
+  dims,
+})
+
+const totalBindings = (totals: readonly ReturnType<typeof totalOf>[], first: number): string =>
+  totals
+    .map(
+      ({ name, access }, index) =>
+        `\n@group(0) @binding(${first + index}) var<storage, read> ${name}: array<${storageType(access)}>;`,
+    )
+    .join('')
 
 function constants({ tile, memory }: GradientMatrixConfig): string {
   return `${matrixTypes(tile.matrix)}
@@ -138,12 +156,22 @@ ${config.rowTokens === 'keys' ? ofKeys(config) : ofQueries(config)}`
 
 const scaleOfPower = 'let scale = bitcast<f32>(params.scale);\nlet scaleOfPower = scale * log2e;'
 
+/** Declares where the gradients of a workgroup's rows begin, and what earlier passes have summed of them. */
+const ownGradients = (config: GradientMatrixConfig): string =>
+  castRoles(config)
+    .sums.flatMap(({ name }) => [
+      ownGradient(config.inParts, name),
+      ...(config.finishes ? [ownGradient(false, name, `${name}Total`)] : []),
+    ])
+    .join('\n')
+
 const ownBase = (name: string, head: string): string =>
   `let ${name}Base = params.${name}Offset + batch * params.${name}Batch + ${head} * params.${name}Head;`
 
 /** A workgroup of keys, for every query head that reads them. */
 function ofKeys(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
+  const rows = { first: 'firstKey', last: 'finalKey' }
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
@@ -152,8 +180,7 @@ let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
 ${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
-${ownGradient(config.inParts, 'dKey')}
-${ownGradient(config.inParts, 'dValue')}
+${ownGradients(config)}
 let firstKey = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
 let lastKey = max(keyCount, 1u) - 1u; // rows past it may hold anything, so they are never read
 let lastQuery = params.queryLength - 1u;
@@ -161,20 +188,20 @@ ${scaleOfPower}
 // The same for every query that shares these keys.
 let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
 ${ownOrigin(config)}
-${stageOwnRows(config)}
-${startSums(config)}
+let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${begin(config, rows)}
 for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
   ${ownBase('query', 'head')}
   ${ownBase('dOutput', 'head')}
 ${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
 }
-let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${storeOrRedo(config, 'firstKey', 'finalKey')}`
+${storeOrRedo(config, rows)}`
 }
 
 /** A workgroup of queries. */
 function ofQueries(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
+  const rows = { first: 'firstQuery', last: 'lastQuery' }
   return `let head = params.headBegin + workgroup.x;
 ${ownPart(config.inParts, config.rowTokens)}
 let keyHead = head / params.headsPerKeyHead;
@@ -182,7 +209,7 @@ let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${ownRowTile(blockMap)}
 ${['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')}
-${ownGradient(config.inParts)}
+${ownGradients(config)}
 ${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
 let firstQuery = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
 let lastQuery = params.queryLength - 1u;
@@ -191,15 +218,23 @@ ${scaleOfPower}
 let gradientScale = softmaxRow(batch, head, rowTile * tileRows).z;
 ${ownOrigin(config)}
 ${ownStatistics(lanesWork(config))}
-${stageOwnRows(config)}
-${startSums(config)}
+${begin(config, rows)}
 ${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
-${storeOrRedo(config, 'firstQuery', 'lastQuery')}`
+${storeOrRedo(config, rows)}`
+}
+
+/** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
+function begin(config: GradientMatrixConfig, rows: Rows): string {
+  const own = stageOwnRows(config)
+  const { loads, moves } = beginSums(config, rows)
+  return [own.loads, loads, own.moves, startSums(config), moves]
+    .filter((text) => text !== '')
+    .join('\n')
 }
 
 /** Writes the sums, or computes the rows anew where one of them is not finite. */
-function storeOrRedo(config: GradientMatrixConfig, first: string, last: string): string {
-  return `${storeSums(config, { first, last })}
+function storeOrRedo(config: GradientMatrixConfig, rows: Rows): string {
+  return `${storeSums(config, rows)}
 if (again) {
   storageBarrier(); // other threads write the same rows now
 ${indent(rowByRow(config), 2)}

@@ -11,10 +11,11 @@ import { subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { rowStep } from '../../forward/matrix/lane-rows.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
 import type { WalkConfig } from '../backward-frame.ts'
+import type { PassConfig } from '../slots.ts'
 import type { PairWork } from './pairs.ts'
 
 /** All that decides the text of either kernel. */
-export interface GradientMatrixConfig extends WalkConfig {
+export interface GradientMatrixConfig extends WalkConfig, PassConfig {
   readonly rowTokens: PairGrid['rowTokens']
   readonly tile: GradientMatrixTile
   readonly memory: GradientMatrixMemory

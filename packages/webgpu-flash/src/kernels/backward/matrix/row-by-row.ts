@@ -10,9 +10,8 @@ import { forEachColumnTile } from '../backward-frame.ts'
 import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum, Operand } from './roles.ts'
+import { capitalized, summedBefore } from './sum-steps.ts'
 import { tokenText } from '../slots.ts'
-
-const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
 const load = ({ name }: Operand, vector: string): string =>
   `load${capitalized(name)}(${name}Place, ${vector})`
@@ -63,7 +62,7 @@ ${indent(own.map((operand) => place(operand, ownToken)).join('\n'), 2)}
 ${sums.map(({ name, dims }) => `  var ${name}Sum = array<vec4<f32>, ${dims / 4}>();`).join('\n')}
   var done = false;
 ${indent(heads, 2)}
-${indent(sums.map((sum) => storeRow(sum, config.inParts ? ownRow : ownToken)).join('\n'), 2)}
+${indent(sums.map((sum) => storeRow(config, sum, config.inParts ? ownRow : ownToken)).join('\n'), 2)}
 }`
 }
 
@@ -105,12 +104,18 @@ ${kept}gradient = select(probability * (gradient${thinned} - held.y), 0.0, proba
 ${rules.hasSlopes ? 'gradient = select(gradient * both.y, 0.0, gradient == 0.0);\n' : ''}${adds.join('\n')}`
 }
 
-function storeRow({ name, dims }: GradientSum, row: string): string {
+function storeRow(
+  { finishes }: GradientMatrixConfig,
+  { name, dims }: GradientSum,
+  row: string,
+): string {
   const factor = name === 'dValue' ? '' : ' * scale'
+  const before = summedBefore({ finishes }, name)
+  const at = finishes ? `${before}Base + ${row} * params.${before}Row` : 'base'
   return `for (var v = 0u; v < ${dims / 4}u; ${rolledStep('v')}) {
   var sum = ${name}Sum[v]${factor};
   let base = ${name}Base + ${row} * params.${name}Row;
-  if (params.accumulate != 0u) { sum += load${capitalized(name)}(base, v); }
+  if (params.accumulate != 0u) { sum += load${capitalized(before)}(${at}, v); }
   store${capitalized(name)}(base, v, sum);
 }`
 }

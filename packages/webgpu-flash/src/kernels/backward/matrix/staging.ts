@@ -26,7 +26,7 @@ const isHalves = (access: Access): boolean => access.vector && access.nativeFloa
  * Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. All loads set off
  * before the first is waited for: one after the other, they would cost as much as several tiles of visited rows.
  */
-export function stageOwnRows(config: GradientMatrixConfig): string {
+export function stageOwnRows(config: GradientMatrixConfig): OwnRows {
   const { tile, memory } = config
   const { rows, depth } = tile.matrix
   const { own, ownRow } = castRoles(config)
@@ -64,7 +64,10 @@ ${unroll(tile.rowBlocks, (b) =>
   const passes = own.flatMap((operand) =>
     Array.from({ length: Math.ceil(operand.dims / width) }, (_, n) => pass(operand, n * width)),
   )
-  return [...passes.map(({ loads }) => loads), ...passes.map(({ moves }) => moves)].join('\n')
+  return {
+    loads: passes.map(({ loads }) => loads).join('\n'),
+    moves: passes.map(({ moves }) => moves).join('\n'),
+  }
 }
 
 /** Text that loads own rows to registers, and that moves them on to matrices. */

@@ -30,7 +30,7 @@ import { castSplitRoles, pairWork } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
 import { stageOwnRows } from './own-rows.ts'
 import { visitedRows } from './staging.ts'
-import { storeTotals } from './store-totals.ts'
+import { beginTotals, storeTotals } from './store-totals.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { gradientDropout } from '../slots.ts'
 
@@ -162,14 +162,13 @@ let firstKey = rowTile * tileRows + pair * ${pairRows(tile)}u;
 let lastKey = max(keyCount, 1u) - 1u;
 let lastQuery = params.queryLength - 1u;
 ${ownOrigin(config)}
-${stageOwnRows(config)}
-${startSums(config)}
+let finalKey = params.keyLength - 1u; // padding has gradients too: 0
+${begin(config, 'firstKey', 'finalKey')}
 for (var head = firstHead; head < endHead; head++) {
   ${ownBase('query', 'head')}
   ${ownBase('dOutput', 'head')}
 ${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
 }
-let finalKey = params.keyLength - 1u; // padding has gradients too: 0
 ${storeTotals(config, 'firstKey', 'finalKey')}`
 }
 
@@ -191,10 +190,17 @@ let lastQuery = params.queryLength - 1u;
 let lastKey = max(keyCount, 1u) - 1u;
 ${ownOrigin(config)}
 ${ownStatistics(pairWork(config))}
-${stageOwnRows(config)}
-${startSums(config)}
+${begin(config, 'firstQuery', 'lastQuery')}
 ${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
 ${storeTotals(config, 'firstQuery', 'lastQuery')}`
+}
+
+/** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
+function begin(config: SplitMatrixConfig, first: string, last: string): string {
+  const { loads, scales } = beginTotals(config, first, last)
+  return [startSums(config), loads, stageOwnRows(config), scales]
+    .filter((text) => text !== '')
+    .join('\n')
 }
 
 /** The tiles that meet the rows, for one head. */

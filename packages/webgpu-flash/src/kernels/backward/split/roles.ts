@@ -11,10 +11,11 @@ import { rowStep } from '../../forward/matrix/lane-rows.ts'
 import type { SplitTensor } from './powers.ts'
 import type { PairGrid } from '../../tile/pair-gradient.ts'
 import type { WalkConfig } from '../backward-frame.ts'
+import type { PassConfig } from '../slots.ts'
 import type { PairWork } from '../matrix/pairs.ts'
 
 /** All that decides the text of either kernel. */
-export interface SplitMatrixConfig extends WalkConfig {
+export interface SplitMatrixConfig extends WalkConfig, PassConfig {
   readonly rowTokens: PairGrid['rowTokens']
   readonly tile: SplitMatrixTile
   readonly memory: SplitMatrixMemory
