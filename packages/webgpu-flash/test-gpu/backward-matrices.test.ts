@@ -10,6 +10,7 @@ import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { createFlashAttention } from '../src/index.ts'
 import type { FlashAttention, PlanOptions } from '../src/index.ts'
 import { gradientsWith, headDimOf } from './matrix-gradients.ts'
+import { strided } from './ordered-masks.ts'
 import { matrixKinds } from './small-matrix-tiles.ts'
 
 const gpu = await acquireGpu()
@@ -62,6 +63,11 @@ interface Run {
 const ragged = { options: { mask: causal }, inCore: true } as const
 const hiddenKeys = { options: { mask: causal, queryOffset: 0 }, inCore: true } as const
 const cut = { plan: { workBudget: 20_000 } } as const
+/** In two passes: the second goes on with what the first summed. */
+const passes = {
+  sizes: { queryLength: 129, keyLength: 129 },
+  options: { mask: strided(8) },
+} as const
 const runs: readonly Run[] = [
   { name: 'ragged ends, grouped heads, causal', ...ragged },
   { name: 'dispatches that add to what earlier ones wrote', ...ragged, ...cut },
@@ -111,6 +117,9 @@ const runs: readonly Run[] = [
     other: true,
     inCore: true,
   },
+  { name: 'passes, an infinity in a value', ...passes, spoils: [['value', Infinity, 30, 1]] },
+  { name: 'passes, NaN in a key', ...passes, spoils: [['key', NaN, 77]] },
+  { name: 'passes, a scale of 0', ...passes, options: { ...passes.options, scale: 0 } },
   {
     name: 'packed sequences with dropout',
     sizes: { keyLength: 29 },
