@@ -8,7 +8,7 @@ import {
   scoreModifier,
   softcap,
 } from '@attn/core'
-import type { DType, Mask, OrderProposal } from '@attn/core'
+import type { DType, Mask, OrderProposal, QuantizedType } from '@attn/core'
 import {
   alibi,
   causal,
@@ -30,6 +30,8 @@ export interface ReplayedCall {
   readonly options: PlanOptions
   /** Whether tensors lie in memory as `[batch, length, heads, dim]`. Default: false. */
   readonly transposed?: boolean
+  /** The kind of blocks of a cache that keys and values are read from. Default: they are tensors. */
+  readonly quantized?: QuantizedType
   /** What a call gives beside its tensors. */
   readonly given?: {
     readonly parameters?: Readonly<Record<string, number>>
@@ -193,6 +195,16 @@ const decode: readonly ReplayedCall[] = [
     name: 'decode f16 1 of 777 by call',
     options: { ...decoding(1, 4096), ...half, lengths: 'call', mask: causal },
     given: { keyLengths: 777 },
+  },
+  {
+    name: 'decode f16 1 of 4096 over q8_0',
+    options: { ...decoding(1, 4096), ...half, lengths: 'call' },
+    quantized: 'q8_0',
+  },
+  {
+    name: 'decode f16 1 of 4096 over q4_0 causal',
+    options: { ...decoding(1, 4096), ...half, lengths: 'call', mask: causal },
+    quantized: 'q4_0',
   },
   {
     name: 'decode f32 4 of 1000 sinks softcap',

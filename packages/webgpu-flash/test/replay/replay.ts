@@ -4,7 +4,7 @@
 import { contiguousStrides, permute } from '@attn/core'
 import type { DType } from '@attn/core'
 import { readCapabilities } from '../../src/device/capabilities.ts'
-import type { FlashAttention, GpuTensor } from '../../src/index.ts'
+import type { AttentionPlan, FlashAttention, GpuTensor } from '../../src/index.ts'
 import { unprovenMatrices } from '../../src/plan/usable-matrices.ts'
 import { training } from '../../src/run/backward/training.ts'
 import { createLibrary } from '../../src/run/flash-attention.ts'
@@ -60,6 +60,7 @@ function replay(flash: FlashAttention, call: ReplayedCall): string {
   const { batch = 1, heads, queryLength, headDim, dtype = 'float32', training } = call.options
   const { kvHeads = heads, keyLength = queryLength, valueDim = headDim } = call.options
   const plan = flash.plan(call.options)
+  if (call.quantized) return replayCache(flash, plan, call)
   const make = (...shape: Shape): GpuTensor => tensorFor(flash, call, shape, dtype)
   const inputs = {
     query: make(batch, heads, queryLength, headDim),
@@ -73,6 +74,24 @@ function replay(flash: FlashAttention, call: ReplayedCall): string {
     plan.backward({ ...inputs, ...results, dOutput })
   }
   const { variant } = plan.explain()
+  plan.destroy()
+  return variant
+}
+
+/** Runs a call over a cache of blocks to which it has appended all but one of its tokens. */
+function replayCache(flash: FlashAttention, plan: AttentionPlan, call: ReplayedCall): string {
+  const { batch = 1, heads, queryLength, headDim, dtype } = call.options
+  const { kvHeads = heads, keyLength = queryLength } = call.options
+  const { quantized } = call
+  const cache = flash.cache({ batch, kvHeads, headDim, dtype, capacity: keyLength, quantized })
+  const tokens = flash.empty([batch, kvHeads, keyLength - 1, headDim], dtype)
+  cache.append({ key: tokens, value: tokens })
+  plan.forward({
+    query: flash.empty([batch, heads, queryLength, headDim], dtype),
+    ...cache.inputs(),
+  })
+  const { variant } = plan.explain()
+  cache.destroy()
   plan.destroy()
   return variant
 }
