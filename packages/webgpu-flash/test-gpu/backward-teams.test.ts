@@ -10,6 +10,7 @@ import type { Capabilities } from '../src/device/capabilities.ts'
 import { planBackward } from '../src/plan/backward/backward-plan.ts'
 import { planForward } from '../src/plan/plan.ts'
 import { passKernel } from '../src/run/backward/backward-kernels.ts'
+import { column } from './ordered-masks.ts'
 import { expectClose, expectedGradients, runBackward } from './run-backward.ts'
 import type { BackwardProblem } from './run-backward.ts'
 
@@ -55,6 +56,16 @@ const problems: readonly (readonly [string, BackwardProblem])[] = [
     },
   ],
   [
+    'tokens in an order of their own',
+    {
+      ...sizes,
+      queryLength: 640,
+      keyLength: 640,
+      mask: column(12),
+      backwardTiles: both(inParts),
+    },
+  ],
+  [
     'four parts, narrower values',
     {
       ...sizes,
@@ -77,6 +88,7 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
     const plan = flash.plan({ ...problem, training: true })
     const { key, query } = plan.explain().backward!
     expect([key.tile, query.tile]).toMatchObject([{ teams: 2 }, { teams: 2 }])
+    expect(query.orders?.reason).toEqual(problem.mask?.orders && expect.stringContaining('fewer'))
     plan.destroy()
     expectClose(await runBackward(flash, problem), expectedGradients(problem))
   })

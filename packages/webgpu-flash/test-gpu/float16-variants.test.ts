@@ -11,7 +11,7 @@ import {
 } from '../../core/test/conformance/index.ts'
 import type { ConformanceCase } from '../../core/test/conformance/index.ts'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
-import type { BackwardTile, FlashAttention } from '../src/index.ts'
+import type { AttentionPlan, BackwardTile, FlashAttention } from '../src/index.ts'
 import { deviceKinds } from './devices.ts'
 
 const gpu = await acquireGpu()
@@ -30,6 +30,26 @@ const twoTeams: BackwardTile = {
   dimChunk: 8,
   sourceChunk: 8,
   teams: 2,
+}
+
+/** What is wrong with the gradients of a plan. */
+async function gradientProblems(
+  flash: FlashAttention,
+  each: ConformanceCase,
+  plan: AttentionPlan,
+): Promise<readonly string[]> {
+  return backwardProblems(each, async (q, k, v, d) => {
+    const [query, key, value, dOutput] = [q, k, v, d].map((tensor) => flash.upload(tensor))
+    const given = { query: query!, key: key!, value: value! }
+    const forward = plan.forward(given)
+    const gradients = plan.backward({ ...given, ...forward, dOutput: dOutput! })
+    return {
+      dQuery: await flash.download(gradients.dQuery),
+      dKey: await flash.download(gradients.dKey),
+      dValue: await flash.download(gradients.dValue),
+      dTables: new Map(),
+    }
+  })
 }
 
 function planOptions({ shape, dtype, options }: ConformanceCase) {
@@ -52,6 +72,18 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('float16, %s', (_, create) => {
     expect(await forwardProblems(each, (...call) => flash.attention(...call))).toEqual([])
   })
 
+  test('gradients of tokens in an order of their own', async () => {
+    const flash = await library()
+    const sizes = { queryLength: 640, headDim: 20 }
+    const each = conformanceCase('residues', sizes, { mask: everyTwelfth }, half)
+    const plan = flash.plan({ ...planOptions(each), training: true })
+    const { key, query } = plan.explain().backward!
+    const fewer: unknown = expect.stringContaining('fewer tiles')
+    expect([key, query].map(({ orders }) => orders?.reason)).toEqual([fewer, fewer])
+    expect(await gradientProblems(flash, each, plan)).toEqual([])
+    plan.destroy()
+  })
+
   test('two teams of threads in the backward pass', async () => {
     const flash = await library()
     const sizes = { heads: 2, kvHeads: 1, queryLength: 45, keyLength: 70, headDim: 20 }
@@ -63,19 +95,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('float16, %s', (_, create) => {
     })
     const { key: ofKeys, query: ofQueries } = plan.explain().backward!
     expect([ofKeys.tile, ofQueries.tile]).toMatchObject([{ teams: 2 }, { teams: 2 }])
-    const problems = await backwardProblems(each, async (q, k, v, d) => {
-      const [query, key, value, dOutput] = [q, k, v, d].map((tensor) => flash.upload(tensor))
-      const given = { query: query!, key: key!, value: value! }
-      const forward = plan.forward(given)
-      const gradients = plan.backward({ ...given, ...forward, dOutput: dOutput! })
-      return {
-        dQuery: await flash.download(gradients.dQuery),
-        dKey: await flash.download(gradients.dKey),
-        dValue: await flash.download(gradients.dValue),
-        dTables: new Map(),
-      }
-    })
-    expect(problems).toEqual([])
+    expect(await gradientProblems(flash, each, plan)).toEqual([])
     plan.destroy()
   })
 })
