@@ -88,7 +88,8 @@ describe.skipIf(!gpu)('backward kernels of two teams', () => {
     const plan = flash.plan({ ...problem, training: true })
     const { key, query } = plan.explain().backward!
     expect([key.tile, query.tile]).toMatchObject([{ teams: 2 }, { teams: 2 }])
-    expect(query.orders?.reason).toEqual(problem.mask?.orders && expect.stringContaining('fewer'))
+    const ordered = query.orders?.reason.includes('fewer tiles') ?? false
+    expect(ordered).toBe(problem.mask?.orders !== undefined)
     plan.destroy()
     expectClose(await runBackward(flash, problem), expectedGradients(problem))
   })
