@@ -171,7 +171,7 @@ function barsOf(reports: TakenReports, dtype: string, backward: boolean): Bars[]
     return [
       {
         heading: `${backward ? 'Training step' : 'Forward'}, ${dtype}`,
-        unit: `D = ${headDim}`,
+        unit: `D\u00a0=\u00a0${headDim}`, // never broken between lines
         bars: [...ours, ...theirs].toSorted((left, right) => right.value - left.value),
       },
     ]
