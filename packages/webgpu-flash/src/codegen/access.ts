@@ -1,5 +1,6 @@
 // How a kernel reads and writes tensors: which element type lies in the buffer, and whether four
 // neighbours can be moved at once. Everything is float32 once it has been read.
+import { capitalized } from './snippets.ts'
 import type { DType } from '@attn/core'
 
 /** One tensor's storage as a kernel sees it. */
@@ -43,7 +44,7 @@ export function storageType(access: Access): string {
 }
 
 /** Name of the function that loads one vector of a tensor. */
-const loader = (name: string): string => `load${name[0]!.toUpperCase()}${name.slice(1)}`
+const loader = (name: string): string => `load${capitalized(name)}`
 
 /**
  * `fn loadName(base, vector) -> vec4<f32>`: elements `4 * vector ..` of the row that begins at
@@ -93,7 +94,7 @@ function scalarText(name: string, access: Access, index: string): string {
  * below `dims`.
  */
 export function storeFunction(name: string, access: Access, dims: number): string {
-  const signature = `fn store${name[0]!.toUpperCase()}${name.slice(1)}(base: u32, vector: u32, value: vec4<f32>)`
+  const signature = `fn store${capitalized(name)}(base: u32, vector: u32, value: vec4<f32>)`
   const pack = access.dtype === 'bfloat16' ? 'narrowPair' : 'packHalves'
   const packed = `vec2<u32>(${pack}(value.xy), ${pack}(value.zw))`
   if (access.vector) {

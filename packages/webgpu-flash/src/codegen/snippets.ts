@@ -87,3 +87,6 @@ export function pairwiseRules(
     pairwise: modifiers.map((_, index) => `modified${index}`),
   }
 }
+
+/** A name as a part of another: `dQuery` becomes `DQuery`, as in `loadDQuery`. */
+export const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`

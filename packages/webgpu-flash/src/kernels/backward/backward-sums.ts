@@ -1,6 +1,6 @@
 // The gradients that a workgroup sums, in registers of its threads, and how they are written: by the kernels
 // in plain WGSL.
-import { indent, unroll } from '../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../codegen/snippets.ts'
 import type { GradientOutput } from './backward-frame.ts'
 import { rolledLoop } from '../rolled-loops.ts'
 import { loopStep, ownRows } from '../tile/grid.ts'
@@ -45,7 +45,7 @@ export function storeGradient(
   config: SlotConfig,
 ): string {
   const rows = ownRows(grid)
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const capital = capitalized(name)
   const store = (offset: string, c: string): string => `{
   let vector = column + ${offset};
   if (vector < ${Math.ceil(dims / 4)}u) {

@@ -1,5 +1,5 @@
-// What a pass of several has to do with tokens and rows. Rows of tiles count slots: tokens themselves in natural order, or places in an order of its own (see
-// codegen/ordered-pairs.ts). Here kernels find the tokens of slots, where they read, write, and drop pairs.
+// What a pass of several has to do with tokens and rows. Rows of tiles count slots: tokens themselves in natural order, or
+// places in an order of its own (see codegen/ordered-pairs.ts). Here kernels find the tokens of slots, where they read, write, and drop pairs.
 import type { GradientRules } from '../../codegen/gradient-rules.ts'
 import { orderedDropout } from '../../codegen/ordered-pairs.ts'
 import { dropoutFunctions } from '../tile/dropout.ts'

@@ -3,6 +3,7 @@
 // outside). The copies are added in their order, so that results are the same from run to run. Of no copies
 // the sum is 0: so rows begin that no pass of a sparse mask would write. And of a float32 total, in which many
 // dispatches have added up, it is the total, rounded once.
+import { capitalized } from '../../codegen/snippets.ts'
 import {
   loadFunction,
   storageType,
@@ -67,7 +68,7 @@ export interface SumPartsConfig {
 /** The WGSL of the kernel. Entry point: `main`. */
 export function sumPartsKernel({ name, access, dims, from, tokens }: SumPartsConfig): string {
   const parts = partsAccess(dims)
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const capital = capitalized(name)
   const ofKeys = name !== 'dQuery'
   const place = (of: string, row: string): string =>
     `params.${of}Offset + batch * params.${of}Batch + head * params.${of}Head + ${row} * params.${of}Row`

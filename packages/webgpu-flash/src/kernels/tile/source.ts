@@ -1,7 +1,7 @@
 // A tensor that a kernel reads tiles of: how its text addresses a row, and the two ways a tile is
 // brought to workgroup memory. Both go through registers: while a thread computes with one chunk, the
 // next is on its way.
-import { indent, unroll } from '../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../codegen/snippets.ts'
 import { loopStep, threadCount } from './grid.ts'
 import type { ThreadGrid } from './grid.ts'
 
@@ -24,7 +24,7 @@ export function loadText(
   row: string,
   vector: string,
 ): string {
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const capital = capitalized(name)
   const place = token ? `${token}(${first} + ${row})` : `${first} + ${row}`
   return `load${capital}(${name}Base + min(${place}, ${last}) * params.${name}Row, ${vector})`
 }

@@ -1,5 +1,6 @@
 // How large the rows of a tensor are, for the scale of dS: of each piece of them the norm of the largest
 // row, or a little more, since each thread keeps the largest of its own part of the rows.
+import { capitalized } from '../../../codegen/snippets.ts'
 import { loadFunction, storageType } from '../../../codegen/access.ts'
 import type { Access } from '../../../codegen/access.ts'
 import { parameterBlock } from '../../parameters.ts'
@@ -32,7 +33,7 @@ export function magnitudeFields(name: MeasuredTensor): readonly string[] {
 
 /** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
 export function magnitudesKernel(name: MeasuredTensor, access: Access, dims: number): string {
-  const capital = `${name[0]!.toUpperCase()}${name.slice(1)}`
+  const capital = capitalized(name)
   const ofKeys = name === 'value'
   const sections = [
     access.nativeFloat16 ? 'enable f16;' : '',

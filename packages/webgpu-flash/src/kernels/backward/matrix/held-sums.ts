@@ -1,11 +1,10 @@
 // The sums of a pass that goes on with what an earlier one wrote, as passes in orders of the tokens do. They begin as
 // that: it is loaded beside the rows of the workgroup, since in the end it would be waited for as long as many tiles
 // take. And all leave at once, when every one has been looked at.
-import { indent } from '../../../codegen/snippets.ts'
+import { capitalized, indent } from '../../../codegen/snippets.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import {
-  capitalized,
   eachStepMatrix,
   eachVector,
   isUnrolled,

@@ -3,14 +3,14 @@
 // the sums. Then each thread computes its rows pair by pair, as the definition says: without pairs that are
 // hidden, or whose score is -Infinity, whatever the rows hold. Slow, and short; rows of which nothing but NaN
 // is left are done.
-import { indent } from '../../../codegen/snippets.ts'
+import { capitalized, indent } from '../../../codegen/snippets.ts'
 import { matrixThreads } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { rolledStep } from '../../rolled-loops.ts'
 import { forEachColumnTile } from '../backward-frame.ts'
 import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum, Operand } from './roles.ts'
-import { capitalized, summedBefore } from './sum-steps.ts'
+import { summedBefore } from './sum-steps.ts'
 import { tokenText } from '../slots.ts'
 
 const load = ({ name }: Operand, vector: string): string =>

@@ -2,15 +2,13 @@
 // tokens lie in workgroup memory, two tiles of them in turn: while one is worked on the next is stored,
 // and the one after it is on its way in registers.
 import type { Access } from '../../../codegen/access.ts'
-import { unroll } from '../../../codegen/snippets.ts'
+import { capitalized, unroll } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
 import { tokenText } from '../slots.ts'
-
-const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
 /** Text of one vector of a row as float16; what is stored as such is not converted. */
 function loadHalves({ name, access }: Operand, row: string, vector: string): string {

@@ -1,12 +1,11 @@
 // The last step of the backward kernels on subgroup matrices: gradients leave the matrices through
 // workgroup memory, where lanes scale and convert them and leave out rows that do not exist. Rows with a sum that is
 // not finite are computed anew: all sums have to be looked at before one is added to what earlier dispatches wrote.
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../../codegen/snippets.ts'
 import { holdsSums, storeHeldSums } from './held-sums.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import {
-  capitalized,
   eachVector,
   mostUnrolled,
   eachStepMatrix,

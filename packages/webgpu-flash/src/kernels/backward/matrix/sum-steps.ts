@@ -29,8 +29,6 @@ export function isUnrolled(config: GradientMatrixConfig): boolean {
   return !config.tile.unrolled && sums.every((sum) => stepsOf(config, sum) <= mostUnrolled)
 }
 
-export const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
-
 /** Text of a line for each matrix of a step's columns, and where it begins in the memory. */
 export function eachStepMatrix(
   config: GradientMatrixConfig,

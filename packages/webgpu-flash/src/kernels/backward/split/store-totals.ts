@@ -1,15 +1,13 @@
 // The last step of the backward kernels on split float32: gradients leave the lanes' registers. And the first of a pass
 // that goes on with what an earlier one wrote: registers begin as that. It is loaded beside the rows of the workgroup,
 // since in the end it would be waited for as long as several tiles take.
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../../codegen/snippets.ts'
 import { laneVectors, sumLanes } from '../../../plan/backward/split-matrix-tile.ts'
 import { eachLaneRow } from '../../forward/matrix/lane-rows.ts'
 import { gradientRow, tokenText } from '../slots.ts'
 import { eachTotal } from './products.ts'
 import { castSplitRoles } from './roles.ts'
 import type { SplitMatrixConfig, SplitRole } from './roles.ts'
-
-const capitalized = (name: string): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
 
 /** Text of the token in a lane's row r of the sums, and of the row of the gradient that belongs to it. */
 const token = ({ rules, rowTokens }: SplitMatrixConfig, first: string, r: number): string =>

@@ -1,7 +1,7 @@
 // How queries, keys and values reach the matrices: rows of operands in workgroup memory. Keys and values
 // of the next tile are loaded into registers while the present tile is worked on.
 import type { Access } from '../../../codegen/access.ts'
-import { indent, unroll } from '../../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../../codegen/snippets.ts'
 import { eachUnit } from '../../tile/source.ts'
 import type { ForwardMatrixConfig } from './config.ts'
 import { changesScores } from './lane-scores.ts'
@@ -36,7 +36,7 @@ function loadOperands(
   row: string,
   vector: string,
 ): string {
-  const loaded = `load${name[0]!.toUpperCase()}${name.slice(1)}(${row}, ${vector})`
+  const loaded = `load${capitalized(name)}(${row}, ${vector})`
   if (tile.operands === 'f32') return loaded
   if (access.vector && access.nativeFloat16) return `${name}[${row} + ${vector}]`
   return `vec4<f16>(${loaded})`

@@ -2,7 +2,7 @@
 // dispatch, whose second axis counts the planes of a sequence: heads of queries, of keys, and of values.
 import { loadFunction, storageType } from '../../../codegen/access.ts'
 import type { Access } from '../../../codegen/access.ts'
-import { indent } from '../../../codegen/snippets.ts'
+import { capitalized, indent } from '../../../codegen/snippets.ts'
 import { addressFields } from '../../tensor-address.ts'
 
 /** The tensors, in the order of their planes. */
@@ -62,7 +62,7 @@ let head = select(workgroup.y - params.heads - select(params.kvHeads, 0u, ofKeys
 /** Runs `body` for the tensor of the workgroup's plane, with `base`, where the plane begins. */
 export function ofPlane(body: (name: SplitTensor, load: string) => string): string {
   const each = splitTensors.map((name) => {
-    const load = `load${name[0]!.toUpperCase()}${name.slice(1)}`
+    const load = `load${capitalized(name)}`
     return `{
   let base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;
 ${indent(body(name, load), 2)}
