@@ -21,13 +21,14 @@ import {
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { unpackDebianPackages } from './debian-packages.ts'
+import { withoutUnreachableCode } from './driver-passes.ts'
 import { probeAdapter } from './probe.ts'
 import type { NodeOnDevice } from './probe.ts'
 
 const release = 'forky'
 const packages = ['mesa-vulkan-drivers', 'libvulkan1', 'libstdc++6', 'patchelf']
 /** Counts the ways in which the folder was laid out. */
-const recipe = 1
+const recipe = 2
 const driver = 'libvulkan_lvp.so'
 const loader = 'ld-linux-x86-64.so.2'
 const wanted = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix']
@@ -95,6 +96,8 @@ function layOut(root: string, folder: string): string {
   const content = JSON.parse(readFileSync(description, 'utf8')) as { ICD: object }
   const ICD = { ...content.ICD, library_path: `./${basename(libraries)}/${driver}` }
   writeFileSync(join(folder, 'lavapipe.json'), JSON.stringify({ ...content, ICD }, undefined, 2))
+  const whole = join(libraries, driver)
+  writeFileSync(whole, withoutUnreachableCode(readFileSync(whole)))
   return libraries
 }
 

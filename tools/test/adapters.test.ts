@@ -1,7 +1,8 @@
-// Which adapter a command line asks for, and where the packages of its driver come from.
+// Which adapter a command line asks for, where the packages of its driver come from, and what is changed in it.
 import { describe, expect, test } from 'vitest'
 import { takeAdapter } from '../gpu/adapters.ts'
 import { debianMirror } from '../gpu/debian-packages.ts'
+import { withoutUnreachableCode } from '../gpu/driver-passes.ts'
 
 describe('--adapter', () => {
   test.each([
@@ -54,4 +55,20 @@ describe('the mirror of Debian', () => {
   ])('is not found in %s', (_name, text) => {
     expect(debianMirror([text])).toBeUndefined()
   })
+})
+
+describe("lavapipe's driver", () => {
+  const driver = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+  test('runs another pass of LLVM where it optimizes nothing', () => {
+    const changed = withoutUnreachableCode(driver('ab\x48\xb8mem2reg\0cd, mem2reg'))
+    expect(changed).toEqual(driver('ab\x48\xb8sccp\0\0\0\0cd, mem2reg'))
+  })
+
+  test.each([['ab, mem2reg'], ['\x48\xb8mem2reg\0\x48\xb8mem2reg\0']])(
+    'stays as it is where that is not in one place: %j',
+    (text) => {
+      expect(withoutUnreachableCode(driver(text))).toEqual(driver(text))
+    },
+  )
 })
