@@ -226,6 +226,14 @@ fn main(
   var valueNext0 = vec4<u32>();
   var valueNext1 = vec4<u32>();
   var valueNext2 = vec4<u32>();
+  var keyNext0_1 = vec4<u32>();
+  var keyNext1_1 = vec4<u32>();
+  var keyNext2_1 = vec4<u32>();
+  var keyNext3_1 = vec4<u32>();
+  var keyNext4_1 = vec4<u32>();
+  var valueNext0_1 = vec4<u32>();
+  var valueNext1_1 = vec4<u32>();
+  var valueNext2_1 = vec4<u32>();
   if (firstChunk < endChunk) {
     let firstKey = chunkOf(chunkStart, chunkList, firstChunk) * chunkKeys;
     let place0 = min(firstKey + 0u, lastKey);
@@ -243,6 +251,24 @@ fn main(
     valueNext0 = value[firstVector + lane + 0u];
     valueNext1 = value[firstVector + lane + 32u];
     valueNext2 = value[firstVector + min(lane + 64u, 71u)];
+  }
+  if ((firstChunk + 1u) < endChunk) {
+    let firstKey = chunkOf(chunkStart, chunkList, (firstChunk + 1u)) * chunkKeys;
+    let place0 = min(firstKey + 0u, lastKey);
+    let firstVector = keyBase + (place0 >> 2u) * 34u + subgroup * 136u;
+    keyNext0_1 = key[firstVector + lane + 0u];
+    keyNext1_1 = key[firstVector + lane + 32u];
+    keyNext2_1 = key[firstVector + lane + 64u];
+    keyNext3_1 = key[firstVector + lane + 96u];
+    keyNext4_1 = key[firstVector + min(lane + 128u, 135u)];
+  }
+  if ((firstChunk + 1u) < endChunk) {
+    let firstKey = chunkOf(chunkStart, chunkList, (firstChunk + 1u)) * chunkKeys;
+    let place0 = min(firstKey + 0u, lastKey);
+    let firstVector = valueBase + (place0 >> 2u) * 18u + subgroup * 72u;
+    valueNext0_1 = value[firstVector + lane + 0u];
+    valueNext1_1 = value[firstVector + lane + 32u];
+    valueNext2_1 = value[firstVector + min(lane + 64u, 71u)];
   }
   {
     let row = min(firstRow + 0u + lane / 32u, groupRows - 1u);
@@ -298,195 +324,192 @@ fn main(
   let nothing = params.negativeInfinity ^ 0xff800000u;
   let masks = vec2<u32>(0x00ff00ffu, 0x000f000fu) ^ vec2<u32>(nothing); // in registers: an instruction takes one constant
   var largestScale = vec2<f16>(0.0h); // of the largest half the part that an element may come to
-  for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-    let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
-    tile[subgroup][2u * lane + 0u] = bitcast<vec4<f16>>(keyNext0.xy);
-    tile[subgroup][2u * lane + 1u] = bitcast<vec4<f16>>(keyNext0.zw);
-    tile[subgroup][2u * lane + 64u] = bitcast<vec4<f16>>(keyNext1.xy);
-    tile[subgroup][2u * lane + 65u] = bitcast<vec4<f16>>(keyNext1.zw);
-    tile[subgroup][2u * lane + 128u] = bitcast<vec4<f16>>(keyNext2.xy);
-    tile[subgroup][2u * lane + 129u] = bitcast<vec4<f16>>(keyNext2.zw);
-    tile[subgroup][2u * lane + 192u] = bitcast<vec4<f16>>(keyNext3.xy);
-    tile[subgroup][2u * lane + 193u] = bitcast<vec4<f16>>(keyNext3.zw);
-    if (lane < 8u) {
-      tile[subgroup][2u * lane + 256u] = bitcast<vec4<f16>>(keyNext4.xy);
-      tile[subgroup][2u * lane + 257u] = bitcast<vec4<f16>>(keyNext4.zw);
-    }
-    if ((chunk + 1u) < endChunk) {
-      let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
-      let place0 = min(firstKey + 0u, lastKey);
-      let firstVector = keyBase + (place0 >> 2u) * 34u + subgroup * 136u;
-      keyNext0 = key[firstVector + lane + 0u];
-      keyNext1 = key[firstVector + lane + 32u];
-      keyNext2 = key[firstVector + lane + 64u];
-      keyNext3 = key[firstVector + lane + 96u];
-      keyNext4 = key[firstVector + min(lane + 128u, 135u)];
-    }
+  for (var firstOfTurns = firstChunk; firstOfTurns < endChunk; firstOfTurns += 2u) {
     {
+      let chunk = firstOfTurns + 0u;
+      let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
+      tile[subgroup][2u * lane + 0u] = bitcast<vec4<f16>>(keyNext0.xy);
+      tile[subgroup][2u * lane + 1u] = bitcast<vec4<f16>>(keyNext0.zw);
+      tile[subgroup][2u * lane + 64u] = bitcast<vec4<f16>>(keyNext1.xy);
+      tile[subgroup][2u * lane + 65u] = bitcast<vec4<f16>>(keyNext1.zw);
+      tile[subgroup][2u * lane + 128u] = bitcast<vec4<f16>>(keyNext2.xy);
+      tile[subgroup][2u * lane + 129u] = bitcast<vec4<f16>>(keyNext2.zw);
+      tile[subgroup][2u * lane + 192u] = bitcast<vec4<f16>>(keyNext3.xy);
+      tile[subgroup][2u * lane + 193u] = bitcast<vec4<f16>>(keyNext3.zw);
+      if (lane < 8u) {
+        tile[subgroup][2u * lane + 256u] = bitcast<vec4<f16>>(keyNext4.xy);
+        tile[subgroup][2u * lane + 257u] = bitcast<vec4<f16>>(keyNext4.zw);
+      }
+      tile[subgroup][2u * lane + 272u] = bitcast<vec4<f16>>(valueNext0.xy);
+      tile[subgroup][2u * lane + 273u] = bitcast<vec4<f16>>(valueNext0.zw);
+      tile[subgroup][2u * lane + 336u] = bitcast<vec4<f16>>(valueNext1.xy);
+      tile[subgroup][2u * lane + 337u] = bitcast<vec4<f16>>(valueNext1.zw);
+      if (lane < 8u) {
+        tile[subgroup][2u * lane + 400u] = bitcast<vec4<f16>>(valueNext2.xy);
+        tile[subgroup][2u * lane + 401u] = bitcast<vec4<f16>>(valueNext2.zw);
+      }
+      if ((chunk + 2u) < endChunk) {
+        let firstKey = chunkOf(chunkStart, chunkList, (chunk + 2u)) * chunkKeys;
+        let place0 = min(firstKey + 0u, lastKey);
+        let firstVector = keyBase + (place0 >> 2u) * 34u + subgroup * 136u;
+        keyNext0 = key[firstVector + lane + 0u];
+        keyNext1 = key[firstVector + lane + 32u];
+        keyNext2 = key[firstVector + lane + 64u];
+        keyNext3 = key[firstVector + lane + 96u];
+        keyNext4 = key[firstVector + min(lane + 128u, 135u)];
+      }
+      if ((chunk + 2u) < endChunk) {
+        let firstKey = chunkOf(chunkStart, chunkList, (chunk + 2u)) * chunkKeys;
+        let place0 = min(firstKey + 0u, lastKey);
+        let firstVector = valueBase + (place0 >> 2u) * 18u + subgroup * 72u;
+        valueNext0 = value[firstVector + lane + 0u];
+        valueNext1 = value[firstVector + lane + 32u];
+        valueNext2 = value[firstVector + min(lane + 64u, 71u)];
+      }
       workgroupBarrier();
-      let pair_0 = lane / 8u % 2u;
-      let ownRow_0 = lane % 8u + lane / 16u % 2u * 8u;
-      let row_0 = subgroup * 16u + ownRow_0;
-      let firstWord_0 = (ownRow_0 * 2u + pair_0) * 17u;
-      let odd_0 = firstWord_0 % 2u != 0u;
-      let eight0_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 0u]);
-      let eight1_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 1u]);
-      let eight2_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 2u]);
-      let eight3_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 3u]);
-      let eight4_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 4u]);
-      let eight5_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 5u]);
-      let eight6_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 6u]);
-      let eight7_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 7u]);
-      let eight8_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 8u]);
-      let word0_0 = select(eight0_0.x, eight0_0.y, odd_0);
-      let word1_0 = select(eight0_0.y, eight1_0.x, odd_0);
-      let word2_0 = select(eight1_0.x, eight1_0.y, odd_0);
-      let word3_0 = select(eight1_0.y, eight2_0.x, odd_0);
-      let word4_0 = select(eight2_0.x, eight2_0.y, odd_0);
-      let word5_0 = select(eight2_0.y, eight3_0.x, odd_0);
-      let word6_0 = select(eight3_0.x, eight3_0.y, odd_0);
-      let word7_0 = select(eight3_0.y, eight4_0.x, odd_0);
-      let word8_0 = select(eight4_0.x, eight4_0.y, odd_0);
-      let word9_0 = select(eight4_0.y, eight5_0.x, odd_0);
-      let word10_0 = select(eight5_0.x, eight5_0.y, odd_0);
-      let word11_0 = select(eight5_0.y, eight6_0.x, odd_0);
-      let word12_0 = select(eight6_0.x, eight6_0.y, odd_0);
-      let word13_0 = select(eight6_0.y, eight7_0.x, odd_0);
-      let word14_0 = select(eight7_0.x, eight7_0.y, odd_0);
-      let word15_0 = select(eight7_0.y, eight8_0.x, odd_0);
-      let word16_0 = select(eight8_0.x, eight8_0.y, odd_0);
+      let pair_key0 = lane / 8u % 2u;
+      let ownRow_key0 = lane % 8u + lane / 16u % 2u * 8u;
+      let row_key0 = subgroup * 16u + ownRow_key0;
+      let firstWord_key0 = (ownRow_key0 * 2u + pair_key0) * 17u;
+      let odd_key0 = firstWord_key0 % 2u != 0u;
+      let eight0_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 0u]);
+      let eight1_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 1u]);
+      let eight2_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 2u]);
+      let eight3_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 3u]);
+      let eight4_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 4u]);
+      let eight5_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 5u]);
+      let eight6_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 6u]);
+      let eight7_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 7u]);
+      let eight8_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 8u]);
+      let word0_key0 = select(eight0_key0.x, eight0_key0.y, odd_key0);
+      let word1_key0 = select(eight0_key0.y, eight1_key0.x, odd_key0);
+      let word2_key0 = select(eight1_key0.x, eight1_key0.y, odd_key0);
+      let word3_key0 = select(eight1_key0.y, eight2_key0.x, odd_key0);
+      let word4_key0 = select(eight2_key0.x, eight2_key0.y, odd_key0);
+      let word5_key0 = select(eight2_key0.y, eight3_key0.x, odd_key0);
+      let word6_key0 = select(eight3_key0.x, eight3_key0.y, odd_key0);
+      let word7_key0 = select(eight3_key0.y, eight4_key0.x, odd_key0);
+      let word8_key0 = select(eight4_key0.x, eight4_key0.y, odd_key0);
+      let word9_key0 = select(eight4_key0.y, eight5_key0.x, odd_key0);
+      let word10_key0 = select(eight5_key0.x, eight5_key0.y, odd_key0);
+      let word11_key0 = select(eight5_key0.y, eight6_key0.x, odd_key0);
+      let word12_key0 = select(eight6_key0.x, eight6_key0.y, odd_key0);
+      let word13_key0 = select(eight6_key0.y, eight7_key0.x, odd_key0);
+      let word14_key0 = select(eight7_key0.x, eight7_key0.y, odd_key0);
+      let word15_key0 = select(eight7_key0.y, eight8_key0.x, odd_key0);
+      let word16_key0 = select(eight8_key0.x, eight8_key0.y, odd_key0);
+      let pair_value0 = lane / 8u % 2u;
+      let ownRow_value0 = (lane % 8u + lane / 16u % 2u * 8u + pair_value0 % 2u * 4u) % 16u;
+      let row_value0 = subgroup * 16u + ownRow_value0;
+      let firstWord_value0 = (ownRow_value0 * 2u + pair_value0) * 9u;
+      let odd_value0 = firstWord_value0 % 2u != 0u;
+      let eight0_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 272u]);
+      let eight1_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 273u]);
+      let eight2_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 274u]);
+      let eight3_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 275u]);
+      let eight4_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 276u]);
+      let word0_value0 = select(eight0_value0.x, eight0_value0.y, odd_value0);
+      let word1_value0 = select(eight0_value0.y, eight1_value0.x, odd_value0);
+      let word2_value0 = select(eight1_value0.x, eight1_value0.y, odd_value0);
+      let word3_value0 = select(eight1_value0.y, eight2_value0.x, odd_value0);
+      let word4_value0 = select(eight2_value0.x, eight2_value0.y, odd_value0);
+      let word5_value0 = select(eight2_value0.y, eight3_value0.x, odd_value0);
+      let word6_value0 = select(eight3_value0.x, eight3_value0.y, odd_value0);
+      let word7_value0 = select(eight3_value0.y, eight4_value0.x, odd_value0);
+      let word8_value0 = select(eight4_value0.x, eight4_value0.y, odd_value0);
       workgroupBarrier();
       {
-        let row = row_0;
-        let even = pair_0 * 16u + pair_0 % 2u;
-        let odd = pair_0 * 16u + (pair_0 + 1u) % 2u;
-        let mixed = (word8_0 & 0xffffu) | (word0_0 & 0xffff0000u);
+        let row = row_key0;
+        let even = pair_key0 * 16u + pair_key0 % 2u;
+        let odd = pair_key0 * 16u + (pair_key0 + 1u) % 2u;
+        let mixed = (word8_key0 & 0xffffu) | (word0_key0 & 0xffff0000u);
         // Rows past the last may hold anything.
-        let bothScales = (word0_0 & 0xffffu) | (word8_0 & 0xffff0000u);
+        let bothScales = (word0_key0 & 0xffffu) | (word8_key0 & 0xffff0000u);
         let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
         largestScale = max(largestScale, abs(scales) * 0.001953125h);
         {
           let scale = scales.x;
           tile[0][row % 16u * 34u + (even + 0u)] = eightBits(mixed, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 0u)] = eightBits(word1_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 2u)] = eightBits(word2_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 2u)] = eightBits(word3_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 4u)] = eightBits(word4_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 4u)] = eightBits(word5_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 6u)] = eightBits(word6_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 6u)] = eightBits(word7_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 0u)] = eightBits(word1_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 2u)] = eightBits(word2_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 2u)] = eightBits(word3_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 4u)] = eightBits(word4_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 4u)] = eightBits(word5_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 6u)] = eightBits(word6_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 6u)] = eightBits(word7_key0, masks.x, scale);
         }
         {
           let scale = scales.y;
-          tile[0][row % 16u * 34u + (even + 8u)] = eightBits(word9_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 8u)] = eightBits(word10_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 10u)] = eightBits(word11_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 10u)] = eightBits(word12_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 12u)] = eightBits(word13_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 12u)] = eightBits(word14_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (even + 14u)] = eightBits(word15_0, masks.x, scale);
-          tile[0][row % 16u * 34u + (odd + 14u)] = eightBits(word16_0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 8u)] = eightBits(word9_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 8u)] = eightBits(word10_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 10u)] = eightBits(word11_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 10u)] = eightBits(word12_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 12u)] = eightBits(word13_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 12u)] = eightBits(word14_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 14u)] = eightBits(word15_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 14u)] = eightBits(word16_key0, masks.x, scale);
         }
       }
-    }
-    workgroupBarrier();
-    {
-      var product0_0 = Result();
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 0u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_0, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 4u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_1, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 8u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_2, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 12u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_3, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 16u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_4, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 20u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_5, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 24u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_6, product0_0);
-      }
-      {
-        let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 28u, 34u);
-        product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_7, product0_0);
-      }
-      subgroupMatrixStore<col_major>(&scores[subgroup], 0u, product0_0, 5u);
-    }
-    workgroupBarrier();
-    tile[subgroup][2u * lane + 0u] = bitcast<vec4<f16>>(valueNext0.xy);
-    tile[subgroup][2u * lane + 1u] = bitcast<vec4<f16>>(valueNext0.zw);
-    tile[subgroup][2u * lane + 64u] = bitcast<vec4<f16>>(valueNext1.xy);
-    tile[subgroup][2u * lane + 65u] = bitcast<vec4<f16>>(valueNext1.zw);
-    if (lane < 8u) {
-      tile[subgroup][2u * lane + 128u] = bitcast<vec4<f16>>(valueNext2.xy);
-      tile[subgroup][2u * lane + 129u] = bitcast<vec4<f16>>(valueNext2.zw);
-    }
-    if ((chunk + 1u) < endChunk) {
-      let firstKey = chunkOf(chunkStart, chunkList, (chunk + 1u)) * chunkKeys;
-      let place0 = min(firstKey + 0u, lastKey);
-      let firstVector = valueBase + (place0 >> 2u) * 18u + subgroup * 72u;
-      valueNext0 = value[firstVector + lane + 0u];
-      valueNext1 = value[firstVector + lane + 32u];
-      valueNext2 = value[firstVector + min(lane + 64u, 71u)];
-    }
-    {
-      workgroupBarrier();
-      let pair_0 = lane / 8u % 2u;
-      let ownRow_0 = (lane % 8u + lane / 16u % 2u * 8u + pair_0 % 2u * 4u) % 16u;
-      let row_0 = subgroup * 16u + ownRow_0;
-      let firstWord_0 = (ownRow_0 * 2u + pair_0) * 9u;
-      let odd_0 = firstWord_0 % 2u != 0u;
-      let eight0_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 0u]);
-      let eight1_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 1u]);
-      let eight2_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 2u]);
-      let eight3_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 3u]);
-      let eight4_0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_0 / 2u + 4u]);
-      let word0_0 = select(eight0_0.x, eight0_0.y, odd_0);
-      let word1_0 = select(eight0_0.y, eight1_0.x, odd_0);
-      let word2_0 = select(eight1_0.x, eight1_0.y, odd_0);
-      let word3_0 = select(eight1_0.y, eight2_0.x, odd_0);
-      let word4_0 = select(eight2_0.x, eight2_0.y, odd_0);
-      let word5_0 = select(eight2_0.y, eight3_0.x, odd_0);
-      let word6_0 = select(eight3_0.x, eight3_0.y, odd_0);
-      let word7_0 = select(eight3_0.y, eight4_0.x, odd_0);
-      let word8_0 = select(eight4_0.x, eight4_0.y, odd_0);
       workgroupBarrier();
       {
-        let row = row_0;
-        let even = pair_0 * 16u + pair_0 % 2u;
-        let odd = pair_0 * 16u + (pair_0 + 1u) % 2u;
-        let mixed = (word4_0 & 0xffffu) | (word0_0 & 0xffff0000u);
+        var product0_0 = Result();
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 0u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_0, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 4u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_1, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 8u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_2, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 12u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_3, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 16u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_4, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 20u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_5, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 24u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_6, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 28u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_7, product0_0);
+        }
+        subgroupMatrixStore<col_major>(&scores[subgroup], 0u, product0_0, 5u);
+      }
+      workgroupBarrier();
+      {
+        let row = row_value0;
+        let even = pair_value0 * 16u + pair_value0 % 2u;
+        let odd = pair_value0 * 16u + (pair_value0 + 1u) % 2u;
+        let mixed = (word4_value0 & 0xffffu) | (word0_value0 & 0xffff0000u);
         // Rows past the last may hold anything.
-        let bothScales = (word0_0 & 0xffffu) | (word4_0 & 0xffff0000u);
+        let bothScales = (word0_value0 & 0xffffu) | (word4_value0 & 0xffff0000u);
         let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
         largestScale = max(largestScale, abs(scales) * 0.0001220703125h);
         {
           let scale = scales.x;
           {
             let first = fourBits(mixed, masks.y, scale);
-            let second = fourBits(word1_0, masks.y, scale);
+            let second = fourBits(word1_value0, masks.y, scale);
             tile[0][row * 34u + (even + 0u)] = first.low;
             tile[0][row * 34u + (odd + 0u)] = second.low;
             tile[0][row * 34u + (even + 2u)] = first.high;
             tile[0][row * 34u + (odd + 2u)] = second.high;
           }
           {
-            let first = fourBits(word2_0, masks.y, scale);
-            let second = fourBits(word3_0, masks.y, scale);
+            let first = fourBits(word2_value0, masks.y, scale);
+            let second = fourBits(word3_value0, masks.y, scale);
             tile[0][row * 34u + (even + 4u)] = first.low;
             tile[0][row * 34u + (odd + 4u)] = second.low;
             tile[0][row * 34u + (even + 6u)] = first.high;
@@ -496,16 +519,16 @@ fn main(
         {
           let scale = scales.y;
           {
-            let first = fourBits(word5_0, masks.y, scale);
-            let second = fourBits(word6_0, masks.y, scale);
+            let first = fourBits(word5_value0, masks.y, scale);
+            let second = fourBits(word6_value0, masks.y, scale);
             tile[0][row * 34u + (even + 8u)] = first.low;
             tile[0][row * 34u + (odd + 8u)] = second.low;
             tile[0][row * 34u + (even + 10u)] = first.high;
             tile[0][row * 34u + (odd + 10u)] = second.high;
           }
           {
-            let first = fourBits(word7_0, masks.y, scale);
-            let second = fourBits(word8_0, masks.y, scale);
+            let first = fourBits(word7_value0, masks.y, scale);
+            let second = fourBits(word8_value0, masks.y, scale);
             tile[0][row * 34u + (even + 12u)] = first.low;
             tile[0][row * 34u + (odd + 12u)] = second.low;
             tile[0][row * 34u + (even + 14u)] = first.high;
@@ -513,116 +536,437 @@ fn main(
           }
         }
       }
-    }
-    {
-      let vector0 = ownLane + 0u;
-      var score0 = scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] * scale;
-      score0 = select(vec4<f32>(hidden), score0, vec4<u32>(firstKey + 4u * vector0) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(keyCount));
-      let bests = score0;
-      var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
-      if (ownSlot < rows && top > reference + 8.0) { found.x = 1u; }
-      var weight0 = pairWeights(score0, vec4<f32>(reference));
-
-      if (ownSlot < rows) {
-        weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
-      }
-      if (workgroupUniformLoad(&found).x != 0u) {
-        top = max(top, subgroupShuffleXor(top, 1u));
-        top = max(top, subgroupShuffleXor(top, 2u));
-        let raised = top > reference + 8.0;
-        let next = select(reference, top, raised);
-        let decay = select(1.0, exp(reference - next), raised);
-        rowSum *= decay;
-        reference = next;
-        if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }
-        weight0 = pairWeights(score0, vec4<f32>(reference));
+      {
+        let vector0 = ownLane + 0u;
+        var score0 = scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] * scale;
+        score0 = select(vec4<f32>(hidden), score0, vec4<u32>(firstKey + 4u * vector0) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(keyCount));
+        let bests = score0;
+        var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
+        if (ownSlot < rows && top > reference + 8.0) { found.x = 1u; }
+        var weight0 = pairWeights(score0, vec4<f32>(reference));
 
         if (ownSlot < rows) {
           weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
         }
-        workgroupBarrier();
-        if (thread == 0u) { found.x = 0u; }
-        if (chunk > firstChunk) {
-          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
-          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
-          workgroupBarrier();
-          for (var unit = lane; unit < 32u; unit += 32u) {
-            scores[subgroup][unit] *= rowNumbers[unit / 8u];
+        if (workgroupUniformLoad(&found).x != 0u) {
+          top = max(top, subgroupShuffleXor(top, 1u));
+          top = max(top, subgroupShuffleXor(top, 2u));
+          let raised = top > reference + 8.0;
+          let next = select(reference, top, raised);
+          let decay = select(1.0, exp(reference - next), raised);
+          rowSum *= decay;
+          reference = next;
+          if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }
+          weight0 = pairWeights(score0, vec4<f32>(reference));
+
+          if (ownSlot < rows) {
+            weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
           }
           workgroupBarrier();
-          output0_0 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
-          output0_1 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
-          workgroupBarrier();
-          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_2, 8u);
-          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_3, 8u);
-          workgroupBarrier();
-          for (var unit = lane; unit < 32u; unit += 32u) {
-            scores[subgroup][unit] *= rowNumbers[unit / 8u];
+          if (thread == 0u) { found.x = 0u; }
+          if (chunk > firstChunk) {
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_0 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_1 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_2, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_3, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_2 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_3 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_4, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_5, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_4 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_5 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_6, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_7, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_6 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_7 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
           }
-          workgroupBarrier();
-          output0_2 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
-          output0_3 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
-          workgroupBarrier();
-          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_4, 8u);
-          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_5, 8u);
-          workgroupBarrier();
-          for (var unit = lane; unit < 32u; unit += 32u) {
-            scores[subgroup][unit] *= rowNumbers[unit / 8u];
-          }
-          workgroupBarrier();
-          output0_4 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
-          output0_5 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
-          workgroupBarrier();
-          subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_6, 8u);
-          subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_7, 8u);
-          workgroupBarrier();
-          for (var unit = lane; unit < 32u; unit += 32u) {
-            scores[subgroup][unit] *= rowNumbers[unit / 8u];
-          }
-          workgroupBarrier();
-          output0_6 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
-          output0_7 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
-          workgroupBarrier();
+        }
+        rowSum += dot(weight0, vec4<f32>(1.0));
+      }
+      {
+        let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 6u);
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 34u);
+          output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 34u);
+          output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 8u, 34u);
+          output0_2 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_2);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 12u, 34u);
+          output0_3 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_3);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 16u, 34u);
+          output0_4 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_4);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 20u, 34u);
+          output0_5 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_5);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 24u, 34u);
+          output0_6 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_6);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 28u, 34u);
+          output0_7 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_7);
         }
       }
-      rowSum += dot(weight0, vec4<f32>(1.0));
+      workgroupBarrier();
     }
-    {
-      let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 6u);
+    if (firstOfTurns + 1u < endChunk) {
+      let chunk = firstOfTurns + 1u;
+      let firstKey = chunkOf(chunkStart, chunkList, chunk) * chunkKeys;
+      tile[subgroup][2u * lane + 0u] = bitcast<vec4<f16>>(keyNext0_1.xy);
+      tile[subgroup][2u * lane + 1u] = bitcast<vec4<f16>>(keyNext0_1.zw);
+      tile[subgroup][2u * lane + 64u] = bitcast<vec4<f16>>(keyNext1_1.xy);
+      tile[subgroup][2u * lane + 65u] = bitcast<vec4<f16>>(keyNext1_1.zw);
+      tile[subgroup][2u * lane + 128u] = bitcast<vec4<f16>>(keyNext2_1.xy);
+      tile[subgroup][2u * lane + 129u] = bitcast<vec4<f16>>(keyNext2_1.zw);
+      tile[subgroup][2u * lane + 192u] = bitcast<vec4<f16>>(keyNext3_1.xy);
+      tile[subgroup][2u * lane + 193u] = bitcast<vec4<f16>>(keyNext3_1.zw);
+      if (lane < 8u) {
+        tile[subgroup][2u * lane + 256u] = bitcast<vec4<f16>>(keyNext4_1.xy);
+        tile[subgroup][2u * lane + 257u] = bitcast<vec4<f16>>(keyNext4_1.zw);
+      }
+      tile[subgroup][2u * lane + 272u] = bitcast<vec4<f16>>(valueNext0_1.xy);
+      tile[subgroup][2u * lane + 273u] = bitcast<vec4<f16>>(valueNext0_1.zw);
+      tile[subgroup][2u * lane + 336u] = bitcast<vec4<f16>>(valueNext1_1.xy);
+      tile[subgroup][2u * lane + 337u] = bitcast<vec4<f16>>(valueNext1_1.zw);
+      if (lane < 8u) {
+        tile[subgroup][2u * lane + 400u] = bitcast<vec4<f16>>(valueNext2_1.xy);
+        tile[subgroup][2u * lane + 401u] = bitcast<vec4<f16>>(valueNext2_1.zw);
+      }
+      if ((chunk + 2u) < endChunk) {
+        let firstKey = chunkOf(chunkStart, chunkList, (chunk + 2u)) * chunkKeys;
+        let place0 = min(firstKey + 0u, lastKey);
+        let firstVector = keyBase + (place0 >> 2u) * 34u + subgroup * 136u;
+        keyNext0_1 = key[firstVector + lane + 0u];
+        keyNext1_1 = key[firstVector + lane + 32u];
+        keyNext2_1 = key[firstVector + lane + 64u];
+        keyNext3_1 = key[firstVector + lane + 96u];
+        keyNext4_1 = key[firstVector + min(lane + 128u, 135u)];
+      }
+      if ((chunk + 2u) < endChunk) {
+        let firstKey = chunkOf(chunkStart, chunkList, (chunk + 2u)) * chunkKeys;
+        let place0 = min(firstKey + 0u, lastKey);
+        let firstVector = valueBase + (place0 >> 2u) * 18u + subgroup * 72u;
+        valueNext0_1 = value[firstVector + lane + 0u];
+        valueNext1_1 = value[firstVector + lane + 32u];
+        valueNext2_1 = value[firstVector + min(lane + 64u, 71u)];
+      }
+      workgroupBarrier();
+      let pair_key0 = lane / 8u % 2u;
+      let ownRow_key0 = lane % 8u + lane / 16u % 2u * 8u;
+      let row_key0 = subgroup * 16u + ownRow_key0;
+      let firstWord_key0 = (ownRow_key0 * 2u + pair_key0) * 17u;
+      let odd_key0 = firstWord_key0 % 2u != 0u;
+      let eight0_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 0u]);
+      let eight1_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 1u]);
+      let eight2_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 2u]);
+      let eight3_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 3u]);
+      let eight4_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 4u]);
+      let eight5_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 5u]);
+      let eight6_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 6u]);
+      let eight7_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 7u]);
+      let eight8_key0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_key0 / 2u + 8u]);
+      let word0_key0 = select(eight0_key0.x, eight0_key0.y, odd_key0);
+      let word1_key0 = select(eight0_key0.y, eight1_key0.x, odd_key0);
+      let word2_key0 = select(eight1_key0.x, eight1_key0.y, odd_key0);
+      let word3_key0 = select(eight1_key0.y, eight2_key0.x, odd_key0);
+      let word4_key0 = select(eight2_key0.x, eight2_key0.y, odd_key0);
+      let word5_key0 = select(eight2_key0.y, eight3_key0.x, odd_key0);
+      let word6_key0 = select(eight3_key0.x, eight3_key0.y, odd_key0);
+      let word7_key0 = select(eight3_key0.y, eight4_key0.x, odd_key0);
+      let word8_key0 = select(eight4_key0.x, eight4_key0.y, odd_key0);
+      let word9_key0 = select(eight4_key0.y, eight5_key0.x, odd_key0);
+      let word10_key0 = select(eight5_key0.x, eight5_key0.y, odd_key0);
+      let word11_key0 = select(eight5_key0.y, eight6_key0.x, odd_key0);
+      let word12_key0 = select(eight6_key0.x, eight6_key0.y, odd_key0);
+      let word13_key0 = select(eight6_key0.y, eight7_key0.x, odd_key0);
+      let word14_key0 = select(eight7_key0.x, eight7_key0.y, odd_key0);
+      let word15_key0 = select(eight7_key0.y, eight8_key0.x, odd_key0);
+      let word16_key0 = select(eight8_key0.x, eight8_key0.y, odd_key0);
+      let pair_value0 = lane / 8u % 2u;
+      let ownRow_value0 = (lane % 8u + lane / 16u % 2u * 8u + pair_value0 % 2u * 4u) % 16u;
+      let row_value0 = subgroup * 16u + ownRow_value0;
+      let firstWord_value0 = (ownRow_value0 * 2u + pair_value0) * 9u;
+      let odd_value0 = firstWord_value0 % 2u != 0u;
+      let eight0_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 272u]);
+      let eight1_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 273u]);
+      let eight2_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 274u]);
+      let eight3_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 275u]);
+      let eight4_value0 = bitcast<vec2<u32>>(tile[subgroup][firstWord_value0 / 2u + 276u]);
+      let word0_value0 = select(eight0_value0.x, eight0_value0.y, odd_value0);
+      let word1_value0 = select(eight0_value0.y, eight1_value0.x, odd_value0);
+      let word2_value0 = select(eight1_value0.x, eight1_value0.y, odd_value0);
+      let word3_value0 = select(eight1_value0.y, eight2_value0.x, odd_value0);
+      let word4_value0 = select(eight2_value0.x, eight2_value0.y, odd_value0);
+      let word5_value0 = select(eight2_value0.y, eight3_value0.x, odd_value0);
+      let word6_value0 = select(eight3_value0.x, eight3_value0.y, odd_value0);
+      let word7_value0 = select(eight3_value0.y, eight4_value0.x, odd_value0);
+      let word8_value0 = select(eight4_value0.x, eight4_value0.y, odd_value0);
+      workgroupBarrier();
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 34u);
-        output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        let row = row_key0;
+        let even = pair_key0 * 16u + pair_key0 % 2u;
+        let odd = pair_key0 * 16u + (pair_key0 + 1u) % 2u;
+        let mixed = (word8_key0 & 0xffffu) | (word0_key0 & 0xffff0000u);
+        // Rows past the last may hold anything.
+        let bothScales = (word0_key0 & 0xffffu) | (word8_key0 & 0xffff0000u);
+        let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
+        largestScale = max(largestScale, abs(scales) * 0.001953125h);
+        {
+          let scale = scales.x;
+          tile[0][row % 16u * 34u + (even + 0u)] = eightBits(mixed, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 0u)] = eightBits(word1_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 2u)] = eightBits(word2_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 2u)] = eightBits(word3_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 4u)] = eightBits(word4_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 4u)] = eightBits(word5_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 6u)] = eightBits(word6_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 6u)] = eightBits(word7_key0, masks.x, scale);
+        }
+        {
+          let scale = scales.y;
+          tile[0][row % 16u * 34u + (even + 8u)] = eightBits(word9_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 8u)] = eightBits(word10_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 10u)] = eightBits(word11_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 10u)] = eightBits(word12_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 12u)] = eightBits(word13_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 12u)] = eightBits(word14_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (even + 14u)] = eightBits(word15_key0, masks.x, scale);
+          tile[0][row % 16u * 34u + (odd + 14u)] = eightBits(word16_key0, masks.x, scale);
+        }
+      }
+      workgroupBarrier();
+      {
+        var product0_0 = Result();
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 0u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_0, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 4u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_1, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 8u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_2, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 12u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_3, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 16u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_4, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 20u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_5, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 24u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_6, product0_0);
+        }
+        {
+          let keys = subgroupMatrixLoad<Left, row_major>(&tile[subgroup], 28u, 34u);
+          product0_0 = subgroupMatrixMultiplyAccumulate(keys, query0_7, product0_0);
+        }
+        subgroupMatrixStore<col_major>(&scores[subgroup], 0u, product0_0, 5u);
+      }
+      workgroupBarrier();
+      {
+        let row = row_value0;
+        let even = pair_value0 * 16u + pair_value0 % 2u;
+        let odd = pair_value0 * 16u + (pair_value0 + 1u) % 2u;
+        let mixed = (word4_value0 & 0xffffu) | (word0_value0 & 0xffff0000u);
+        // Rows past the last may hold anything.
+        let bothScales = (word0_value0 & 0xffffu) | (word4_value0 & 0xffff0000u);
+        let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
+        largestScale = max(largestScale, abs(scales) * 0.0001220703125h);
+        {
+          let scale = scales.x;
+          {
+            let first = fourBits(mixed, masks.y, scale);
+            let second = fourBits(word1_value0, masks.y, scale);
+            tile[0][row * 34u + (even + 0u)] = first.low;
+            tile[0][row * 34u + (odd + 0u)] = second.low;
+            tile[0][row * 34u + (even + 2u)] = first.high;
+            tile[0][row * 34u + (odd + 2u)] = second.high;
+          }
+          {
+            let first = fourBits(word2_value0, masks.y, scale);
+            let second = fourBits(word3_value0, masks.y, scale);
+            tile[0][row * 34u + (even + 4u)] = first.low;
+            tile[0][row * 34u + (odd + 4u)] = second.low;
+            tile[0][row * 34u + (even + 6u)] = first.high;
+            tile[0][row * 34u + (odd + 6u)] = second.high;
+          }
+        }
+        {
+          let scale = scales.y;
+          {
+            let first = fourBits(word5_value0, masks.y, scale);
+            let second = fourBits(word6_value0, masks.y, scale);
+            tile[0][row * 34u + (even + 8u)] = first.low;
+            tile[0][row * 34u + (odd + 8u)] = second.low;
+            tile[0][row * 34u + (even + 10u)] = first.high;
+            tile[0][row * 34u + (odd + 10u)] = second.high;
+          }
+          {
+            let first = fourBits(word7_value0, masks.y, scale);
+            let second = fourBits(word8_value0, masks.y, scale);
+            tile[0][row * 34u + (even + 12u)] = first.low;
+            tile[0][row * 34u + (odd + 12u)] = second.low;
+            tile[0][row * 34u + (even + 14u)] = first.high;
+            tile[0][row * 34u + (odd + 14u)] = second.high;
+          }
+        }
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 34u);
-        output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        let vector0 = ownLane + 0u;
+        var score0 = scores[vector0 / 4u][ownTile * 5u + vector0 % 4u] * scale;
+        score0 = select(vec4<f32>(hidden), score0, vec4<u32>(firstKey + 4u * vector0) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(keyCount));
+        let bests = score0;
+        var top = max(max(bests.x, bests.y), max(bests.z, bests.w));
+        if (ownSlot < rows && top > reference + 8.0) { found.x = 1u; }
+        var weight0 = pairWeights(score0, vec4<f32>(reference));
+
+        if (ownSlot < rows) {
+          weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
+        }
+        if (workgroupUniformLoad(&found).x != 0u) {
+          top = max(top, subgroupShuffleXor(top, 1u));
+          top = max(top, subgroupShuffleXor(top, 2u));
+          let raised = top > reference + 8.0;
+          let next = select(reference, top, raised);
+          let decay = select(1.0, exp(reference - next), raised);
+          rowSum *= decay;
+          reference = next;
+          if (ownSlot < rows && ownLane == 0u) { rowNumbers[ownTile] = decay; }
+          weight0 = pairWeights(score0, vec4<f32>(reference));
+
+          if (ownSlot < rows) {
+            weights[ownTile * 6u + vector0] = vec4<f16>(weight0);
+          }
+          workgroupBarrier();
+          if (thread == 0u) { found.x = 0u; }
+          if (chunk > firstChunk) {
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_0, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_1, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_0 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_1 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_2, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_3, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_2 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_3 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_4, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_5, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_4 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_5 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+            subgroupMatrixStore<col_major>(&scores[subgroup], 0u, output0_6, 8u);
+            subgroupMatrixStore<col_major>(&scores[subgroup], 4u, output0_7, 8u);
+            workgroupBarrier();
+            for (var unit = lane; unit < 32u; unit += 32u) {
+              scores[subgroup][unit] *= rowNumbers[unit / 8u];
+            }
+            workgroupBarrier();
+            output0_6 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 0u, 8u);
+            output0_7 = subgroupMatrixLoad<Result, col_major>(&scores[subgroup], 4u, 8u);
+            workgroupBarrier();
+          }
+        }
+        rowSum += dot(weight0, vec4<f32>(1.0));
       }
       {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 8u, 34u);
-        output0_2 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_2);
+        let weights0 = subgroupMatrixLoad<Right, col_major>(&weights, 0u, 6u);
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 0u, 34u);
+          output0_0 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_0);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 4u, 34u);
+          output0_1 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_1);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 8u, 34u);
+          output0_2 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_2);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 12u, 34u);
+          output0_3 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_3);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 16u, 34u);
+          output0_4 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_4);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 20u, 34u);
+          output0_5 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_5);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 24u, 34u);
+          output0_6 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_6);
+        }
+        {
+          let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 28u, 34u);
+          output0_7 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_7);
+        }
       }
-      {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 12u, 34u);
-        output0_3 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_3);
-      }
-      {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 16u, 34u);
-        output0_4 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_4);
-      }
-      {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 20u, 34u);
-        output0_5 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_5);
-      }
-      {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 24u, 34u);
-        output0_6 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_6);
-      }
-      {
-        let values = subgroupMatrixLoad<Left, col_major>(&tile[subgroup], 28u, 34u);
-        output0_7 = subgroupMatrixMultiplyAccumulate(values, weights0, output0_7);
-      }
+      workgroupBarrier();
     }
-    workgroupBarrier();
   }
   rowSum += subgroupShuffleXor(rowSum, 1u);
   rowSum += subgroupShuffleXor(rowSum, 2u);

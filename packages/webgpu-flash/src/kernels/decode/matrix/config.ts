@@ -15,3 +15,11 @@ export interface DecodeMatrixConfig extends Omit<DecodeConfig, 'tile' | 'memory'
 export function expands({ key, value }: DecodeMatrixConfig): boolean {
   return key.quantized !== undefined || value.quantized !== undefined
 }
+
+/**
+ * How many chunks are on their way while one is worked on. A chunk of blocks is so small that one does not keep an NVIDIA
+ * H200 busy: with two, one query over q4_0 takes an eighth less, four queries over either type a twentieth.
+ */
+export function chunksAhead({ key, value }: DecodeMatrixConfig): number {
+  return key.quantized !== undefined && value.quantized !== undefined ? 2 : 1
+}

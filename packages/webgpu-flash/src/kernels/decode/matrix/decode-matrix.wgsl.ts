@@ -21,7 +21,7 @@ import { decodeBindings, finishDecodedFunction, lengthFunctions } from '../decod
 import type { DecodeAccess } from '../decode-access.ts'
 import { placeText } from '../decode-places.ts'
 import { carefulLoop } from './careful-loop.ts'
-import { expands } from './config.ts'
+import { chunksAhead, expands } from './config.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 import { finishRows } from './finish.ts'
 import { eachOutput, loadQueries, outputProducts, scoreProducts } from './products.ts'
@@ -30,6 +30,7 @@ import { orderFunction } from './quantized-order.ts'
 import { chunkSoftmax, startChunkSoftmax, wholeRowSums } from './softmax.ts'
 import { blockRegisters, expansionFunctions } from './staged-blocks.ts'
 import { chunkFunction, chunkNumber, stagedRows } from './staged-rows.ts'
+import type { StagedRows } from './staged-rows.ts'
 
 /** The WGSL of the decode kernel on subgroup matrices. Entry point: `main`. */
 export function decodeMatrixKernel(config: DecodeMatrixConfig): string {
@@ -93,8 +94,7 @@ ${pairWeightFunction}`
 function mainBody(config: DecodeMatrixConfig): string {
   const { tile } = config
   const placed = placeText(config.places, tile.keys)
-  const keys = stagedRows(config, 'key')
-  const values = stagedRows(config, 'value')
+  const rows = stagedRows(config)
   const join = (...parts: readonly string[]): string =>
     parts.filter((part) => part !== '').join('\n')
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId % ${tile.subgroups}u`};
@@ -118,26 +118,46 @@ let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * param
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${hiddenScore}
-${join(keys.registers, values.registers, keys.begin, values.begin)}
+${join(rows.registers, rows.begin)}
 ${stageQueries(config)}
 ${startChunkSoftmax(config)}
 ${eachOutput(config, (name) => `var ${name} = Result();`)}
-${expands(config) ? `${blockRegisters}\n` : ''}for (var chunk = firstChunk; chunk < endChunk; chunk++) {
-  let firstKey = ${chunkNumber('chunk')} * chunkKeys;
-${indent(keys.toTile, 2)}
-  workgroupBarrier();
-${indent(scoreProducts(config), 2)}
-  workgroupBarrier();
-${indent(`${values.toTile}\n${chunkSoftmax(config, false)}`, 2)}
-${indent(outputProducts(config), 2)}
-  workgroupBarrier();
-}
+${expands(config) ? `${blockRegisters}\n` : ''}${eachChunk(config, rows)}
 ${wholeRowSums(config)}
 workgroupBarrier();
 ${finishRows(config)}
 if (workgroupUniformLoad(&found).y != 0u) {
   storageBarrier(); // for what was stored above
 ${indent(carefulLoop(config), 2)}
+}`
+}
+
+/** The loop over chunks; its text is there once for each of the chunks that are on their way. */
+function eachChunk(config: DecodeMatrixConfig, rows: StagedRows): string {
+  const ahead = chunksAhead(config)
+  const one = (turn: number): string => `let firstKey = ${chunkNumber('chunk')} * chunkKeys;
+${rows.keysToTile(turn)}
+workgroupBarrier();
+${scoreProducts(config)}
+workgroupBarrier();
+${rows.valuesToTile(turn)}
+${chunkSoftmax(config, false)}
+${outputProducts(config)}
+workgroupBarrier();`
+  if (ahead === 1) {
+    return `for (var chunk = firstChunk; chunk < endChunk; chunk++) {
+${indent(one(0), 2)}
+}`
+  }
+  const turns = unroll(
+    ahead,
+    (turn) => `${turn === 0 ? '' : `if (firstOfTurns + ${turn}u < endChunk) `}{
+  let chunk = firstOfTurns + ${turn}u;
+${indent(one(turn), 2)}
+}`,
+  )
+  return `for (var firstOfTurns = firstChunk; firstOfTurns < endChunk; firstOfTurns += ${ahead}u) {
+${indent(turns, 2)}
 }`
 }
 

@@ -1,13 +1,14 @@
 // How blocks of quantised keys and values become rows of halves in workgroup memory. The rows of a chunk lie one after
 // another, so they are loaded 16 bytes at a time and go through the tile as they are. From there each thread reads two
 // neighbouring blocks of a row, which begin and end on whole words, and stores them in the tile as halves: a scale is
-// found once for 32 elements.
+// found once for 32 elements. Where both keys and values are blocks they go through the tile together.
 import type { QuantizedType } from '@attn/core'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { declareNothing } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
 import type { DecodeMatrixConfig } from './config.ts'
-import type { Moves, StagedName } from './moves.ts'
+import { register } from './moves.ts'
+import type { BlockMoves, Moves, StagedName } from './moves.ts'
 
 /** Of two neighbouring blocks the words and the one in the middle, and the largest whole number of an element. */
 const pairSizes = {
@@ -15,38 +16,52 @@ const pairSizes = {
   q4_0: { words: 9, middle: 4, largest: 8 },
 } as const
 
+/** How many vectors of the tile the blocks of a subgroup's keys, or values, take as they are. */
+export function rawVectors(
+  { tile, headDim, valueDim }: DecodeMatrixConfig,
+  name: StagedName,
+  type: QuantizedType,
+): number {
+  const pairs = (name === 'key' ? headDim : valueDim) / 64
+  return ((tile.keys / tile.subgroups) * pairs * pairSizes[type].words) / 2
+}
+
 /**
  * The rows of one tensor.
  *
+ * @param turn - Which of the chunks on their way.
+ * @param first - Where in the tile they go as they are.
  * @param place - The place of a vector of the row `row` in the tile.
  */
 export function stagedBlocks(
   config: DecodeMatrixConfig,
-  name: StagedName,
-  type: QuantizedType,
+  { name, type, turn, first }: StagedBlocks,
   place: (vector: string) => string,
-): Moves {
+): Moves & BlockMoves {
   const { tile, headDim, valueDim } = config
   const { subgroups, subgroupSize } = tile
   const pairs = (name === 'key' ? headDim : valueDim) / 64
   const ownKeys = tile.keys / subgroups
-  const vectors = (ownKeys * pairs * pairSizes[type].words) / 4
+  const vectors = rawVectors(config, name, type) / 2
   const slots = Math.ceil(vectors / subgroupSize)
-  const register = (slot: number): string => `${name}Next${slot}`
+  const own = (slot: number): string => register(name, slot, turn)
   // Threads without a vector left load another's: where paths part, loads would be waited for.
   const load = (slot: number): string => {
     const vector = `lane + ${slot * subgroupSize}u`
     const held = (slot + 1) * subgroupSize <= vectors ? vector : `min(${vector}, ${vectors - 1}u)`
-    return `${register(slot)} = ${name}[firstVector + ${held}];`
+    return `${own(slot)} = ${name}[firstVector + ${held}];`
   }
   const units = ownKeys * pairs
-  const eachPair = (text: (slot: number, unit: string) => string): string =>
+  const eachPair = (text: (unit: PairUnit) => string): string =>
     unroll(Math.ceil(units / subgroupSize), (slot) =>
-      text(slot, slot === 0 ? 'lane' : `(lane + ${slot * subgroupSize}u)`),
+      text({
+        pair: `${name}${slot}`,
+        unit: slot === 0 ? 'lane' : `(lane + ${slot * subgroupSize}u)`,
+        left: units - slot * subgroupSize,
+      }),
     )
-  const own = { keys: ownKeys, pairs }
   return {
-    registers: unroll(slots, (slot) => `var ${register(slot)} = vec4<u32>();`),
+    registers: unroll(slots, (slot) => `var ${own(slot)} = vec4<u32>();`),
     load: (placed) => `${placed('0u')}
 let firstVector = ${name}Base + (place0 >> 2u) * ${pairs * pairSizes[type].words}u + subgroup * ${vectors}u;
 ${unroll(slots, load)}`,
@@ -55,50 +70,61 @@ ${unroll(slots, load)}`,
       subgroupSize,
       (
         slot,
-      ) => `tile[subgroup][2u * lane + ${2 * slot * subgroupSize}u] = bitcast<vec4<f16>>(${register(slot)}.xy);
-tile[subgroup][2u * lane + ${2 * slot * subgroupSize + 1}u] = bitcast<vec4<f16>>(${register(slot)}.zw);`,
+      ) => `tile[subgroup][2u * lane + ${first + 2 * slot * subgroupSize}u] = bitcast<vec4<f16>>(${own(slot)}.xy);
+tile[subgroup][2u * lane + ${first + 2 * slot * subgroupSize + 1}u] = bitcast<vec4<f16>>(${own(slot)}.zw);`,
       'lane',
     ),
-    expand: `workgroupBarrier();
-${eachPair((slot, unit) => pairWords(type, own, slot, unit))}
-workgroupBarrier();
-${eachPair((slot) => {
-  const left = units - slot * subgroupSize
-  const stores = storedPair(type, slot, place)
-  return left >= subgroupSize ? stores : `if (lane < ${left}u) ${stores}`
-})}`,
+    read: eachPair((unit) => pairWords(type, { keys: ownKeys, pairs, first }, unit)),
+    expand: eachPair(({ pair, left }) => {
+      const stores = storedPair(type, pair, place)
+      return left >= subgroupSize ? stores : `if (lane < ${left}u) ${stores}`
+    }),
   }
 }
 
-/** Statements that read the pair of blocks of a unit: `word{n}_{slot}`. Neighbouring threads have other rows. */
+/** Which blocks are staged. */
+export interface StagedBlocks {
+  readonly name: StagedName
+  readonly type: QuantizedType
+  readonly turn: number
+  readonly first: number
+}
+
+/** A pair of blocks of a thread: what its names end with, its number, and how many pairs are left for it. */
+interface PairUnit {
+  readonly pair: string
+  readonly unit: string
+  readonly left: number
+}
+
+/** Statements that read the pair of blocks of a unit: `word{n}_{pair}`. Neighbouring threads have other rows. */
 function pairWords(
   type: QuantizedType,
-  { keys, pairs }: { readonly keys: number; readonly pairs: number },
-  slot: number,
-  unit: string,
+  { keys, pairs, first }: Readonly<Record<'keys' | 'pairs' | 'first', number>>,
+  { pair, unit }: PairUnit,
 ): string {
   const { words } = pairSizes[type]
   // In words of eight bytes, of which every other pair begins in the middle.
-  const half = (n: number): string => `eight${n >> 1}_${slot}.${n % 2 === 0 ? 'x' : 'y'}`
+  const half = (n: number): string => `eight${n >> 1}_${pair}.${n % 2 === 0 ? 'x' : 'y'}`
   const row = `${unit} % 8u + ${unit} / ${8 * pairs}u % ${keys / 8}u * 8u`
   // Of four bits those of every other pair are four rows further, so that threads meet different banks.
-  const turned = type === 'q4_0' && pairs > 1 ? `(${row} + pair_${slot} % 2u * 4u) % ${keys}u` : row
-  return `let pair_${slot} = ${unit} / 8u % ${pairs}u;
-let ownRow_${slot} = ${turned};
-let row_${slot} = subgroup * ${keys}u + ownRow_${slot};
-let firstWord_${slot} = (ownRow_${slot} * ${pairs}u + pair_${slot}) * ${words}u;
-let odd_${slot} = firstWord_${slot} % 2u != 0u;
-${unroll((words + 1) / 2, (n) => `let eight${n}_${slot} = bitcast<vec2<u32>>(tile[subgroup][firstWord_${slot} / 2u + ${n}u]);`)}
-${unroll(words, (n) => `let word${n}_${slot} = select(${half(n)}, ${half(n + 1)}, odd_${slot});`)}`
+  const turned = type === 'q4_0' && pairs > 1 ? `(${row} + pair_${pair} % 2u * 4u) % ${keys}u` : row
+  return `let pair_${pair} = ${unit} / 8u % ${pairs}u;
+let ownRow_${pair} = ${turned};
+let row_${pair} = subgroup * ${keys}u + ownRow_${pair};
+let firstWord_${pair} = (ownRow_${pair} * ${pairs}u + pair_${pair}) * ${words}u;
+let odd_${pair} = firstWord_${pair} % 2u != 0u;
+${unroll((words + 1) / 2, (n) => `let eight${n}_${pair} = bitcast<vec2<u32>>(tile[subgroup][firstWord_${pair} / 2u + ${first + n}u]);`)}
+${unroll(words, (n) => `let word${n}_${pair} = select(${half(n)}, ${half(n + 1)}, odd_${pair});`)}`
 }
 
 /**
  * A statement that stores the pair as halves, in the order of quantized-order.ts. Of the first block the last two and
  * first two bytes lie in words that hold a scale besides, and make one word together.
  */
-function storedPair(type: QuantizedType, slot: number, place: (vector: string) => string): string {
+function storedPair(type: QuantizedType, pair: string, place: (vector: string) => string): string {
   const { middle, largest } = pairSizes[type]
-  const word = (n: number): string => `word${n}_${slot}`
+  const word = (n: number): string => `word${n}_${pair}`
   const words = (first: number, count: number): string[] =>
     Array.from({ length: count }, (_, i) => word(first + i))
   // Two words, whose vectors every other pair of blocks exchanges: so that threads meet different banks.
@@ -124,9 +150,9 @@ ${indent(
 )}
 }`
   return `{
-  let row = row_${slot};
-  let even = pair_${slot} * 16u + pair_${slot} % 2u;
-  let odd = pair_${slot} * 16u + (pair_${slot} + 1u) % 2u;
+  let row = row_${pair};
+  let even = pair_${pair} * 16u + pair_${pair} % 2u;
+  let odd = pair_${pair} * 16u + (pair_${pair} + 1u) % 2u;
   let mixed = (${word(middle)} & 0xffffu) | (${word(0)} & 0xffff0000u);
   // Rows past the last may hold anything.
   let bothScales = (${word(0)} & 0xffffu) | (${word(middle)} & 0xffff0000u);

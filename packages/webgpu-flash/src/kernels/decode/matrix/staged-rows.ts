@@ -1,21 +1,25 @@
-// How keys and values reach the matrices: as rows of halves in workgroup memory, loaded 16 bytes at a time. The next
-// chunk's are on their way while this one is worked on. Of halves a thread stores each two vectors half a row apart,
-// so that neighbours store side by side; blocks are expanded, see staged-blocks.ts.
+// How keys and values reach the matrices: as rows of halves in workgroup memory, loaded 16 bytes at a time. Those of the
+// next chunk, or of two, are on their way while this one is worked on. Of halves a thread stores each two vectors half
+// a row apart, so that neighbours store side by side; blocks are expanded, see staged-blocks.ts.
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { placeText } from '../decode-places.ts'
 import { eachUnit } from '../../tile/source.ts'
+import { chunksAhead } from './config.ts'
 import type { DecodeMatrixConfig } from './config.ts'
-import type { Moves, StagedName } from './moves.ts'
-import { stagedBlocks } from './staged-blocks.ts'
+import { register } from './moves.ts'
+import type { BlockMoves, Moves, StagedName } from './moves.ts'
+import { rawVectors, stagedBlocks } from './staged-blocks.ts'
 
-/** The texts that move rows of K or V. */
+/** The texts that move rows of K and V. */
 export interface StagedRows {
   /** Declares registers of what is on its way. */
   readonly registers: string
   /** Before the loop: sends for the first rows. */
   readonly begin: string
-  /** Brings the rows of `chunk` to the tile, and sends for the next. */
-  readonly toTile: string
+  /** Brings the keys of `chunk`, whose turn it is, to the tile, and sends for later ones. */
+  keysToTile(turn: number): string
+  /** The same of the values, once the keys have been multiplied. */
+  valuesToTile(turn: number): string
 }
 
 /** The place of a row's vector of four halves in the tile, `row` being a variable. */
@@ -48,27 +52,68 @@ export const chunkFunction = (
 ${masked ? '  if (list != 0u) { return lengths[list + index]; }\n' : ''}  return start + index;
 }`
 
-/** The rows of one tensor. */
-export function stagedRows(config: DecodeMatrixConfig, name: StagedName): StagedRows {
-  const type = config[name].quantized
-  const moves = type
-    ? stagedBlocks(config, name, type, tilePlace(config, name))
-    : plainRows(config, name)
-  const placed = placeText(config.places, config.tile.keys)
+/** The rows of both tensors. */
+export function stagedRows(config: DecodeMatrixConfig): StagedRows {
+  const { tile, places, memory, key, value } = config
+  const ahead = chunksAhead(config)
+  const placed = placeText(places, tile.keys)
   const place = (row: string): string =>
     placed.rows(1, 'let ', () => `min(firstKey + ${row}, lastKey)`)
-  const fetch = (chunk: string): string => `if (${chunk} < endChunk) {
+  const fetch = (moves: Moves, chunk: string): string => `if (${chunk} < endChunk) {
   let firstKey = ${chunkNumber(chunk)} * chunkKeys;
 ${indent(moves.load(place), 2)}
 }`
+  // Blocks of both go through the tile at once, where it has room: a barrier is waited for by both.
+  const rawKeys = key.quantized && rawVectors(config, 'key', key.quantized)
+  const rawValues = value.quantized && rawVectors(config, 'value', value.quantized)
+  const together =
+    rawKeys !== undefined && rawValues !== undefined && rawKeys + rawValues <= memory.tile
+  const movesOf = (name: StagedName, turn: number): Moves & Partial<BlockMoves> => {
+    const type = config[name].quantized
+    const first = together && name === 'value' ? rawKeys : 0
+    return type
+      ? stagedBlocks(config, { name, type, turn, first }, tilePlace(config, name))
+      : plainRows(config, name, turn)
+  }
+  const later = `(chunk + ${ahead}u)`
+  const alone = (name: StagedName, turn: number): string => {
+    const moves = movesOf(name, turn)
+    const sent = `${moves.store}\n${fetch(moves, later)}`
+    return moves.read === undefined
+      ? sent
+      : `${sent}
+{
+  workgroupBarrier();
+${indent(moves.read, 2)}
+  workgroupBarrier();
+${indent(moves.expand!, 2)}
+}`
+  }
+  const both = (turn: number): string => {
+    const [keys, values] = [movesOf('key', turn), movesOf('value', turn)]
+    return `${keys.store}
+${values.store}
+${fetch(keys, later)}
+${fetch(values, later)}
+workgroupBarrier();
+${keys.read}
+${values.read}
+workgroupBarrier();
+${keys.expand}`
+  }
+  const eachTurn = (text: (name: StagedName, turn: number) => string): string =>
+    unroll(ahead, (turn) => `${text('key', turn)}\n${text('value', turn)}`)
   return {
-    registers: moves.registers,
-    begin: fetch('firstChunk'),
-    toTile: `${moves.store}\n${fetch('(chunk + 1u)')}${moves.expand ? `\n{\n${indent(moves.expand, 2)}\n}` : ''}`,
+    registers: eachTurn((name, turn) => movesOf(name, turn).registers),
+    begin: eachTurn((name, turn) =>
+      fetch(movesOf(name, turn), turn === 0 ? 'firstChunk' : `(firstChunk + ${turn}u)`),
+    ),
+    keysToTile: (turn) => (together ? both(turn) : alone('key', turn)),
+    valuesToTile: (turn) => (together ? movesOf('value', turn).expand! : alone('value', turn)),
   }
 }
 
-function plainRows(config: DecodeMatrixConfig, name: StagedName): Moves {
+function plainRows(config: DecodeMatrixConfig, name: StagedName, turn: number): Moves {
   const { tile, headDim, valueDim } = config
   const inRow = (name === 'key' ? headDim : valueDim) / 8
   const units = tile.keys * inRow
@@ -84,7 +129,7 @@ function plainRows(config: DecodeMatrixConfig, name: StagedName): Moves {
   return {
     registers: unroll(
       Math.ceil(units / threads),
-      (slot) => `var ${name}Next${slot} = vec4<u32>();`,
+      (slot) => `var ${register(name, slot, turn)} = vec4<u32>();`,
     ),
     load: (placed) =>
       eachUnit(
@@ -92,7 +137,7 @@ function plainRows(config: DecodeMatrixConfig, name: StagedName): Moves {
         threads,
         (slot, unit) => `{
 ${indent(placed(rowOf(slot, unit)), 2)}
-  ${name}Next${slot} = ${name}[${name}Base + place0 * params.${name}Row + ${inRowOf(unit)}];
+  ${register(name, slot, turn)} = ${name}[${name}Base + place0 * params.${name}Row + ${inRowOf(unit)}];
 }`,
       ),
     store: eachUnit(
@@ -101,8 +146,8 @@ ${indent(placed(rowOf(slot, unit)), 2)}
       (slot, unit) => `{
   let row = ${rowOf(slot, unit)};
   let first = ${inRowOf(unit)};
-  ${place('first')} = bitcast<vec4<f16>>(${name}Next${slot}.xy);
-  ${place(`(first + ${inRow}u)`)} = bitcast<vec4<f16>>(${name}Next${slot}.zw);
+  ${place('first')} = bitcast<vec4<f16>>(${register(name, slot, turn)}.xy);
+  ${place(`(first + ${inRow}u)`)} = bitcast<vec4<f16>>(${register(name, slot, turn)}.zw);
 }`,
     ),
   }
