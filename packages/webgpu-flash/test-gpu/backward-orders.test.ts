@@ -46,6 +46,7 @@ const cases: readonly (readonly [string, Case])[] = [
     {
       problem: {
         ...square(512),
+        headDim: 20,
         mask: strided(8),
         keyLengths: [450],
         queryOffset: 0,

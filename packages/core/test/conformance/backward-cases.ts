@@ -110,7 +110,7 @@ function maskAndScoreCases(): ConformanceCase[] {
     }).modifier
   return [
     conformanceCase('mask: sliding window', sixty, { mask: slidingWindow(9, 3) }),
-    conformanceCase('mask: strided', sixty, { mask: strided(8) }),
+    conformanceCase('mask: strided', sixty, { mask: strided(4) }),
     conformanceCase('mask: documents', sixty, {
       mask: causalDocuments(Array.from({ length: 60 }, (_, i) => Math.floor(i / 17))),
     }),

@@ -132,7 +132,7 @@ function positionCases(): ConformanceCase[] {
       queryOffset: 75,
     }),
     conformanceCase('a query offset for each sequence', three, {
-      mask: slidingWindow(11, 2),
+      mask: slidingWindow(9, 3),
       queryOffset: [0, 33, 50],
       keyLengths: [70, 40, 65],
     }),

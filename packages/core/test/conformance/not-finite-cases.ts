@@ -116,7 +116,7 @@ function visible(): ConformanceCase[] {
     conformanceCase(
       'visible NaN in a key, softcap',
       { queryLength: 65 },
-      { mask: causal, scoreModifiers: [softcap(3)] },
+      { mask: causal, scoreModifiers: [softcap(2)] },
       spoil(['key'], Number.NaN, one),
     ),
     conformanceCase('visible NaN, few queries', short, {}, spoil(['query'], Number.NaN, [2, 3])),

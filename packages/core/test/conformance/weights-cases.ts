@@ -51,7 +51,7 @@ export function weightsCases(): WeightsCase[] {
       'padded keys and an offset for each sequence',
       sum,
       { batch: 3, queryLength: 20, keyLength: 70 },
-      { mask: slidingWindow(11, 2), queryOffset: [0, 33, 50], keyLengths: [70, 0, 65] },
+      { mask: slidingWindow(9, 3), queryOffset: [0, 33, 50], keyLengths: [70, 0, 65] },
     ),
     weigh('rows that see nothing', {}, {}, { mask: distantPast }),
     weigh(
