@@ -31,8 +31,8 @@ struct Params {
 const deadRow = 3.4028234663852886e38;
 const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
 
-// 4 bytes a thread
-var<workgroup> partial: array<f32, 128>;
+// 576 bytes: the sums of each row's threads
+var<workgroup> partial: array<f32, 144>;
 
 fn loadOutput(base: u32, vector: u32) -> vec4<f32> {
   return output[base + vector];
@@ -50,20 +50,22 @@ fn main(
   let batch = params.batchBase + workgroup.z;
   let head = params.headBegin + workgroup.y;
   let part = thread % 8u;
-  let queryRow = (params.rowTileBase + workgroup.x) * 16u + thread / 8u;
-  let safeRow = min(queryRow, params.queryLength - 1u);
-  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + safeRow * params.outputRow;
-  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead + safeRow * params.dOutputRow;
-  var sum = 0.0;
-  for (var vector = part; vector < 16u; vector += 8u) {
-    sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
+  let firstRow = (params.rowTileBase + workgroup.x) * 16u;
+  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+  for (var row = thread / 8u; row < 16u; row += 16u) {
+    let safeRow = min(firstRow + row, params.queryLength - 1u);
+    var sum = 0.0;
+    for (var vector = part; vector < 16u; vector += 8u) {
+      sum += dot(loadOutput(outputBase + safeRow * params.outputRow, vector), loadDOutput(dOutputBase + safeRow * params.dOutputRow, vector));
+    }
+    partial[row * 9u + part] = sum;
   }
-  partial[thread] = sum;
   workgroupBarrier();
-  if (part == 0u && queryRow < params.queryLength) {
+  for (var row = thread; row < 16u && firstRow + row < params.queryLength; row += 128u) {
     var total = 0.0;
-    for (var other = 0u; other < 8u; other++) { total += partial[thread + other]; }
-    let place = (batch * params.heads + head) * params.queryLength + queryRow;
+    for (var other = 0u; other < 8u; other++) { total += partial[row * 9u + other]; }
+    let place = (batch * params.heads + head) * params.queryLength + firstRow + row;
     let bits = logSumExp[params.logSumExpOffset + place];
     softmaxRows[params.softmaxRowsOffset + place] = vec4<f32>(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total, powers[(batch * params.heads + head) / params.headsPerKeyHead]);
   }

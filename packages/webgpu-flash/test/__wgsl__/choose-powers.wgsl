@@ -19,22 +19,19 @@ struct Params {
 // Rows that differ by more lose bits that float32 holds.
 const widestRange = 0x1p+18f;
 
-// 8 bytes a thread
-var<workgroup> ofThreads: array<vec2<f32>, 128>;
+// 8 bytes a thread and tensor, and 8 of each tensor
+var<workgroup> ofThreads: array<array<vec2<f32>, 128>, 4>;
+var<workgroup> ofTensors: array<vec2<f32>, 4>;
 
-// The largest and the smallest of some pieces.
+fn join(range: vec2<f32>, other: vec2<f32>) -> vec2<f32> {
+  return vec2<f32>(max(range.x, other.x), min(range.y, other.y));
+}
+
+// The largest and the smallest of a thread's pieces.
 fn rangeOf(first: u32, count: u32, thread: u32) -> vec2<f32> {
   var range = vec2<f32>(0.0, 0x1p+60f);
   for (var piece = thread; piece < count; piece += 128u) {
-    let other = ranges[first + piece];
-    range = vec2<f32>(max(range.x, other.x), min(range.y, other.y));
-  }
-  workgroupBarrier();
-  ofThreads[thread] = range;
-  workgroupBarrier();
-  // Others have met none; a loop whose end no compiler knows is compiled once.
-  for (var other = 0u; other < min(count, 128u); other++) {
-    range = vec2<f32>(max(range.x, ofThreads[other].x), min(range.y, ofThreads[other].y));
+    range = join(range, ranges[first + piece]);
   }
   return range;
 }
@@ -63,11 +60,25 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let keyPlane = workgroup.z * (params.heads / params.headsPerKeyHead) + workgroup.y;
-  let query = rangeOf(params.queryRanges + keyPlane * params.headsPerKeyHead * params.queryPieces, params.headsPerKeyHead * params.queryPieces, thread);
-  let key = rangeOf(params.keyRanges + keyPlane * params.keyPieces, 1u * params.keyPieces, thread);
-  let dOutput = rangeOf(params.dOutputRanges + keyPlane * params.headsPerKeyHead * params.dOutputPieces, params.headsPerKeyHead * params.dOutputPieces, thread);
-  let value = rangeOf(params.valueRanges + keyPlane * params.valuePieces, 1u * params.valuePieces, thread);
+  ofThreads[0][thread] = rangeOf(params.queryRanges + keyPlane * params.headsPerKeyHead * params.queryPieces, params.headsPerKeyHead * params.queryPieces, thread);
+  ofThreads[1][thread] = rangeOf(params.keyRanges + keyPlane * params.keyPieces, params.keyPieces, thread);
+  ofThreads[2][thread] = rangeOf(params.dOutputRanges + keyPlane * params.headsPerKeyHead * params.dOutputPieces, params.headsPerKeyHead * params.dOutputPieces, thread);
+  ofThreads[3][thread] = rangeOf(params.valueRanges + keyPlane * params.valuePieces, params.valuePieces, thread);
+  workgroupBarrier();
+  // Others have met none; a loop whose end no compiler knows is compiled once. One thread for all tensors would take as
+  // long as a kernel over rows.
+  if (thread < 4u) {
+    let met = min(max(max(params.headsPerKeyHead * params.queryPieces, params.keyPieces), max(params.headsPerKeyHead * params.dOutputPieces, params.valuePieces)), 128u);
+    var range = ofThreads[thread][0];
+    for (var other = 1u; other < met; other++) { range = join(range, ofThreads[thread][other]); }
+    ofTensors[thread] = range;
+  }
+  workgroupBarrier();
   if (thread != 0u) { return; }
+  let query = ofTensors[0];
+  let key = ofTensors[1];
+  let dOutput = ofTensors[2];
+  let value = ofTensors[3];
   let split = canSplit(query) && canSplit(key) && canSplit(dOutput) && canSplit(value);
   let gradientScale = scaleOfBound(dOutput.x * value.x * bitcast<f32>(params.headroom));
   let exponents = packExponents(exponentFor(query.x), exponentFor(key.x), exponentFor(dOutput.x), exponentFor(value.x));

@@ -514,44 +514,121 @@ fn main(
       total0_3_1 += scores[pair][partner][sumRow0 * scoreStride + sumPart + 2u];
     }
   }
-  var totals = array<vec4<f32>, 8>(total0_0_0, total0_0_1, total0_1_0, total0_1_1, total0_2_0, total0_2_1, total0_3_0, total0_3_1);
   if (partner == 0u) {
     let factor = weightUnit * powerOf(-exponents.z);
-    for (var column = 0u; column < select(0u, 4u, params.keyLength != 0u); column++) {
-      if (firstKey + sumRow0 <= finalKey) {
-        let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
-        {
-          let vector = column * 4u + sumPart + 0u;
-          var sum = totals[column * 2u + 0u] * factor;
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-        {
-          let vector = column * 4u + sumPart + 2u;
-          var sum = totals[column * 2u + 1u] * factor;
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 0u + sumPart + 0u;
+      var sum = total0_0_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 0u + sumPart + 2u;
+      var sum = total0_0_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 4u + sumPart + 0u;
+      var sum = total0_1_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 4u + sumPart + 2u;
+      var sum = total0_1_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 8u + sumPart + 0u;
+      var sum = total0_2_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 8u + sumPart + 2u;
+      var sum = total0_2_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 12u + sumPart + 0u;
+      var sum = total0_3_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dValueBase + (firstKey + sumRow0) * params.dValueRow;
+      let vector = 12u + sumPart + 2u;
+      var sum = total0_3_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
+      storeDValue(base, vector, sum);
     }
   } else {
     let factor = trueScale * (weightUnit / gradientScale) * powerOf(-exponents.x);
-    for (var column = 0u; column < select(0u, 4u, params.keyLength != 0u); column++) {
-      if (firstKey + sumRow0 <= finalKey) {
-        let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
-        {
-          let vector = column * 4u + sumPart + 0u;
-          var sum = totals[column * 2u + 0u] * factor;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-        {
-          let vector = column * 4u + sumPart + 2u;
-          var sum = totals[column * 2u + 1u] * factor;
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 0u + sumPart + 0u;
+      var sum = total0_0_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 0u + sumPart + 2u;
+      var sum = total0_0_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 4u + sumPart + 0u;
+      var sum = total0_1_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 4u + sumPart + 2u;
+      var sum = total0_1_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 8u + sumPart + 0u;
+      var sum = total0_2_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 8u + sumPart + 2u;
+      var sum = total0_2_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 12u + sumPart + 0u;
+      var sum = total0_3_0 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
+    }
+    if (firstKey + sumRow0 <= finalKey) {
+      let base = dKeyBase + (firstKey + sumRow0) * params.dKeyRow;
+      let vector = 12u + sumPart + 2u;
+      var sum = total0_3_1 * factor;
+      if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
+      storeDKey(base, vector, sum);
     }
   }
 }

@@ -386,23 +386,61 @@ fn main(
     total0_3_0 += scores[pair][partner][sumRow0 * scoreStride + sumPart + 0u];
     total0_3_1 += scores[pair][partner][sumRow0 * scoreStride + sumPart + 2u];
   }
-  var totals = array<vec4<f32>, 8>(total0_0_0, total0_0_1, total0_1_0, total0_1_1, total0_2_0, total0_2_1, total0_3_0, total0_3_1);
   let factor = trueScale * (weightUnit / gradientScale) * powerOf(-exponents.y);
-  for (var column = 0u; column < select(0u, 4u, params.keyLength != 0u); column++) {
-    if (firstQuery + sumRow0 <= lastQuery) {
-      let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
-      {
-        let vector = partner * 16u + column * 4u + sumPart + 0u;
-        var sum = totals[column * 2u + 0u] * factor;
-        if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-        storeDQuery(base, vector, sum);
-      }
-      {
-        let vector = partner * 16u + column * 4u + sumPart + 2u;
-        var sum = totals[column * 2u + 1u] * factor;
-        if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
-        storeDQuery(base, vector, sum);
-      }
-    }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 0u + sumPart + 0u;
+    var sum = total0_0_0 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 0u + sumPart + 2u;
+    var sum = total0_0_1 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 4u + sumPart + 0u;
+    var sum = total0_1_0 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 4u + sumPart + 2u;
+    var sum = total0_1_1 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 8u + sumPart + 0u;
+    var sum = total0_2_0 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 8u + sumPart + 2u;
+    var sum = total0_2_1 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 12u + sumPart + 0u;
+    var sum = total0_3_0 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
+  }
+  if (firstQuery + sumRow0 <= lastQuery) {
+    let base = dQueryBase + (firstQuery + sumRow0) * params.dQueryRow;
+    let vector = partner * 16u + 12u + sumPart + 2u;
+    var sum = total0_3_1 * factor;
+    if (params.accumulate != 0u) { sum += loadDQuery(base, vector); }
+    storeDQuery(base, vector, sum);
   }
 }

@@ -29,6 +29,8 @@ export interface WalkConfig {
   readonly blockMap: boolean
   /** Whether rows are shared by several workgroups, each with a part of the columns. */
   readonly inParts: boolean
+  /** Whether several query heads read a key head. */
+  readonly grouped: boolean
 }
 
 /** Before the names of the first and the last column tile: a workgroup's own ones, or its dispatch's. */
@@ -155,16 +157,24 @@ const scalarFields: readonly string[] = [
   'negativeInfinity',
 ]
 
+/** Fields of a kernel of left out heads: where the rows of tiles end, and how far a workgroup's are apart. */
+const turnFields: readonly string[] = ['rowTileEnd', 'rowTileStep']
+
 /** The uniform fields of a kernel that writes these tensors, and `extra` ones. */
 export function gradientFields(
   outputs: readonly string[],
-  { dropout, inParts }: Pick<GradientConfig, 'dropout' | 'inParts'>,
+  {
+    dropout,
+    inParts,
+    unsplitOnly = false,
+  }: Pick<GradientConfig, 'dropout' | 'inParts'> & Partial<Pick<GradientConfig, 'unsplitOnly'>>,
   extra: readonly string[] = [],
 ): readonly string[] {
   return [
     ...addressFields([...gradientInputs, ...outputs]),
     ...scalarFields,
     ...(inParts ? partFields(outputs) : []),
+    ...(unsplitOnly ? turnFields : []),
     ...extra,
     ...(dropout ? dropoutFields : []),
   ]
@@ -238,28 +248,6 @@ ${tile.teams === 2 ? '' : regions(memory)}${gradientConstants(config.rules.short
     config.dropout ? gradientDropout(config.rules) : '',
     config.rules.code,
   ]
-}
-
-/**
- * Declares `rowTile`; expects `batch`.
- *
- * @param head - Text of the head whose map orders the rows. Default: `head`.
- */
-export function ownRowTile(blockMap: boolean, head = 'head'): string {
-  if (!blockMap) return 'let rowTile = params.rowTileBase + workgroup.y;'
-  // Rows are taken longest first, so that no long row begins when the others are done.
-  return `var rowTile = params.rowTileBase + workgroup.y;
-if (params.mapOrdered != 0u) { rowTile = data[params.mapOrderBase + mapPlane(batch, ${head}) + rowTile]; }`
-}
-
-/**
- * Leaves heads that are split to the kernels on subgroup matrices.
- *
- * @param head - Text of a head, and of a row of it that is bound.
- */
-export function unlessSplit({ unsplitOnly }: GradientConfig, head: string, row: string): string {
-  if (!unsplitOnly) return ''
-  return `if (softmaxRows[params.softmaxRowsOffset + (batch * params.heads + ${head}) * params.queryLength + min(${row}, params.queryLength - 1u)].z != 0.0) { return; }\n`
 }
 
 /** WGSL of `mapPlane`: where the rows of a head begin in the map. */

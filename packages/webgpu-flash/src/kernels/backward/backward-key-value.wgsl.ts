@@ -16,10 +16,9 @@ import {
   mapPlaneFunction,
   ownGradient,
   ownPart,
-  ownRowTile,
   threadOrigin,
-  unlessSplit,
 } from './backward-frame.ts'
+import { unlessSplit, withRowTile } from './row-tiles.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
 import {
   accumulatorNames,
@@ -77,7 +76,7 @@ function mainBody(
   config: KeyGradientConfig,
   [dKey, dValue]: readonly [GradientOutput, GradientOutput],
 ): string {
-  const { tile, memory, blockMap, inParts } = config
+  const { tile, memory, inParts } = config
   const grid = gradientGrid(config, 'keys')
   const own = ownRows(grid)
   const teams =
@@ -108,8 +107,10 @@ let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 ${ownPart(inParts, 'keys')}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${unlessSplit(config, 'firstHead', 'params.columnTileBegin * tileColumns')}${ownRowTile(blockMap, 'firstHead')}
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+${unlessSplit(config, 'firstHead', 'params.columnTileBegin * tileColumns')}${withRowTile(
+    config,
+    'firstHead',
+    `let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 ${ownGradient(inParts, 'dKey')}
 ${ownGradient(inParts, 'dValue')}
@@ -131,7 +132,8 @@ ${store}`,
   registers.flat(),
   ['tile[careRegion]', 'vec4<f32>'],
   grid.rolled,
-)}`
+)}`,
+  )}`
 }
 
 /** Team 0 has summed dV, team 1 dK. */

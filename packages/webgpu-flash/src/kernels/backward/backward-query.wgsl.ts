@@ -15,10 +15,9 @@ import {
   mapPlaneFunction,
   ownGradient,
   ownPart,
-  ownRowTile,
   threadOrigin,
-  unlessSplit,
 } from './backward-frame.ts'
+import { unlessSplit, withRowTile } from './row-tiles.ts'
 import type { GradientConfig, GradientOutput } from './backward-frame.ts'
 import {
   accumulatorNames,
@@ -75,7 +74,7 @@ function bindings(config: QueryGradientConfig): string {
 }
 
 function mainBody(config: QueryGradientConfig, output: GradientOutput): string {
-  const { tile, memory, blockMap, tables } = config
+  const { tile, memory, tables } = config
   const grid = gradientGrid(config, 'queries')
   const own = ownRows(grid)
   const teams =
@@ -96,8 +95,10 @@ ${ownPart(config.inParts, 'queries')}
 let keyHead = head / params.headsPerKeyHead;
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${ownRowTile(blockMap)}
-${unlessSplit(config, 'head', 'rowTile * tileRows')}let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
+${unlessSplit(config, 'head', 'params.rowTileBase * tileRows')}${withRowTile(
+    config,
+    'head',
+    `let queryBase = params.queryOffset + batch * params.queryBatch + head * params.queryHead;
 let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
 let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
 let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
@@ -118,7 +119,8 @@ ${storeTableSums(grid, tables)}`,
   registers.flat(),
   ['tile[careRegion]', 'vec4<f32>'],
   grid.rolled,
-)}`
+)}`,
+  )}`
 }
 
 function teamTileBody(config: QueryGradientConfig, memory: TeamMemory): string {

@@ -10,10 +10,11 @@ import { addressFields } from '../tensor-address.ts'
 import { deadRow } from '../tile/pair-gradient.ts'
 import type { SoftmaxRow } from '../tile/pair-gradient.ts'
 
-/** Rows of a workgroup. */
-export const rowsPerWorkgroup = 16
+/** Rows that a workgroup reads at a time. */
+const rowsAtOnce = 16
 /** Threads that share a row, each taking every eighth vector of it. */
 const threadsPerRow = 8
+const threads = rowsAtOnce * threadsPerRow
 
 const rowFields: readonly string[] = [
   ...addressFields(['output', 'dOutput']),
@@ -42,6 +43,10 @@ const splitRowFields: readonly string[] = [...rowFields, 'headsPerKeyHead']
 
 /** Where rows take what they keep besides: nowhere, from the sizes of dO and V, or from their powers. */
 export type RowScales = 'none' | 'magnitudes' | 'powers'
+
+/** Rows of a workgroup: of many where each goes through the sizes of all pieces first. */
+export const rowsPerWorkgroup = (scales: RowScales): number =>
+  scales === 'magnitudes' ? 8 * rowsAtOnce : rowsAtOnce
 
 /** The largest rows of dO, over all heads that share keys, and of V; every thread for itself. */
 const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
@@ -86,6 +91,8 @@ export function softmaxRowsKernel(
   const scaled = scales === 'magnitudes'
   const native = [output, dOutput].some(usesFloat16)
   const vectors = Math.ceil(valueDim / 4)
+  const rows = rowsPerWorkgroup(scales)
+  const stride = threadsPerRow + 1
   const sections = [
     native ? 'enable f16;' : '',
     scaled ? 'enable subgroups;' : '',
@@ -97,12 +104,13 @@ export function softmaxRowsKernel(
 @group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
 @group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${bindingOf[scales]}`,
     `${deadRow}\n${hiddenBits}`,
-    `// 4 bytes a thread\nvar<workgroup> partial: array<f32, ${rowsPerWorkgroup * threadsPerRow}>;`,
+    `// ${4 * rows * stride} bytes: the sums of each row's threads
+var<workgroup> partial: array<f32, ${rows * stride}>;`,
     unpackFunctions([output, dOutput]),
     loadFunction('output', output, valueDim),
     loadFunction('dOutput', dOutput, valueDim),
     scaled ? scaleOfBoundFunction() : '',
-    /* wgsl */ `@compute @workgroup_size(${rowsPerWorkgroup * threadsPerRow})
+    /* wgsl */ `@compute @workgroup_size(${threads})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,${scaled ? '\n  @builtin(subgroup_invocation_id) lane: u32,\n  @builtin(subgroup_size) lanes: u32,' : ''}
@@ -110,20 +118,22 @@ fn main(
   let batch = params.batchBase + workgroup.z;
   let head = params.headBegin + workgroup.y;
   let part = thread % ${threadsPerRow}u;
-  let queryRow = (params.rowTileBase + workgroup.x) * ${rowsPerWorkgroup}u + thread / ${threadsPerRow}u;
-  let safeRow = min(queryRow, params.queryLength - 1u);
-  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead + safeRow * params.outputRow;
-  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead + safeRow * params.dOutputRow;
-  var sum = 0.0;
-  for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
-    sum += dot(loadOutput(outputBase, vector), loadDOutput(dOutputBase, vector));
-  }
-  partial[thread] = sum;${scaled ? `\n  ${gradientScale}` : ''}
+  let firstRow = (params.rowTileBase + workgroup.x) * ${rows}u;
+  let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead;
+  let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
+  for (var row = thread / ${threadsPerRow}u; row < ${rows}u; row += ${rowsAtOnce}u) {
+    let safeRow = min(firstRow + row, params.queryLength - 1u);
+    var sum = 0.0;
+    for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
+      sum += dot(loadOutput(outputBase + safeRow * params.outputRow, vector), loadDOutput(dOutputBase + safeRow * params.dOutputRow, vector));
+    }
+    partial[row * ${stride}u + part] = sum;
+  }${scaled ? `\n  ${gradientScale}` : ''}
   workgroupBarrier();
-  if (part == 0u && queryRow < params.queryLength) {
+  for (var row = thread; row < ${rows}u && firstRow + row < params.queryLength; row += ${threads}u) {
     var total = 0.0;
-    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[thread + other]; }
-    let place = (batch * params.heads + head) * params.queryLength + queryRow;
+    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[row * ${stride}u + other]; }
+    let place = (batch * params.heads + head) * params.queryLength + firstRow + row;
     let bits = logSumExp[params.logSumExpOffset + place];
     softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaleOf[scales]});
   }

@@ -33,6 +33,8 @@ export interface GradientPass<Kernel extends GradientKernel = GradientKernel> {
    * meet many tokens. Each sums into a copy of its own.
    */
   readonly parts: number
+  /** Rows of tiles that a workgroup has, one after the other: several of heads that are left out. */
+  readonly rowsInTurn: number
   /** Products of two tiles: S, dP and dQ, or S, dP, dV and dK. Operations for each pair of tokens. */
   readonly pairOperations: number
 }

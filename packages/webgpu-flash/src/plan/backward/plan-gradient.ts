@@ -91,12 +91,19 @@ function placeLeftOut(
   const own = choice?.passes
     ? chooseGradientPasses(forward.call, rowTokens, kernel.tile, capabilities.limits, false)?.passes
     : undefined
+  const place = (sparse?: SparsityPass, continues = false) => ({
+    ...placePass(source, rowTokens, kernel, sparse, continues),
+    rowsInTurn: leftOutRows,
+  })
   const zeros = startsFromZeros(choice?.passes, rowTokens)
   if (!own || (startsFromZeros(own, rowTokens) && !zeros)) {
-    return [{ ...placePass(source, rowTokens, kernel), parts: choice?.passes ? 1 : parts }]
+    return [{ ...place(), parts: choice?.passes ? 1 : parts }]
   }
-  return own.map((sparse, index) => placePass(source, rowTokens, kernel, sparse, index > 0))
+  return own.map((sparse, index) => place(sparse, index > 0))
 }
+
+/** Rows of tiles that a workgroup of left out heads has. */
+const leftOutRows = 8
 
 /** A pass of a kernel, in natural order or over the pairs of a sparse one, with its block map. Its parts are one. */
 function placePass<Kernel extends GradientKernel>(
@@ -133,6 +140,7 @@ function placePass<Kernel extends GradientKernel>(
     longestFirst: !(orders && blockMap && hasManyRows(blockMap, packedMap!, shape)),
     continues,
     parts: 1,
+    rowsInTurn: 1,
     pairOperations: ofQueries ? 4 * headDim + 2 * valueDim : 4 * headDim + 4 * valueDim,
   }
 }

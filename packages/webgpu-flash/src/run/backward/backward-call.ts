@@ -27,6 +27,7 @@ import type { PlanHost } from '../plan-host.ts'
 import { boundValues, gradientValues, tableValues } from './backward-fields.ts'
 import {
   measureKernel,
+  rowScales,
   rowsKernel,
   sinkKernel,
   summedLookups,
@@ -159,7 +160,11 @@ export function prepareBackward(
       const [rows, heads, sequences] = workgroupsOf(shape, part.rowTokens, box)
       // The longest rows of all heads begin before shorter ones: those of the last head would be at work alone.
       return pass && does === 'tiles'
-        ? draft(kernel, values, rangeOf, [heads, rows, sequences * pass.parts])
+        ? draft(kernel, values, rangeOf, [
+            heads,
+            Math.ceil(rows / pass.rowsInTurn),
+            sequences * pass.parts,
+          ])
         : draft(kernel, values, rangeOf, [rows, heads, sequences])
     })
   }
@@ -229,7 +234,7 @@ export function prepareBackward(
   const steps = [
     ...measures,
     ...(isSplit(plan) ? splits() : []),
-    ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup)),
+    ...walk(rowsKernel(plan, accesses), ofRows(rowsPerWorkgroup(rowScales(plan)))),
     ...inTurns.flat(),
     ...(attention.sinks
       ? walk(sinkKernel(plan), ofRows(shape.queryLength)).map(({ workgroups, ...step }) => ({

@@ -106,6 +106,8 @@ export function gradientValues(
   return {
     ...sizes,
     rowTiles: pass.rowTiles,
+    rowTileEnd: rowTiles.end,
+    rowTileStep: Math.ceil((rowTiles.end - rowTiles.start) / pass.rowsInTurn),
     columnTileBegin: columnTiles.start,
     columnTileEnd: columnTiles.end,
     // Copies begin anew with each pass, and are added to what earlier ones wrote.

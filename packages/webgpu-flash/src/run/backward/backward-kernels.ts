@@ -75,14 +75,14 @@ export function measureKernel(
   }
 }
 
+/** Where rows take what they keep besides. */
+export const rowScales = (plan: BackwardPlan): RowScales =>
+  isSplit(plan) ? 'powers' : measuresMagnitudes(plan) ? 'magnitudes' : 'none'
+
 /** D = rowsum(dO * O) beside the log-sum-exp of every row. */
 export function rowsKernel(plan: BackwardPlan, accesses: BackwardAccesses): BackwardKernel {
   const { valueDim } = plan.call.shape
-  const scales: RowScales = isSplit(plan)
-    ? 'powers'
-    : measuresMagnitudes(plan)
-      ? 'magnitudes'
-      : 'none'
+  const scales = rowScales(plan)
   const read = scales === 'none' ? [] : [scales]
   return {
     label: 'attn backward rows',
@@ -135,7 +135,11 @@ export function passKernel(
       ...totals.map(() => false),
       ...ofTables.map(() => true),
     ],
-    fields: gradientFields([...kernel.writes, ...totals], { dropout, inParts }, tableFields(sums)),
+    fields: gradientFields(
+      [...kernel.writes, ...totals],
+      { dropout, inParts, unsplitOnly },
+      tableFields(sums),
+    ),
     expressions: true,
     code: kernel.text({
       headDim,
@@ -149,6 +153,7 @@ export function passKernel(
       dropout,
       blockMap: pass.blockMap !== undefined,
       inParts,
+      grouped: shape.heads !== shape.kvHeads,
       unsplitOnly,
       continues: pass.continues,
       finishes,

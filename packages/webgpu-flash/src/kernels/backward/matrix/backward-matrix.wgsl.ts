@@ -16,23 +16,20 @@ import {
   outputBindings,
   ownGradient,
   ownPart,
-  ownRowTile,
 } from '../backward-frame.ts'
+import { ownRowTile } from '../row-tiles.ts'
 import { declareLaneRows } from '../../forward/matrix/lane-rows.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { declareNothing } from '../../rolled-loops.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
-import { ownOrigin, ownStatistics, pairWeights } from './pairs.ts'
-import { addSums, scoreProducts, startSums } from './products.ts'
+import { ownOrigin, ownStatistics } from './pairs.ts'
 import { castRoles, lanesWork } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import { weightConstants } from './scaling.ts'
 import { rowByRow, strangeFunctions } from './row-by-row.ts'
-import { stageOwnRows, visitedStaging } from './staging.ts'
 import { storeSums } from './store-sums.ts'
-import { beginSums } from './held-sums.ts'
 import type { Rows } from './sum-steps.ts'
-import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
+import { begin, beginAndWalk, startsEarly, walk } from './walk-rows.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { gradientDropout } from '../slots.ts'
 import { partsAccess } from '../sum-parts.wgsl.ts'
@@ -171,6 +168,7 @@ const ownBase = (name: string, head: string): string =>
 /** A workgroup of keys, for every query head that reads them. */
 function ofKeys(config: GradientMatrixConfig): string {
   const { tile, blockMap } = config
+  const early = startsEarly(config)
   const rows = { first: 'firstKey', last: 'finalKey' }
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
@@ -178,7 +176,7 @@ let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
 ${ownPart(config.inParts, config.rowTokens)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
-${blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
+${early ? 'let head = firstHead;\n' : blockMap ? `var head = firstHead; // any order of rows will do for the others\n` : ''}${ownRowTile(blockMap)}
 ${['key', 'value'].map((name) => ownBase(name, 'keyHead')).join('\n')}
 ${ownGradients(config)}
 let firstKey = rowTile * tileRows + subgroup * ${subgroupRows(tile)}u;
@@ -189,13 +187,20 @@ ${scaleOfPower}
 let gradientScale = softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns).z;
 ${ownOrigin(config)}
 let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${begin(config, rows)}
-for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
-  ${ownBase('query', 'head')}
-  ${ownBase('dOutput', 'head')}
-${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
-}
+${ofHeads(config, rows, '(rowTile + 1u) * tileRows <= keyCount')}
 ${storeOrRedo(config, rows)}`
+}
+
+/** The tiles of the query heads that read a workgroup's keys. */
+function ofHeads(config: GradientMatrixConfig, rows: Rows, full: string): string {
+  const { blockMap } = config
+  const bases = ['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')
+  if (startsEarly(config)) return `${bases}\n${beginAndWalk(config, rows, full)}`
+  return `${begin(config, rows)}
+for (${blockMap ? '' : 'var head = firstHead'}; head < endHead; head++) {
+${indent(bases, 2)}
+${indent(walk(config, full), 2)}
+}`
 }
 
 /** A workgroup of queries. */
@@ -218,18 +223,8 @@ ${scaleOfPower}
 let gradientScale = softmaxRow(batch, head, rowTile * tileRows).z;
 ${ownOrigin(config)}
 ${ownStatistics(lanesWork(config))}
-${begin(config, rows)}
-${walk(config, '(columnTile + 1u) * tileColumns <= keyCount')}
+${beginAndWalk(config, rows, '(columnTile + 1u) * tileColumns <= keyCount')}
 ${storeOrRedo(config, rows)}`
-}
-
-/** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
-function begin(config: GradientMatrixConfig, rows: Rows): string {
-  const own = stageOwnRows(config)
-  const { loads, moves } = beginSums(config, rows)
-  return [own.loads, loads, own.moves, startSums(config), moves]
-    .filter((text) => text !== '')
-    .join('\n')
 }
 
 /** Writes the sums, or computes the rows anew where one of them is not finite. */
@@ -238,54 +233,5 @@ function storeOrRedo(config: GradientMatrixConfig, rows: Rows): string {
 if (again) {
   storageBarrier(); // other threads write the same rows now
 ${indent(rowByRow(config), 2)}
-}`
-}
-
-/** The tiles that meet the rows, for one head. */
-function walk(config: GradientMatrixConfig, full: string): string {
-  const staging = visitedStaging(config)
-  const where = (condition: string, text: string): string =>
-    `if (${condition}) {\n${indent(text, 2)}\n}`
-  return `${firstTiles(config, full)}
-${staging.registers}
-workgroupBarrier();
-${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
-${where('visitsNext', staging.fetch('nextTile'))}
-workgroupBarrier();
-${scoreProducts(config, '0u')}
-${tileLoop(
-  config,
-  (place, otherPlace) => `workgroupBarrier();
-${staging.store(otherPlace)}
-${laterTile(config)}
-${where('visitsLater', staging.fetch('laterTile'))}
-${pairWeights(lanesWork(config), place)}
-workgroupBarrier();
-${addSums(config, place)}
-${scoreProducts(config, otherPlace)}
-${nextTile(config, full)}`,
-)}`
-}
-
-/** Runs `body` for every tile, whose visited rows lie at two places in turn. */
-function tileLoop(
-  { tile }: GradientMatrixConfig,
-  body: (place: string, otherPlace: string) => string,
-): string {
-  if (tile.unrolled) {
-    return `while (visits) {
-  {
-${indent(body('0u', '1u'), 4)}
-  }
-  if (visits) {
-${indent(body('1u', '0u'), 4)}
-  }
-}`
-  }
-  return `var place = 0u;
-while (visits) {
-  let otherPlace = 1u - place;
-${indent(body('place', 'otherPlace'), 2)}
-  place = otherPlace;
 }`
 }

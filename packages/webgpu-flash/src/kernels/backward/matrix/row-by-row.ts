@@ -11,6 +11,7 @@ import { dropoutText, pairCall } from '../../tile/pair-gradient.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum, Operand } from './roles.ts'
 import { summedBefore } from './sum-steps.ts'
+import { startsEarly } from './walk-rows.ts'
 import { tokenText } from '../slots.ts'
 
 const load = ({ name }: Operand, vector: string): string =>
@@ -47,12 +48,13 @@ ${indent(pair(config), 2)}
 done = true;
 ${sums.map(({ name, dims }) => `for (var v = 0u; v < ${dims / 4}u && done; ${rolledStep('v')}) { done = allNaN(${name}Sum[v]); }`).join('\n')}`,
   )
-  const heads = ofKeys
-    ? `for (${blockMap ? '' : 'var '}head = firstHead; head < endHead; head++) {
+  const heads =
+    ofKeys && !startsEarly(config)
+      ? `for (${blockMap ? '' : 'var '}head = firstHead; head < endHead; head++) {
 ${visited.map(({ name }) => `  let ${name}Base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;`).join('\n')}
 ${indent(pairs, 2)}
 }`
-    : pairs
+      : pairs
   const { ordered } = config.rules
   const ownToken = ordered ? 'ownToken' : ownRow
   return `for (var row = thread; row < tileRows; row += ${matrixThreads(tile)}u) {

@@ -21,11 +21,14 @@ const threads = 128
  * @param weightBits - Log2 of what P is multiplied by.
  */
 export function choosePowersKernel(weightBits: number): string {
-  const ranges = splitTensors.map((name) => {
-    const planes = followsKeys(name) ? '1u' : 'params.headsPerKeyHead'
-    const first = followsKeys(name) ? 'keyPlane' : 'keyPlane * params.headsPerKeyHead'
-    return `  let ${name} = rangeOf(params.${name}Ranges + ${first} * params.${name}Pieces, ${planes} * params.${name}Pieces, thread);`
+  const counts = splitTensors.map((name) =>
+    followsKeys(name) ? `params.${name}Pieces` : `params.headsPerKeyHead * params.${name}Pieces`,
+  )
+  const ranges = splitTensors.map((name, number) => {
+    const plane = followsKeys(name) ? 'keyPlane' : 'keyPlane * params.headsPerKeyHead'
+    return `  ofThreads[${number}][thread] = rangeOf(params.${name}Ranges + ${plane} * params.${name}Pieces, ${counts[number]}, thread);`
   })
+  const tensors = splitTensors.length
   return `${parameterBlock(powerFields, 0, 0)}
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,22 +38,19 @@ export function choosePowersKernel(weightBits: number): string {
 // Rows that differ by more lose bits that float32 holds.
 const widestRange = 0x1p+18f;
 
-// 8 bytes a thread
-var<workgroup> ofThreads: array<vec2<f32>, ${threads}>;
+// 8 bytes a thread and tensor, and 8 of each tensor
+var<workgroup> ofThreads: array<array<vec2<f32>, ${threads}>, ${tensors}>;
+var<workgroup> ofTensors: array<vec2<f32>, ${tensors}>;
 
-// The largest and the smallest of some pieces.
+fn join(range: vec2<f32>, other: vec2<f32>) -> vec2<f32> {
+  return vec2<f32>(max(range.x, other.x), min(range.y, other.y));
+}
+
+// The largest and the smallest of a thread's pieces.
 fn rangeOf(first: u32, count: u32, thread: u32) -> vec2<f32> {
   var range = vec2<f32>(0.0, 0x1p+60f);
   for (var piece = thread; piece < count; piece += ${threads}u) {
-    let other = ranges[first + piece];
-    range = vec2<f32>(max(range.x, other.x), min(range.y, other.y));
-  }
-  workgroupBarrier();
-  ofThreads[thread] = range;
-  workgroupBarrier();
-  // Others have met none; a loop whose end no compiler knows is compiled once.
-  for (var other = 0u; other < min(count, ${threads}u); other++) {
-    range = vec2<f32>(max(range.x, ofThreads[other].x), min(range.y, ofThreads[other].y));
+    range = join(range, ranges[first + piece]);
   }
   return range;
 }
@@ -74,7 +74,18 @@ fn main(
 ) {
   let keyPlane = workgroup.z * (params.heads / params.headsPerKeyHead) + workgroup.y;
 ${ranges.join('\n')}
+  workgroupBarrier();
+  // Others have met none; a loop whose end no compiler knows is compiled once. One thread for all tensors would take as
+  // long as a kernel over rows.
+  if (thread < ${tensors}u) {
+    let met = min(max(max(${counts[0]}, ${counts[1]}), max(${counts[2]}, ${counts[3]})), ${threads}u);
+    var range = ofThreads[thread][0];
+    for (var other = 1u; other < met; other++) { range = join(range, ofThreads[thread][other]); }
+    ofTensors[thread] = range;
+  }
+  workgroupBarrier();
   if (thread != 0u) { return; }
+${splitTensors.map((name, number) => `  let ${name} = ofTensors[${number}];`).join('\n')}
   let split = ${splitTensors.map((name) => `canSplit(${name})`).join(' && ')};
   let gradientScale = scaleOfBound(dOutput.x * value.x * bitcast<f32>(params.headroom));
   let exponents = packExponents(${splitTensors.map((name) => `exponentFor(${name}.x)`).join(', ')});

@@ -19,8 +19,8 @@ import {
   outputBindings,
   ownGradient,
   ownPart,
-  ownRowTile,
 } from '../backward-frame.ts'
+import { ownRowTile } from '../row-tiles.ts'
 import { softmaxRowFunction } from '../matrix/backward-matrix.wgsl.ts'
 import { ownOrigin, ownStatistics, pairWeights } from '../matrix/pairs.ts'
 import { weightBits, weightConstants } from '../matrix/scaling.ts'
@@ -29,6 +29,7 @@ import { addSums, declareSumRows, flushSums, scoreProducts, startSums } from './
 import { castSplitRoles, pairWork } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
 import { stageOwnRows } from './own-rows.ts'
+import type { OwnRows } from './own-rows.ts'
 import { visitedRows } from './staging.ts'
 import { beginTotals, storeTotals } from './store-totals.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
@@ -150,7 +151,7 @@ function ofKeys(config: SplitMatrixConfig): string {
   return `let keyHead = params.headBegin / params.headsPerKeyHead + workgroup.x;
 let firstHead = max(params.headBegin, keyHead * params.headsPerKeyHead);
 let endHead = min(params.headEnd, (keyHead + 1u) * params.headsPerKeyHead);
-${ownPart(config.inParts, config.rowTokens)}
+${startsEarly(config) ? 'let head = firstHead;\n' : ''}${ownPart(config.inParts, config.rowTokens)}
 let queryOffset = bitcast<i32>(data[2u * batch]);
 let keyCount = data[2u * batch + 1u];
 ${factors('softmaxRow(batch, firstHead, params.columnTileBegin * tileColumns)')}
@@ -163,13 +164,20 @@ let lastKey = max(keyCount, 1u) - 1u;
 let lastQuery = params.queryLength - 1u;
 ${ownOrigin(config)}
 let finalKey = params.keyLength - 1u; // padding has gradients too: 0
-${begin(config, 'firstKey', 'finalKey')}
-for (var head = firstHead; head < endHead; head++) {
-  ${ownBase('query', 'head')}
-  ${ownBase('dOutput', 'head')}
-${indent(walk(config, '(rowTile + 1u) * tileRows <= keyCount'), 2)}
-}
+${ofHeads(config, '(rowTile + 1u) * tileRows <= keyCount')}
 ${storeTotals(config, 'firstKey', 'finalKey')}`
+}
+
+/** The tiles of the query heads that read a workgroup's keys. */
+function ofHeads(config: SplitMatrixConfig, full: string): string {
+  const [first, last] = ['firstKey', 'finalKey']
+  const bases = ['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')
+  if (startsEarly(config)) return `${bases}\n${beginEarly(config, first, last, full)}`
+  return `${begin(config, first, last)}
+for (var head = firstHead; head < endHead; head++) {
+${indent(bases, 2)}
+${indent(walk(config, full), 2)}
+}`
 }
 
 /** A workgroup of queries. */
@@ -196,19 +204,58 @@ ${storeTotals(config, 'firstQuery', 'lastQuery')}`
 }
 
 /** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
-function begin(config: SplitMatrixConfig, first: string, last: string): string {
+function begin(
+  config: SplitMatrixConfig,
+  first: string,
+  last: string,
+  visited: OwnRows = { loads: '', moves: '' },
+): string {
   const { loads, scales } = beginTotals(config, first, last)
-  return [startSums(config), loads, stageOwnRows(config), scales]
+  const own = stageOwnRows(config)
+  return [startSums(config), loads, own.loads, visited.loads, visited.moves, own.moves, scales]
     .filter((text) => text !== '')
     .join('\n')
 }
 
+/**
+ * Whether the first tile that keys meet sets off beside them, and what comes after it while they move on: in a pass that goes on
+ * with sums, which meets few tiles, under one head. On an NVIDIA H200 queries, with fewer registers for each thread, are slower
+ * so.
+ */
+const startsEarly = ({ continues, blockMap, grouped, tile }: SplitMatrixConfig): boolean =>
+  continues && blockMap && !grouped && !tile.wideLoads
+
+function beginEarly(config: SplitMatrixConfig, first: string, last: string, full: string): string {
+  const staging = visitedRows(config)
+  const loads = `${firstTiles(config, full)}
+${staging.registers}
+${where('visits', staging.fetch('columnTile'))}`
+  const moves = `${where('visits', staging.store('0u'))}
+${where('visitsNext', staging.fetch('nextTile'))}`
+  return `${begin(config, first, last, { loads, moves })}
+workgroupBarrier();
+${tiles(config, full)}`
+}
+
 /** The tiles that meet the rows, for one head. */
 function walk(config: SplitMatrixConfig, full: string): string {
+  const staging = visitedRows(config)
+  return `${firstTiles(config, full)}
+${staging.registers}
+workgroupBarrier();
+${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();
+${tiles(config, full)}`
+}
+
+const where = (condition: string, text: string): string =>
+  `if (${condition}) {\n${indent(text, 2)}\n}`
+
+/** The same from the first tile on, which is in memory, while the next is on its way. */
+function tiles(config: SplitMatrixConfig, full: string): string {
   const { tile } = config
   const staging = visitedRows(config)
-  const where = (condition: string, text: string): string =>
-    `if (${condition}) {\n${indent(text, 2)}\n}`
   const products = (place: string): string => `${scoreProducts(config, place)}
 workgroupBarrier();`
   const sums = (place: string): string => `${pairWeights(pairWork(config), place)}
@@ -234,13 +281,7 @@ place = otherPlace;`
   // One copy: the eight that an NVIDIA H200's driver makes run no faster where rows wait at barriers for their loads, by
   // 7 % where they do not, and take 0.2 s more of a first training step to compile, at least.
   const turn = rolledBody('visits', body)
-  return `${firstTiles(config, full)}
-${staging.registers}
-workgroupBarrier();
-${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
-${where('visitsNext', staging.fetch('nextTile'))}
-workgroupBarrier();${tile.places === 1 ? '' : '\nvar place = 0u;'}
-while (visits) {
+  return `${tile.places === 1 ? '' : 'var place = 0u;\n'}while (visits) {
   for (var turn = 0u; turn < ${tile.tilesInMatrices}u && visits; ${rolledStep('turn')}) {
 ${indent(turn, 4)}
   }

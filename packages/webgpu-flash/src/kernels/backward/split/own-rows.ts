@@ -29,16 +29,22 @@ function ownMatrices(config: SplitMatrixConfig): OwnMatrix[] {
   }).flat()
 }
 
+/** Texts that load own rows, and that move them on. */
+export interface OwnRows {
+  readonly loads: string
+  readonly moves: string
+}
+
 /** Brings own rows to matrices `ownHigh{block}_{k}` and `ownLow{block}_{k}`. */
-export function stageOwnRows(config: SplitMatrixConfig): string {
-  return config.tile.wideLoads ? inTurns(config) : byPairs(config)
+export function stageOwnRows(config: SplitMatrixConfig): OwnRows {
+  return config.tile.wideLoads ? { loads: '', moves: inTurns(config) } : byPairs(config)
 }
 
 /**
  * By way of the weights' memory: those of the pair's two subgroups side by side. All loads set off before the first is
  * waited for: one after the other, they would cost as much as several tiles of visited rows.
  */
-function byPairs(config: SplitMatrixConfig): string {
+function byPairs(config: SplitMatrixConfig): OwnRows {
   const { tile, memory } = config
   const { matrix, rowBlocks, subgroupSize } = tile
   const { rows, depth } = matrix
@@ -67,13 +73,15 @@ ${each((slot, unit) => `weights[pair][0][${unit} / ${vectors}u * weightStride + 
 workgroupBarrier();
 ${unroll(rowBlocks, (b) => `let ${name}${b}_${k} = subgroupMatrixLoad<Left, row_major>(&weights[pair][0], ${b * rows * memory.weightStride}u + partner * ${vectors}u, weightStride);`)}`,
   )
-  return `${matrices.map(({ k, name }) => unroll(slots, (slot) => `var ${name}Rows${k}_${slot} = vec4<f16>();`)).join('\n')}
+  return {
+    loads: `${matrices.map(({ k, name }) => unroll(slots, (slot) => `var ${name}Rows${k}_${slot} = vec4<f16>();`)).join('\n')}
 if (partner == 0u) {
 ${indent(load(0), 2)}
 } else {
 ${indent(load(1), 2)}
-}
-${moves.join('\n')}`
+}`,
+    moves: moves.join('\n'),
+  }
 }
 
 /**

@@ -63,6 +63,11 @@ export function storeTotals(config: SplitMatrixConfig, first: string, last: stri
     totals.push(total)
     return ''
   })
+  if (totals.length <= mostUnrolled) {
+    return eachRole(config, (role, firstVector) =>
+      storeEach(config, role, firstVector, first, last),
+    )
+  }
   const lanes = sumLanes(tile)
   const vectors = laneVectors(lanes, tile.matrix.columns)
   const perColumn = lanes.rowsPerLane * vectors
@@ -93,4 +98,31 @@ ${indent(lines, 2)}
   }
   const gathered = `var totals = array<vec4<f32>, ${totals.length}>(${totals.join(', ')});`
   return `${gathered}\n${eachRole(config, stores)}`
+}
+
+/** Vectors of a lane whose stores are written out: from an array they would go through memory of its own. */
+const mostUnrolled = 8
+
+function storeEach(
+  config: SplitMatrixConfig,
+  { sum: { name }, factor }: SplitRole,
+  firstVector: string,
+  first: string,
+  last: string,
+): string {
+  const capital = capitalized(name)
+  const stores = eachTotal(config, (total, r, c, vector) => {
+    const sum = `${total} * factor`
+    const lines = config.continues
+      ? `store${capital}(base, vector, ${sum});`
+      : `var sum = ${sum};
+  if (params.accumulate != 0u) { sum += load${capital}(base, vector); }
+  store${capital}(base, vector, sum);`
+    return `if (${token(config, first, r)} <= ${last}) {
+  let base = ${name}Base + (${row(config, first, r)}) * params.${name}Row;
+  let vector = ${firstVector}${(c * config.tile.matrix.columns) / 4}u + ${vector};
+  ${lines}
+}`
+  })
+  return `let factor = ${factor};\n${stores}`
 }

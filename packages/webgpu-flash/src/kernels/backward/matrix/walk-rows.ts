@@ -1,0 +1,108 @@
+// The course of a workgroup's rows: what it begins with, the walk over the tiles that they meet, and the loop over these.
+import { indent } from '../../../codegen/snippets.ts'
+import { pairWeights } from './pairs.ts'
+import { addSums, scoreProducts, startSums } from './products.ts'
+import { lanesWork } from './roles.ts'
+import type { GradientMatrixConfig } from './roles.ts'
+import { stageOwnRows, visitedStaging } from './staging.ts'
+import { beginSums, holdsSums } from './held-sums.ts'
+import type { Rows } from './sum-steps.ts'
+import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
+
+/** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
+export function begin(
+  config: GradientMatrixConfig,
+  rows: Rows,
+  visited: VisitedTexts = nothing,
+): string {
+  const own = stageOwnRows(config)
+  const { loads, moves } = beginSums(config, rows)
+  return [own.loads, loads, visited.loads, visited.moves, own.moves, startSums(config), moves]
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+/** Texts that load visited rows, and that move them on. */
+interface VisitedTexts {
+  readonly loads: string
+  readonly moves: string
+}
+
+const nothing: VisitedTexts = { loads: '', moves: '' }
+
+/**
+ * Whether the first tile that rows meet sets off beside them, and what comes after it while they move on: in a pass that goes
+ * on with sums, which meets few tiles, under one head. On an NVIDIA H200 passes that meet more are slower so.
+ */
+export const startsEarly = (config: GradientMatrixConfig): boolean =>
+  holdsSums(config) && (config.rowTokens === 'queries' || !config.grouped)
+
+/** A workgroup's rows under one head. */
+export function beginAndWalk(config: GradientMatrixConfig, rows: Rows, full: string): string {
+  if (!startsEarly(config)) return `${begin(config, rows)}\n${walk(config, full)}`
+  const staging = visitedStaging(config)
+  const loads = `${firstTiles(config, full)}
+${staging.registers}
+${where('visits', staging.fetch('columnTile'))}`
+  const moves = `${where('visits', staging.store('0u'))}
+${where('visitsNext', staging.fetch('nextTile'))}`
+  return `${begin(config, rows, { loads, moves })}
+workgroupBarrier();
+${tiles(config, full)}`
+}
+
+/** The tiles that meet the rows, for one head. */
+export function walk(config: GradientMatrixConfig, full: string): string {
+  const staging = visitedStaging(config)
+  return `${firstTiles(config, full)}
+${staging.registers}
+workgroupBarrier();
+${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();
+${tiles(config, full)}`
+}
+
+const where = (condition: string, text: string): string =>
+  `if (${condition}) {\n${indent(text, 2)}\n}`
+
+/** The same from the first tile on, which is in memory, while the next is on its way. */
+function tiles(config: GradientMatrixConfig, full: string): string {
+  const staging = visitedStaging(config)
+  return `${scoreProducts(config, '0u')}
+${tileLoop(
+  config,
+  (place, otherPlace) => `workgroupBarrier();
+${staging.store(otherPlace)}
+${laterTile(config)}
+${where('visitsLater', staging.fetch('laterTile'))}
+${pairWeights(lanesWork(config), place)}
+workgroupBarrier();
+${addSums(config, place)}
+${scoreProducts(config, otherPlace)}
+${nextTile(config, full)}`,
+)}`
+}
+
+/** Runs `body` for every tile, whose visited rows lie at two places in turn. */
+function tileLoop(
+  { tile }: GradientMatrixConfig,
+  body: (place: string, otherPlace: string) => string,
+): string {
+  if (tile.unrolled) {
+    return `while (visits) {
+  {
+${indent(body('0u', '1u'), 4)}
+  }
+  if (visits) {
+${indent(body('1u', '0u'), 4)}
+  }
+}`
+  }
+  return `var place = 0u;
+while (visits) {
+  let otherPlace = 1u - place;
+${indent(body('place', 'otherPlace'), 2)}
+  place = otherPlace;
+}`
+}
