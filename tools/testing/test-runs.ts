@@ -133,7 +133,7 @@ export function nodeForPrograms(): NodeOnDevice {
   return process.env['ATTN_PROGRAMS'] === 'lavapipe' ? quickly(nodeOn('lavapipe')) : here
 }
 
-/** lavapipe without those passes of LLVM that take longer than what they save in a test. */
+/** lavapipe without those passes of LLVM that take longer than what they save in a test; see gpu/driver-passes.ts too. */
 function quickly({ node, environment }: NodeOnDevice): NodeOnDevice {
   return { node, environment: { ...environment, GALLIVM_PERF: 'nopt' } }
 }
