@@ -50,7 +50,7 @@ const float16: MatrixKind<GradientMatrixTile> = {
       scorePadding: 2,
     }
   },
-  otherTile: { unrolled: true, scorePadding: 1 },
+  otherTile: { unrolled: true, scorePadding: 0 },
   matricesPerHead: 1,
   factors: [2 ** 9, 2 ** -7],
 }

@@ -45,7 +45,10 @@ interface KernelOf<Kind extends string, Tile> {
 /** In plain WGSL. */
 export type TiledGradient = KernelOf<'tiled', BackwardTile>
 /** On subgroup matrices, of float16. */
-export type MatrixGradient = KernelOf<'subgroup-matrix', GradientMatrixTile>
+export interface MatrixGradient extends KernelOf<'subgroup-matrix', GradientMatrixTile> {
+  /** The kernel with the tile for rows that meet few tokens; undefined where there is none. */
+  readonly ofFewTokens?: MatrixGradient | undefined
+}
 /** On subgroup matrices, of float32 as three products of float16. Heads whose rows cannot be split it leaves out. */
 export type SplitGradient = KernelOf<'split-matrix', SplitMatrixTile>
 

@@ -22,7 +22,7 @@ export interface GradientMatrixTile extends LaneRows, MatrixSubgroups {
   /** Whether the loop over tiles is written out for both places of visited rows; sums leave in a loop then. */
   readonly unrolled: boolean
   /** Vectors that separate rows of scores in workgroup memory, against bank conflicts. */
-  readonly scorePadding: 1 | 2
+  readonly scorePadding: 0 | 1 | 2
 }
 
 /** Rows that a subgroup owns. */
@@ -213,4 +213,26 @@ export function chooseGradientMatrixTile(
   // Half a tile of rows that do not exist would be work for nothing.
   const length = gradients === 'key' ? keyLength : queryLength
   return tiles.find(({ rows }) => rows < 2 * length) ?? tiles.at(-1)
+}
+
+/**
+ * The same with half the subgroups, where its workgroup memory then fits twice into that of a workgroup: a device has two
+ * at a time, of which one loads its rows or stores their sums while the other multiplies. Rows that meet few tokens gain
+ * more from that than they lose by reading those twice.
+ */
+export function halvedMatrixTile(
+  tile: GradientMatrixTile,
+  { headDim, valueDim }: Dims,
+  gradients: GradientRows,
+  { limits }: Capabilities,
+): GradientMatrixTile | undefined {
+  if (tile.subgroups < 8) return undefined
+  const halved: GradientMatrixTile = {
+    ...tile,
+    subgroups: tile.subgroups / 2,
+    rows: tile.rows / 2,
+    scorePadding: gradients === 'key' ? 0 : 1,
+  }
+  const { bytes } = gradientMatrixMemory(halved, headDim, valueDim, gradients)
+  return 2 * bytes <= limits.maxComputeWorkgroupStorageSize ? halved : undefined
 }

@@ -2,12 +2,14 @@
 import { isSoftware } from '../../device/software.ts'
 import { gradientMatrixKernel } from '../../kernels/backward/matrix/backward-matrix.wgsl.ts'
 import { describeOrigin } from '../tuning.ts'
-import type { MatrixFamily, MatrixGradient } from './gradient-kernel.ts'
+import type { MatrixFamily, MatrixGradient, MatrixRequest } from './gradient-kernel.ts'
 import {
   chooseGradientMatrixTile,
   gradientMatrixMemory,
   gradientMatrixTileProblem,
+  halvedMatrixTile,
 } from './gradient-matrix-tile.ts'
+import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
 
 /** Makes the kernel. */
 export const matrixGradient: MatrixFamily = (request) => {
@@ -26,6 +28,19 @@ export const matrixGradient: MatrixFamily = (request) => {
   if (!tile) return { refused: 'the device has no subgroup matrices for these dims' }
   const unfit = given && gradientMatrixTileProblem(given, shape, gradients, capabilities)
   if (unfit !== undefined) return { refused: unfit }
+  const halved = given ? undefined : halvedMatrixTile(tile, shape, gradients, capabilities)
+  const why = 'of rows that meet few tokens: a device has two workgroups of this size at a time'
+  return {
+    ...kernelOf(request, tile),
+    ...(halved && { ofFewTokens: kernelOf(request, halved, `; ${why}`) }),
+  }
+}
+
+function kernelOf(
+  { call: { shape }, gradients, origin }: MatrixRequest,
+  tile: GradientMatrixTile,
+  why = '',
+): MatrixGradient {
   const memory = gradientMatrixMemory(tile, shape.headDim, shape.valueDim, gradients)
   const writes: MatrixGradient['writes'] = gradients === 'query' ? ['dQuery'] : ['dValue', 'dKey']
   return {
@@ -34,7 +49,7 @@ export const matrixGradient: MatrixFamily = (request) => {
     workgroupBytes: memory.bytes,
     reason: describeOrigin(
       origin,
-      'float16 products on subgroup matrices with float32 sums, dS scaled by a power of two',
+      `float16 products on subgroup matrices with float32 sums, dS scaled by a power of two${why}`,
     ),
     teams: false,
     scales: 'magnitudes',

@@ -20,6 +20,7 @@ import type { OrderChoice } from './gradient-orders.ts'
 import { gradientParts } from './gradient-parts.ts'
 import type { GradientPass, GradientPasses } from './gradient-passes.ts'
 import { contiguousTotals } from './gradient-totals.ts'
+import { kernelByTokens } from './kernel-by-tokens.ts'
 
 /** What the gradients of a call are planned from. */
 export interface GradientSource {
@@ -45,8 +46,11 @@ export function planGradient(
   const { limits } = capabilities
   const rowTokens = gradients === 'query' ? 'queries' : 'keys'
   const tables = gradients === 'query' && source.lookups.length > 0
-  const { kernel } = chosen
-  const choice = chooseGradientPasses(call, rowTokens, kernel.tile, limits, tables)
+  const choiceOf = ({ tile }: GradientKernel): OrderChoice | undefined =>
+    chooseGradientPasses(call, rowTokens, tile, limits, tables)
+  const general = choiceOf(chosen.kernel)
+  const kernel = kernelByTokens(call, rowTokens, chosen.kernel, general)
+  const choice = kernel === chosen.kernel ? general : choiceOf(kernel)
   const passOf = (sparse?: SparsityPass, continues = false): GradientPass => {
     const pass = placePass(source, rowTokens, kernel, sparse, continues)
     // Sums of tables' gradients are one for each row of tiles.
