@@ -73,9 +73,9 @@ struct Params {
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Result = subgroup_matrix_result<f32, 16, 16>;
-const tileRows = 128u;
+const tileRows = 64u;
 const tileColumns = 16u;
-const scoreStride = 6u;
+const scoreStride = 4u;
 const weightStride = 10u;
 // Finite stand-ins for infinities, with room for one difference.
 const hidden = -1.0e38;
@@ -84,15 +84,15 @@ const weightBits = 8.0;
 const weightUnit = 0.00390625;
 const log2e = 1.4426950408889634;
 
-// 44304 bytes: two tiles of visited rows,
+// 22800 bytes: two tiles of visited rows,
 var<workgroup> queryRows: array<array<vec4<f16>, 288>, 2>;
 var<workgroup> dOutputRows: array<array<vec4<f16>, 288>, 2>;
 // Of each query: log-sum-exp, and D.
 var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
 // and of each subgroup S, dP, and the weights of the sums: P and dS.
-var<workgroup> scores: array<array<vec4<f32>, 96>, 8>;
-var<workgroup> gradients: array<array<vec4<f32>, 96>, 8>;
-var<workgroup> weights: array<array<vec4<f16>, 160>, 8>;
+var<workgroup> scores: array<array<vec4<f32>, 64>, 4>;
+var<workgroup> gradients: array<array<vec4<f32>, 64>, 4>;
+var<workgroup> weights: array<array<vec4<f16>, 160>, 4>;
 // Whether any thread has met a sum that is not finite. Like the others a multiple of 16 bytes: drivers lay
 // arrays out in an order of their own, back to back, and matrices that begin elsewhere are read wrongly.
 var<workgroup> foundStrange: vec4<u32>;
@@ -153,13 +153,13 @@ fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(128)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = subgroupId & 7u;
+  let subgroup = subgroupId & 3u;
   let lane = invocation & 31u;
   let thread = subgroup * 32u + lane;
   let nothing = params.negativeInfinity ^ 0xff800000u;
@@ -293,20 +293,26 @@ fn main(
     }
     visitsNext = nextTile < endTile;
     var queryNext0 = vec4<f16>();
+    var queryNext1 = vec4<f16>();
     var dOutputNext0 = vec4<f16>();
+    var dOutputNext1 = vec4<f16>();
     var logSumExpNext = 0.0;
     var deltaNext = 0.0;
     workgroupBarrier();
     if (visits) {
       queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+      queryNext1 = query[queryBase + min(columnTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.queryRow + (thread + 128u) % 16u];
       dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+      dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.dOutputRow + (thread + 128u) % 16u];
       if (thread < 16u) {
         let softmaxRowNext = softmaxRow(batch, head, columnTile * tileColumns + thread);
         logSumExpNext = softmaxRowNext.x * log2e - weightBits;
         deltaNext = softmaxRowNext.y * gradientScale;
       }
       queryRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
+      queryRows[0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
       dOutputRows[0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      dOutputRows[0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
       if (thread < 16u) {
         statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
         statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
@@ -314,7 +320,9 @@ fn main(
     }
     if (visitsNext) {
       queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+      queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.queryRow + (thread + 128u) % 16u];
       dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+      dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.dOutputRow + (thread + 128u) % 16u];
       if (thread < 16u) {
         let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
         logSumExpNext = softmaxRowNext.x * log2e - weightBits;
@@ -351,7 +359,9 @@ fn main(
       let otherPlace = 1u - place;
       workgroupBarrier();
       queryRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
+      queryRows[otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
       dOutputRows[otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      dOutputRows[otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
       if (thread < 16u) {
         statistics[otherPlace][thread / 4u][thread % 4u] = logSumExpNext;
         statistics[otherPlace][thread / 4u + 4u][thread % 4u] = deltaNext;
@@ -370,7 +380,9 @@ fn main(
       visitsLater = laterTile < endTile;
       if (visitsLater) {
         queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.queryRow + thread % 16u];
+        queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.queryRow + (thread + 128u) % 16u];
         dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 16u, lastQuery) * params.dOutputRow + thread % 16u];
+        dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 128u) / 16u, lastQuery) * params.dOutputRow + (thread + 128u) % 16u];
         if (thread < 16u) {
           let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
           logSumExpNext = softmaxRowNext.x * log2e - weightBits;
@@ -723,7 +735,7 @@ fn main(
   }
   if (again) {
     storageBarrier(); // other threads write the same rows now
-    for (var row = thread; row < tileRows; row += 256u) {
+    for (var row = thread; row < tileRows; row += 128u) {
       let keyIndex = rowTile * tileRows + row;
       if (keyIndex > params.keyLength - 1u) { break; }
       let keyPlace = keyBase + keyIndex * params.keyRow;
