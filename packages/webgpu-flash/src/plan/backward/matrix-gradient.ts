@@ -13,7 +13,7 @@ import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
 
 /** Makes the kernel. */
 export const matrixGradient: MatrixFamily = (request) => {
-  const { call, gradients, given, origin, problem, capabilities } = request
+  const { call, gradients, given, problem, capabilities } = request
   const { shape, dtype } = call
   if (given && 'pairs' in given) return undefined
   if (!given && dtype !== 'float16') return undefined
