@@ -73,7 +73,7 @@ struct Params {
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Result = subgroup_matrix_result<f32, 16, 16>;
-const tileRows = 96u;
+const tileRows = 48u;
 const tileColumns = 16u;
 const scoreStride = 5u;
 const weightStride = 10u;
@@ -84,13 +84,13 @@ const weightScale = 16384.0;
 const weightUnit = 0.00006103515625;
 const log2e = 1.4426950408889634;
 
-// 48384 bytes: two tiles of visited rows of two tensors, in one piece of their columns,
-var<workgroup> visitedRows: array<array<array<array<vec4<f16>, 544>, 1>, 2>, 2>;
+// 24192 bytes: a tile of visited rows of two tensors, in one piece of their columns,
+var<workgroup> visitedRows: array<array<array<array<vec4<f16>, 544>, 1>, 2>, 1>;
 // Of each query: log-sum-exp, and D.
-var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
+var<workgroup> statistics: array<array<vec4<f32>, 8>, 1>;
 // and of each pair S, dP, and the weights of the sums: P and dS.
-var<workgroup> scores: array<array<array<vec4<f32>, 80>, 2>, 6>;
-var<workgroup> weights: array<array<array<vec4<f16>, 160>, 2>, 6>;
+var<workgroup> scores: array<array<array<vec4<f32>, 80>, 2>, 3>;
+var<workgroup> weights: array<array<array<vec4<f16>, 160>, 2>, 3>;
 
 fn loadDValue(base: u32, vector: u32) -> vec4<f32> {
   return dValue[base + vector];
@@ -134,13 +134,13 @@ fn mapPlane(batch: u32, head: u32) -> u32 {
   return (min(batch, params.mapBatches - 1u) * params.mapHeads + min(head, params.mapHeads - 1u)) * params.mapRows;
 }
 
-@compute @workgroup_size(384)
+@compute @workgroup_size(192)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(subgroup_id) subgroupId: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let subgroup = min(subgroupId, 11u);
+  let subgroup = min(subgroupId, 5u);
   let pair = subgroup / 2u;
   let partner = subgroup % 2u;
   let subgroupLane = invocation & 31u;
@@ -312,19 +312,23 @@ fn main(
     visitsNext = nextTile < endTile;
     var queryNext0 = vec4<f16>();
     var queryNext1 = vec4<f16>();
+    var queryNext2 = vec4<f16>();
     var dOutputNext0 = vec4<f16>();
     var dOutputNext1 = vec4<f16>();
+    var dOutputNext2 = vec4<f16>();
     var logSumExpNext = 0.0;
     var deltaNext = 0.0;
     workgroupBarrier();
     if (visits) {
       queryNext0 = query[queryBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+      queryNext1 = query[queryBase + min(columnTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.queryRow + (thread + 192u) % 32u];
       if (thread < 128u) {
-        queryNext1 = query[queryBase + min(columnTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
+        queryNext2 = query[queryBase + min(columnTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
       }
       dOutputNext0 = dOutput[dOutputBase + min(columnTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+      dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.dOutputRow + (thread + 192u) % 32u];
       if (thread < 128u) {
-        dOutputNext1 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
+        dOutputNext2 = dOutput[dOutputBase + min(columnTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
       }
       if (thread < 16u) {
         let softmaxRowNext = softmaxRow(batch, head, columnTile * tileColumns + thread);
@@ -332,12 +336,14 @@ fn main(
         deltaNext = softmaxRowNext.y * gradientScale;
       }
       visitedRows[0u][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
+      visitedRows[0u][0][0][(thread + 192u) / 32u * 34u + (thread + 192u) % 32u] = queryNext1;
       if (thread < 128u) {
-        visitedRows[0u][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext1;
+        visitedRows[0u][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext2;
       }
       visitedRows[0u][1][0][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+      visitedRows[0u][1][0][(thread + 192u) / 32u * 34u + (thread + 192u) % 32u] = dOutputNext1;
       if (thread < 128u) {
-        visitedRows[0u][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
+        visitedRows[0u][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext2;
       }
       if (thread < 16u) {
         statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
@@ -346,12 +352,14 @@ fn main(
     }
     if (visitsNext) {
       queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+      queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.queryRow + (thread + 192u) % 32u];
       if (thread < 128u) {
-        queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
+        queryNext2 = query[queryBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
       }
       dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+      dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.dOutputRow + (thread + 192u) % 32u];
       if (thread < 128u) {
-        dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
+        dOutputNext2 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
       }
       if (thread < 16u) {
         let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
@@ -360,27 +368,25 @@ fn main(
       }
     }
     workgroupBarrier();
-    var place = 0u;
     while (visits) {
       for (var turn = 0u; turn < 4u && visits; turn = (turn + 1u) ^ nothing) {
         if (nothing == 0u) {
-          let otherPlace = 1u - place;
           {
             var product0 = Result();
-            let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 0u, 34u);
-            let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 16u, 34u);
+            let high0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 0u, 34u);
+            let low0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 16u, 34u);
             product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, low0, product0);
             product0 = subgroupMatrixMultiplyAccumulate(ownLow0_0, high0, product0);
-            let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 4u, 34u);
-            let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 20u, 34u);
+            let high1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 4u, 34u);
+            let low1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 20u, 34u);
             product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_1, low1, product0);
             product0 = subgroupMatrixMultiplyAccumulate(ownLow0_1, high1, product0);
-            let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 8u, 34u);
-            let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 24u, 34u);
+            let high2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 8u, 34u);
+            let low2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 24u, 34u);
             product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_2, low2, product0);
             product0 = subgroupMatrixMultiplyAccumulate(ownLow0_2, high2, product0);
-            let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 12u, 34u);
-            let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[place][partner][0], 28u, 34u);
+            let high3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 12u, 34u);
+            let low3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u][partner][0], 28u, 34u);
             product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_3, low3, product0);
             product0 = subgroupMatrixMultiplyAccumulate(ownLow0_3, high3, product0);
             product0 = subgroupMatrixMultiplyAccumulate(ownHigh0_0, high0, product0);
@@ -390,18 +396,6 @@ fn main(
             subgroupMatrixStore<row_major>(&scores[pair][partner], 0u, product0, scoreStride);
           }
           workgroupBarrier();
-          visitedRows[otherPlace][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
-          if (thread < 128u) {
-            visitedRows[otherPlace][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext1;
-          }
-          visitedRows[otherPlace][1][0][thread / 32u * 34u + thread % 32u] = dOutputNext0;
-          if (thread < 128u) {
-            visitedRows[otherPlace][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext1;
-          }
-          if (thread < 16u) {
-            statistics[otherPlace][thread / 4u][thread % 4u] = logSumExpNext;
-            statistics[otherPlace][thread / 4u + 4u][thread % 4u] = deltaNext;
-          }
           var laterTile = nextTile + 1u;
           var laterFull = nextFull;
           var visitsLater = false;
@@ -414,25 +408,10 @@ fn main(
             run++;
           }
           visitsLater = laterTile < endTile;
-          if (visitsLater) {
-            queryNext0 = query[queryBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
-            if (thread < 128u) {
-              queryNext1 = query[queryBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
-            }
-            dOutputNext0 = dOutput[dOutputBase + min(laterTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
-            if (thread < 128u) {
-              dOutputNext1 = dOutput[dOutputBase + min(laterTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
-            }
-            if (thread < 16u) {
-              let softmaxRowNext = softmaxRow(batch, head, laterTile * tileColumns + thread);
-              logSumExpNext = softmaxRowNext.x;
-              deltaNext = softmaxRowNext.y * gradientScale;
-            }
-          }
           let queryIndex = i32(columnTile * tileColumns + 4u * part);
           let position = queryOffset + queryIndex;
-          let logSumExp0 = statistics[place][part];
-          let delta0 = statistics[place][part + 4u];
+          let logSumExp0 = statistics[0u][part];
+          let delta0 = statistics[0u][part + 4u];
           var score0_0 = scores[pair][0][ownRow0 * scoreStride + part];
           var gradient0_0 = scores[pair][1][ownRow0 * scoreStride + part];
           score0_0 = fma(score0_0, vec4<f32>(scale), -logSumExp0);
@@ -457,23 +436,23 @@ fn main(
           {
             let weightsHigh0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 0u, 10u);
             let weightsLow0 = subgroupMatrixLoad<Left, row_major>(&weights[pair][partner], 4u, 10u);
-            let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 0u, 34u);
-            let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 16u, 34u);
+            let high0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 0u, 34u);
+            let low0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 16u, 34u);
             sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low0, sum0_0);
             sum0_0 = subgroupMatrixMultiplyAccumulate(weightsLow0, high0, sum0_0);
             sum0_0 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high0, sum0_0);
-            let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 4u, 34u);
-            let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 20u, 34u);
+            let high1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 4u, 34u);
+            let low1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 20u, 34u);
             sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low1, sum0_1);
             sum0_1 = subgroupMatrixMultiplyAccumulate(weightsLow0, high1, sum0_1);
             sum0_1 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high1, sum0_1);
-            let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 8u, 34u);
-            let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 24u, 34u);
+            let high2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 8u, 34u);
+            let low2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 24u, 34u);
             sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low2, sum0_2);
             sum0_2 = subgroupMatrixMultiplyAccumulate(weightsLow0, high2, sum0_2);
             sum0_2 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high2, sum0_2);
-            let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 12u, 34u);
-            let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place][1u - partner][0], 28u, 34u);
+            let high3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 12u, 34u);
+            let low3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[0u][1u - partner][0], 28u, 34u);
             sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, low3, sum0_3);
             sum0_3 = subgroupMatrixMultiplyAccumulate(weightsLow0, high3, sum0_3);
             sum0_3 = subgroupMatrixMultiplyAccumulate(weightsHigh0, high3, sum0_3);
@@ -484,7 +463,41 @@ fn main(
           visitsNext = visitsLater;
           full = nextFull;
           nextFull = laterFull;
-          place = otherPlace;
+          workgroupBarrier();
+          if (visits) {
+            visitedRows[0u][0][0][thread / 32u * 34u + thread % 32u] = queryNext0;
+            visitedRows[0u][0][0][(thread + 192u) / 32u * 34u + (thread + 192u) % 32u] = queryNext1;
+            if (thread < 128u) {
+              visitedRows[0u][0][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = queryNext2;
+            }
+            visitedRows[0u][1][0][thread / 32u * 34u + thread % 32u] = dOutputNext0;
+            visitedRows[0u][1][0][(thread + 192u) / 32u * 34u + (thread + 192u) % 32u] = dOutputNext1;
+            if (thread < 128u) {
+              visitedRows[0u][1][0][(thread + 384u) / 32u * 34u + (thread + 384u) % 32u] = dOutputNext2;
+            }
+            if (thread < 16u) {
+              statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
+              statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
+            }
+          }
+          if (visitsNext) {
+            queryNext0 = query[queryBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.queryRow + thread % 32u];
+            queryNext1 = query[queryBase + min(nextTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.queryRow + (thread + 192u) % 32u];
+            if (thread < 128u) {
+              queryNext2 = query[queryBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.queryRow + (thread + 384u) % 32u];
+            }
+            dOutputNext0 = dOutput[dOutputBase + min(nextTile * tileColumns + thread / 32u, lastQuery) * params.dOutputRow + thread % 32u];
+            dOutputNext1 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 192u) / 32u, lastQuery) * params.dOutputRow + (thread + 192u) % 32u];
+            if (thread < 128u) {
+              dOutputNext2 = dOutput[dOutputBase + min(nextTile * tileColumns + (thread + 384u) / 32u, lastQuery) * params.dOutputRow + (thread + 384u) % 32u];
+            }
+            if (thread < 16u) {
+              let softmaxRowNext = softmaxRow(batch, head, nextTile * tileColumns + thread);
+              logSumExpNext = softmaxRowNext.x;
+              deltaNext = softmaxRowNext.y * gradientScale;
+            }
+          }
+          workgroupBarrier();
         } else {
           visits = false;
         }

@@ -50,7 +50,10 @@ export interface MatrixGradient extends KernelOf<'subgroup-matrix', GradientMatr
   readonly ofFewTokens?: MatrixGradient | undefined
 }
 /** On subgroup matrices, of float32 as three products of float16. Heads whose rows cannot be split it leaves out. */
-export type SplitGradient = KernelOf<'split-matrix', SplitMatrixTile>
+export interface SplitGradient extends KernelOf<'split-matrix', SplitMatrixTile> {
+  /** As of `MatrixGradient`. */
+  readonly ofFewTokens?: SplitGradient | undefined
+}
 
 /** A kernel of any kind. */
 export type GradientKernel = TiledGradient | MatrixGradient | SplitGradient

@@ -9,9 +9,13 @@ import type { GradientPass } from './gradient-passes.ts'
 
 /**
  * Tokens of a row that are few. On an NVIDIA H200 the passes of strided attention, whose rows meet some 290, take an eighth
- * less with half the rows a workgroup; those of a window of 1,024 tokens 3 % more, of causal attention a tenth.
+ * less with half the rows a workgroup; in float16 those of a window of 1,024 tokens 3 % more, of causal attention a tenth.
  */
 const fewTokens = 512
+
+/** What the reason for a kernel says of its tile. */
+export const fewTokensReason =
+  '; of rows that meet few tokens: a device has two workgroups of this size at a time'
 
 /** The kernel, or its form for few tokens where rows meet no more in any of the passes. */
 export function kernelByTokens(
@@ -20,7 +24,7 @@ export function kernelByTokens(
   kernel: GradientKernel,
   choice: OrderChoice | undefined,
 ): GradientKernel {
-  if (kernel.kind !== 'subgroup-matrix' || !kernel.ofFewTokens) return kernel
+  if (kernel.kind === 'tiled' || !kernel.ofFewTokens) return kernel
   const { rows, columns } = kernel.tile
   const ofQueries = rowTokens === 'queries'
   const natural = (): BlockMap | undefined =>

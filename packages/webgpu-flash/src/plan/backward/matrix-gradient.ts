@@ -10,6 +10,7 @@ import {
   halvedMatrixTile,
 } from './gradient-matrix-tile.ts'
 import type { GradientMatrixTile } from './gradient-matrix-tile.ts'
+import { fewTokensReason } from './kernel-by-tokens.ts'
 
 /** Makes the kernel. */
 export const matrixGradient: MatrixFamily = (request) => {
@@ -29,10 +30,9 @@ export const matrixGradient: MatrixFamily = (request) => {
   const unfit = given && gradientMatrixTileProblem(given, shape, gradients, capabilities)
   if (unfit !== undefined) return { refused: unfit }
   const halved = given ? undefined : halvedMatrixTile(tile, shape, gradients, capabilities)
-  const why = 'of rows that meet few tokens: a device has two workgroups of this size at a time'
   return {
     ...kernelOf(request, tile),
-    ...(halved && { ofFewTokens: kernelOf(request, halved, `; ${why}`) }),
+    ...(halved && { ofFewTokens: kernelOf(request, halved, fewTokensReason) }),
   }
 }
 

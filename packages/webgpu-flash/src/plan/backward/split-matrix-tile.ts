@@ -238,3 +238,20 @@ export function chooseSplitMatrixTile(
     )
     .find((tile) => splitMatrixTileProblem(tile, shape, gradients, capabilities) === undefined)
 }
+
+/**
+ * The same with half the pairs and one tile of visited tokens, where its workgroup memory then fits twice into that of a
+ * workgroup; see `halvedMatrixTile`.
+ */
+export function halvedSplitTile(
+  tile: SplitMatrixTile,
+  { headDim }: Dims,
+  gradients: GradientRows,
+  { limits }: Capabilities,
+): SplitMatrixTile | undefined {
+  if (tile.pairs < 6) return undefined
+  const pairs = tile.pairs / 2
+  const halved: SplitMatrixTile = { ...tile, pairs, rows: tile.rows / 2, places: 1 }
+  const { bytes } = splitMatrixMemory(halved, headDim, gradients)
+  return 2 * bytes <= limits.maxComputeWorkgroupStorageSize ? halved : undefined
+}

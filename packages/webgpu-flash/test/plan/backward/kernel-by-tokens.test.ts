@@ -31,9 +31,11 @@ describe('gradients of rows that meet few tokens', () => {
     ['all tokens', {}, 128],
     // Two workgroups of wide heads are more than there is memory for.
     ['a window of 256, wide', { mask: window(256), headDim: 128 }, 128],
-  ])('%s', (_name, options, rows) => {
+    ['strided, float32', { mask: strided(128), dtype: 'float32' as const }, 64, 48],
+    ['all tokens, float32', { dtype: 'float32' as const }, 128, 96],
+  ])('%s', (_name, options, rows, ofKeys = rows) => {
     const made = plan(options)
-    expect(rowsOf(made)).toEqual([rows, rows])
+    expect(rowsOf(made)).toEqual([rows, ofKeys])
     // Two at a time, by their memory.
     const { maxComputeWorkgroupStorageSize } = withMatrices.limits
     const atOnce = maxComputeWorkgroupStorageSize / (rows === 64 ? 2 : 1)
