@@ -57,10 +57,17 @@ function variantOf(flash: FlashAttention, call: ReplayedCall): string {
 
 /** Runs a call; the name of the kernel that did it. */
 function replay(flash: FlashAttention, call: ReplayedCall): string {
+  const plan = flash.plan(call.options)
+  if (call.quantized) runOverCache(flash, plan, call)
+  else runOverTensors(flash, plan, call)
+  const { variant } = plan.explain()
+  plan.destroy()
+  return variant
+}
+
+function runOverTensors(flash: FlashAttention, plan: AttentionPlan, call: ReplayedCall): void {
   const { batch = 1, heads, queryLength, headDim, dtype = 'float32', training } = call.options
   const { kvHeads = heads, keyLength = queryLength, valueDim = headDim } = call.options
-  const plan = flash.plan(call.options)
-  if (call.quantized) return replayCache(flash, plan, call)
   const make = (...shape: Shape): GpuTensor => tensorFor(flash, call, shape, dtype)
   const inputs = {
     query: make(batch, heads, queryLength, headDim),
@@ -73,13 +80,10 @@ function replay(flash: FlashAttention, call: ReplayedCall): string {
     const dOutput = make(batch, heads, queryLength, valueDim)
     plan.backward({ ...inputs, ...results, dOutput })
   }
-  const { variant } = plan.explain()
-  plan.destroy()
-  return variant
 }
 
-/** Runs a call over a cache of blocks to which it has appended all but one of its tokens. */
-function replayCache(flash: FlashAttention, plan: AttentionPlan, call: ReplayedCall): string {
+/** Over a cache of blocks to which all but one of the call's tokens have been appended. */
+function runOverCache(flash: FlashAttention, plan: AttentionPlan, call: ReplayedCall): void {
   const { batch = 1, heads, queryLength, headDim, dtype } = call.options
   const { kvHeads = heads, keyLength = queryLength } = call.options
   const { quantized } = call
@@ -90,10 +94,7 @@ function replayCache(flash: FlashAttention, plan: AttentionPlan, call: ReplayedC
     query: flash.empty([batch, heads, queryLength, headDim], dtype),
     ...cache.inputs(),
   })
-  const { variant } = plan.explain()
   cache.destroy()
-  plan.destroy()
-  return variant
 }
 
 type Shape = [batch: number, heads: number, length: number, dim: number]

@@ -6,7 +6,8 @@ import type { SparsityPass, SparsityPlan } from '@attn/core'
 import type { DispatchLimits } from '../dispatch.ts'
 import { headBytes } from '../head-bytes.ts'
 import type { Call } from '../call.ts'
-import { blockMapShape } from '../visibility.ts'
+import { blockMapShape, blockSizes } from '../visibility.ts'
+import { tokenTile } from './gradient-passes.ts'
 
 /** What a kernel makes of the orders that a mask proposes. */
 export interface OrderChoice {
@@ -38,10 +39,7 @@ export function chooseGradientPasses(
 ): OrderChoice | undefined {
   const { mask } = attention
   if (!mask?.orders || mask.orders.length === 0) return undefined
-  const sizes =
-    rowTokens === 'queries'
-      ? { queryBlockSize: tile.rows, keyBlockSize: tile.columns }
-      : { queryBlockSize: tile.columns, keyBlockSize: tile.rows }
+  const sizes = blockSizes(tokenTile(rowTokens, tile))
   const sparsity = planSparsity(mask, blockMapShape(shape, attention), sizes)
   const { chosen, candidates } = sparsity
   const inOrder = (reason: string): OrderChoice => ({ sparsity, passes: undefined, reason })

@@ -18,6 +18,7 @@ import type { GradientKernel, TiledGradient } from './gradient-kernel.ts'
 import { chooseGradientPasses, startsFromZeros } from './gradient-orders.ts'
 import type { OrderChoice } from './gradient-orders.ts'
 import { gradientParts } from './gradient-parts.ts'
+import { tokenTile } from './gradient-passes.ts'
 import type { GradientPass, GradientPasses } from './gradient-passes.ts'
 import { contiguousTotals } from './gradient-totals.ts'
 import { kernelByTokens } from './kernel-by-tokens.ts'
@@ -121,7 +122,7 @@ function placePass<Kernel extends GradientKernel>(
   const { headDim, valueDim, queryLength, keyLength } = shape
   const ofQueries = rowTokens === 'queries'
   const { rows, columns } = kernel.tile
-  const tile = ofQueries ? { queries: rows, keys: columns } : { queries: columns, keys: rows }
+  const tile = tokenTile(rowTokens, kernel.tile)
   const orders = sparse && (sparse.queryOrder || sparse.keyOrder) ? sparse : undefined
   const slots = {
     queries: orders?.queryOrder?.slots ?? queryLength,
