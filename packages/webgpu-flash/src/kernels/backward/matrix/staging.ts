@@ -9,6 +9,7 @@ import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
 import { tokenText } from '../slots.ts'
+import type { SentRows } from './tile-walk.ts'
 
 /** Text of one vector of a row as float16; what is stored as such is not converted. */
 function loadHalves({ name, access }: Operand, row: string, vector: string): string {
@@ -24,14 +25,14 @@ const isHalves = (access: Access): boolean => access.vector && access.nativeFloa
  * Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. All loads set off
  * before the first is waited for: one after the other, they would cost as much as several tiles of visited rows.
  */
-export function stageOwnRows(config: GradientMatrixConfig): OwnRows {
+export function stageOwnRows(config: GradientMatrixConfig): SentRows {
   const { tile, memory } = config
   const { rows, depth } = tile.matrix
   const { own, ownRow } = castRoles(config)
   // As many dims at a time as a row of weights has room for, in whole matrices.
   const room = 4 * (memory.weightStride - 2)
   const width = Math.floor(room / depth) * depth
-  const pass = (operand: Operand, first: number): OwnRows => {
+  const pass = (operand: Operand, first: number): SentRows => {
     const dims = Math.min(width, operand.dims - first)
     const vectors = dims / 4
     const held = (slot: number): string => `${operand.name}Own${first / width}_${slot}`
@@ -66,12 +67,6 @@ ${unroll(tile.rowBlocks, (b) =>
     loads: passes.map(({ loads }) => loads).join('\n'),
     moves: passes.map(({ moves }) => moves).join('\n'),
   }
-}
-
-/** Text that loads own rows to registers, and that moves them on to matrices. */
-interface OwnRows {
-  readonly loads: string
-  readonly moves: string
 }
 
 /** The texts that move visited rows. */

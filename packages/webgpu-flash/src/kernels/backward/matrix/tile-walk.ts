@@ -1,7 +1,9 @@
 // Which tiles of visited tokens a kernel works on when it loads ahead: the present one, the next, which
 // is in workgroup memory already, and the later one, which is on its way there.
+import { indent } from '../../../codegen/snippets.ts'
 import { columnsFrom } from '../backward-frame.ts'
 import type { WalkConfig } from '../backward-frame.ts'
+import type { VisitedStaging } from './staging.ts'
 
 const runs = {
   declare: `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
@@ -33,7 +35,7 @@ ${visits} = ${name} < endTile;`,
  *
  * @param full - Text of that for `columnTile`, where there is no block map.
  */
-export function firstTiles({ blockMap, inParts }: WalkConfig, full: string): string {
+function firstTiles({ blockMap, inParts }: WalkConfig, full: string): string {
   const own = columnsFrom(inParts)
   if (!blockMap) {
     return `var columnTile = ${own}columnTileBegin;
@@ -50,6 +52,37 @@ nextFull = full;
 var nextTile = columnTile + 1u;
 var visitsNext = false;
 ${runs.seek(own, 'nextTile', 'nextFull', 'visitsNext')}`
+}
+
+/** Text that is run under a condition. */
+export const where = (condition: string, text: string): string =>
+  `if (${condition}) {\n${indent(text, 2)}\n}`
+
+/** Texts that load rows, and that move them on. */
+export interface SentRows {
+  readonly loads: string
+  readonly moves: string
+}
+
+/** The first tile on its way to workgroup memory and the next sent for, in two texts beside which others load and move. */
+export function firstVisits(config: WalkConfig, staging: VisitedStaging, full: string): SentRows {
+  return {
+    loads: `${firstTiles(config, full)}
+${staging.registers}
+${where('visits', staging.fetch('columnTile'))}`,
+    moves: `${where('visits', staging.store('0u'))}
+${where('visitsNext', staging.fetch('nextTile'))}`,
+  }
+}
+
+/** The same by itself; the first tile is in memory then. */
+export function visitFirst(config: WalkConfig, staging: VisitedStaging, full: string): string {
+  return `${firstTiles(config, full)}
+${staging.registers}
+workgroupBarrier();
+${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
+${where('visitsNext', staging.fetch('nextTile'))}
+workgroupBarrier();`
 }
 
 /** Finds `laterTile`, the one after the next. */

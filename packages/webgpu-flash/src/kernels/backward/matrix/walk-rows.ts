@@ -7,13 +7,14 @@ import type { GradientMatrixConfig } from './roles.ts'
 import { stageOwnRows, visitedStaging } from './staging.ts'
 import { beginSums, holdsSums } from './held-sums.ts'
 import type { Rows } from './sum-steps.ts'
-import { firstTiles, laterTile, nextTile } from './tile-walk.ts'
+import { firstVisits, laterTile, nextTile, visitFirst, where } from './tile-walk.ts'
+import type { SentRows } from './tile-walk.ts'
 
 /** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
 export function begin(
   config: GradientMatrixConfig,
   rows: Rows,
-  visited: VisitedTexts = nothing,
+  visited: SentRows = { loads: '', moves: '' },
 ): string {
   const own = stageOwnRows(config)
   const { loads, moves } = beginSums(config, rows)
@@ -21,14 +22,6 @@ export function begin(
     .filter((text) => text !== '')
     .join('\n')
 }
-
-/** Texts that load visited rows, and that move them on. */
-interface VisitedTexts {
-  readonly loads: string
-  readonly moves: string
-}
-
-const nothing: VisitedTexts = { loads: '', moves: '' }
 
 /**
  * Whether the first tile that rows meet sets off beside them, and what comes after it while they move on: in a pass that goes
@@ -40,31 +33,16 @@ export const startsEarly = (config: GradientMatrixConfig): boolean =>
 /** A workgroup's rows under one head. */
 export function beginAndWalk(config: GradientMatrixConfig, rows: Rows, full: string): string {
   if (!startsEarly(config)) return `${begin(config, rows)}\n${walk(config, full)}`
-  const staging = visitedStaging(config)
-  const loads = `${firstTiles(config, full)}
-${staging.registers}
-${where('visits', staging.fetch('columnTile'))}`
-  const moves = `${where('visits', staging.store('0u'))}
-${where('visitsNext', staging.fetch('nextTile'))}`
-  return `${begin(config, rows, { loads, moves })}
+  return `${begin(config, rows, firstVisits(config, visitedStaging(config), full))}
 workgroupBarrier();
 ${tiles(config, full)}`
 }
 
 /** The tiles that meet the rows, for one head. */
 export function walk(config: GradientMatrixConfig, full: string): string {
-  const staging = visitedStaging(config)
-  return `${firstTiles(config, full)}
-${staging.registers}
-workgroupBarrier();
-${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
-${where('visitsNext', staging.fetch('nextTile'))}
-workgroupBarrier();
+  return `${visitFirst(config, visitedStaging(config), full)}
 ${tiles(config, full)}`
 }
-
-const where = (condition: string, text: string): string =>
-  `if (${condition}) {\n${indent(text, 2)}\n}`
 
 /** The same from the first tile on, which is in memory, while the next is on its way. */
 function tiles(config: GradientMatrixConfig, full: string): string {

@@ -24,12 +24,12 @@ import { ownRowTile } from '../row-tiles.ts'
 import { softmaxRowFunction } from '../matrix/backward-matrix.wgsl.ts'
 import { ownOrigin, ownStatistics, pairWeights } from '../matrix/pairs.ts'
 import { weightBits, weightConstants } from '../matrix/scaling.ts'
-import { firstTiles, laterTile, nextTile } from '../matrix/tile-walk.ts'
+import { firstVisits, laterTile, nextTile, visitFirst, where } from '../matrix/tile-walk.ts'
+import type { SentRows } from '../matrix/tile-walk.ts'
 import { addSums, declareSumRows, flushSums, scoreProducts, startSums } from './products.ts'
 import { castSplitRoles, pairWork } from './roles.ts'
 import type { SplitMatrixConfig } from './roles.ts'
 import { stageOwnRows } from './own-rows.ts'
-import type { OwnRows } from './own-rows.ts'
 import { visitedRows } from './staging.ts'
 import { beginTotals, storeTotals } from './store-totals.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
@@ -172,7 +172,12 @@ ${storeTotals(config, 'firstKey', 'finalKey')}`
 function ofHeads(config: SplitMatrixConfig, full: string): string {
   const [first, last] = ['firstKey', 'finalKey']
   const bases = ['query', 'dOutput'].map((name) => ownBase(name, 'head')).join('\n')
-  if (startsEarly(config)) return `${bases}\n${beginEarly(config, first, last, full)}`
+  if (startsEarly(config)) {
+    return `${bases}
+${begin(config, first, last, firstVisits(config, visitedRows(config), full))}
+workgroupBarrier();
+${tiles(config, full)}`
+  }
   return `${begin(config, first, last)}
 for (var head = firstHead; head < endHead; head++) {
 ${indent(bases, 2)}
@@ -208,7 +213,7 @@ function begin(
   config: SplitMatrixConfig,
   first: string,
   last: string,
-  visited: OwnRows = { loads: '', moves: '' },
+  visited: SentRows = { loads: '', moves: '' },
 ): string {
   const { loads, scales } = beginTotals(config, first, last)
   const own = stageOwnRows(config)
@@ -225,32 +230,11 @@ function begin(
 const startsEarly = ({ continues, blockMap, grouped, tile }: SplitMatrixConfig): boolean =>
   continues && blockMap && !grouped && !tile.wideLoads
 
-function beginEarly(config: SplitMatrixConfig, first: string, last: string, full: string): string {
-  const staging = visitedRows(config)
-  const loads = `${firstTiles(config, full)}
-${staging.registers}
-${where('visits', staging.fetch('columnTile'))}`
-  const moves = `${where('visits', staging.store('0u'))}
-${where('visitsNext', staging.fetch('nextTile'))}`
-  return `${begin(config, first, last, { loads, moves })}
-workgroupBarrier();
-${tiles(config, full)}`
-}
-
 /** The tiles that meet the rows, for one head. */
 function walk(config: SplitMatrixConfig, full: string): string {
-  const staging = visitedRows(config)
-  return `${firstTiles(config, full)}
-${staging.registers}
-workgroupBarrier();
-${where('visits', `${staging.fetch('columnTile')}\n${staging.store('0u')}`)}
-${where('visitsNext', staging.fetch('nextTile'))}
-workgroupBarrier();
+  return `${visitFirst(config, visitedRows(config), full)}
 ${tiles(config, full)}`
 }
-
-const where = (condition: string, text: string): string =>
-  `if (${condition}) {\n${indent(text, 2)}\n}`
 
 /** The same from the first tile on, which is in memory, while the next is on its way. */
 function tiles(config: SplitMatrixConfig, full: string): string {

@@ -8,6 +8,7 @@ import type { SplitMatrixConfig } from './roles.ts'
 import { movedRows } from './staging.ts'
 import type { MovedRows } from './staging.ts'
 import { tokenText } from '../slots.ts'
+import type { SentRows } from '../matrix/tile-walk.ts'
 
 /** A matrix of own rows: its name, and the vector of a row of halves that it begins with. */
 interface OwnMatrix {
@@ -29,14 +30,8 @@ function ownMatrices(config: SplitMatrixConfig): OwnMatrix[] {
   }).flat()
 }
 
-/** Texts that load own rows, and that move them on. */
-export interface OwnRows {
-  readonly loads: string
-  readonly moves: string
-}
-
 /** Brings own rows to matrices `ownHigh{block}_{k}` and `ownLow{block}_{k}`. */
-export function stageOwnRows(config: SplitMatrixConfig): OwnRows {
+export function stageOwnRows(config: SplitMatrixConfig): SentRows {
   return config.tile.wideLoads ? { loads: '', moves: inTurns(config) } : byPairs(config)
 }
 
@@ -44,7 +39,7 @@ export function stageOwnRows(config: SplitMatrixConfig): OwnRows {
  * By way of the weights' memory: those of the pair's two subgroups side by side. All loads set off before the first is
  * waited for: one after the other, they would cost as much as several tiles of visited rows.
  */
-function byPairs(config: SplitMatrixConfig): OwnRows {
+function byPairs(config: SplitMatrixConfig): SentRows {
   const { tile, memory } = config
   const { matrix, rowBlocks, subgroupSize } = tile
   const { rows, depth } = matrix

@@ -3,6 +3,7 @@
 import { unroll } from '../../../codegen/snippets.ts'
 import { splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
+import type { VisitedStaging } from '../matrix/staging.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import type { SplitTensor } from './powers.ts'
 import { castSplitRoles } from './roles.ts'
@@ -63,17 +64,7 @@ ${to} + 1u - swapped] = bitcast<vec4<f16>>(select(${register}.zw, ${register}.xy
   }
 }
 
-/** The texts that move visited rows. */
-export interface VisitedRows {
-  /** Declares the registers they pass through. */
-  readonly registers: string
-  /** Loads those of a tile into the registers. */
-  fetch(tile: string): string
-  /** Moves the registers to a place in workgroup memory. */
-  store(place: string): string
-}
-
-function visitedTensor(config: SplitMatrixConfig, number: 0 | 1): VisitedRows {
+function visitedTensor(config: SplitMatrixConfig, number: 0 | 1): VisitedStaging {
   const { roles, visitedRow } = castSplitRoles(config)
   const tokens = config.rowTokens === 'keys' ? 'queries' : 'keys'
   const moved = movedRows(config, number, roles[number].visited, tokens, visitedRow.last)
@@ -81,13 +72,13 @@ function visitedTensor(config: SplitMatrixConfig, number: 0 | 1): VisitedRows {
 }
 
 /** Text of the moves. */
-export function visitedRows(config: SplitMatrixConfig): VisitedRows {
+export function visitedRows(config: SplitMatrixConfig): VisitedStaging {
   const parts = [
     visitedTensor(config, 0),
     visitedTensor(config, 1),
     ...(config.rowTokens === 'keys' ? [visitedStatistics(config.tile.columns, true)] : []),
   ]
-  const joined = (text: (part: VisitedRows) => string): string => parts.map(text).join('\n')
+  const joined = (text: (part: VisitedStaging) => string): string => parts.map(text).join('\n')
   return {
     registers: joined(({ registers }) => registers),
     fetch: (tile) => joined((part) => part.fetch(tile)),
