@@ -7,7 +7,7 @@ import type { DispatchLimits } from '../dispatch.ts'
 import { headBytes } from '../head-bytes.ts'
 import type { Call } from '../call.ts'
 import { blockMapShape, blockSizes } from '../visibility.ts'
-import { tokenTile } from './gradient-passes.ts'
+import { tokenTile } from './token-tile.ts'
 
 /** What a kernel makes of the orders that a mask proposes. */
 export interface OrderChoice {

@@ -6,16 +6,6 @@ import type { PackedBlockMap } from '../pack-block-map.ts'
 import type { GradientKernel, TiledGradient } from './gradient-kernel.ts'
 import type { OrderChoice } from './gradient-orders.ts'
 
-/** A kernel's tile by the tokens along its sides. */
-export function tokenTile(
-  rowTokens: 'queries' | 'keys',
-  { rows, columns }: { readonly rows: number; readonly columns: number },
-): { readonly queries: number; readonly keys: number } {
-  return rowTokens === 'queries'
-    ? { queries: rows, keys: columns }
-    : { queries: columns, keys: rows }
-}
-
 /** One pass of a kernel over the rows of a gradient. */
 export interface GradientPass<Kernel extends GradientKernel = GradientKernel> {
   readonly rowTokens: 'queries' | 'keys'

@@ -6,7 +6,7 @@ import type { Call } from '../call.ts'
 import { blockSizes } from '../visibility.ts'
 import type { GradientKernel } from './gradient-kernel.ts'
 import type { OrderChoice } from './gradient-orders.ts'
-import { tokenTile } from './gradient-passes.ts'
+import { tokenTile } from './token-tile.ts'
 import type { GradientPass } from './gradient-passes.ts'
 
 /**

@@ -9,7 +9,7 @@ import { visitedStatistics } from '../visited-statistics.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
 import { tokenText } from '../slots.ts'
-import type { SentRows } from './tile-walk.ts'
+import type { SentRows, VisitedStaging } from './rows-on-their-way.ts'
 
 /** Text of one vector of a row as float16; what is stored as such is not converted. */
 function loadHalves({ name, access }: Operand, row: string, vector: string): string {
@@ -67,16 +67,6 @@ ${unroll(tile.rowBlocks, (b) =>
     loads: passes.map(({ loads }) => loads).join('\n'),
     moves: passes.map(({ moves }) => moves).join('\n'),
   }
-}
-
-/** The texts that move visited rows. */
-export interface VisitedStaging {
-  /** Declares the registers they pass through. */
-  readonly registers: string
-  /** Loads those of a tile into the registers. */
-  fetch(tile: string): string
-  /** Moves the registers to one of the two places in workgroup memory. */
-  store(place: string): string
 }
 
 function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedStaging {

@@ -3,7 +3,7 @@
 import { indent } from '../../../codegen/snippets.ts'
 import { columnsFrom } from '../backward-frame.ts'
 import type { WalkConfig } from '../backward-frame.ts'
-import type { VisitedStaging } from './staging.ts'
+import type { SentRows, VisitedStaging } from './rows-on-their-way.ts'
 
 const runs = {
   declare: `let mapRow = params.mapBase + mapPlane(batch, head) + rowTile;
@@ -57,12 +57,6 @@ ${runs.seek(own, 'nextTile', 'nextFull', 'visitsNext')}`
 /** Text that is run under a condition. */
 export const where = (condition: string, text: string): string =>
   `if (${condition}) {\n${indent(text, 2)}\n}`
-
-/** Texts that load rows, and that move them on. */
-export interface SentRows {
-  readonly loads: string
-  readonly moves: string
-}
 
 /** The first tile on its way to workgroup memory and the next sent for, in two texts beside which others load and move. */
 export function firstVisits(config: WalkConfig, staging: VisitedStaging, full: string): SentRows {

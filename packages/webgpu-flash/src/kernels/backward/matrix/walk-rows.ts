@@ -8,7 +8,7 @@ import { stageOwnRows, visitedStaging } from './staging.ts'
 import { beginSums, holdsSums } from './held-sums.ts'
 import type { Rows } from './sum-steps.ts'
 import { firstVisits, laterTile, nextTile, visitFirst, where } from './tile-walk.ts'
-import type { SentRows } from './tile-walk.ts'
+import type { SentRows } from './rows-on-their-way.ts'
 
 /** Loads what a workgroup begins with, all of it before any is waited for, and moves it on to matrices. */
 export function begin(

@@ -8,7 +8,7 @@ import type { SplitMatrixConfig } from './roles.ts'
 import { movedRows } from './staging.ts'
 import type { MovedRows } from './staging.ts'
 import { tokenText } from '../slots.ts'
-import type { SentRows } from '../matrix/tile-walk.ts'
+import type { SentRows } from '../matrix/rows-on-their-way.ts'
 
 /** A matrix of own rows: its name, and the vector of a row of halves that it begins with. */
 interface OwnMatrix {

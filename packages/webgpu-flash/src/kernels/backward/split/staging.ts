@@ -3,7 +3,7 @@
 import { unroll } from '../../../codegen/snippets.ts'
 import { splitThreads } from '../../../plan/backward/split-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
-import type { VisitedStaging } from '../matrix/staging.ts'
+import type { VisitedStaging } from '../matrix/rows-on-their-way.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
 import type { SplitTensor } from './powers.ts'
 import { castSplitRoles } from './roles.ts'

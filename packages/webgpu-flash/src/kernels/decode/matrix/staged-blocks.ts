@@ -52,14 +52,8 @@ export function stagedBlocks(
     return `${own(slot)} = ${name}[firstVector + ${held}];`
   }
   const units = ownKeys * pairs
-  const eachPair = (text: (unit: PairUnit) => string): string =>
-    unroll(Math.ceil(units / subgroupSize), (slot) =>
-      text({
-        pair: `${name}${slot}`,
-        unit: slot === 0 ? 'lane' : `(lane + ${slot * subgroupSize}u)`,
-        left: units - slot * subgroupSize,
-      }),
-    )
+  const eachPair = (text: (pair: string, done: number) => string): string =>
+    unroll(Math.ceil(units / subgroupSize), (slot) => text(`${name}${slot}`, slot * subgroupSize))
   return {
     registers: unroll(slots, (slot) => `var ${own(slot)} = vec4<u32>();`),
     load: (placed) => `${placed('0u')}
@@ -74,9 +68,17 @@ ${unroll(slots, load)}`,
 tile[subgroup][2u * lane + ${first + 2 * slot * subgroupSize + 1}u] = bitcast<vec4<f16>>(${own(slot)}.zw);`,
       'lane',
     ),
-    read: eachPair((unit) => pairWords(type, { keys: ownKeys, pairs, first }, unit)),
-    expand: eachPair(({ pair, left }) => {
+    read: eachPair((pair, done) =>
+      pairWords(
+        type,
+        { keys: ownKeys, pairs, first },
+        pair,
+        done === 0 ? 'lane' : `(lane + ${done}u)`,
+      ),
+    ),
+    expand: eachPair((pair, done) => {
       const stores = storedPair(type, pair, place)
+      const left = units - done
       return left >= subgroupSize ? stores : `if (lane < ${left}u) ${stores}`
     }),
   }
@@ -90,18 +92,12 @@ export interface StagedBlocks {
   readonly first: number
 }
 
-/** A pair of blocks of a thread: what its names end with, its number, and how many pairs are left for it. */
-interface PairUnit {
-  readonly pair: string
-  readonly unit: string
-  readonly left: number
-}
-
 /** Statements that read the pair of blocks of a unit: `word{n}_{pair}`. Neighbouring threads have other rows. */
 function pairWords(
   type: QuantizedType,
   { keys, pairs, first }: Readonly<Record<'keys' | 'pairs' | 'first', number>>,
-  { pair, unit }: PairUnit,
+  pair: string,
+  unit: string,
 ): string {
   const { words } = pairSizes[type]
   // In words of eight bytes, of which every other pair begins in the middle.
