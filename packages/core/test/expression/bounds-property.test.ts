@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compile, compileBounds } from '@attn/core'
+import { compile, compileBounds, coordinate, float } from '@attn/core'
 import type { Environment, Evaluator, ExpressionNode, StridedInterval } from '@attn/core'
 import { arbitraryBoxes, pointsOf } from '../arbitrary-box.ts'
 import type { SampleBox } from '../arbitrary-box.ts'
@@ -69,5 +69,25 @@ describe.each(['integers', 'floats', 'booleans'] as const)('bounds of random %s'
       return kind === 'booleans' ? low === high : high - low < 1000
     })
     expect(decided.length).toBeGreaterThan(kind === 'booleans' ? 600 : 900)
+  })
+})
+
+describe('bounds of exponentials that underflow', () => {
+  const key = coordinate('key').toFloat()
+
+  it.each([
+    ['exp', key.neg().exp()],
+    ['power', float(0.5).pow(key.mul(1.5))],
+  ])('begin at 0, below which no reading goes: %s', (_, expression) => {
+    const read = compileFloat32(expression, {})
+    for (let low = 80; low < 300; low++) {
+      const box = { key: { low, high: low + 16, stride: 1 } }
+      const bounds = compileBounds(expression)(box)
+      expect(bounds.low).toBeGreaterThanOrEqual(0)
+      for (const each of Array.from({ length: 17 }, (_, place) => low + place)) {
+        const value = read({ key: each })
+        expect(admits(expression, bounds, value), `${value} at ${each}`).toBe(true)
+      }
+    }
   })
 })

@@ -14,9 +14,12 @@ import {
 const unitInTheLastPlace = (value: number): number =>
   value === 0 ? 0 : 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23)
 
-/** Error allowed to a unary operation on x with result y. */
+/** Error allowed to exp(x) or exp2(x) with result y. */
+const exponentialError = (x: number, y: number): number =>
+  (3 + 2 * Math.abs(x)) * unitInTheLastPlace(y)
+
+/** Error allowed to another unary operation on x with result y. */
 const unaryErrors: Partial<Record<UnaryOperation, (x: number, y: number) => number>> = {
-  exp: (x, y) => (3 + 2 * Math.abs(x)) * unitInTheLastPlace(y),
   log: (x, y) => (x >= 0.5 && x <= 2 ? 2 ** -21 : 3 * unitInTheLastPlace(y)),
   sqrt: (_, y) => 4 * unitInTheLastPlace(y),
   sin: (x) => (Math.abs(x) <= Math.PI ? 2 ** -11 : 0),
@@ -37,6 +40,9 @@ export function compileFloat32(
       (Number.isFinite(value + error) && turn % 3 > 0 ? error * (turn % 3 === 1 ? 1 : -1) : 0)
     return Math.fround(result)
   }
+  /** An exponential with its error: units of the smallest numbers reach below 0, but it never does. */
+  const offExponential = (value: number, exponent: number): number =>
+    Math.max(off(value, exponentialError(exponent, value)), 0)
   const read = (node: ExpressionNode): Evaluator => {
     const readers = operands(node).map(read)
     const values = readers.map(() => 0)
@@ -57,6 +63,7 @@ export function compileFloat32(
         return parameterValue(node.parameter, environment)
       case 'unary': {
         const value = unaryOperations[node.operation](a)
+        if (node.operation === 'exp') return offExponential(value, a)
         return off(value, unaryErrors[node.operation]?.(a, value) ?? 0)
       }
       case 'arithmetic': {
@@ -67,8 +74,7 @@ export function compileFloat32(
         const exponent = b * off(logarithm, unaryErrors.log!(a, logarithm))
         const power = 2 ** exponent
         if (!Number.isFinite(exponent)) return value
-        const error = (3 + 2 * Math.abs(exponent)) * unitInTheLastPlace(power)
-        return Math.max(off(power, error), 0) // the smallest numbers must not round below zero
+        return offExponential(power, exponent)
       }
       case 'comparison':
         return Number(comparisonOperations[node.operation](a, b))
