@@ -26,7 +26,15 @@ const launchers: Readonly<Record<AdapterName, () => NodeOnDevice>> = {
   default: () => ({ node: process.execPath, environment: swiftShaderBesides() }),
   gpu: () => ({ node: process.execPath, environment: {} }),
   swiftshader: () => ({ node: process.execPath, environment: swiftShaderAlone() }),
-  lavapipe: () => prepareLavapipe(),
+  // Kernels are compiled once here and run briefly: without those passes of LLVM that take longer than what they save;
+  // see driver-passes.ts too.
+  lavapipe: () => {
+    const { node, environment } = prepareLavapipe()
+    return {
+      node,
+      environment: { GALLIVM_PERF: process.env['GALLIVM_PERF'] || 'nopt', ...environment },
+    }
+  },
 }
 
 /**

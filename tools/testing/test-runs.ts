@@ -86,7 +86,7 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
   const all = { breadth: 'all', without: [] } as const
   const core = { breadth: 'core', without: besideTheCore } as const
   if (!software) add('default', any, { ...all, devices: 'both' })
-  add('lavapipe', lavapipe && quickly(lavapipe), {
+  add('lavapipe', lavapipe, {
     ...(whole ? all : core),
     devices: swiftshader ? 'offers' : 'both',
   })
@@ -94,7 +94,7 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
   const beside = whole ? core : ({ breadth: 'sample', without: besideTheSample } as const)
   add('swiftshader', swiftshader, lavapipe ? { ...beside, devices: 'defaults' } : alone)
   // Programs as users write them: the machine's GPU, or the software that compiles their kernels soonest.
-  const programs = software && lavapipe ? quickly(lavapipe) : any
+  const programs = (software && lavapipe) || any
   const isShort = ({ environment }: TestRun): boolean => environment['ATTN_BREADTH'] === 'sample'
   // Those of adapters take longest where nothing is compiled yet. Runs that wait for other programs go before those that
   // keep a core busy, and two of these come last, so that no core is idle at the end.
@@ -130,12 +130,7 @@ function withPrograms({ node, environment }: NodeOnDevice, onLavapipe: boolean):
 
 /** The Node for programs which a test starts, and its variables: this process's own unless told otherwise. */
 export function nodeForPrograms(): NodeOnDevice {
-  return process.env['ATTN_PROGRAMS'] === 'lavapipe' ? quickly(nodeOn('lavapipe')) : here
-}
-
-/** lavapipe without those passes of LLVM that take longer than what they save in a test; see gpu/driver-passes.ts too. */
-function quickly({ node, environment }: NodeOnDevice): NodeOnDevice {
-  return { node, environment: { ...environment, GALLIVM_PERF: 'nopt' } }
+  return process.env['ATTN_PROGRAMS'] === 'lavapipe' ? nodeOn('lavapipe') : here
 }
 
 function gpuRunsOf(
