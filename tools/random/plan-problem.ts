@@ -49,11 +49,15 @@ function planOptions(
 /** Tile options that ask for subgroup matrices wherever a call may have them, the most demanding first. */
 function matrixTiles(
   { capabilities }: FlashAttention,
-  { dtype, training }: CallProblem,
+  { dtype, training, shape, modifiers }: CallProblem,
 ): readonly Partial<PlanOptions>[] {
-  const tile = matrixKinds.find((kind) => kind.dtype === dtype)?.smallTile(capabilities)
+  const kind = matrixKinds.find((one) => one.dtype === dtype)
+  const tile = kind?.smallTile(capabilities)
+  // Half of them as for few tokens, by what problems that share kernels have in common.
+  const isFew = (shape.headDim / 8 + modifiers.length) % 2 === 1
+  const own = tile && ((isFew && kind?.fewTokens?.(tile)) || tile)
   const backward: readonly BackwardTiles[] =
-    training && tile ? [{ query: tile, key: tile }, { key: tile }, { query: tile }] : []
+    training && own ? [{ query: own, key: own }, { key: own }, { query: own }] : []
   const forward = { tile: 'subgroup-matrix' } as const
   const few = { decodeTile: { matrix: { subgroups: 2, keys: 16, rows: 8 } } } as const
   return [

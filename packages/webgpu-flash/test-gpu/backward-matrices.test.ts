@@ -51,8 +51,9 @@ interface Run {
   readonly width?: number
   /** Kernels on matrices. Default: both. */
   readonly kernels?: readonly ('query' | 'key')[]
-  /** Whether the tile is the other one. */
+  /** Whether the tile is the other one, or that for few tokens, of float16 only. */
   readonly other?: boolean
+  readonly fewTokens?: boolean
   /** Whether kernels of split float32 leave it out, which differ in nothing there. */
   readonly onlyFloat16?: boolean
   /** Whether a core has it. */
@@ -67,6 +68,13 @@ const cut = { plan: { workBudget: 20_000 } } as const
 const passes = {
   sizes: { queryLength: 129, keyLength: 129 },
   options: { mask: strided(8) },
+} as const
+/** Rows that meet few tokens: sums leave in two steps, and in half a third. */
+const fewTokens = {
+  fewTokens: true,
+  sizes: { kvHeads: 2 },
+  width: 5,
+  onlyFloat16: true,
 } as const
 const runs: readonly Run[] = [
   { name: 'ragged ends, grouped heads, causal', ...ragged },
@@ -102,6 +110,22 @@ const runs: readonly Run[] = [
     kernels: ['query'],
     other: true,
     onlyFloat16: true,
+  },
+  { ...fewTokens, name: 'few tokens', options: { mask: causal }, inCore: true },
+  { ...fewTokens, ...cut, name: 'few tokens, dispatches that add up', options: { mask: causal } },
+  {
+    ...fewTokens,
+    ...cut,
+    name: 'few tokens, -Infinity in a query, dispatches that add up',
+    options: { mask: causal },
+    spoils: [['query', -Infinity, 7, 1]],
+  },
+  {
+    ...fewTokens,
+    name: 'few tokens, grouped heads, passes, NaN in a value',
+    sizes: passes.sizes,
+    options: passes.options,
+    spoils: [['value', NaN, 77]],
   },
   { name: 'no mask', options: {} },
   { name: 'no mask, -Infinity in a query', options: {}, spoils: [['query', -Infinity, 7, 1]] },
@@ -181,7 +205,8 @@ describe.skipIf(!gpu).each(matrixKinds)(
     )
     test.for(own.map((run) => [run.name, run] as const))('%s', async ([, run], context) => {
       const tile = tileOf(context)
-      const own = { ...tile, ...(run.other ? kind.otherTile : {}) }
+      const few = run.fewTokens ? kind.fewTokens?.(tile) : undefined
+      const own = run.other ? kind.otherTile(tile) : (few ?? tile)
       const tiles = Object.fromEntries((run.kernels ?? ['query', 'key']).map((one) => [one, own]))
       const attend = gradientsWith(flash, tiles, run.plan)
       expect(

@@ -12,8 +12,10 @@ export interface MatrixKind<Own extends MatrixTile = MatrixTile> {
   readonly dtype: DType
   /** A tile of the smallest matrices that an adapter has; undefined where it has none. */
   readonly smallTile: (capabilities: FlashAttention['capabilities']) => Own | undefined
-  /** Of the tile, for what tiles may differ in. */
-  readonly otherTile: Partial<Own>
+  /** The same with what tiles may differ in. */
+  otherTile(tile: Own): Own
+  /** The same for rows that meet few tokens; undefined where kernels have no such tiles. */
+  fewTokens?(tile: Own): Own
   /** Heads are so many matrices wide. */
   readonly matricesPerHead: number
   /** What values are multiplied by, so that float16 holds dS by its scale alone. */
@@ -50,7 +52,16 @@ const float16: MatrixKind<GradientMatrixTile> = {
       scorePadding: 2,
     }
   },
-  otherTile: { unrolled: true, scorePadding: 0 },
+  // With more subgroups than places of visited rows.
+  otherTile: (tile) => ({
+    ...tile,
+    subgroups: 8,
+    rows: (8 * tile.rows) / tile.subgroups,
+    unrolled: true,
+    scorePadding: 0,
+  }),
+  // With steps of a gradient that are wider than its matrices.
+  fewTokens: (tile) => ({ ...tile, columns: 2 * tile.columns, fewTokens: true }),
   matricesPerHead: 1,
   factors: [2 ** 9, 2 ** -7],
 }
@@ -75,7 +86,7 @@ const split: MatrixKind<SplitMatrixTile> = {
       scorePadding: 2,
     }
   },
-  otherTile: { places: 1, loadsTwice: true, wideLoads: true },
+  otherTile: (tile) => ({ ...tile, places: 1, loadsTwice: true, wideLoads: true }),
   matricesPerHead: 2,
   factors: [2 ** 30, 2 ** -30],
 }

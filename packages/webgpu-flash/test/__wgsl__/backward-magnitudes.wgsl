@@ -43,14 +43,66 @@ fn main(
   let count = data[2u * batch + 1u];
   let end = min((piece + 1u) * params.valuePieceRows, count);
   let base = params.valueOffset + batch * params.valueBatch + head * params.valueHead;
+  let part = thread % 8u;
   var own = 0.0;
-  for (var row = piece * params.valuePieceRows + thread / 8u; row < end; row += 16u) {
-    var squares = 0.0;
-    for (var vector = thread % 8u; vector < 16u; vector += 8u) {
-      let value = loadValue(base + row * params.valueRow, vector);
-      squares += dot(value, value);
-    }
-    if (isFinite(squares)) { own = max(own, squares); }
+  var row = piece * params.valuePieceRows + thread / 8u;
+  for (; (row + 112u) < end; row += 128u) {
+    var squares0 = 0.0;
+    var squares1 = 0.0;
+    var squares2 = 0.0;
+    var squares3 = 0.0;
+    var squares4 = 0.0;
+    var squares5 = 0.0;
+    var squares6 = 0.0;
+    var squares7 = 0.0;
+    let value0_0 = loadValue(base + row * params.valueRow, part);
+    let value0_1 = loadValue(base + row * params.valueRow, part + 8u);
+    let value1_0 = loadValue(base + (row + 16u) * params.valueRow, part);
+    let value1_1 = loadValue(base + (row + 16u) * params.valueRow, part + 8u);
+    let value2_0 = loadValue(base + (row + 32u) * params.valueRow, part);
+    let value2_1 = loadValue(base + (row + 32u) * params.valueRow, part + 8u);
+    let value3_0 = loadValue(base + (row + 48u) * params.valueRow, part);
+    let value3_1 = loadValue(base + (row + 48u) * params.valueRow, part + 8u);
+    let value4_0 = loadValue(base + (row + 64u) * params.valueRow, part);
+    let value4_1 = loadValue(base + (row + 64u) * params.valueRow, part + 8u);
+    let value5_0 = loadValue(base + (row + 80u) * params.valueRow, part);
+    let value5_1 = loadValue(base + (row + 80u) * params.valueRow, part + 8u);
+    let value6_0 = loadValue(base + (row + 96u) * params.valueRow, part);
+    let value6_1 = loadValue(base + (row + 96u) * params.valueRow, part + 8u);
+    let value7_0 = loadValue(base + (row + 112u) * params.valueRow, part);
+    let value7_1 = loadValue(base + (row + 112u) * params.valueRow, part + 8u);
+    squares0 += dot(value0_0, value0_0);
+    squares0 += dot(value0_1, value0_1);
+    squares1 += dot(value1_0, value1_0);
+    squares1 += dot(value1_1, value1_1);
+    squares2 += dot(value2_0, value2_0);
+    squares2 += dot(value2_1, value2_1);
+    squares3 += dot(value3_0, value3_0);
+    squares3 += dot(value3_1, value3_1);
+    squares4 += dot(value4_0, value4_0);
+    squares4 += dot(value4_1, value4_1);
+    squares5 += dot(value5_0, value5_0);
+    squares5 += dot(value5_1, value5_1);
+    squares6 += dot(value6_0, value6_0);
+    squares6 += dot(value6_1, value6_1);
+    squares7 += dot(value7_0, value7_0);
+    squares7 += dot(value7_1, value7_1);
+    if (isFinite(squares0)) { own = max(own, squares0); }
+    if (isFinite(squares1)) { own = max(own, squares1); }
+    if (isFinite(squares2)) { own = max(own, squares2); }
+    if (isFinite(squares3)) { own = max(own, squares3); }
+    if (isFinite(squares4)) { own = max(own, squares4); }
+    if (isFinite(squares5)) { own = max(own, squares5); }
+    if (isFinite(squares6)) { own = max(own, squares6); }
+    if (isFinite(squares7)) { own = max(own, squares7); }
+  }
+  for (; row < end; row += 16u) {
+    var squares0 = 0.0;
+    let value0_0 = loadValue(base + row * params.valueRow, part);
+    let value0_1 = loadValue(base + row * params.valueRow, part + 8u);
+    squares0 += dot(value0_0, value0_0);
+    squares0 += dot(value0_1, value0_1);
+    if (isFinite(squares0)) { own = max(own, squares0); }
   }
   largest[thread] = own;
   workgroupBarrier();

@@ -85,8 +85,7 @@ const weightUnit = 0.00390625;
 const log2e = 1.4426950408889634;
 
 // 22800 bytes: two tiles of visited rows,
-var<workgroup> queryRows: array<array<vec4<f16>, 288>, 2>;
-var<workgroup> dOutputRows: array<array<vec4<f16>, 288>, 2>;
+var<workgroup> visitedRows: array<array<vec4<f16>, 288>, 4>;
 // Of each query: log-sum-exp, and D.
 var<workgroup> statistics: array<array<vec4<f32>, 8>, 2>;
 // and of each subgroup S, dP, and the weights of the sums: P and dS.
@@ -145,10 +144,6 @@ fn mapPlane(batch: u32, head: u32) -> u32 {
 
 const hiddenBits = 0xff800000u; // a score of -Infinity
 
-fn anyStrange(values: vec4<f32>) -> bool {
-  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-}
-
 fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
@@ -192,66 +187,62 @@ fn main(
   var keyOwn0_1 = vec4<f16>();
   var keyOwn0_2 = vec4<f16>();
   var keyOwn0_3 = vec4<f16>();
-  keyOwn0_0 = key[keyBase + min(firstKey + lane / 8u, lastKey) * params.keyRow + lane % 8u];
-  keyOwn0_1 = key[keyBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.keyRow + (lane + 32u) % 8u];
-  keyOwn0_2 = key[keyBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.keyRow + (lane + 64u) % 8u];
-  keyOwn0_3 = key[keyBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.keyRow + (lane + 96u) % 8u];
-  var keyOwn1_0 = vec4<f16>();
-  var keyOwn1_1 = vec4<f16>();
-  var keyOwn1_2 = vec4<f16>();
-  var keyOwn1_3 = vec4<f16>();
-  keyOwn1_0 = key[keyBase + min(firstKey + lane / 8u, lastKey) * params.keyRow + 8u + lane % 8u];
-  keyOwn1_1 = key[keyBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.keyRow + 8u + (lane + 32u) % 8u];
-  keyOwn1_2 = key[keyBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.keyRow + 8u + (lane + 64u) % 8u];
-  keyOwn1_3 = key[keyBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.keyRow + 8u + (lane + 96u) % 8u];
+  var keyOwn0_4 = vec4<f16>();
+  var keyOwn0_5 = vec4<f16>();
+  var keyOwn0_6 = vec4<f16>();
+  var keyOwn0_7 = vec4<f16>();
+  keyOwn0_0 = key[keyBase + min(firstKey + lane / 16u, lastKey) * params.keyRow + lane % 16u];
+  keyOwn0_1 = key[keyBase + min(firstKey + (lane + 32u) / 16u, lastKey) * params.keyRow + (lane + 32u) % 16u];
+  keyOwn0_2 = key[keyBase + min(firstKey + (lane + 64u) / 16u, lastKey) * params.keyRow + (lane + 64u) % 16u];
+  keyOwn0_3 = key[keyBase + min(firstKey + (lane + 96u) / 16u, lastKey) * params.keyRow + (lane + 96u) % 16u];
+  keyOwn0_4 = key[keyBase + min(firstKey + (lane + 128u) / 16u, lastKey) * params.keyRow + (lane + 128u) % 16u];
+  keyOwn0_5 = key[keyBase + min(firstKey + (lane + 160u) / 16u, lastKey) * params.keyRow + (lane + 160u) % 16u];
+  keyOwn0_6 = key[keyBase + min(firstKey + (lane + 192u) / 16u, lastKey) * params.keyRow + (lane + 192u) % 16u];
+  keyOwn0_7 = key[keyBase + min(firstKey + (lane + 224u) / 16u, lastKey) * params.keyRow + (lane + 224u) % 16u];
   var valueOwn0_0 = vec4<f16>();
   var valueOwn0_1 = vec4<f16>();
   var valueOwn0_2 = vec4<f16>();
   var valueOwn0_3 = vec4<f16>();
-  valueOwn0_0 = value[valueBase + min(firstKey + lane / 8u, lastKey) * params.valueRow + lane % 8u];
-  valueOwn0_1 = value[valueBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.valueRow + (lane + 32u) % 8u];
-  valueOwn0_2 = value[valueBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.valueRow + (lane + 64u) % 8u];
-  valueOwn0_3 = value[valueBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.valueRow + (lane + 96u) % 8u];
-  var valueOwn1_0 = vec4<f16>();
-  var valueOwn1_1 = vec4<f16>();
-  var valueOwn1_2 = vec4<f16>();
-  var valueOwn1_3 = vec4<f16>();
-  valueOwn1_0 = value[valueBase + min(firstKey + lane / 8u, lastKey) * params.valueRow + 8u + lane % 8u];
-  valueOwn1_1 = value[valueBase + min(firstKey + (lane + 32u) / 8u, lastKey) * params.valueRow + 8u + (lane + 32u) % 8u];
-  valueOwn1_2 = value[valueBase + min(firstKey + (lane + 64u) / 8u, lastKey) * params.valueRow + 8u + (lane + 64u) % 8u];
-  valueOwn1_3 = value[valueBase + min(firstKey + (lane + 96u) / 8u, lastKey) * params.valueRow + 8u + (lane + 96u) % 8u];
+  var valueOwn0_4 = vec4<f16>();
+  var valueOwn0_5 = vec4<f16>();
+  var valueOwn0_6 = vec4<f16>();
+  var valueOwn0_7 = vec4<f16>();
+  valueOwn0_0 = value[valueBase + min(firstKey + lane / 16u, lastKey) * params.valueRow + lane % 16u];
+  valueOwn0_1 = value[valueBase + min(firstKey + (lane + 32u) / 16u, lastKey) * params.valueRow + (lane + 32u) % 16u];
+  valueOwn0_2 = value[valueBase + min(firstKey + (lane + 64u) / 16u, lastKey) * params.valueRow + (lane + 64u) % 16u];
+  valueOwn0_3 = value[valueBase + min(firstKey + (lane + 96u) / 16u, lastKey) * params.valueRow + (lane + 96u) % 16u];
+  valueOwn0_4 = value[valueBase + min(firstKey + (lane + 128u) / 16u, lastKey) * params.valueRow + (lane + 128u) % 16u];
+  valueOwn0_5 = value[valueBase + min(firstKey + (lane + 160u) / 16u, lastKey) * params.valueRow + (lane + 160u) % 16u];
+  valueOwn0_6 = value[valueBase + min(firstKey + (lane + 192u) / 16u, lastKey) * params.valueRow + (lane + 192u) % 16u];
+  valueOwn0_7 = value[valueBase + min(firstKey + (lane + 224u) / 16u, lastKey) * params.valueRow + (lane + 224u) % 16u];
   workgroupBarrier();
-  weights[subgroup][lane / 8u * weightStride + lane % 8u] = keyOwn0_0;
-  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = keyOwn0_1;
-  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = keyOwn0_2;
-  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = keyOwn0_3;
+  visitedRows[subgroup][lane / 16u * 18u + lane % 16u] = keyOwn0_0;
+  visitedRows[subgroup][(lane + 32u) / 16u * 18u + (lane + 32u) % 16u] = keyOwn0_1;
+  visitedRows[subgroup][(lane + 64u) / 16u * 18u + (lane + 64u) % 16u] = keyOwn0_2;
+  visitedRows[subgroup][(lane + 96u) / 16u * 18u + (lane + 96u) % 16u] = keyOwn0_3;
+  visitedRows[subgroup][(lane + 128u) / 16u * 18u + (lane + 128u) % 16u] = keyOwn0_4;
+  visitedRows[subgroup][(lane + 160u) / 16u * 18u + (lane + 160u) % 16u] = keyOwn0_5;
+  visitedRows[subgroup][(lane + 192u) / 16u * 18u + (lane + 192u) % 16u] = keyOwn0_6;
+  visitedRows[subgroup][(lane + 224u) / 16u * 18u + (lane + 224u) % 16u] = keyOwn0_7;
   workgroupBarrier();
-  let key0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
-  let key0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  let key0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 0u, 18u);
+  let key0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 4u, 18u);
+  let key0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 8u, 18u);
+  let key0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 12u, 18u);
   workgroupBarrier();
-  weights[subgroup][lane / 8u * weightStride + lane % 8u] = keyOwn1_0;
-  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = keyOwn1_1;
-  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = keyOwn1_2;
-  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = keyOwn1_3;
+  visitedRows[subgroup][lane / 16u * 18u + lane % 16u] = valueOwn0_0;
+  visitedRows[subgroup][(lane + 32u) / 16u * 18u + (lane + 32u) % 16u] = valueOwn0_1;
+  visitedRows[subgroup][(lane + 64u) / 16u * 18u + (lane + 64u) % 16u] = valueOwn0_2;
+  visitedRows[subgroup][(lane + 96u) / 16u * 18u + (lane + 96u) % 16u] = valueOwn0_3;
+  visitedRows[subgroup][(lane + 128u) / 16u * 18u + (lane + 128u) % 16u] = valueOwn0_4;
+  visitedRows[subgroup][(lane + 160u) / 16u * 18u + (lane + 160u) % 16u] = valueOwn0_5;
+  visitedRows[subgroup][(lane + 192u) / 16u * 18u + (lane + 192u) % 16u] = valueOwn0_6;
+  visitedRows[subgroup][(lane + 224u) / 16u * 18u + (lane + 224u) % 16u] = valueOwn0_7;
   workgroupBarrier();
-  let key0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
-  let key0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
-  workgroupBarrier();
-  weights[subgroup][lane / 8u * weightStride + lane % 8u] = valueOwn0_0;
-  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = valueOwn0_1;
-  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = valueOwn0_2;
-  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = valueOwn0_3;
-  workgroupBarrier();
-  let value0_0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
-  let value0_1 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
-  workgroupBarrier();
-  weights[subgroup][lane / 8u * weightStride + lane % 8u] = valueOwn1_0;
-  weights[subgroup][(lane + 32u) / 8u * weightStride + (lane + 32u) % 8u] = valueOwn1_1;
-  weights[subgroup][(lane + 64u) / 8u * weightStride + (lane + 64u) % 8u] = valueOwn1_2;
-  weights[subgroup][(lane + 96u) / 8u * weightStride + (lane + 96u) % 8u] = valueOwn1_3;
-  workgroupBarrier();
-  let value0_2 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
-  let value0_3 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
+  let value0_0 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 0u, 18u);
+  let value0_1 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 4u, 18u);
+  let value0_2 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 8u, 18u);
+  let value0_3 = subgroupMatrixLoad<Left, row_major>(&visitedRows[subgroup], 12u, 18u);
   var dValue0_0 = Result();
   var dValue0_1 = Result();
   var dValue0_2 = Result();
@@ -309,10 +300,10 @@ fn main(
         logSumExpNext = softmaxRowNext.x * log2e - weightBits;
         deltaNext = softmaxRowNext.y * gradientScale;
       }
-      queryRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
-      queryRows[0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
-      dOutputRows[0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
-      dOutputRows[0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
+      visitedRows[0u][thread / 16u * 18u + thread % 16u] = queryNext0;
+      visitedRows[0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
+      visitedRows[2u + 0u][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      visitedRows[2u + 0u][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
       if (thread < 16u) {
         statistics[0u][thread / 4u][thread % 4u] = logSumExpNext;
         statistics[0u][thread / 4u + 4u][thread % 4u] = deltaNext;
@@ -332,25 +323,25 @@ fn main(
     workgroupBarrier();
     {
       var product0 = Result();
-      let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 0u, 18u);
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u], 0u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
-      let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 4u, 18u);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u], 4u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
-      let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 8u, 18u);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u], 8u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
-      let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[0u], 12u, 18u);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[0u], 12u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
       subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
     }
     {
       var product0 = Result();
-      let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 0u, 18u);
+      let visited0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + 0u], 0u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
-      let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 4u, 18u);
+      let visited1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + 0u], 4u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
-      let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 8u, 18u);
+      let visited2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + 0u], 8u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
-      let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[0u], 12u, 18u);
+      let visited3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + 0u], 12u, 18u);
       product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
       subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
     }
@@ -358,10 +349,10 @@ fn main(
     while (visits) {
       let otherPlace = 1u - place;
       workgroupBarrier();
-      queryRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
-      queryRows[otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
-      dOutputRows[otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
-      dOutputRows[otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
+      visitedRows[otherPlace][thread / 16u * 18u + thread % 16u] = queryNext0;
+      visitedRows[otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = queryNext1;
+      visitedRows[2u + otherPlace][thread / 16u * 18u + thread % 16u] = dOutputNext0;
+      visitedRows[2u + otherPlace][(thread + 128u) / 16u * 18u + (thread + 128u) % 16u] = dOutputNext1;
       if (thread < 16u) {
         statistics[otherPlace][thread / 4u][thread % 4u] = logSumExpNext;
         statistics[otherPlace][thread / 4u + 4u][thread % 4u] = deltaNext;
@@ -426,47 +417,47 @@ fn main(
       workgroupBarrier();
       {
         let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 0u, weightStride);
-        let visited0 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 0u, 18u);
+        let visited0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[2u + place], 0u, 18u);
         dValue0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dValue0_0);
-        let visited1 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 4u, 18u);
+        let visited1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[2u + place], 4u, 18u);
         dValue0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dValue0_1);
-        let visited2 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 8u, 18u);
+        let visited2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[2u + place], 8u, 18u);
         dValue0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dValue0_2);
-        let visited3 = subgroupMatrixLoad<Right, row_major>(&dOutputRows[place], 12u, 18u);
+        let visited3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[2u + place], 12u, 18u);
         dValue0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dValue0_3);
       }
       {
         let weights0 = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], 4u, weightStride);
-        let visited0 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 0u, 18u);
+        let visited0 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place], 0u, 18u);
         dKey0_0 = subgroupMatrixMultiplyAccumulate(weights0, visited0, dKey0_0);
-        let visited1 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 4u, 18u);
+        let visited1 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place], 4u, 18u);
         dKey0_1 = subgroupMatrixMultiplyAccumulate(weights0, visited1, dKey0_1);
-        let visited2 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 8u, 18u);
+        let visited2 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place], 8u, 18u);
         dKey0_2 = subgroupMatrixMultiplyAccumulate(weights0, visited2, dKey0_2);
-        let visited3 = subgroupMatrixLoad<Right, row_major>(&queryRows[place], 12u, 18u);
+        let visited3 = subgroupMatrixLoad<Right, row_major>(&visitedRows[place], 12u, 18u);
         dKey0_3 = subgroupMatrixMultiplyAccumulate(weights0, visited3, dKey0_3);
       }
       {
         var product0 = Result();
-        let visited0 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 0u, 18u);
+        let visited0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[otherPlace], 0u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(key0_0, visited0, product0);
-        let visited1 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 4u, 18u);
+        let visited1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[otherPlace], 4u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(key0_1, visited1, product0);
-        let visited2 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 8u, 18u);
+        let visited2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[otherPlace], 8u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(key0_2, visited2, product0);
-        let visited3 = subgroupMatrixLoad<Right, col_major>(&queryRows[otherPlace], 12u, 18u);
+        let visited3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[otherPlace], 12u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(key0_3, visited3, product0);
         subgroupMatrixStore<row_major>(&scores[subgroup], 0u, product0, scoreStride);
       }
       {
         var product0 = Result();
-        let visited0 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 0u, 18u);
+        let visited0 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + otherPlace], 0u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(value0_0, visited0, product0);
-        let visited1 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 4u, 18u);
+        let visited1 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + otherPlace], 4u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(value0_1, visited1, product0);
-        let visited2 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 8u, 18u);
+        let visited2 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + otherPlace], 8u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(value0_2, visited2, product0);
-        let visited3 = subgroupMatrixLoad<Right, col_major>(&dOutputRows[otherPlace], 12u, 18u);
+        let visited3 = subgroupMatrixLoad<Right, col_major>(&visitedRows[2u + otherPlace], 12u, 18u);
         product0 = subgroupMatrixMultiplyAccumulate(value0_3, visited3, product0);
         subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, product0, scoreStride);
       }
@@ -479,259 +470,153 @@ fn main(
       place = otherPlace;
     }
   }
-  var strange = false;
-  var again = false;
-  for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 0u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+  let row2_0 = lane / 8u;
+  let vector2_0 = lane % 8u;
+  let exists2_0 = firstKey + row2_0 <= finalKey;
+  let row2_1 = (lane + 32u) / 8u;
+  let vector2_1 = (lane + 32u) % 8u;
+  let exists2_1 = firstKey + row2_1 <= finalKey;
+  let row2_2 = (lane + 64u) / 8u;
+  let vector2_2 = (lane + 64u) % 8u;
+  let exists2_2 = firstKey + row2_2 <= finalKey;
+  let row2_3 = (lane + 96u) / 8u;
+  let vector2_3 = (lane + 96u) % 8u;
+  let exists2_3 = firstKey + row2_3 <= finalKey;
+  var dValueBefore0_0 = vec4<f32>();
+  var dValueBefore0_1 = vec4<f32>();
+  var dValueBefore0_2 = vec4<f32>();
+  var dValueBefore0_3 = vec4<f32>();
+  var dValueBefore2_0 = vec4<f32>();
+  var dValueBefore2_1 = vec4<f32>();
+  var dValueBefore2_2 = vec4<f32>();
+  var dValueBefore2_3 = vec4<f32>();
+  var dKeyBefore0_0 = vec4<f32>();
+  var dKeyBefore0_1 = vec4<f32>();
+  var dKeyBefore0_2 = vec4<f32>();
+  var dKeyBefore0_3 = vec4<f32>();
+  var dKeyBefore2_0 = vec4<f32>();
+  var dKeyBefore2_1 = vec4<f32>();
+  var dKeyBefore2_2 = vec4<f32>();
+  var dKeyBefore2_3 = vec4<f32>();
+  if (params.accumulate != 0u) {
+    if (exists2_0) {
+      let dValuePlace = dValueBase + (firstKey + row2_0) * params.dValueRow + vector2_0;
+      let dKeyPlace = dKeyBase + (firstKey + row2_0) * params.dKeyRow + vector2_0;
+      dValueBefore0_0 = loadDValue(dValuePlace, 0u);
+      dValueBefore2_0 = loadDValue(dValuePlace, 8u);
+      dKeyBefore0_0 = loadDKey(dKeyPlace, 0u);
+      dKeyBefore2_0 = loadDKey(dKeyPlace, 8u);
     }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 0u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_1) {
+      let dValuePlace = dValueBase + (firstKey + row2_1) * params.dValueRow + vector2_1;
+      let dKeyPlace = dKeyBase + (firstKey + row2_1) * params.dKeyRow + vector2_1;
+      dValueBefore0_1 = loadDValue(dValuePlace, 0u);
+      dValueBefore2_1 = loadDValue(dValuePlace, 8u);
+      dKeyBefore0_1 = loadDKey(dKeyPlace, 0u);
+      dKeyBefore2_1 = loadDKey(dKeyPlace, 8u);
     }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_1, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 4u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_2) {
+      let dValuePlace = dValueBase + (firstKey + row2_2) * params.dValueRow + vector2_2;
+      let dKeyPlace = dKeyBase + (firstKey + row2_2) * params.dKeyRow + vector2_2;
+      dValueBefore0_2 = loadDValue(dValuePlace, 0u);
+      dValueBefore2_2 = loadDValue(dValuePlace, 8u);
+      dKeyBefore0_2 = loadDKey(dKeyPlace, 0u);
+      dKeyBefore2_2 = loadDKey(dKeyPlace, 8u);
     }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 4u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_3) {
+      let dValuePlace = dValueBase + (firstKey + row2_3) * params.dValueRow + vector2_3;
+      let dKeyPlace = dKeyBase + (firstKey + row2_3) * params.dKeyRow + vector2_3;
+      dValueBefore0_3 = loadDValue(dValuePlace, 0u);
+      dValueBefore2_3 = loadDValue(dValuePlace, 8u);
+      dKeyBefore0_3 = loadDKey(dKeyPlace, 0u);
+      dKeyBefore2_3 = loadDKey(dKeyPlace, 8u);
     }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 8u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+  }
+  let zeros = vec4<f32>(bitcast<f32>(nothing)); // as no compiler knows
+  var check = vec4<f32>();
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_0, scoreStride);
+  subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, dValue0_1, scoreStride);
+  workgroupBarrier();
+  let dValueOwn0_0 = select(scores[subgroup][row2_0 * scoreStride + vector2_0 % 4u], gradients[subgroup][row2_0 * scoreStride + vector2_0 % 4u], vector2_0 >= 4u);
+  check = fma(dValueOwn0_0, zeros, check);
+  let dValueOwn0_1 = select(scores[subgroup][row2_1 * scoreStride + vector2_1 % 4u], gradients[subgroup][row2_1 * scoreStride + vector2_1 % 4u], vector2_1 >= 4u);
+  check = fma(dValueOwn0_1, zeros, check);
+  let dValueOwn0_2 = select(scores[subgroup][row2_2 * scoreStride + vector2_2 % 4u], gradients[subgroup][row2_2 * scoreStride + vector2_2 % 4u], vector2_2 >= 4u);
+  check = fma(dValueOwn0_2, zeros, check);
+  let dValueOwn0_3 = select(scores[subgroup][row2_3 * scoreStride + vector2_3 % 4u], gradients[subgroup][row2_3 * scoreStride + vector2_3 % 4u], vector2_3 >= 4u);
+  check = fma(dValueOwn0_3, zeros, check);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_2, scoreStride);
+  subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, dValue0_3, scoreStride);
+  workgroupBarrier();
+  let dValueOwn2_0 = select(scores[subgroup][row2_0 * scoreStride + vector2_0 % 4u], gradients[subgroup][row2_0 * scoreStride + vector2_0 % 4u], vector2_0 >= 4u);
+  check = fma(dValueOwn2_0, zeros, check);
+  let dValueOwn2_1 = select(scores[subgroup][row2_1 * scoreStride + vector2_1 % 4u], gradients[subgroup][row2_1 * scoreStride + vector2_1 % 4u], vector2_1 >= 4u);
+  check = fma(dValueOwn2_1, zeros, check);
+  let dValueOwn2_2 = select(scores[subgroup][row2_2 * scoreStride + vector2_2 % 4u], gradients[subgroup][row2_2 * scoreStride + vector2_2 % 4u], vector2_2 >= 4u);
+  check = fma(dValueOwn2_2, zeros, check);
+  let dValueOwn2_3 = select(scores[subgroup][row2_3 * scoreStride + vector2_3 % 4u], gradients[subgroup][row2_3 * scoreStride + vector2_3 % 4u], vector2_3 >= 4u);
+  check = fma(dValueOwn2_3, zeros, check);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
+  subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, dKey0_1, scoreStride);
+  workgroupBarrier();
+  let dKeyOwn0_0 = select(scores[subgroup][row2_0 * scoreStride + vector2_0 % 4u], gradients[subgroup][row2_0 * scoreStride + vector2_0 % 4u], vector2_0 >= 4u);
+  check = fma(dKeyOwn0_0, zeros, check);
+  let dKeyOwn0_1 = select(scores[subgroup][row2_1 * scoreStride + vector2_1 % 4u], gradients[subgroup][row2_1 * scoreStride + vector2_1 % 4u], vector2_1 >= 4u);
+  check = fma(dKeyOwn0_1, zeros, check);
+  let dKeyOwn0_2 = select(scores[subgroup][row2_2 * scoreStride + vector2_2 % 4u], gradients[subgroup][row2_2 * scoreStride + vector2_2 % 4u], vector2_2 >= 4u);
+  check = fma(dKeyOwn0_2, zeros, check);
+  let dKeyOwn0_3 = select(scores[subgroup][row2_3 * scoreStride + vector2_3 % 4u], gradients[subgroup][row2_3 * scoreStride + vector2_3 % 4u], vector2_3 >= 4u);
+  check = fma(dKeyOwn0_3, zeros, check);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
+  subgroupMatrixStore<row_major>(&gradients[subgroup], 0u, dKey0_3, scoreStride);
+  workgroupBarrier();
+  let dKeyOwn2_0 = select(scores[subgroup][row2_0 * scoreStride + vector2_0 % 4u], gradients[subgroup][row2_0 * scoreStride + vector2_0 % 4u], vector2_0 >= 4u);
+  check = fma(dKeyOwn2_0, zeros, check);
+  let dKeyOwn2_1 = select(scores[subgroup][row2_1 * scoreStride + vector2_1 % 4u], gradients[subgroup][row2_1 * scoreStride + vector2_1 % 4u], vector2_1 >= 4u);
+  check = fma(dKeyOwn2_1, zeros, check);
+  let dKeyOwn2_2 = select(scores[subgroup][row2_2 * scoreStride + vector2_2 % 4u], gradients[subgroup][row2_2 * scoreStride + vector2_2 % 4u], vector2_2 >= 4u);
+  check = fma(dKeyOwn2_2, zeros, check);
+  let dKeyOwn2_3 = select(scores[subgroup][row2_3 * scoreStride + vector2_3 % 4u], gradients[subgroup][row2_3 * scoreStride + vector2_3 % 4u], vector2_3 >= 4u);
+  check = fma(dKeyOwn2_3, zeros, check);
+  if (any((bitcast<vec4<u32>>(check) & vec4<u32>(0x7fffffffu)) != vec4<u32>())) { foundStrange = vec4<u32>(1u); }
+  let again = workgroupUniformLoad(&foundStrange).x != 0u;
+  if (!again) {
+    if (exists2_0) {
+      let dValuePlace = dValueBase + (firstKey + row2_0) * params.dValueRow + vector2_0;
+      let dKeyPlace = dKeyBase + (firstKey + row2_0) * params.dKeyRow + vector2_0;
+      storeDValue(dValuePlace, 0u, dValueOwn0_0 * (weightUnit) + dValueBefore0_0);
+      storeDValue(dValuePlace, 8u, dValueOwn2_0 * (weightUnit) + dValueBefore2_0);
+      storeDKey(dKeyPlace, 0u, dKeyOwn0_0 * (scale * (weightUnit / gradientScale)) + dKeyBefore0_0);
+      storeDKey(dKeyPlace, 8u, dKeyOwn2_0 * (scale * (weightUnit / gradientScale)) + dKeyBefore2_0);
     }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 8u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_1) {
+      let dValuePlace = dValueBase + (firstKey + row2_1) * params.dValueRow + vector2_1;
+      let dKeyPlace = dKeyBase + (firstKey + row2_1) * params.dKeyRow + vector2_1;
+      storeDValue(dValuePlace, 0u, dValueOwn0_1 * (weightUnit) + dValueBefore0_1);
+      storeDValue(dValuePlace, 8u, dValueOwn2_1 * (weightUnit) + dValueBefore2_1);
+      storeDKey(dKeyPlace, 0u, dKeyOwn0_1 * (scale * (weightUnit / gradientScale)) + dKeyBefore0_1);
+      storeDKey(dKeyPlace, 8u, dKeyOwn2_1 * (scale * (weightUnit / gradientScale)) + dKeyBefore2_1);
     }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dValue0_3, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 12u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_2) {
+      let dValuePlace = dValueBase + (firstKey + row2_2) * params.dValueRow + vector2_2;
+      let dKeyPlace = dKeyBase + (firstKey + row2_2) * params.dKeyRow + vector2_2;
+      storeDValue(dValuePlace, 0u, dValueOwn0_2 * (weightUnit) + dValueBefore0_2);
+      storeDValue(dValuePlace, 8u, dValueOwn2_2 * (weightUnit) + dValueBefore2_2);
+      storeDKey(dKeyPlace, 0u, dKeyOwn0_2 * (scale * (weightUnit / gradientScale)) + dKeyBefore0_2);
+      storeDKey(dKeyPlace, 8u, dKeyOwn2_2 * (scale * (weightUnit / gradientScale)) + dKeyBefore2_2);
     }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 12u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dValueBase + (firstKey + row) * params.dValueRow;
-          var sum = product * (weightUnit);
-          if (params.accumulate != 0u) { sum += loadDValue(base, vector); }
-          storeDValue(base, vector, sum);
-        }
-      }
+    if (exists2_3) {
+      let dValuePlace = dValueBase + (firstKey + row2_3) * params.dValueRow + vector2_3;
+      let dKeyPlace = dKeyBase + (firstKey + row2_3) * params.dKeyRow + vector2_3;
+      storeDValue(dValuePlace, 0u, dValueOwn0_3 * (weightUnit) + dValueBefore0_3);
+      storeDValue(dValuePlace, 8u, dValueOwn2_3 * (weightUnit) + dValueBefore2_3);
+      storeDKey(dKeyPlace, 0u, dKeyOwn0_3 * (scale * (weightUnit / gradientScale)) + dKeyBefore0_3);
+      storeDKey(dKeyPlace, 8u, dKeyOwn2_3 * (scale * (weightUnit / gradientScale)) + dKeyBefore2_3);
     }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_0, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 0u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 0u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_1, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 4u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 4u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_2, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 8u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 8u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    workgroupBarrier();
-    subgroupMatrixStore<row_major>(&scores[subgroup], 0u, dKey0_3, scoreStride);
-    workgroupBarrier();
-    {
-      let row = lane / 4u;
-      let vector = 12u + lane % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    {
-      let row = (lane + 32u) / 4u;
-      let vector = 12u + (lane + 32u) % 4u;
-      if (firstKey + row <= finalKey && vector < 16u) {
-        let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
-        if (round == 1u) {
-          let base = dKeyBase + (firstKey + row) * params.dKeyRow;
-          var sum = product * (scale * (weightUnit / gradientScale));
-          if (params.accumulate != 0u) { sum += loadDKey(base, vector); }
-          storeDKey(base, vector, sum);
-        }
-      }
-    }
-    if (strange) { foundStrange = vec4<u32>(1u); }
-    again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
   if (again) {
     storageBarrier(); // other threads write the same rows now

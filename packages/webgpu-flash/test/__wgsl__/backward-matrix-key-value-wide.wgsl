@@ -137,10 +137,6 @@ fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
 
 const hiddenBits = 0xff800000u; // a score of -Infinity
 
-fn anyStrange(values: vec4<f32>) -> bool {
-  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-}
-
 fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
@@ -695,7 +691,8 @@ fn main(
       }
     }
   }
-  var strange = false;
+  let zeros = vec4<f32>(bitcast<f32>(nothing)); // as no compiler knows
+  var check = vec4<f32>();
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
     for (var columns = 0u; columns < select(0u, 8u, params.keyLength != 0u); columns++) {
@@ -732,7 +729,7 @@ fn main(
         let vector = columns * 4u + lane % 4u;
         if (firstKey + row <= finalKey && vector < 32u) {
           let product = scores[subgroup][row * scoreStride + lane % 4u];
-          strange = strange || anyStrange(product);
+          check = fma(product, zeros, check);
           if (round == 1u) {
             let base = dValueBase + (firstKey + row) * params.dValueRow;
             var sum = product * (weightUnit);
@@ -746,7 +743,7 @@ fn main(
         let vector = columns * 4u + (lane + 32u) % 4u;
         if (firstKey + row <= finalKey && vector < 32u) {
           let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-          strange = strange || anyStrange(product);
+          check = fma(product, zeros, check);
           if (round == 1u) {
             let base = dValueBase + (firstKey + row) * params.dValueRow;
             var sum = product * (weightUnit);
@@ -790,7 +787,7 @@ fn main(
         let vector = columns * 4u + lane % 4u;
         if (firstKey + row <= finalKey && vector < 32u) {
           let product = scores[subgroup][row * scoreStride + lane % 4u];
-          strange = strange || anyStrange(product);
+          check = fma(product, zeros, check);
           if (round == 1u) {
             let base = dKeyBase + (firstKey + row) * params.dKeyRow;
             var sum = product * (scale * (weightUnit / gradientScale));
@@ -804,7 +801,7 @@ fn main(
         let vector = columns * 4u + (lane + 32u) % 4u;
         if (firstKey + row <= finalKey && vector < 32u) {
           let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-          strange = strange || anyStrange(product);
+          check = fma(product, zeros, check);
           if (round == 1u) {
             let base = dKeyBase + (firstKey + row) * params.dKeyRow;
             var sum = product * (scale * (weightUnit / gradientScale));
@@ -814,7 +811,7 @@ fn main(
         }
       }
     }
-    if (strange) { foundStrange = vec4<u32>(1u); }
+    if (any((bitcast<vec4<u32>>(check) & vec4<u32>(0x7fffffffu)) != vec4<u32>())) { foundStrange = vec4<u32>(1u); }
     again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
   if (again) {

@@ -178,10 +178,6 @@ fn modifiedWithSlope(score: f32, batch: i32, head: i32, query: i32, queryIndex: 
 
 const hiddenBits = 0xff800000u; // a score of -Infinity
 
-fn anyStrange(values: vec4<f32>) -> bool {
-  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-}
-
 fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
@@ -440,7 +436,8 @@ fn main(
     full = (columnTile + 1u) * tileColumns <= keyCount;
     place = otherPlace;
   }
-  var strange = false;
+  let zeros = vec4<f32>(bitcast<f32>(nothing)); // as no compiler knows
+  var check = vec4<f32>();
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
     workgroupBarrier();
@@ -451,7 +448,7 @@ fn main(
       let vector = 0u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -465,7 +462,7 @@ fn main(
       let vector = 0u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -482,7 +479,7 @@ fn main(
       let vector = 4u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -496,7 +493,7 @@ fn main(
       let vector = 4u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -513,7 +510,7 @@ fn main(
       let vector = 8u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -527,7 +524,7 @@ fn main(
       let vector = 8u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -544,7 +541,7 @@ fn main(
       let vector = 12u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -558,7 +555,7 @@ fn main(
       let vector = 12u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -567,7 +564,7 @@ fn main(
         }
       }
     }
-    if (strange) { foundStrange = vec4<u32>(1u); }
+    if (any((bitcast<vec4<u32>>(check) & vec4<u32>(0x7fffffffu)) != vec4<u32>())) { foundStrange = vec4<u32>(1u); }
     again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
   if (again) {

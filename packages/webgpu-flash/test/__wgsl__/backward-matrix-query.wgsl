@@ -121,10 +121,6 @@ fn softmaxRow(batch: u32, head: u32, queryRow: u32) -> vec4<f32> {
 
 const hiddenBits = 0xff800000u; // a score of -Infinity
 
-fn anyStrange(values: vec4<f32>) -> bool {
-  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-}
-
 fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
 }
@@ -365,7 +361,8 @@ fn main(
     full = (columnTile + 1u) * tileColumns <= keyCount;
     place = otherPlace;
   }
-  var strange = false;
+  let zeros = vec4<f32>(bitcast<f32>(nothing)); // as no compiler knows
+  var check = vec4<f32>();
   var again = false;
   for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
     workgroupBarrier();
@@ -376,7 +373,7 @@ fn main(
       let vector = 0u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -390,7 +387,7 @@ fn main(
       let vector = 0u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -407,7 +404,7 @@ fn main(
       let vector = 4u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -421,7 +418,7 @@ fn main(
       let vector = 4u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -438,7 +435,7 @@ fn main(
       let vector = 8u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -452,7 +449,7 @@ fn main(
       let vector = 8u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -469,7 +466,7 @@ fn main(
       let vector = 12u + lane % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + lane % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -483,7 +480,7 @@ fn main(
       let vector = 12u + (lane + 32u) % 4u;
       if (firstQuery + row <= lastQuery && vector < 16u) {
         let product = scores[subgroup][row * scoreStride + (lane + 32u) % 4u];
-        strange = strange || anyStrange(product);
+        check = fma(product, zeros, check);
         if (round == 1u) {
           let base = dQueryBase + (firstQuery + row) * params.dQueryRow;
           var sum = product * (scale * (weightUnit / gradientScale));
@@ -492,7 +489,7 @@ fn main(
         }
       }
     }
-    if (strange) { foundStrange = vec4<u32>(1u); }
+    if (any((bitcast<vec4<u32>>(check) & vec4<u32>(0x7fffffffu)) != vec4<u32>())) { foundStrange = vec4<u32>(1u); }
     again = workgroupUniformLoad(&foundStrange).x != 0u;
   }
   if (again) {

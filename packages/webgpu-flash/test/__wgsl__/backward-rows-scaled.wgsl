@@ -1,7 +1,5 @@
 enable f16;
 
-enable subgroups;
-
 struct Params {
   outputOffset: u32,
   outputBatch: u32,
@@ -40,8 +38,9 @@ struct Params {
 const deadRow = 3.4028234663852886e38;
 const hiddenBits = 0xff800000u; // a score of -Infinity, or a log-sum-exp
 
-// 4608 bytes: the sums of each row's threads
+// 5632 bytes: the sums of each row's threads, and what of the sizes each has read
 var<workgroup> partial: array<f32, 1152>;
+var<workgroup> largest: array<vec2<f32>, 128>;
 
 fn loadOutput(base: u32, vector: u32) -> vec4<f32> {
   return vec4<f32>(output[base + vector]);
@@ -60,8 +59,6 @@ fn scaleOfBound(bound: f32) -> f32 {
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
-  @builtin(subgroup_invocation_id) lane: u32,
-  @builtin(subgroup_size) lanes: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
   let head = params.headBegin + workgroup.y;
@@ -69,27 +66,116 @@ fn main(
   let firstRow = (params.rowTileBase + workgroup.x) * 128u;
   let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
-  for (var row = thread / 8u; row < 128u; row += 16u) {
-    let safeRow = min(firstRow + row, params.queryLength - 1u);
-    var sum = 0.0;
-    for (var vector = part; vector < 16u; vector += 8u) {
-      sum += dot(loadOutput(outputBase + safeRow * params.outputRow, vector), loadDOutput(dOutputBase + safeRow * params.dOutputRow, vector));
-    }
-    partial[row * 9u + part] = sum;
+  for (var row = thread / 8u; row < 128u; row += 128u) {
+    let row0 = min(firstRow + row, params.queryLength - 1u);
+    let outputRow0 = outputBase + row0 * params.outputRow;
+    let dOutputRow0 = dOutputBase + row0 * params.dOutputRow;
+    var sum0 = 0.0;
+    let row1 = min(firstRow + (row + 16u), params.queryLength - 1u);
+    let outputRow1 = outputBase + row1 * params.outputRow;
+    let dOutputRow1 = dOutputBase + row1 * params.dOutputRow;
+    var sum1 = 0.0;
+    let row2 = min(firstRow + (row + 32u), params.queryLength - 1u);
+    let outputRow2 = outputBase + row2 * params.outputRow;
+    let dOutputRow2 = dOutputBase + row2 * params.dOutputRow;
+    var sum2 = 0.0;
+    let row3 = min(firstRow + (row + 48u), params.queryLength - 1u);
+    let outputRow3 = outputBase + row3 * params.outputRow;
+    let dOutputRow3 = dOutputBase + row3 * params.dOutputRow;
+    var sum3 = 0.0;
+    let row4 = min(firstRow + (row + 64u), params.queryLength - 1u);
+    let outputRow4 = outputBase + row4 * params.outputRow;
+    let dOutputRow4 = dOutputBase + row4 * params.dOutputRow;
+    var sum4 = 0.0;
+    let row5 = min(firstRow + (row + 80u), params.queryLength - 1u);
+    let outputRow5 = outputBase + row5 * params.outputRow;
+    let dOutputRow5 = dOutputBase + row5 * params.dOutputRow;
+    var sum5 = 0.0;
+    let row6 = min(firstRow + (row + 96u), params.queryLength - 1u);
+    let outputRow6 = outputBase + row6 * params.outputRow;
+    let dOutputRow6 = dOutputBase + row6 * params.dOutputRow;
+    var sum6 = 0.0;
+    let row7 = min(firstRow + (row + 112u), params.queryLength - 1u);
+    let outputRow7 = outputBase + row7 * params.outputRow;
+    let dOutputRow7 = dOutputBase + row7 * params.dOutputRow;
+    var sum7 = 0.0;
+    let output0_0 = loadOutput(outputRow0, part);
+    let dOutput0_0 = loadDOutput(dOutputRow0, part);
+    let output0_1 = loadOutput(outputRow0, part + 8u);
+    let dOutput0_1 = loadDOutput(dOutputRow0, part + 8u);
+    let output1_0 = loadOutput(outputRow1, part);
+    let dOutput1_0 = loadDOutput(dOutputRow1, part);
+    let output1_1 = loadOutput(outputRow1, part + 8u);
+    let dOutput1_1 = loadDOutput(dOutputRow1, part + 8u);
+    let output2_0 = loadOutput(outputRow2, part);
+    let dOutput2_0 = loadDOutput(dOutputRow2, part);
+    let output2_1 = loadOutput(outputRow2, part + 8u);
+    let dOutput2_1 = loadDOutput(dOutputRow2, part + 8u);
+    let output3_0 = loadOutput(outputRow3, part);
+    let dOutput3_0 = loadDOutput(dOutputRow3, part);
+    let output3_1 = loadOutput(outputRow3, part + 8u);
+    let dOutput3_1 = loadDOutput(dOutputRow3, part + 8u);
+    let output4_0 = loadOutput(outputRow4, part);
+    let dOutput4_0 = loadDOutput(dOutputRow4, part);
+    let output4_1 = loadOutput(outputRow4, part + 8u);
+    let dOutput4_1 = loadDOutput(dOutputRow4, part + 8u);
+    let output5_0 = loadOutput(outputRow5, part);
+    let dOutput5_0 = loadDOutput(dOutputRow5, part);
+    let output5_1 = loadOutput(outputRow5, part + 8u);
+    let dOutput5_1 = loadDOutput(dOutputRow5, part + 8u);
+    let output6_0 = loadOutput(outputRow6, part);
+    let dOutput6_0 = loadDOutput(dOutputRow6, part);
+    let output6_1 = loadOutput(outputRow6, part + 8u);
+    let dOutput6_1 = loadDOutput(dOutputRow6, part + 8u);
+    let output7_0 = loadOutput(outputRow7, part);
+    let dOutput7_0 = loadDOutput(dOutputRow7, part);
+    let output7_1 = loadOutput(outputRow7, part + 8u);
+    let dOutput7_1 = loadDOutput(dOutputRow7, part + 8u);
+    sum0 += dot(output0_0, dOutput0_0);
+    sum0 += dot(output0_1, dOutput0_1);
+    sum1 += dot(output1_0, dOutput1_0);
+    sum1 += dot(output1_1, dOutput1_1);
+    sum2 += dot(output2_0, dOutput2_0);
+    sum2 += dot(output2_1, dOutput2_1);
+    sum3 += dot(output3_0, dOutput3_0);
+    sum3 += dot(output3_1, dOutput3_1);
+    sum4 += dot(output4_0, dOutput4_0);
+    sum4 += dot(output4_1, dOutput4_1);
+    sum5 += dot(output5_0, dOutput5_0);
+    sum5 += dot(output5_1, dOutput5_1);
+    sum6 += dot(output6_0, dOutput6_0);
+    sum6 += dot(output6_1, dOutput6_1);
+    sum7 += dot(output7_0, dOutput7_0);
+    sum7 += dot(output7_1, dOutput7_1);
+    partial[row * 9u + part] = sum0;
+    partial[(row + 16u) * 9u + part] = sum1;
+    partial[(row + 32u) * 9u + part] = sum2;
+    partial[(row + 48u) * 9u + part] = sum3;
+    partial[(row + 64u) * 9u + part] = sum4;
+    partial[(row + 80u) * 9u + part] = sum5;
+    partial[(row + 96u) * 9u + part] = sum6;
+    partial[(row + 112u) * 9u + part] = sum7;
   }
   let keyHead = head / params.headsPerKeyHead;
   let firstPlane = batch * params.heads + keyHead * params.headsPerKeyHead;
   let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
-  var largestGradient = 0.0;
-  for (var piece = lane; piece < params.headsPerKeyHead * params.dOutputPieces; piece += lanes) {
-    largestGradient = max(largestGradient, magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + piece]);
+  let gradientPieces = params.headsPerKeyHead * params.dOutputPieces;
+  var most = vec2<f32>();
+  for (var piece = thread; piece < max(gradientPieces, params.valuePieces); piece += 128u) {
+    let ofGradient = magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + min(piece, gradientPieces - 1u)];
+    let ofValue = magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + min(piece, params.valuePieces - 1u)];
+    most = max(most, vec2<f32>(ofGradient, ofValue));
   }
-  var largestValue = 0.0;
-  for (var piece = lane; piece < params.valuePieces; piece += lanes) {
-    largestValue = max(largestValue, magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + piece]);
-  }
-  let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);
+  largest[thread] = most;
   workgroupBarrier();
+  if (thread < 8u) {
+    for (var other = thread + 8u; other < 128u; other += 8u) { most = max(most, largest[other]); }
+    largest[thread] = most;
+  }
+  workgroupBarrier();
+  var largestRows = largest[0];
+  for (var other = 1u; other < 8u; other++) { largestRows = max(largestRows, largest[other]); }
+  let bound = largestRows.x * largestRows.y * bitcast<f32>(params.headroom);
   for (var row = thread; row < 128u && firstRow + row < params.queryLength; row += 128u) {
     var total = 0.0;
     for (var other = 0u; other < 8u; other++) { total += partial[row * 9u + other]; }

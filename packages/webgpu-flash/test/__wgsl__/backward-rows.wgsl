@@ -52,12 +52,17 @@ fn main(
   let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
   for (var row = thread / 8u; row < 16u; row += 16u) {
-    let safeRow = min(firstRow + row, params.queryLength - 1u);
-    var sum = 0.0;
-    for (var vector = part; vector < 16u; vector += 8u) {
-      sum += dot(loadOutput(outputBase + safeRow * params.outputRow, vector), loadDOutput(dOutputBase + safeRow * params.dOutputRow, vector));
-    }
-    partial[row * 9u + part] = sum;
+    let row0 = min(firstRow + row, params.queryLength - 1u);
+    let outputRow0 = outputBase + row0 * params.outputRow;
+    let dOutputRow0 = dOutputBase + row0 * params.dOutputRow;
+    var sum0 = 0.0;
+    let output0_0 = loadOutput(outputRow0, part);
+    let dOutput0_0 = loadDOutput(dOutputRow0, part);
+    let output0_1 = loadOutput(outputRow0, part + 8u);
+    let dOutput0_1 = loadDOutput(dOutputRow0, part + 8u);
+    sum0 += dot(output0_0, dOutput0_0);
+    sum0 += dot(output0_1, dOutput0_1);
+    partial[row * 9u + part] = sum0;
   }
   workgroupBarrier();
   for (var row = thread; row < 16u && firstRow + row < params.queryLength; row += 128u) {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { floatTable, mask, scoreModifier, softcap } from '@attn/core'
 import type { Access } from '../../src/codegen/access.ts'
 import { defaultCapabilities } from '../../src/device/capabilities.ts'
+import type { GradientPasses } from '../../src/plan/backward/gradient-passes.ts'
 import { planBackward } from '../../src/plan/backward/backward-plan.ts'
 import { planForward } from '../../src/plan/plan.ts'
 import type { PlanOptions } from '../../src/plan/plan-options.ts'
@@ -11,6 +12,7 @@ import { measureKernel, passKernel, rowsKernel } from '../../src/run/backward/ba
 import type { BackwardAccesses } from '../../src/run/backward/backward-kernels.ts'
 import { partsKernels } from '../../src/run/backward/parts-kernels.ts'
 import { splitKernels } from '../../src/run/backward/split-kernels.ts'
+import { strided } from '../../test-gpu/ordered-masks.ts'
 import { withMatrices } from '../plan/matrix-devices.ts'
 
 const tile = {
@@ -57,6 +59,9 @@ const dropout = { rate: 0.5, seed: 1 }
 /** Several workgroups share the rows of dQ. */
 const few = { queryLength: 16, keyLength: 4096 }
 
+/** In two passes, whose rows meet few tokens. */
+const fewTokens = { queryLength: 4096, mask: strided(64) }
+
 /** The kernels on subgroup matrices. */
 function matrixCode(options: Partial<PlanOptions> = {}) {
   const forward = planForward({ ...base, dtype: 'float16', ...options }, withMatrices)
@@ -64,7 +69,13 @@ function matrixCode(options: Partial<PlanOptions> = {}) {
   const access: Access = { dtype: 'float16', nativeFloat16: true, vector: true }
   const names = ['query', 'key', 'value', 'output', 'dOutput', 'dQuery', 'dKey', 'dValue'] as const
   const accesses = Object.fromEntries(names.map((name) => [name, access])) as BackwardAccesses
+  const last = ({ passes }: GradientPasses): string => {
+    const pass = passes.at(-1)!
+    return passKernel(plan, pass, accesses, false, pass.continues).code
+  }
   return {
+    keyLast: last(plan.key),
+    queryLast: last(plan.query),
     magnitudes: measureKernel(plan, accesses, 'value').code,
     rows: rowsKernel(plan, accesses).code,
     key: passKernel(plan, plan.key.passes[0], accesses).code,
@@ -108,6 +119,9 @@ describe('the backward kernels', () => {
     ['matrix-key-value-wide', matrixCode({ headDim: 128 }).key],
     ['matrix-query', matrixCode().query],
     ['matrix-query-softcap-dropout', matrixCode({ scoreModifiers: [softcap(5)], dropout }).query],
+    ['matrix-key-value-few-tokens', matrixCode(fewTokens).key],
+    ['matrix-key-value-goes-on', matrixCode(fewTokens).keyLast],
+    ['matrix-query-goes-on', matrixCode(fewTokens).queryLast],
     ['rows-scaled', matrixCode().rows],
     ['magnitudes', matrixCode().magnitudes],
   ])('%s', async (name, text) => {

@@ -3,18 +3,21 @@
 // subgroup matrices beside the scale of dS too.
 import { loadFunction, storageType, unpackFunctions, usesFloat16 } from '../../codegen/access.ts'
 import type { Access } from '../../codegen/access.ts'
+import { indent, unroll } from '../../codegen/snippets.ts'
 import { scaleOfBoundFunction } from './matrix/scaling.ts'
 import { parameterBlock } from '../parameters.ts'
 import { hiddenBits } from '../careful.ts'
 import { addressFields } from '../tensor-address.ts'
 import { deadRow } from '../tile/pair-gradient.ts'
 import type { SoftmaxRow } from '../tile/pair-gradient.ts'
-
-/** Rows that a workgroup reads at a time. */
-const rowsAtOnce = 16
-/** Threads that share a row, each taking every eighth vector of it. */
-const threadsPerRow = 8
-const threads = rowsAtOnce * threadsPerRow
+import {
+  eachOwnVector,
+  ownRow,
+  rowsAhead,
+  rowsAtOnce,
+  rowThreads,
+  threadsPerRow,
+} from './shared-rows.ts'
 
 const rowFields: readonly string[] = [
   ...addressFields(['output', 'dOutput']),
@@ -48,19 +51,30 @@ export type RowScales = 'none' | 'magnitudes' | 'powers'
 export const rowsPerWorkgroup = (scales: RowScales): number =>
   scales === 'magnitudes' ? 8 * rowsAtOnce : rowsAtOnce
 
-/** The largest rows of dO, over all heads that share keys, and of V; every thread for itself. */
-const gradientScale = /* wgsl */ `let keyHead = head / params.headsPerKeyHead;
+/** The largest rows of dO, over all heads that share keys, and of V; of each thread those it has read, and then of eight. */
+const largestOfThreads = /* wgsl */ `  let keyHead = head / params.headsPerKeyHead;
   let firstPlane = batch * params.heads + keyHead * params.headsPerKeyHead;
   let keyPlane = batch * (params.heads / params.headsPerKeyHead) + keyHead;
-  var largestGradient = 0.0;
-  for (var piece = lane; piece < params.headsPerKeyHead * params.dOutputPieces; piece += lanes) {
-    largestGradient = max(largestGradient, magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + piece]);
+  let gradientPieces = params.headsPerKeyHead * params.dOutputPieces;
+  var most = vec2<f32>();
+  for (var piece = thread; piece < max(gradientPieces, params.valuePieces); piece += ${rowThreads}u) {
+    let ofGradient = magnitudes[params.dOutputMagnitudes + firstPlane * params.dOutputPieces + min(piece, gradientPieces - 1u)];
+    let ofValue = magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + min(piece, params.valuePieces - 1u)];
+    most = max(most, vec2<f32>(ofGradient, ofValue));
   }
-  var largestValue = 0.0;
-  for (var piece = lane; piece < params.valuePieces; piece += lanes) {
-    largestValue = max(largestValue, magnitudes[params.valueMagnitudes + keyPlane * params.valuePieces + piece]);
+  largest[thread] = most;
+  workgroupBarrier();
+  if (thread < 8u) {
+    for (var other = thread + 8u; other < ${rowThreads}u; other += 8u) { most = max(most, largest[other]); }
+    largest[thread] = most;
   }
-  let bound = subgroupMax(largestGradient) * subgroupMax(largestValue) * bitcast<f32>(params.headroom);`
+`
+
+/** The same of all, and what it bounds. */
+const gradientBound = /* wgsl */ `  var largestRows = largest[0];
+  for (var other = 1u; other < 8u; other++) { largestRows = max(largestRows, largest[other]); }
+  let bound = largestRows.x * largestRows.y * bitcast<f32>(params.headroom);
+`
 
 /** Uniform fields of the kernel. */
 export function fieldsOfRows(scales: RowScales): readonly string[] {
@@ -80,6 +94,33 @@ const scaleOf: Readonly<Record<RowScales, string>> = {
   powers: ', powers[(batch * params.heads + head) / params.headsPerKeyHead]',
 }
 
+/** Between the sums of neighbouring rows, so that they lie in different banks. */
+const partialStride = threadsPerRow + 1
+
+/** The sums of a thread's part of the workgroup's rows. */
+function partialSums(dims: number, rows: number): string {
+  const most = Math.min(rowsAhead(dims), rows / rowsAtOnce)
+  const sums = eachOwnVector(
+    dims,
+    most,
+    (r, vector, at) => `let output${at} = loadOutput(outputRow${r}, ${vector});
+let dOutput${at} = loadDOutput(dOutputRow${r}, ${vector});`,
+    (r, at) => `sum${r} += dot(output${at}, dOutput${at});`,
+  )
+  const body = `${unroll(
+    most,
+    (r) => `let row${r} = min(firstRow + ${ownRow('row', r)}, params.queryLength - 1u);
+let outputRow${r} = outputBase + row${r} * params.outputRow;
+let dOutputRow${r} = dOutputBase + row${r} * params.dOutputRow;
+var sum${r} = 0.0;`,
+  )}
+${sums}
+${unroll(most, (r) => `partial[${ownRow('row', r)} * ${partialStride}u + part] = sum${r};`)}`
+  return `for (var row = thread / ${threadsPerRow}u; row < ${rows}u; row += ${most * rowsAtOnce}u) {
+${indent(body, 2)}
+}`
+}
+
 /** The WGSL of the kernel. Entry point: `main`. */
 export function softmaxRowsKernel(
   output: Access,
@@ -90,12 +131,9 @@ export function softmaxRowsKernel(
   const softmaxRow: SoftmaxRow = scales === 'none' ? 'vec2<f32>' : 'vec4<f32>'
   const scaled = scales === 'magnitudes'
   const native = [output, dOutput].some(usesFloat16)
-  const vectors = Math.ceil(valueDim / 4)
   const rows = rowsPerWorkgroup(scales)
-  const stride = threadsPerRow + 1
   const sections = [
     native ? 'enable f16;' : '',
-    scaled ? 'enable subgroups;' : '',
     parameterBlock(fieldsOfRows(scales), 0, 0),
     `@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> output: array<${storageType(output)}>;
@@ -104,16 +142,16 @@ export function softmaxRowsKernel(
 @group(0) @binding(3) var<storage, read> logSumExp: array<u32>;
 @group(0) @binding(4) var<storage, read_write> softmaxRows: array<${softmaxRow}>;${bindingOf[scales]}`,
     `${deadRow}\n${hiddenBits}`,
-    `// ${4 * rows * stride} bytes: the sums of each row's threads
-var<workgroup> partial: array<f32, ${rows * stride}>;`,
+    `// ${4 * rows * partialStride + (scaled ? 8 * rowThreads : 0)} bytes: the sums of each row's threads${scaled ? ', and what of the sizes each has read' : ''}
+var<workgroup> partial: array<f32, ${rows * partialStride}>;${scaled ? `\nvar<workgroup> largest: array<vec2<f32>, ${rowThreads}>;` : ''}`,
     unpackFunctions([output, dOutput]),
     loadFunction('output', output, valueDim),
     loadFunction('dOutput', dOutput, valueDim),
     scaled ? scaleOfBoundFunction() : '',
-    /* wgsl */ `@compute @workgroup_size(${threads})
+    /* wgsl */ `@compute @workgroup_size(${rowThreads})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,${scaled ? '\n  @builtin(subgroup_invocation_id) lane: u32,\n  @builtin(subgroup_size) lanes: u32,' : ''}
+  @builtin(local_invocation_index) thread: u32,
 ) {
   let batch = params.batchBase + workgroup.z;
   let head = params.headBegin + workgroup.y;
@@ -121,18 +159,11 @@ fn main(
   let firstRow = (params.rowTileBase + workgroup.x) * ${rows}u;
   let outputBase = params.outputOffset + batch * params.outputBatch + head * params.outputHead;
   let dOutputBase = params.dOutputOffset + batch * params.dOutputBatch + head * params.dOutputHead;
-  for (var row = thread / ${threadsPerRow}u; row < ${rows}u; row += ${rowsAtOnce}u) {
-    let safeRow = min(firstRow + row, params.queryLength - 1u);
-    var sum = 0.0;
-    for (var vector = part; vector < ${vectors}u; vector += ${threadsPerRow}u) {
-      sum += dot(loadOutput(outputBase + safeRow * params.outputRow, vector), loadDOutput(dOutputBase + safeRow * params.dOutputRow, vector));
-    }
-    partial[row * ${stride}u + part] = sum;
-  }${scaled ? `\n  ${gradientScale}` : ''}
-  workgroupBarrier();
-  for (var row = thread; row < ${rows}u && firstRow + row < params.queryLength; row += ${threads}u) {
+${indent(partialSums(valueDim, rows), 2)}
+${scaled ? largestOfThreads : ''}  workgroupBarrier();
+${scaled ? gradientBound : ''}  for (var row = thread; row < ${rows}u && firstRow + row < params.queryLength; row += ${rowThreads}u) {
     var total = 0.0;
-    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[row * ${stride}u + other]; }
+    for (var other = 0u; other < ${threadsPerRow}u; other++) { total += partial[row * ${partialStride}u + other]; }
     let place = (batch * params.heads + head) * params.queryLength + firstRow + row;
     let bits = logSumExp[params.logSumExpOffset + place];
     softmaxRows[params.softmaxRowsOffset + place] = ${softmaxRow}(select(bitcast<f32>(bits), deadRow, bits == hiddenBits), total${scaleOf[scales]});

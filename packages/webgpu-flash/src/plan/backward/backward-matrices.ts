@@ -1,7 +1,7 @@
 // Whether a backward pass runs on subgroup matrices, and what its kernels need to know for that.
 import { compileBounds, differentiate } from '@attn/core'
 import type { ScoreModifier } from '@attn/core'
-import { rowsAtOnce } from '../../kernels/backward/matrix/backward-magnitudes.wgsl.ts'
+import { rowsAtOnce } from '../../kernels/backward/shared-rows.ts'
 import type { Call } from '../call.ts'
 
 /** Fewer rows than a subgroup owns leave matrices empty. */

@@ -23,6 +23,8 @@ export interface GradientMatrixTile extends LaneRows, MatrixSubgroups {
   readonly unrolled: boolean
   /** Vectors that separate rows of scores in workgroup memory, against bank conflicts. */
   readonly scorePadding: 0 | 1 | 2
+  /** Whether rows meet so few tokens that the beginning and the end weigh as much as the loop over tiles. Default: false. */
+  readonly fewTokens?: boolean
 }
 
 /** Rows that a subgroup owns. */
@@ -232,6 +234,7 @@ export function halvedMatrixTile(
     subgroups: tile.subgroups / 2,
     rows: tile.rows / 2,
     scorePadding: gradients === 'key' ? 0 : 1,
+    fewTokens: true,
   }
   const { bytes } = gradientMatrixMemory(halved, headDim, valueDim, gradients)
   return 2 * bytes <= limits.maxComputeWorkgroupStorageSize ? halved : undefined

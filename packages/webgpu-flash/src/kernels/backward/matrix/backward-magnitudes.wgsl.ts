@@ -1,16 +1,18 @@
 // How large the rows of a tensor are, for the scale of dS: of each piece of them the norm of the largest
 // row, or a little more, since each thread keeps the largest of its own part of the rows.
-import { capitalized } from '../../../codegen/snippets.ts'
+import { capitalized, indent, unroll } from '../../../codegen/snippets.ts'
 import { loadFunction, storageType } from '../../../codegen/access.ts'
 import type { Access } from '../../../codegen/access.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { addressFields } from '../../tensor-address.ts'
-
-/** Rows that a workgroup reads at a time; pieces are multiples of it. */
-export const rowsAtOnce = 16
-/** Threads that share a row, each taking every eighth vector of it. */
-const threadsPerRow = 8
-const threads = rowsAtOnce * threadsPerRow
+import {
+  eachOwnVector,
+  ownRow,
+  rowsAhead,
+  rowsAtOnce,
+  rowThreads,
+  threadsPerRow,
+} from '../shared-rows.ts'
 
 /** The tensors whose products dP is made of. */
 export type MeasuredTensor = 'dOutput' | 'value'
@@ -31,9 +33,35 @@ export function magnitudeFields(name: MeasuredTensor): readonly string[] {
   ]
 }
 
+/** Loops over the rows of a thread: several at a time as long as there are so many, then one at a time. */
+function rowsInTurn(name: MeasuredTensor, dims: number): string {
+  const loop = (rows: number): string => {
+    const body = eachOwnVector(
+      dims,
+      rows,
+      (r, vector, at) =>
+        `let value${at} = load${capitalized(name)}(base + ${ownRow('row', r)} * params.${name}Row, ${vector});`,
+      (r, at) => `squares${r} += dot(value${at}, value${at});`,
+    )
+    const last = ownRow('row', rows - 1)
+    return `for (; ${last} < end; row += ${rows * rowsAtOnce}u) {
+${indent(
+  unroll(rows, (r) => `var squares${r} = 0.0;`),
+  2,
+)}
+${indent(body, 2)}
+${indent(
+  unroll(rows, (r) => `if (isFinite(squares${r})) { own = max(own, squares${r}); }`),
+  2,
+)}
+}`
+  }
+  const most = rowsAhead(dims)
+  return most === 1 ? loop(1) : `${loop(most)}\n${loop(1)}`
+}
+
 /** The WGSL of the kernel for one of the tensors. Entry point: `main`. */
 export function magnitudesKernel(name: MeasuredTensor, access: Access, dims: number): string {
-  const capital = capitalized(name)
   const ofKeys = name === 'value'
   const sections = [
     access.nativeFloat16 ? 'enable f16;' : '',
@@ -42,12 +70,12 @@ export function magnitudesKernel(name: MeasuredTensor, access: Access, dims: num
 @group(0) @binding(1) var<storage, read> ${name}: array<${storageType(access)}>;
 @group(0) @binding(2) var<storage, read> data: array<u32>;
 @group(0) @binding(3) var<storage, read_write> magnitudes: array<f32>;`,
-    `// 4 bytes a thread\nvar<workgroup> largest: array<f32, ${threads}>;`,
+    `// 4 bytes a thread\nvar<workgroup> largest: array<f32, ${rowThreads}>;`,
     loadFunction(name, access, dims),
     /* wgsl */ `// Rows that nobody sees may hold anything.
 fn isFinite(value: f32) -> bool { return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u; }
 
-@compute @workgroup_size(${threads})
+@compute @workgroup_size(${rowThreads})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
@@ -58,19 +86,14 @@ fn main(
   let count = ${ofKeys ? 'data[2u * batch + 1u]' : 'params.queryLength'};
   let end = min((piece + 1u) * params.${name}PieceRows, count);
   let base = params.${name}Offset + batch * params.${name}Batch + head * params.${name}Head;
+  let part = thread % ${threadsPerRow}u;
   var own = 0.0;
-  for (var row = piece * params.${name}PieceRows + thread / ${threadsPerRow}u; row < end; row += ${rowsAtOnce}u) {
-    var squares = 0.0;
-    for (var vector = thread % ${threadsPerRow}u; vector < ${Math.ceil(dims / 4)}u; vector += ${threadsPerRow}u) {
-      let value = load${capital}(base + row * params.${name}Row, vector);
-      squares += dot(value, value);
-    }
-    if (isFinite(squares)) { own = max(own, squares); }
-  }
+  var row = piece * params.${name}PieceRows + thread / ${threadsPerRow}u;
+${indent(rowsInTurn(name, dims), 2)}
   largest[thread] = own;
   workgroupBarrier();
   if (thread < ${threadsPerRow}u) {
-    for (var other = thread; other < ${threads}u; other += ${threadsPerRow}u) { own = max(own, largest[other]); }
+    for (var other = thread; other < ${rowThreads}u; other += ${threadsPerRow}u) { own = max(own, largest[other]); }
     largest[thread] = own;
   }
   workgroupBarrier();

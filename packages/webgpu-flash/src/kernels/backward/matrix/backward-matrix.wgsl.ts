@@ -23,7 +23,7 @@ import { parameterBlock } from '../../parameters.ts'
 import { declareNothing } from '../../rolled-loops.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
 import { ownOrigin, ownStatistics } from './pairs.ts'
-import { castRoles, lanesWork } from './roles.ts'
+import { castRoles, lanesWork, ownInVisited, visitedPlaces } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import { weightConstants } from './scaling.ts'
 import { rowByRow, strangeFunctions } from './row-by-row.ts'
@@ -107,9 +107,11 @@ function workgroupMemory(config: GradientMatrixConfig): string {
     `array<array<vec4<${type}>, ${vectors}>, 2>`
   const own = (type: string, vectors: number): string =>
     `array<array<vec4<${type}>, ${vectors}>, ${tile.subgroups}>`
-  const visited = castRoles(config).visited.map(
-    ({ name, vectors }) => `var<workgroup> ${name}Rows: ${twice('f16', vectors)};`,
-  )
+  const visited = ownInVisited(config)
+    ? [`var<workgroup> visitedRows: array<array<vec4<f16>, ${memory.headRows}>, ${visitedPlaces}>;`]
+    : castRoles(config).visited.map(
+        ({ name, vectors }) => `var<workgroup> ${name}Rows: ${twice('f16', vectors)};`,
+      )
   const statistics =
     memory.statistics > 0
       ? `\n// Of each query: log-sum-exp, and D.\nvar<workgroup> statistics: ${twice('f32', memory.statistics)};`

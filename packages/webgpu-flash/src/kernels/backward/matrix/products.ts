@@ -27,7 +27,7 @@ ${unroll(
   own.dims / depth,
   (
     k,
-  ) => `  let visited${k} = subgroupMatrixLoad<Right, col_major>(&${visited.name}Rows[${place}], ${n * columns * visited.stride + (k * depth) / 4}u, ${visited.stride}u);
+  ) => `  let visited${k} = subgroupMatrixLoad<Right, col_major>(&${visited.rows(place)}, ${n * columns * visited.stride + (k * depth) / 4}u, ${visited.stride}u);
 ${unroll(tile.rowBlocks, (b) => `  product${b} = subgroupMatrixMultiplyAccumulate(${own.name}${b}_${k}, visited${k}, product${b});`)}`,
 )}
 ${unroll(tile.rowBlocks, (b) => `  subgroupMatrixStore<row_major>(&${target}[subgroup], ${b * rows * memory.scoreStride + (n * columns) / 4}u, product${b}, scoreStride);`)}
@@ -74,7 +74,7 @@ ${unroll(
   dims / columns,
   (
     c,
-  ) => `  let visited${c} = subgroupMatrixLoad<Right, row_major>(&${source.name}Rows[${place}], ${k * depth * source.stride + (c * columns) / 4}u, ${source.stride}u);
+  ) => `  let visited${c} = subgroupMatrixLoad<Right, row_major>(&${source.rows(place)}, ${k * depth * source.stride + (c * columns) / 4}u, ${source.stride}u);
 ${unroll(tile.rowBlocks, (b) => `  ${name}${b}_${c} = subgroupMatrixMultiplyAccumulate(weights${b}, visited${c}, ${name}${b}_${c});`)}`,
 )}
 }`,

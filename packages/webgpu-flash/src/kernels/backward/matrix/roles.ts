@@ -41,6 +41,8 @@ export interface Operand {
   /** Vectors between its visited rows in workgroup memory, and of a tile of them. */
   readonly stride: number
   readonly vectors: number
+  /** Text of one of the two places of its visited rows. */
+  readonly rows: (place: string) => string
 }
 
 /** A gradient: the sum of the rows of `source` weighted by P or dS. */
@@ -69,15 +71,34 @@ export interface Roles {
 const keyRows = { first: 'firstKey', last: 'lastKey' }
 const queryRows = { first: 'firstQuery', last: 'lastQuery' }
 
+/** Places of visited rows: two tiles of two tensors. */
+export const visitedPlaces = 4
+
+/**
+ * Whether a subgroup's own rows are brought to matrices by way of the memory of visited rows, all dims at once: where all of
+ * that is one array, with a place for each subgroup.
+ */
+export const ownInVisited = ({ tile, memory }: GradientMatrixConfig): boolean =>
+  tile.subgroups <= visitedPlaces &&
+  subgroupRows(tile) <= tile.columns &&
+  memory.headStride === memory.valueStride
+
 /** Casts a kernel. */
 export function castRoles(config: GradientMatrixConfig): Roles {
   const { rowTokens, tile, memory, headDim, valueDim, outputs } = config
-  const ofHead = { dims: headDim, stride: memory.headStride, vectors: memory.headRows }
-  const ofValue = { dims: valueDim, stride: memory.valueStride, vectors: memory.valueRows }
-  const query: Operand = { name: 'query', access: config.query, ...ofHead }
-  const key: Operand = { name: 'key', access: config.key, ...ofHead }
-  const value: Operand = { name: 'value', access: config.value, ...ofValue }
-  const dOutput: Operand = { name: 'dOutput', access: config.dOutput, ...ofValue }
+  const operand = (name: Operand['name'], ofHead: boolean): Operand => ({
+    name,
+    access: config[name],
+    dims: ofHead ? headDim : valueDim,
+    stride: ofHead ? memory.headStride : memory.valueStride,
+    vectors: ofHead ? memory.headRows : memory.valueRows,
+    rows: (place) => {
+      if (!ownInVisited(config)) return `${name}Rows[${place}]`
+      return `visitedRows[${ofHead ? '' : '2u + '}${place}]`
+    },
+  })
+  const [query, key] = [operand('query', true), operand('key', true)]
+  const [value, dOutput] = [operand('value', false), operand('dOutput', false)]
   const [first, second] = outputs as [Access, Access]
   // P is kept 2^8 times as large, and dS as many times more as the rows say; see scaling.ts.
   const ofScores = 'scale * (weightUnit / gradientScale)'

@@ -21,12 +21,8 @@ const load = ({ name }: Operand, vector: string): string =>
 const place = ({ name }: Operand, row: string): string =>
   `let ${name}Place = ${name}Base + ${row} * params.${name}Row;`
 
-/** WGSL of `anyStrange`, whether a number is NaN or an infinity, and of `allNaN`; by bits, as compilers may assume neither. */
+/** WGSL of `allNaN`, by bits, as compilers may assume that there is none. */
 export const strangeFunctions = /* wgsl */ `const hiddenBits = 0xff800000u; // a score of -Infinity
-
-fn anyStrange(values: vec4<f32>) -> bool {
-  return any((bitcast<vec4<u32>>(values) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-}
 
 fn allNaN(values: vec4<f32>) -> bool {
   return all((bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));

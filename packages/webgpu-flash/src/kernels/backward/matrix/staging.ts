@@ -6,7 +6,7 @@ import { capitalized, unroll } from '../../../codegen/snippets.ts'
 import { matrixThreads, subgroupRows } from '../../../plan/backward/gradient-matrix-tile.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { visitedStatistics } from '../visited-statistics.ts'
-import { castRoles } from './roles.ts'
+import { castRoles, ownInVisited } from './roles.ts'
 import type { GradientMatrixConfig, Operand } from './roles.ts'
 import { tokenText } from '../slots.ts'
 import type { SentRows, VisitedStaging } from './rows-on-their-way.ts'
@@ -21,17 +21,37 @@ function loadHalves({ name, access }: Operand, row: string, vector: string): str
 
 const isHalves = (access: Access): boolean => access.vector && access.nativeFloat16
 
+/** Memory that own rows cross, with room for so many dims, in whole matrices. */
+function ownMemory(config: GradientMatrixConfig) {
+  const { memory, headDim, valueDim, tile } = config
+  if (ownInVisited(config)) {
+    const { headStride } = memory
+    return {
+      rows: 'visitedRows[subgroup]',
+      vectors: headStride,
+      stride: `${headStride}u`,
+      width: Math.max(headDim, valueDim),
+    }
+  }
+  const { depth } = tile.matrix
+  const room = 4 * (memory.weightStride - 2)
+  return {
+    rows: 'weights[subgroup]',
+    vectors: memory.weightStride,
+    stride: 'weightStride',
+    width: Math.floor(room / depth) * depth,
+  }
+}
+
 /**
- * Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the weights' memory. All loads set off
- * before the first is waited for: one after the other, they would cost as much as several tiles of visited rows.
+ * Brings the subgroup's own rows to matrices `{name}{block}_{k}`, by way of the memory of visited rows, or of weights. All
+ * loads set off before the first is waited for: one after the other, they would cost as much as several tiles of visited rows.
  */
 export function stageOwnRows(config: GradientMatrixConfig): SentRows {
-  const { tile, memory } = config
+  const { tile } = config
   const { rows, depth } = tile.matrix
   const { own, ownRow } = castRoles(config)
-  // As many dims at a time as a row of weights has room for, in whole matrices.
-  const room = 4 * (memory.weightStride - 2)
-  const width = Math.floor(room / depth) * depth
+  const { width, ...memory } = ownMemory(config)
   const pass = (operand: Operand, first: number): SentRows => {
     const dims = Math.min(width, operand.dims - first)
     const vectors = dims / 4
@@ -50,12 +70,12 @@ export function stageOwnRows(config: GradientMatrixConfig): SentRows {
       loads: `${unroll(slots, (slot) => `var ${held(slot)} = vec4<f16>();`)}
 ${each((slot, unit) => `${held(slot)} = ${load(unit)};`)}`,
       moves: `workgroupBarrier();
-${each((slot, unit) => `weights[subgroup][${unit} / ${vectors}u * weightStride + ${unit} % ${vectors}u] = ${held(slot)};`)}
+${each((slot, unit) => `${memory.rows}[${unit} / ${vectors}u * ${memory.stride} + ${unit} % ${vectors}u] = ${held(slot)};`)}
 workgroupBarrier();
 ${unroll(tile.rowBlocks, (b) =>
   unroll(dims / depth, (k) => {
-    const from = b * rows * memory.weightStride + (k * depth) / 4
-    return `let ${operand.name}${b}_${first / depth + k} = subgroupMatrixLoad<Left, row_major>(&weights[subgroup], ${from}u, weightStride);`
+    const from = b * rows * memory.vectors + (k * depth) / 4
+    return `let ${operand.name}${b}_${first / depth + k} = subgroupMatrixLoad<Left, row_major>(&${memory.rows}, ${from}u, ${memory.stride});`
   }),
 )}`,
     }
@@ -94,7 +114,7 @@ function stagedOperand(config: GradientMatrixConfig, operand: Operand): VisitedS
     store: (place) =>
       each(
         (register, unit) =>
-          `${name}Rows[${place}][${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
+          `${operand.rows(place)}[${unit} / ${vectors}u * ${stride}u + ${unit} % ${vectors}u] = ${register};`,
       ),
   }
 }

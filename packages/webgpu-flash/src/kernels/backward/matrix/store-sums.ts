@@ -6,12 +6,15 @@ import { holdsSums, storeHeldSums } from './held-sums.ts'
 import { castRoles } from './roles.ts'
 import type { GradientMatrixConfig, GradientSum } from './roles.ts'
 import {
+  checkSums,
+  eachStepMatrix,
   eachVector,
   mostUnrolled,
-  eachStepMatrix,
   rowBase,
+  startCheck,
   stepsOf,
   summedBefore,
+  tellStrange,
 } from './sum-steps.ts'
 import type { Rows } from './sum-steps.ts'
 
@@ -22,7 +25,7 @@ export function storeSums(config: GradientMatrixConfig, rows: Rows): string {
 
 /** Step by step: to be added to what is there, in a second round. */
 function sumsInRounds(config: GradientMatrixConfig, rows: Rows): string {
-  return `var strange = false;
+  return `${startCheck}
 var again = false;
 for (var round = select(1u, 0u, params.accumulate != 0u); round < 2u && !again; round++) {
 ${indent(
@@ -31,7 +34,7 @@ ${indent(
     .join('\n'),
   2,
 )}
-  if (strange) { foundStrange = vec4<u32>(1u); }
+  ${tellStrange}
   again = workgroupUniformLoad(&foundStrange).x != 0u;
 }`
 }
@@ -47,10 +50,9 @@ ${eachVector(
   config,
   sum,
   rows,
-  1,
   firstVector,
-  (_, at) => `let product = scores${at};
-strange = strange || anyStrange(product);
+  (at) => `let product = scores${at};
+${checkSums('product')}
 if (round == 1u) {
   ${rowBase(config, name, rows)}
   var sum = product * (${factor});

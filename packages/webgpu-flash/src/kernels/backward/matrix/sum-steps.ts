@@ -45,37 +45,30 @@ export function eachStepMatrix(
   return lines.replace(/\n+/g, '\n').trim()
 }
 
-/** Registers of a lane for the vectors of `width` steps. */
-export const laneUnits = ({ tile }: GradientMatrixConfig, width: number): number =>
-  Math.ceil((subgroupRows(tile) * width * tile.columns) / 4 / tile.subgroupSize)
-
 /**
- * A block for each vector of a lane in one step or two, where it exists: neighbouring lanes have those of a row, since memory
- * moves so many bytes at once. In the scope of `row`, its row of the subgroup's, and of `vector`, its place in the gradient's
- * row.
+ * A block for each vector of a lane in a step, where it exists: neighbouring lanes have those of a row, since memory moves so
+ * many bytes at once. In the scope of `row`, its row of the subgroup's, and of `vector`, its place in the gradient's row.
  *
- * @param firstVector - Text of the first one of the steps.
- * @param line - Of the lane's register; `at` is text of its place in a step's memory.
+ * @param firstVector - Text of the first one of the step.
+ * @param block - `at` is text of its place in a step's memory.
  */
 export function eachVector(
   config: GradientMatrixConfig,
   { dims }: GradientSum,
   { first, last }: Rows,
-  width: 1 | 2,
   firstVector: string,
-  line: (register: number, at: string) => string,
+  block: (at: string) => string,
 ): string {
   const { tile, rules, rowTokens } = config
-  const ofStep = tile.columns / 4
-  const vectors = width * ofStep
+  const vectors = tile.columns / 4
   return eachUnit(
     subgroupRows(tile) * vectors,
     tile.subgroupSize,
-    (register, unit) => `{
+    (_, unit) => `{
   let row = ${unit} / ${vectors}u;
   let vector = ${firstVector} + ${unit} % ${vectors}u;
   if (${tokenText(rules, rowTokens, `${first} + row`)} <= ${last} && vector < ${dims / 4}u) {
-${indent(line(register, `[subgroup][row * scoreStride + ${unit} % ${ofStep}u]`), 4)}
+${indent(block(`[subgroup][row * scoreStride + ${unit} % ${vectors}u]`), 4)}
   }
 }`,
     'lane',
@@ -91,3 +84,13 @@ export const summedBefore = (
   { finishes }: Pick<GradientMatrixConfig, 'finishes'>,
   name: GradientSum['name'],
 ): string => (finishes ? `${name}Total` : name)
+
+/** Declares what tells whether a sum is not finite: that times 0 is NaN, which adding does not lose. In the scope of `nothing`. */
+export const startCheck = `let zeros = vec4<f32>(bitcast<f32>(nothing)); // as no compiler knows
+var check = vec4<f32>();`
+
+/** Looks at a vector of sums, in one instruction for each of them. */
+export const checkSums = (sums: string): string => `check = fma(${sums}, zeros, check);`
+
+/** Tells all threads whether one has met such a sum; by bits, as compilers may assume that there is none. */
+export const tellStrange = `if (any((bitcast<vec4<u32>>(check) & vec4<u32>(0x7fffffffu)) != vec4<u32>())) { foundStrange = vec4<u32>(1u); }`

@@ -2,7 +2,7 @@
 import { indent } from '../../../codegen/snippets.ts'
 import { pairWeights } from './pairs.ts'
 import { addSums, scoreProducts, startSums } from './products.ts'
-import { lanesWork } from './roles.ts'
+import { lanesWork, ownInVisited } from './roles.ts'
 import type { GradientMatrixConfig } from './roles.ts'
 import { stageOwnRows, visitedStaging } from './staging.ts'
 import { beginSums, holdsSums } from './held-sums.ts'
@@ -17,15 +17,17 @@ export function begin(
   visited: SentRows = { loads: '', moves: '' },
 ): string {
   const own = stageOwnRows(config)
-  const { loads, moves } = beginSums(config, rows)
-  return [own.loads, loads, visited.loads, visited.moves, own.moves, startSums(config), moves]
+  const moves = ownInVisited(config)
+    ? [own.moves, visited.moves === '' ? '' : 'workgroupBarrier();', visited.moves]
+    : [visited.moves, own.moves]
+  return [own.loads, beginSums(config, rows), visited.loads, ...moves, startSums(config)]
     .filter((text) => text !== '')
     .join('\n')
 }
 
 /**
- * Whether the first tile that rows meet sets off beside them, and what comes after it while they move on: in a pass that goes
- * on with sums, which meets few tiles, under one head. On an NVIDIA H200 passes that meet more are slower so.
+ * Whether the first tile that rows meet sets off beside them, and what comes after it while they move on: under one head,
+ * where they meet few tiles, as in a pass that goes on with sums. On an NVIDIA H200 passes that meet more are slower so.
  */
 export const startsEarly = (config: GradientMatrixConfig): boolean =>
   holdsSums(config) && (config.rowTokens === 'queries' || !config.grouped)
