@@ -1,8 +1,8 @@
 // Decoding keys and values in blocks of eight bits: a thread has an eighth or a quarter of two of them, in whole words,
 // and so dims in an order of its own, in which it needs the queries and gives the output.
 import { afterAll, describe, expect, test } from 'vitest'
-import { cast, dequantize, quantize, standardAttention, toFloat64Array } from '@attn/core'
-import type { QuantizedType, Tensor } from '@attn/core'
+import { cast, dequantize, mask, quantize, standardAttention, toFloat64Array } from '@attn/core'
+import type { AttentionOptions, QuantizedType, Tensor } from '@attn/core'
 import { acquireGpu } from '../../../tools/testing/acquire-gpu.ts'
 import { fill, largestError } from '../../core/test/conformance/index.ts'
 import { quantizedTensor } from '../src/index.ts'
@@ -11,6 +11,7 @@ import { deviceKinds } from './devices.ts'
 
 const gpu = await acquireGpu()
 const [batch, heads, kvHeads, keyLength] = [2, 6, 2, 75]
+const window = mask('window', ({ query, key }) => query.sub(key).lt(10))
 
 describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding blocks, %s', (_, create) => {
   let created: Promise<FlashAttention> | undefined
@@ -30,6 +31,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding blocks, %s', (_, create) 
     query: Tensor,
     types: Readonly<Record<'key' | 'value', QuantizedType>>,
     headDim: number,
+    options: Pick<AttentionOptions, 'mask' | 'queryOffset'> = {},
   ): Promise<{ readonly actual: Float64Array; readonly expected: Float64Array }> {
     const flash = await library()
     const key = fill(2, [batch, kvHeads, keyLength, headDim], 2)
@@ -42,6 +44,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding blocks, %s', (_, create) 
       keyLength,
       headDim,
       dtype: query.dtype as 'float32' | 'float16',
+      ...options,
     })
     const { output } = plan.forward({
       query: flash.upload(query),
@@ -57,6 +60,7 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding blocks, %s', (_, create) 
       cast(query, 'float64'),
       back(key, types.key),
       back(value, types.value),
+      options,
     )
     return { actual, expected: toFloat64Array(exact.output) }
   }
@@ -75,4 +79,17 @@ describe.skipIf(!gpu).each(deviceKinds(gpu))('decoding blocks, %s', (_, create) 
       expect(largestError(actual, expected)).toBeLessThan(dtype === 'float32' ? 2e-6 : 4e-4)
     },
   )
+
+  // Keys before the window are not bound, so that rows are counted from below zero.
+  test.each([
+    ['q8_0', 64],
+    ['q8_0', 96],
+    ['q4_0', 64],
+  ] as const)('the last keys alone: %s, width %d', async (type, headDim) => {
+    const query = fill(1, [batch, heads, 1, headDim], 2, 'float32')
+    const options = { mask: window, queryOffset: keyLength - 1 }
+    const types = { key: type, value: type }
+    const { actual, expected } = await decoded(query, types, headDim, options)
+    expect(largestError(actual, expected)).toBeLessThan(2e-6)
+  })
 })

@@ -183,7 +183,7 @@ fn main(
   let query1_1 = queryDims(queryBase1, partDims(8u * lane + 4u));
   let keyWords = params.keyRow >> 1u;
   let keyPart = lane % 8u;
-  let keyPair = (keyBase >> 1u) + lane / 8u * 17u;
+  let keyPair = bitcast<u32>(bitcast<i32>(keyBase) >> 1u) + lane / 8u * 17u;
   let keySecond = keyPart >= 4u;
   let keyScales = keyPair + select(0u, 8u, keySecond);
   let keyShift = select(0u, 16u, keySecond);
@@ -192,8 +192,8 @@ fn main(
   let valueWords = params.valueRow >> 1u;
   let valueGroup0block = ((lane + 0u) >> 2u) * 9u;
   let valueGroup0first = valueGroup0block + 1u + 2u * ((lane + 0u) & 3u);
-  let valueGroup0scale = (valueBase + valueGroup0block) >> 1u;
-  let valueGroup0word = (valueBase + valueGroup0first) >> 1u;
+  let valueGroup0scale = bitcast<u32>(bitcast<i32>(valueBase + valueGroup0block) >> 1u);
+  let valueGroup0word = bitcast<u32>(bitcast<i32>(valueBase + valueGroup0first) >> 1u);
   let valueGroup0shift = (valueGroup0block & 1u) << 4u;
   let valueGroup0odd = (valueGroup0first & 1u) == 1u;
   let hidden = bitcast<f32>(params.negativeInfinity);

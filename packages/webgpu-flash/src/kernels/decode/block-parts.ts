@@ -19,13 +19,19 @@ export function partsOf(
   return parts === 4 || parts === 8 ? parts : undefined
 }
 
+/**
+ * WGSL of the word that a half is in. Where a binding begins past the tensor's first row, a base is below zero until the
+ * place of a row is added.
+ */
+export const wholeWord = (half: string): string => `bitcast<u32>(bitcast<i32>(${half}) >> 1u)`
+
 /** Statements that find a thread's part of a row, once for all rows. */
 export const partPlaces = (
   name: 'key' | 'value',
   parts: number,
 ): string => `let ${name}Words = params.${name}Row >> 1u;
 let ${name}Part = lane % ${parts}u;
-let ${name}Pair = (${name}Base >> 1u) + lane / ${parts}u * ${sizes.pair}u;
+let ${name}Pair = ${wholeWord(`${name}Base`)} + lane / ${parts}u * ${sizes.pair}u;
 let ${name}Second = ${name}Part >= ${parts / 2}u;
 let ${name}Scales = ${name}Pair + select(0u, ${sizes.secondScale}u, ${name}Second);
 let ${name}Shift = select(0u, 16u, ${name}Second);

@@ -4,6 +4,7 @@
 // multiplies sums of products instead of elements.
 import type { QuantizedType } from '@attn/core'
 import { laneVectors } from '../../plan/decode/decode-tile.ts'
+import { wholeWord } from './block-parts.ts'
 import type { DecodeAccess, RowLoad } from './decode-access.ts'
 
 /** Halves of a block: its scale, and the elements. */
@@ -73,8 +74,8 @@ ${groups
   .map(
     (group) => `let ${group.name}block = ${group.block};
 let ${group.name}first = ${group.name}block + 1u + ${group.within};
-let ${group.name}scale = (${name}Base + ${group.name}block) >> 1u;
-let ${group.name}word = (${name}Base + ${group.name}first) >> 1u;
+let ${group.name}scale = ${wholeWord(`${name}Base + ${group.name}block`)};
+let ${group.name}word = ${wholeWord(`${name}Base + ${group.name}first`)};
 let ${group.name}shift = (${group.name}block & 1u) << 4u;
 let ${group.name}odd = (${group.name}first & 1u) == 1u;
 `,
