@@ -96,25 +96,25 @@ export function planTests({ requireGpu, chromium, whole }: TestRequest): TestPla
   // Programs as users write them: the machine's GPU, or the software that compiles their kernels soonest.
   const programs = (software && lavapipe) || any
   const isShort = ({ environment }: TestRun): boolean => environment['ATTN_BREADTH'] === 'sample'
-  // Those of adapters take longest where nothing is compiled yet. Runs that wait for other programs go before those that
-  // keep a core busy, and two of these come last, so that no core is idle at the end.
+  // Those of adapters take longest where nothing is compiled yet, and each keeps one core busy. The tests without a GPU
+  // come last, as many files at once as there are cores: they are short, so that no core is idle at the end.
   const runs = [
     ...gpuRuns.filter((each) => !isShort(each)),
-    run('examples', programs),
-    // About packages as they are packed, and other libraries beside them: what few changes touch.
-    ...(whole
-      ? [
-          run('packaging', programs),
-          // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
-          run('interop', withPrograms(any, software && lavapipe !== undefined)),
-        ]
-      : []),
-    ...gpuRuns.filter(isShort),
-    run('unit', here, ['--maxWorkers', String(Math.ceil(processors / 2))]),
     // What a browser's driver makes of gradients' kernels, most of its time, is of the whole alone.
     ...(chromium
       ? [run('browser', here, whole ? [] : ['--exclude', '**/test-gpu/backward.test.ts'])]
       : []),
+    // About packages as they are packed, and other libraries beside them: what few changes touch.
+    ...(whole
+      ? [
+          // Bun and Deno run them without Node, hence without what lavapipe's own C library needs.
+          run('interop', withPrograms(any, software && lavapipe !== undefined)),
+          run('packaging', programs),
+        ]
+      : []),
+    ...gpuRuns.filter(isShort),
+    run('examples', programs),
+    run('unit', here, ['--maxWorkers', String(processors)]),
   ]
   return { runs, adapters, missing }
 }

@@ -23,7 +23,7 @@ const [heads, headDim] = [8, 64]
 export async function timeMasks(maskOf: (unit: number) => Mask, drawn: number): Promise<MaskTimes> {
   const flash = await openGpu()
   // A GPU that a CPU imitates would take minutes for what a GPU does in a millisecond.
-  const unit = gpu.software ? 16 : 64
+  const unit = gpu.software ? 8 : 64
   const queryLength = drawn * unit
   const sizes = { heads: gpu.software ? 1 : heads, queryLength, headDim }
   const inputs = flash.plan(sizes)

@@ -65,14 +65,12 @@ export function plainAttention(
   const rows = batch * heads * queryLength
   const output = new Float64Array(rows * valueDim)
   const logSumExp = new Float64Array(rows)
+  const scores = new Float64Array(keyLength)
+  const probabilities = new Float64Array(keyLength)
+  const weights = new Float64Array(keyLength).fill(1)
   /** A sum in float32, of parts in the narrow precision; what is undefined does not count. */
-  const total = (count: number, term: (index: number) => number | undefined): number => {
-    let all = 0
-    if (narrow === 1) {
-      for (let index = 0; index < count; index++) all = Math.fround(all + (term(index) ?? 0))
-      return all
-    }
-    let part = 0
+  const narrowTotal = (count: number, term: (index: number) => number | undefined): number => {
+    let [all, part] = [0, 0]
     for (let index = 0; index < count; index++) {
       const one = term(index) ?? 0
       part = round(part + one)
@@ -82,9 +80,30 @@ export function plainAttention(
     }
     return all
   }
-  const scores = new Float64Array(keyLength)
-  const probabilities = new Float64Array(keyLength)
-  const weights = new Float64Array(keyLength).fill(1)
+  // Each product is rounded: fused multiply-add is allowed to a GPU, not promised by it.
+  const productOf = (qRow: number, kRow: number): number => {
+    if (narrow > 1) {
+      return narrowTotal(headDim, (d) => Math.fround(q[qRow + d]! * k[kRow + d]!))
+    }
+    let all = 0
+    for (let d = 0; d < headDim; d++)
+      all = Math.fround(all + Math.fround(q[qRow + d]! * k[kRow + d]!))
+    return all
+  }
+  /** What the keys from one to another, without the hidden, add to an entry of an output. */
+  const valueOf = (first: number, end: number, vRow: number, d: number): number => {
+    const term = (key: number): number => probabilities[key]! * v[(vRow + key) * valueDim + d]!
+    if (narrow > 1) {
+      return narrowTotal(end - first, (index) =>
+        scores[first + index] === -Infinity ? undefined : term(first + index),
+      )
+    }
+    let all = 0
+    for (let key = first; key < end; key++) {
+      if (scores[key] !== -Infinity) all = Math.fround(all + term(key))
+    }
+    return all
+  }
 
   for (let row = 0; row < rows; row++) {
     const queryIndex = row % queryLength
@@ -92,20 +111,25 @@ export function plainAttention(
     const b = Math.floor(row / (queryLength * heads))
     const kvRow = (b * kvHeads + Math.floor((head * kvHeads) / heads)) * keyLength
     const query = queryOffsets[b]! + queryIndex
-    const where = { batch: b, head, query, queryIndex, queryLength, keyLength, heads }
+    const where = {
+      batch: b,
+      head,
+      query,
+      queryIndex,
+      queryLength,
+      keyLength,
+      heads,
+      key: 0,
+      score: 0,
+    }
     for (let key = 0; key < keyLength; key++) {
       scores[key] = -Infinity
+      where.key = key
       if (dropout) weights[key] = dropoutWeight(dropout, b * heads + head, query, key)
-      if (key >= keyLengths[b]! || (allows && !allows({ ...where, key }))) continue
-      // Each product is rounded: fused multiply-add is allowed to a GPU, not promised by it.
-      const product = total(headDim, (d) =>
-        Math.fround(q[row * headDim + d]! * k[(kvRow + key) * headDim + d]!),
-      )
-      const score = modifiers.reduce(
-        (modified, modify) => roundScore(modify({ ...where, key, score: modified })),
-        roundScore(product * scale),
-      )
-      scores[key] = scoreError ? score + scoreError(score, row + key) : score
+      if (key >= keyLengths[b]! || (allows && !allows(where))) continue
+      where.score = roundScore(productOf(row * headDim, (kvRow + key) * headDim) * scale)
+      for (const modify of modifiers) where.score = roundScore(modify(where))
+      scores[key] = scoreError ? where.score + scoreError(where.score, row + key) : where.score
     }
     const sink = resolved.sinks?.[head] ?? -Infinity
     let maximum = sink
@@ -126,7 +150,7 @@ export function plainAttention(
     const cuts = Array.from({ length: parts }, (_, part) => {
       const [first, end] = [part, part + 1].map((cut) => Math.round((cut * keyLength) / parts))
       before += scores.slice(first, end).reduce((all, score) => all + share(score), 0)
-      return { first: first!, count: end! - first!, before }
+      return { first: first!, end: end!, before }
     })
     for (let key = 0; key < keyLength; key++) {
       probabilities[key] = round((weights[key]! * probabilities[key]!) / sum)
@@ -134,11 +158,7 @@ export function plainAttention(
     for (let d = 0; d < valueDim; d++) {
       let [stored, held] = [0, share(sink)]
       for (const cut of cuts) {
-        const value = total(cut.count, (index) => {
-          const key = cut.first + index
-          if (scores[key] === -Infinity) return undefined
-          return probabilities[key]! * v[(kvRow + key) * valueDim + d]!
-        })
+        const value = valueOf(cut.first, cut.end, kvRow, d)
         if (parts === 1) stored = round(value)
         else if (cut.before !== 0 || value !== 0)
           stored = round((stored * held + value) / cut.before)
