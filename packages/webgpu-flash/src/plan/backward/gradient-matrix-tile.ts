@@ -24,7 +24,7 @@ export interface GradientMatrixTile extends LaneRows, MatrixSubgroups {
   /** Vectors that separate rows of scores in workgroup memory, against bank conflicts. */
   readonly scorePadding: 0 | 1 | 2
   /** Whether rows meet so few tokens that the beginning and the end weigh as much as the loop over tiles. Default: false. */
-  readonly fewTokens?: boolean
+  readonly fewTokens?: boolean | undefined
 }
 
 /** Rows that a subgroup owns. */
