@@ -29,11 +29,11 @@ export const besideTheSample = [
 export const seconds: Readonly<Record<string, number>> = {
   'webgpu-flash/backward': 59,
   'webgpu-flash/random': 46,
-  'webgpu-flash/token-orders': 28,
   'webgpu-flash/forward': 25,
   'webgpu-flash/decode': 22,
   'webgpu-flash/decode-matrix': 19,
   'webgpu-flash/backward-matrices': 19,
+  'webgpu-flash/token-orders': 18,
   'webgpu-flash/backward-orders': 17,
   'webgpu-flash/half-sums': 15,
   'webgpu-flash/backward-splitting': 14,
