@@ -8,7 +8,7 @@ export const rowsAtOnce = 16
 /** Threads that share a row. */
 export const threadsPerRow = 8
 /** Threads of a workgroup. */
-export const rowThreads = rowsAtOnce * threadsPerRow
+export const rowThreads: number = rowsAtOnce * threadsPerRow
 
 /** Vectors of a tensor that a thread has on their way at a time. */
 const vectorsAhead = 16
