@@ -80,14 +80,12 @@ describe('bounds of exponentials that underflow', () => {
     ['power', float(0.5).pow(key.mul(1.5))],
   ])('begin at 0, below which no reading goes: %s', (_, expression) => {
     const read = compileFloat32(expression, {})
-    for (let low = 80; low < 300; low++) {
-      const box = { key: { low, high: low + 16, stride: 1 } }
-      const bounds = compileBounds(expression)(box)
-      expect(bounds.low).toBeGreaterThanOrEqual(0)
-      for (const each of Array.from({ length: 17 }, (_, place) => low + place)) {
-        const value = read({ key: each })
-        expect(admits(expression, bounds, value), `${value} at ${each}`).toBe(true)
-      }
+    // The other end underflows in float64, too.
+    const bounds = compileBounds(expression)({ key: { low: 80, high: 2000, stride: 1 } })
+    expect(bounds.low).toBe(0)
+    for (let each = 80; each < 400; each++) {
+      const value = read({ key: each })
+      expect(admits(expression, bounds, value), `${value} at ${each}`).toBe(true)
     }
   })
 })
