@@ -26,6 +26,7 @@ const kernels: readonly (readonly [name: string, ...marks: readonly string[]])[]
   ['merge-parts', 'var<storage, read> partLogSumExp:'],
   ['decode-merge', 'var<storage, read> partSoftmax:'],
   ['decode-matrix', 'subgroup_matrix_left<', 'var<storage, read> lengths:'],
+  ['decode-integers', 'dot4I8Packed('],
   ['decode', 'var<storage, read> lengths:'],
   ['weights', 'var<storage, read_write> weights:'],
   ['forward-magnitudes', 'var<storage, read_write> measures:'],

@@ -14,7 +14,9 @@ interface Widths {
 }
 
 type OfTheme = Partial<
-  Pick<CallProblem, 'training' | 'matrices' | 'cache' | 'layouts'> & { valueDim: number }
+  Pick<CallProblem, 'training' | 'matrices' | 'integers' | 'cache' | 'layouts'> & {
+    valueDim: number
+  }
 >
 
 /** What a draw wishes of its themes and calls. */
@@ -62,6 +64,20 @@ export const draws = {
     theme: (choose) => ({ cache: drawCache(choose), layouts: dense }),
     finish: inCache,
   },
+  /** Caches in blocks on products of signed bytes, where WGSL has these. */
+  integers: {
+    salt: 7,
+    kinds: ['lengths by call'],
+    widths: [128],
+    dtypes: ['float16'],
+    theme: (choose) => ({
+      integers: true,
+      cache: drawBlocks(choose),
+      layouts: dense,
+      valueDim: 128,
+    }),
+    finish: (call) => inCache(withoutDropout(call)),
+  },
   /** Heads wider than 128 dims, whose outputs are computed in pieces. */
   wide: {
     salt: 4,
@@ -78,7 +94,8 @@ export const draws = {
 } as const satisfies Readonly<Record<string, Wishes>> as Readonly<Record<Draw, Wishes>>
 
 /** A kind of problems that can be asked for. */
-export type Draw = 'calls' | 'gradients' | 'matrices' | 'caches' | 'wide' | 'bfloat16' | 'weights'
+export type Draw =
+  'calls' | 'gradients' | 'matrices' | 'caches' | 'integers' | 'wide' | 'bfloat16' | 'weights'
 
 /** Whether a name is that of a draw. */
 export const isDraw = (name: string): name is Draw => Object.hasOwn(draws, name)
@@ -86,6 +103,12 @@ export const isDraw = (name: string): name is Draw => Object.hasOwn(draws, name)
 /** Matrices have tiles of their own. */
 function withoutTile(call: CallProblem): CallProblem {
   const { tile: _, ...rest } = call
+  return rest
+}
+
+/** Products of signed bytes come without it. */
+function withoutDropout(call: CallProblem): CallProblem {
+  const { dropout: _, ...rest } = call
   return rest
 }
 
@@ -99,6 +122,16 @@ function drawCache(choose: Chooser): CacheData {
     ...(place === 'ring' && {
       ring: { window: choose.of([1, 9, 64]), sinks: choose.of([0, 2, 4]) },
     }),
+  }
+}
+
+/** In blocks, whose pages hold whole chunks. */
+function drawBlocks(choose: Chooser): CacheData {
+  const { pageSize, ...cache } = drawCache(choose)
+  return {
+    ...cache,
+    quantized: choose.of(['q8_0', 'q4_0'] as const),
+    ...(pageSize && { pageSize: choose.of([32, 64]) }),
   }
 }
 

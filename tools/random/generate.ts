@@ -25,6 +25,7 @@ interface Theme extends Pick<
   | 'tile'
   | 'lengths'
   | 'matrices'
+  | 'integers'
   | 'cache'
 > {
   readonly kind: Kind

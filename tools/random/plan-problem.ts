@@ -6,6 +6,7 @@ import type {
   BackwardTiles,
   FlashAttention,
   PlanOptions,
+  WantedIntegers,
 } from '../../packages/webgpu-flash/src/index.ts'
 import { matrixKinds } from '../../packages/webgpu-flash/test-gpu/small-matrix-tiles.ts'
 import { embedding } from './expectation.ts'
@@ -17,7 +18,7 @@ function planOptions(
   problem: CallProblem,
   { keyLengths, queryOffset, ...options }: Omit<AttentionOptions, 'parameters'>,
 ): PlanOptions {
-  const { shape, dtype, lengths, training, rope, tile, decodeTile, workBudget } = problem
+  const { shape, dtype, lengths, training, rope, tile, decodeTile, integers, workBudget } = problem
   const sides = rope && {
     ...(rope.sides !== 'key' && { query: embedding(rope) }),
     ...(rope.sides !== 'query' && { key: embedding(rope) }),
@@ -42,8 +43,16 @@ function planOptions(
     ...(sides && { rope: sides }),
     ...(forced && { tile: forced }),
     ...(decodeTile && { decodeTile }),
+    ...(integers && {
+      decodeTile: { ...decodeTile, matrix: false, integers: integerTile(decodeTile) },
+    }),
     ...(workBudget !== undefined && { workBudget }),
   }
+}
+
+/** As many workgroups as were asked for, by products of signed bytes. */
+function integerTile({ workgroups }: NonNullable<CallProblem['decodeTile']> = {}): WantedIntegers {
+  return workgroups === undefined ? {} : { workgroups }
 }
 
 /** Tile options that ask for subgroup matrices wherever a call may have them, the most demanding first. */

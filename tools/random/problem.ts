@@ -85,6 +85,8 @@ export interface CallProblem {
   readonly workBudget?: number
   /** Whether kernels on subgroup matrices are asked for, on tiles so small that a CPU compiles them. */
   readonly matrices?: true
+  /** Whether products of signed bytes are. */
+  readonly integers?: true
   readonly cache?: CacheData
   /** Which attention weights are asked for as well. */
   readonly weights?: WeightsSelection

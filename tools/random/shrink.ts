@@ -40,6 +40,7 @@ function leftOut(problem: CallProblem): CallProblem[] {
     'workBudget',
     'scale',
     'matrices',
+    'integers',
     'cache',
     'weights',
   ] as const

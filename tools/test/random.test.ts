@@ -72,7 +72,7 @@ describe('problems', () => {
     const of = (draw: Draw): CallProblem[] =>
       Array.from({ length: 300 }, (_, index) => drawProblem(5, index, 1, draw)).filter(isCall)
     const all = Object.fromEntries((Object.keys(draws) as Draw[]).map((draw) => [draw, of(draw)]))
-    const { gradients, matrices, caches, wide, bfloat16, weights } = all as Record<
+    const { gradients, matrices, caches, integers, wide, bfloat16, weights } = all as Record<
       Exclude<Draw, 'calls'>,
       CallProblem[]
     >
@@ -92,6 +92,7 @@ describe('problems', () => {
         .toSorted(),
     )
     expect(new Set(caches.map(({ dtype }) => dtype)).size).toBe(3)
+    expect(integers.every((call) => call.integers && call.cache!.quantized)).toBe(true)
     expect(wide.every(({ shape }) => shape.headDim > 128)).toBe(true)
     expect(wide.some(({ training }) => training)).toBe(true)
     expect(bfloat16.every(({ dtype }) => dtype === 'bfloat16')).toBe(true)

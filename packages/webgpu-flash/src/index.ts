@@ -53,6 +53,7 @@ export type {
 } from './plan/explanation.ts'
 export type { WantedDecodeTile } from './plan/decode/wanted-decode-tile.ts'
 export type { DecodeTile } from './plan/decode/decode-tile.ts'
+export type { DecodeIntegersTile, WantedIntegers } from './plan/decode/decode-integers-tile.ts'
 export type { DecodeMatrixTile } from './plan/decode/decode-matrix-tile.ts'
 export type { BackwardTiles, GradientTile } from './plan/backward/gradient-tile.ts'
 export type {

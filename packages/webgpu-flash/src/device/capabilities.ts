@@ -51,6 +51,8 @@ export interface Capabilities {
   readonly subgroupSizeControl: boolean
   /** Products of matrices a subgroup can do; empty where it can do none. */
   readonly subgroupMatrices: readonly SubgroupMatrix[]
+  /** Whether WGSL has products of four bytes at a time (`packed_4x8_integer_dot_product`). */
+  readonly packedIntegerProducts: boolean
   /** Whether passes may write timestamps. */
   readonly timestampQuery: boolean
   readonly limits: DeviceLimits
@@ -75,6 +77,7 @@ export const defaultCapabilities: Capabilities = {
   subgroups: undefined,
   subgroupSizeControl: false,
   subgroupMatrices: [],
+  packedIntegerProducts: false,
   timestampQuery: false,
   limits: defaultLimits,
 }
@@ -112,10 +115,12 @@ function readSubgroupMatrices(info: object): SubgroupMatrix[] {
  *
  * @param info - The adapter's own information: Dawn lists subgroup matrices there and not with the
  *   device. Default: the device's.
+ * @param packedIntegerProducts - Whether WGSL has these, which no device says; see language-features.ts. Default: it has not.
  */
 export function readCapabilities(
   device: GPUDevice,
   info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {},
+  packedIntegerProducts = false,
 ): Capabilities {
   // Browsers may say less of themselves than the standard has fields for.
   const { vendor = '', architecture = '', device: name = '', description = '' } = info
@@ -133,6 +138,7 @@ export function readCapabilities(
       : undefined,
     subgroupSizeControl: features.has(subgroupSizeFeature),
     subgroupMatrices: features.has(subgroupMatrixFeature) ? readSubgroupMatrices(info) : [],
+    packedIntegerProducts,
     timestampQuery: features.has('timestamp-query'),
     limits,
   }

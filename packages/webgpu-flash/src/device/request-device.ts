@@ -16,6 +16,8 @@ const wantedFeatures = [
 /** A device that the library requested for itself. */
 export interface FoundDevice {
   readonly device: GPUDevice
+  /** Where it came from. */
+  readonly gpu: GPU
   /** What the adapter says of itself. */
   readonly info: GPUAdapterInfo
   destroy(): void
@@ -65,7 +67,7 @@ export async function requestDevice(
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits,
   })
-  return { device, info: adapter.info, destroy: () => device.destroy() }
+  return { device, gpu: found, info: adapter.info, destroy: () => device.destroy() }
 }
 
 /** What is used of the package `webgpu`. */

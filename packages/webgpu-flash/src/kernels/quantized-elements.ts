@@ -5,6 +5,9 @@ import type { QuantizedType } from '@attn/core'
 /** Halves of a block. */
 const halvesOf = { q8_0: 17, q4_0: 9 } as const
 
+/** Halves of a row. */
+export const rowHalves = (type: QuantizedType, dims: number): number => (dims / 32) * halvesOf[type]
+
 /**
  * WGSL of `loadKey(row, vector) -> vec4<f32>` (or `loadValue`): elements `4 * vector ..` of the row that begins at the
  * half `row` of the words `key`, which may be stored four and four.

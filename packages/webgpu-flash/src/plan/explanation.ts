@@ -2,6 +2,7 @@
 import type { AttentionShape, DType, SparsityCandidate } from '@attn/core'
 import type { BackwardExplanation } from './backward/explain-backward.ts'
 import type { DecodeTile } from './decode/decode-tile.ts'
+import type { DecodeIntegersTile } from './decode/decode-integers-tile.ts'
 import type { DecodeMatrixTile } from './decode/decode-matrix-tile.ts'
 import type { MatrixTile } from './forward/matrix-tile.ts'
 import type { ForwardTile } from './forward/tiles.ts'
@@ -25,6 +26,8 @@ export interface DecodeExplanation {
   readonly tile: DecodeTile
   /** Set where calls are computed on subgroup matrices, if their tensors lie in whole vectors. */
   readonly matrix?: DecodeMatrixTile | undefined
+  /** Set where those over quantised caches are computed by products of signed bytes, if their tensors lie so. */
+  readonly integers?: DecodeIntegersTile | undefined
   /** Query rows that share each read of a key: of H / Hkv heads. */
   readonly rowsPerKey: number
   /** Parts that the keys of a row are cut into, and keys of each. With lengths per call, the most. */

@@ -6,6 +6,7 @@ import { callersDevice } from '../device/caller-device.ts'
 import { readCapabilities } from '../device/capabilities.ts'
 import type { Capabilities } from '../device/capabilities.ts'
 import { watchErrors } from '../device/errors.ts'
+import { hasPackedIntegerProducts } from '../device/language-features.ts'
 import { requestDevice } from '../device/request-device.ts'
 import { elementBytes } from '../gpu-tensor.ts'
 import type { GpuTensor } from '../gpu-tensor.ts'
@@ -66,7 +67,9 @@ export async function createFlashAttention(
     : await requestDevice(options.gpu, options.powerPreference ?? 'high-performance')
   const device = own ?? found!.device
   try {
-    const claimed = readCapabilities(device, options.adapterInfo ?? found?.info)
+    const gpu = found?.gpu ?? options.gpu ?? globalThis.navigator?.gpu
+    const packedProducts = await hasPackedIntegerProducts(device, gpu)
+    const claimed = readCapabilities(device, options.adapterInfo ?? found?.info, packedProducts)
     const capabilities = await withProofs(device, claimed)
     return createLibrary(device, capabilities, {
       tuning: options.tuning,

@@ -8,6 +8,7 @@ const full: Capabilities = {
   shaderFloat16: true,
   subgroups: { minimum: 32, maximum: 32 },
   subgroupSizeControl: true,
+  packedIntegerProducts: true,
   subgroupMatrices: [{ operands: 'f16', sums: 'f32', rows: 16, columns: 16, depth: 16 }],
   timestampQuery: true,
   limits: {

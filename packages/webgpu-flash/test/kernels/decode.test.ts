@@ -56,6 +56,7 @@ describe('the decode kernel', () => {
     ['whole-rows-with-sinks', texts({ keyLength: 10, sinks: [0, 1, 2, 3] })[0]!],
     ['blocks', blocksText(withSubgroups)],
     ['matrix-of-blocks', blocksText(withMatrices, 8)],
+    ['integers', blocksText({ ...withSubgroups, packedIntegerProducts: true }, 8)],
     ['merge', texts({})[1]!],
     [
       'matrix-of-many-rows',

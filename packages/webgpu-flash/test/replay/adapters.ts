@@ -19,6 +19,8 @@ export interface AdapterData {
   /** Where the numbers come from. */
   readonly source: string
   readonly features: readonly string[]
+  /** What WGSL has there beyond its first version, of what is asked for. */
+  readonly languageFeatures: readonly string[]
   readonly limits: DeviceLimits
   readonly info: {
     readonly vendor: string
@@ -45,6 +47,7 @@ const sizes = (subgroupMinSize: number, subgroupMaxSize: number) => ({
   subgroupMaxSize,
 })
 
+const language = ['packed_4x8_integer_dot_product']
 const matrix = 'chromium-experimental-subgroup-matrix'
 const desktop = ['shader-f16', 'subgroups', 'subgroup-size-control', 'timestamp-query']
 
@@ -77,6 +80,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'defaults',
     source: 'WebGPU, "Limits": what every device has',
     features: [],
+    languageFeatures: [],
     limits: defaults,
     info: { vendor: '', architecture: '' },
   },
@@ -85,6 +89,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       'Chrome 151 on an M-series Mac (subgroups of 32, 4 GiB - 4); matrices: Dawn, src/dawn/native/metal/PhysicalDeviceMTL.mm, family Apple7 and later',
     features: [...desktop, matrix],
+    languageFeatures: language,
     limits: { ...large, maxStorageBufferBindingSize: 4294967292, maxBufferSize: 4294967292 },
     info: {
       vendor: 'apple',
@@ -102,6 +107,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       'Direct3D 12, wave lanes 8 to 32 before Xe2; tiers of Chrome on Windows, no matrices there',
     features: desktop,
+    languageFeatures: language,
     limits: large,
     info: { vendor: 'intel', architecture: 'xe-lpg', ...sizes(8, 32) },
   },
@@ -110,6 +116,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       "ONNX Runtime's WebGPU provider, subgroup_matrix_matmul_nbits.cc: 8x16x16 with subgroups of 16 to 32 on Xe2 and Xe3",
     features: [...desktop, matrix],
+    languageFeatures: language,
     limits: { ...large, maxStorageBufferBindingSize: 4294967292, maxBufferSize: 4294967292 },
     info: {
       vendor: 'intel',
@@ -123,6 +130,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'amd-rdna3',
     source: 'Direct3D 12, wave lanes 32 to 64; tiers of Chrome on Windows, no matrices there',
     features: desktop,
+    languageFeatures: language,
     limits: large,
     info: { vendor: 'amd', architecture: 'rdna-3', ...sizes(32, 64) },
   },
@@ -130,6 +138,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'amd-rdna4-vulkan',
     source: 'Mesa, src/amd/vulkan/radv_physical_device.c: subgroups of 32 to 64, matrices 16x16x16',
     features: [...desktop, matrix],
+    languageFeatures: language,
     limits: {
       ...large,
       maxComputeWorkgroupStorageSize: 65536,
@@ -148,6 +157,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'nvidia',
     source: 'Direct3D 12, wave lanes 32; tiers of Chrome on Windows, no matrices there',
     features: desktop,
+    languageFeatures: language,
     limits: large,
     info: { vendor: 'nvidia', architecture: 'lovelace', ...sizes(32, 32) },
   },
@@ -156,6 +166,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       'read off an H200 through Dawn 0.6.2 with allow_unsafe_apis, vulkan_enable_f16_on_nvidia',
     features: [...desktop, matrix],
+    languageFeatures: language,
     limits: {
       ...large,
       maxComputeWorkgroupStorageSize: 49152,
@@ -183,6 +194,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       'Mesa, src/freedreno (turnip): threads of 64, doubled to 128; bindings of 128 MiB as other phones in Chrome',
     features: desktop,
+    languageFeatures: language,
     limits: phone,
     info: { vendor: 'qualcomm', architecture: 'adreno-7xx', ...sizes(64, 128) },
   },
@@ -191,6 +203,7 @@ export const adapters: readonly AdapterData[] = [
     source:
       'Mesa, pan_subgroup_size: 16 from Valhall on; 512 invocations are the tier of 256 in Chrome',
     features: desktop,
+    languageFeatures: language,
     limits: { ...phone, maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 },
     info: { vendor: 'arm', architecture: 'valhall', ...sizes(16, 16) },
   },
@@ -198,6 +211,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'powervr-d',
     source: 'Chrome on a Pixel 10: subgroups of 4 to 128, bindings of 128 MiB, buffers of 2 GiB',
     features: desktop,
+    languageFeatures: language,
     limits: phone,
     info: { vendor: 'img-tec', architecture: 'd-series', ...sizes(4, 128) },
   },
@@ -205,6 +219,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'swiftshader',
     source: 'read off SwiftShader 5.0.0 through Dawn 0.6.2',
     features: ['subgroups', 'subgroup-size-control', 'timestamp-query'],
+    languageFeatures: language,
     limits: {
       ...defaults,
       maxComputeWorkgroupStorageSize: 32768,
@@ -223,6 +238,7 @@ export const adapters: readonly AdapterData[] = [
     name: 'lavapipe',
     source: 'read off Mesa 26.1.6 through Dawn 0.6.2 with allow_unsafe_apis',
     features: [...desktop, matrix],
+    languageFeatures: language,
     limits: {
       ...large,
       maxStorageBufferBindingSize: 134217728,

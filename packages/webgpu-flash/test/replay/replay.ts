@@ -33,7 +33,8 @@ export async function replayAll(): Promise<readonly ReplayedPlan[]> {
 function replayOn(adapter: AdapterData): ReplayedPlan[] {
   const recorder = recordingDevice(adapter)
   const { device, info } = recorder
-  const claimed = readCapabilities(device, info)
+  const packed = adapter.languageFeatures.includes('packed_4x8_integer_dot_product')
+  const claimed = readCapabilities(device, info, packed)
   const { provenAt } = adapter
   const unproven = unprovenMatrices(claimed)
   const subgroupMatrices = claimed.subgroupMatrices.map((matrix) =>

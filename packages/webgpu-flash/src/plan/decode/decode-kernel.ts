@@ -8,6 +8,7 @@ import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import type { QuantizedParts } from '../../quantized-tensor.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
+import type { DecodeIntegersTile } from './decode-integers-tile.ts'
 import type { DecodeMatrixTile } from './decode-matrix-tile.ts'
 import type { KeyPlaces } from './key-places.ts'
 import type { DecodeSpread } from './decode-spread.ts'
@@ -66,8 +67,11 @@ export type ThreadsKernel = KernelOf<'threads', DecodeTile>
 /** On subgroup matrices. */
 export type DecodeMatrixKernel = KernelOf<'matrix', DecodeMatrixTile>
 
+/** On products of signed bytes: of blocks. */
+export type DecodeIntegersKernel = KernelOf<'integers', DecodeIntegersTile>
+
 /** A kernel of any kind. */
-export type DecodeKernel = ThreadsKernel | DecodeMatrixKernel
+export type DecodeKernel = ThreadsKernel | DecodeMatrixKernel | DecodeIntegersKernel
 
 /** Makes the kernel of one kind for a call on a device, or says why there is none. */
 export type DecodeFamily = (

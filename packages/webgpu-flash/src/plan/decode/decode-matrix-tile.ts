@@ -2,6 +2,7 @@
 // products, as those are rather many than narrow. A chunk's keys are shared out among subgroups for the scores, and its
 // values by their dims for the output, so that no sums of subgroups have to be added up.
 import type { Capabilities } from '../../device/capabilities.ts'
+import { workgroupsAtOnce } from './decode-spread.ts'
 import { fillsSubgroups, usableMatrices } from '../usable-matrices.ts'
 import type { MatrixSubgroups, UsableMatrix } from '../usable-matrices.ts'
 
@@ -106,18 +107,6 @@ const spreads = [
 ] as const
 
 /**
- * As many workgroups as an NVIDIA H200 runs at once, by their memory: its 132 multiprocessors keep 48 KiB for them. A few
- * more would have a round of their own, and all would take a third longer.
- */
-function workgroupsAtOnce(
-  tile: DecodeMatrixTile,
-  { headDim, valueDim }: Omit<DecodeMatrixSizes, 'rows'>,
-): number {
-  const { bytes } = decodeMatrixMemory(tile, headDim, valueDim)
-  return 128 * Math.max(1, Math.min(8, Math.floor(49152 / bytes)))
-}
-
-/**
  * The tile for these sizes, by what was fastest on an NVIDIA H200; undefined where the device has no matrices that
  * fit.
  */
@@ -146,7 +135,8 @@ export function chooseDecodeMatrixTile(
       workgroups: 1,
       ...wanted,
     }
-    return { ...tile, workgroups: wanted.workgroups ?? workgroupsAtOnce(tile, sizes) }
+    const { bytes } = decodeMatrixMemory(tile, headDim, valueDim)
+    return { ...tile, workgroups: wanted.workgroups ?? workgroupsAtOnce(bytes) }
   }
   // Fewest columns that are left over, then the largest products.
   const cost = ({ rows, columns, depth }: UsableMatrix): number =>

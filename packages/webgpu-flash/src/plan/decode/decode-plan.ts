@@ -7,6 +7,7 @@ import { rulesOfPairs } from '../call.ts'
 import type { Call } from '../call.ts'
 import type { Planned, Refusal } from '../planned.ts'
 import type { DecodeFamily, DecodeKernel, DecodeKeys } from './decode-kernel.ts'
+import { decodeOnIntegers, fourBitsOnIntegers } from './integers-kernel.ts'
 import { blocksOnMatrices, decodeOnMatrices } from './matrix-kernel.ts'
 import { decodeOnThreads } from './threads-kernel.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
@@ -18,6 +19,8 @@ export const mostDecodedQueries = 16
 const families: readonly [...DecodeFamily[], DecodeFamily] = [
   blocksOnMatrices,
   decodeOnMatrices,
+  fourBitsOnIntegers,
+  decodeOnIntegers,
   decodeOnThreads,
 ]
 

@@ -17,6 +17,14 @@ export interface DecodeSpread {
 /** Bytes that the results of parts may take. */
 const mostScratchBytes = 2 ** 26
 
+/**
+ * As many workgroups as an NVIDIA H200 runs at once, by their memory: its 132 multiprocessors keep 48 KiB for them. A few
+ * more would have a round of their own, and all would take a third longer.
+ */
+export function workgroupsAtOnce(bytes: number): number {
+  return 128 * Math.max(1, Math.min(8, Math.floor(49152 / bytes)))
+}
+
 /** Cuts rows into tiles and keys into parts. */
 export function spreadKeys(
   {

@@ -66,7 +66,9 @@ export function explainDecode(plan: DecodePlan, capabilities: Capabilities): Ker
 }
 
 /** The tiles of the kernels, each in its words. */
-function tilesOf(kernels: DecodePlan['kernels']): Pick<DecodeExplanation, 'tile' | 'matrix'> {
-  const tiles = kernels.map(({ kind, tile }) => [kind === 'matrix' ? 'matrix' : 'tile', tile])
-  return Object.fromEntries(tiles) as Pick<DecodeExplanation, 'tile' | 'matrix'>
+function tilesOf(
+  kernels: DecodePlan['kernels'],
+): Pick<DecodeExplanation, 'tile' | 'matrix' | 'integers'> {
+  const tiles = kernels.map(({ kind, tile }) => [kind === 'threads' ? 'tile' : kind, tile])
+  return Object.fromEntries(tiles) as ReturnType<typeof tilesOf>
 }

@@ -1,14 +1,14 @@
 // The decode kernel on subgroup matrices with its tile, for many rows that share keys, which lie in whole vectors.
 import type { Capabilities } from '../../device/capabilities.ts'
 import { isSoftware } from '../../device/software.ts'
-import type { DecodeAccess } from '../../kernels/decode/decode-access.ts'
 import { decodeMatrixKernel } from '../../kernels/decode/matrix/decode-matrix.wgsl.ts'
-import { accessOf, rowsBeginAt } from '../access-of.ts'
+import { accessOf } from '../access-of.ts'
 import type { Call } from '../call.ts'
 import type { Refusal } from '../planned.ts'
-import type { DecodeKeys, DecodeMatrixKernel, DecodeTensors } from './decode-kernel.ts'
+import type { DecodeMatrixKernel } from './decode-kernel.ts'
 import { chooseDecodeMatrixTile, decodeMatrixMemory } from './decode-matrix-tile.ts'
 import { spreadKeys } from './decode-spread.ts'
+import { rowAccess, rowsSuit } from './vector-rows.ts'
 import type { WantedDecodeTile } from './wanted-decode-tile.ts'
 
 /**
@@ -95,33 +95,4 @@ export function blocksOnMatrices(
       tensors.quantized.value !== undefined &&
       kernel.suits(tensors),
   }
-}
-
-/**
- * Whether rows of keys or values are loaded 16 bytes at a time: each begins with whole vectors of eight halves, or
- * blocks of a chunk's rows lie one after another.
- */
-function rowsSuit(
-  tensors: DecodeKeys,
-  name: 'key' | 'value',
-  dims: number,
-  chunkKeys: number,
-): boolean {
-  const view = tensors[name]
-  const quantized = tensors.quantized?.[name]
-  if (!quantized) return view.strides[3] === 1 && rowsBeginAt(view, 8)
-  const { shape, strides, offset } = view
-  const { places } = tensors
-  return (
-    dims % 64 === 0 &&
-    strides[2] === shape[3] &&
-    rowsBeginAt({ shape: shape.slice(0, 2), strides: strides.slice(0, 2), offset }, 8) &&
-    (places?.kind !== 'pages' || places.pageSize >= chunkKeys)
-  )
-}
-
-function rowAccess(tensors: DecodeTensors, name: 'key' | 'value'): DecodeAccess {
-  const quantized = tensors.quantized?.[name]
-  const access = { dtype: 'float16', nativeFloat16: true, vector: true } as const
-  return quantized ? { ...access, wide: false, quantized, atOnce: 8 } : { ...access, wide: true }
 }

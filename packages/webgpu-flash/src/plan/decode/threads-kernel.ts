@@ -27,7 +27,7 @@ export function decodeOnThreads(
   const dropout = attention.dropout !== undefined
   const chosen = chooseDecodeTile({ headDim, valueDim, rows: groupRows }, dropout, capabilities)
   if (!chosen) return { refused: 'no tile of the decode kernel fits the device' }
-  const { matrix: _, ...wantedTile } = wanted
+  const { matrix: _, integers: _integers, ...wantedTile } = wanted
   const tile = withDefaults(chosen, wantedTile)
   const { rows, threads, lanes, workgroups } = tile
   const most = capabilities.limits.maxComputeWorkgroupsPerDimension

@@ -1,6 +1,7 @@
 // The loop over chunks where something is not finite: pair by pair and in float32, hidden pairs left out. Each thread
 // has some of the output's vectors.
 import { indent } from '../../../codegen/snippets.ts'
+import { rowHalves } from '../../quantized-elements.ts'
 import { placeText } from '../decode-places.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 import { finishVector } from './finish.ts'
@@ -19,7 +20,7 @@ export function carefulLoop(config: DecodeMatrixConfig): string {
   const row = (name: 'key' | 'value', dims: number): string => {
     const { quantized } = config[name]
     return quantized
-      ? `8u * ${name}Base + place0 * ${(dims / 32) * (quantized === 'q8_0' ? 17 : 9)}u`
+      ? `8u * ${name}Base + place0 * ${rowHalves(quantized, dims)}u`
       : `2u * (${name}Base + place0 * params.${name}Row)`
   }
   const units = (tile.rows * valueDim) / 4

@@ -1,29 +1,13 @@
 // How a workgroup ends: its sums are looked at, and the rows, or its part of them, are stored.
 import { indent } from '../../../codegen/snippets.ts'
+import { storeVector } from '../store-vector.ts'
 import { expands } from './config.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 import { eachPiece, storePiece } from './products.ts'
 
 /** Stores the vector `vector` of the row `tileRow`, which is `sum`. */
-export function finishVector({ whole }: DecodeMatrixConfig): string {
-  return `let row = firstRow + tileRow;
-if (row < groupRows) {
-  let head = keyHead * params.headsPerKeyHead + row / params.queryLength;
-  let queryIndex = row % params.queryLength;
-  let maximum = rowNumbers[rows + tileRow];
-  let total = rowNumbers[2u * rows + tileRow];
-  ${
-    whole
-      ? 'finishDecoded(batch, head, queryIndex, vector, maximum, total, sum, 1.0);'
-      : `let place = ((batch * params.heads + head) * params.queryLength + queryIndex) * params.parts + part;
-  output[place * valueVectors + vector] = sum;
-  if (vector == 0u) {
-    logSumExp[2u * place] = maximum;
-    logSumExp[2u * place + 1u] = total;
-  }`
-  }
-}`
-}
+export const finishVector = ({ whole }: DecodeMatrixConfig): string =>
+  storeVector(whole, 'rowNumbers[rows + tileRow]', 'rowNumbers[2u * rows + tileRow]')
 
 /** Stores all rows, and says in `found.y` whether something is not finite. */
 export function finishRows(config: DecodeMatrixConfig): string {
