@@ -62,18 +62,25 @@ const pageSize = 64
 /** Tokens that are appended at a time. */
 const step = 1024
 
-/**
- * Measures them.
- *
- * @param tiles - Whether other tiles than the planner's are measured too.
- */
+/** What is measured of them. */
+export interface TimesOptions {
+  /** Whether other tiles than the planner's are measured too. */
+  readonly tiles: boolean
+  /** Whether subgroup matrices may be used. */
+  readonly matrices: boolean
+  /** How long to warm up. */
+  readonly seconds: number
+}
+
+/** Measures them. */
 export async function measureTimes(
   flash: FlashAttention,
   shape: CacheShape,
-  { tiles, seconds }: { readonly tiles: boolean; readonly seconds: number },
+  { tiles, matrices, seconds }: TimesOptions,
 ): Promise<CacheTime[]> {
   const { batch, heads, kvHeads, keyLength, headDim, valueDim = headDim } = shape
   const { device } = flash
+  const given = matrices ? {} : { matrix: false }
   const tensorOf = async (
     rows: number,
     count: number,
@@ -145,7 +152,7 @@ export async function measureTimes(
       queryLength,
       keyLength,
       lengths: 'call',
-      ...(tile ? { decodeTile: tile } : {}),
+      ...(tile || !matrices ? { decodeTile: { ...tile, ...given } } : {}),
     })
     const query = await tensorOf(heads, queryLength, 1)
     const inputs = cache.inputs()

@@ -59,5 +59,7 @@ export interface CacheReport {
       valueDim?: number | undefined
     }
   >
+  /** Whether subgroup matrices could be used. Older files do not say: they could. */
+  readonly matrices?: boolean
   readonly times: readonly CacheTime[]
 }

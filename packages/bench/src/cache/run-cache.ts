@@ -21,6 +21,8 @@ export interface CacheOptions {
   readonly shape?: Partial<CacheShape> | undefined
   /** Whether tiles besides the planner's are measured. Default: false. */
   readonly tiles?: boolean | undefined
+  /** Whether subgroup matrices may be used, which browsers have behind a flag only. Default: true. */
+  readonly matrices?: boolean | undefined
   readonly environment: Environment
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
@@ -31,7 +33,13 @@ const small: CacheShape = { batch: 1, heads: 4, kvHeads: 2, keyLength: 256, head
 
 /** Runs it. */
 export async function runCache(options: CacheOptions): Promise<CacheReport> {
-  const { errors: wanted = lengths, times: timed = true, tiles = false, environment } = options
+  const {
+    errors: wanted = lengths,
+    times: timed = true,
+    tiles = false,
+    matrices = true,
+    environment,
+  } = options
   const report = { schema: 'attn-cache/1', created: new Date().toISOString(), environment } as const
   const errors = wanted.map((length, done) => {
     options.onProgress?.({ done, total: wanted.length, label: `errors at ${length} tokens` })
@@ -47,8 +55,8 @@ export async function runCache(options: CacheOptions): Promise<CacheReport> {
     try {
       options.onProgress?.({ done: 0, total: 1, label: 'times' })
       const { copyGigabytes } = await measureCeilings(found.device, [], !real)
-      const times = await measureTimes(flash, shape, { tiles, seconds: real ? 1 : 0 })
-      return { ...report, errors, device: found.report, copyGigabytes, shape, times }
+      const times = await measureTimes(flash, shape, { tiles, matrices, seconds: real ? 1 : 0 })
+      return { ...report, errors, device: found.report, copyGigabytes, shape, matrices, times }
     } finally {
       flash.destroy()
     }

@@ -4,7 +4,13 @@ import { storages } from './report.ts'
 import type { CacheReport } from './report.ts'
 
 /** Tables of errors and of times. */
-export function formatCache({ errors, times, copyGigabytes, device }: CacheReport): string {
+export function formatCache({
+  errors,
+  times,
+  copyGigabytes,
+  device,
+  matrices,
+}: CacheReport): string {
   const parts: string[] = []
   for (const kind of ['normal', 'outliers'] as const) {
     if (errors.length === 0) continue
@@ -29,7 +35,8 @@ export function formatCache({ errors, times, copyGigabytes, device }: CacheRepor
     ])
     const head = ['cache', 'ms', 'of float16', 'GB/s', 'chained ms', 'host ms', 'difference']
     const copy = copyGigabytes ? `, a copy ${copyGigabytes.toFixed(0)} GB/s` : ''
-    parts.push(`${device?.name ?? ''}${copy}\n${table(head, rows)}`)
+    const without = matrices === false ? ', without subgroup matrices' : ''
+    parts.push(`${device?.name ?? ''}${copy}${without}\n${table(head, rows)}`)
   }
   return parts.join('\n\n')
 }

@@ -20,6 +20,7 @@ interface CacheArguments {
   readonly headDim?: number
   readonly valueDim?: number
   readonly tiles: boolean
+  readonly matrices: boolean
   readonly json?: string
 }
 
@@ -42,12 +43,14 @@ export function createCacheCommand(): Command {
     .option('--head-dim <count>', 'a multiple of 32 (default: 128)', parseLength)
     .option('--value-dim <count>', 'likewise (default: that of keys)', parseLength)
     .option('--tiles', "also with tiles besides the planner's", false)
+    .option('--no-matrices', 'time it as where there are no subgroup matrices')
     .option('--json <file>', 'write everything, each sample too, to a JSON file')
     .action(execute)
 }
 
 async function execute(options: CacheArguments): Promise<void> {
-  const { device, tiles, json, batch, heads, kvHeads, keyLength, headDim, valueDim } = options
+  const { device, tiles, matrices, json, batch, heads, kvHeads, keyLength, headDim, valueDim } =
+    options
   const progress = createProgressBar(process.stderr)
   const sizes = Object.entries({ batch, heads, kvHeads, keyLength, headDim, valueDim })
   const report = await runCache({
@@ -55,6 +58,7 @@ async function execute(options: CacheArguments): Promise<void> {
     times: options.times,
     device,
     tiles,
+    matrices,
     shape: Object.fromEntries(sizes.filter(([, size]) => size !== undefined)),
     environment: readEnvironment(),
     onProgress: progress.update,
