@@ -5,7 +5,8 @@ import type { DecodeKeys, DecodeTensors } from './decode-kernel.ts'
 
 /**
  * Whether rows of keys or values are loaded 16 bytes at a time: each begins with whole vectors of eight halves, or
- * blocks of a chunk's rows lie one after another.
+ * blocks of a chunk's rows lie one after another. The last row ends on 16 bytes as well: of a vector that reaches beyond
+ * its buffer some GPUs load nothing.
  */
 export function rowsSuit(
   tensors: DecodeKeys,
@@ -21,6 +22,7 @@ export function rowsSuit(
   return (
     dims % 64 === 0 &&
     strides[2] === shape[3] &&
+    (shape[2]! * shape[3]!) % 8 === 0 &&
     rowsBeginAt({ shape: shape.slice(0, 2), strides: strides.slice(0, 2), offset }, 8) &&
     (places?.kind !== 'pages' || places.pageSize >= chunkKeys)
   )

@@ -34,9 +34,11 @@ const halves: DecodeKeys = {
   value: gpuTensor(buffer, [1, 2, keyLength, 128], { dtype: 'float16' }),
 }
 
-function blocks(options: { length?: number; strides?: number[]; offset?: number } = {}) {
-  const { length = keyLength, ...placed } = options
-  const one = quantizedTensor(buffer, [1, 2, length, 128], 'q8_0', placed)
+function blocks(
+  options: { heads?: number; length?: number; strides?: number[]; offset?: number } = {},
+) {
+  const { heads = 2, length = keyLength, ...placed } = options
+  const one = quantizedTensor(buffer, [1, heads, length, 128], 'q8_0', placed)
   const quantized = { key: 'q8_0', value: 'q8_0' } as const
   return { key: one, value: one, quantized } satisfies DecodeKeys
 }
@@ -88,6 +90,8 @@ describe('decoding goes to matrices', () => {
   it.each([
     ['heads that begin on 16 bytes', blocks({ strides: [2 * 4098 * 136, 4098 * 136, 136] }), true],
     ['heads that do not', blocks({ length: 4095 }), false],
+    ['one head that ends on 16 bytes', blocks({ heads: 1 }), true],
+    ['one that does not', blocks({ heads: 1, length: 4095 }), false],
     ['an offset of 16 bytes', blocks({ offset: 16 }), true],
     ['an offset of 8', blocks({ offset: 8 }), false],
     ['rows apart', blocks({ strides: [2 * 4096 * 272, 4096 * 272, 272] }), false],
