@@ -1,7 +1,9 @@
 // What WGSL has here beyond its first version: a browser's, and so of the entry point and not of a device.
 
-/** Where it may be said. */
-type EntryPoint = { readonly wgslLanguageFeatures?: Pick<WGSLLanguageFeatures, 'has'> } | undefined
+/** Where it may be said; not all types of WebGPU know it. */
+interface EntryPoint {
+  readonly wgslLanguageFeatures?: { has(feature: string): boolean }
+}
 
 const packedProducts = 'packed_4x8_integer_dot_product'
 
@@ -11,9 +13,9 @@ const packedProducts = 'packed_4x8_integer_dot_product'
  */
 export async function hasPackedIntegerProducts(
   device: GPUDevice,
-  gpu: EntryPoint,
+  gpu: object | undefined,
 ): Promise<boolean> {
-  const features = gpu?.wgslLanguageFeatures
+  const { wgslLanguageFeatures: features } = (gpu ?? {}) as EntryPoint
   if (features) return features.has(packedProducts)
   device.pushErrorScope('validation')
   device.createShaderModule({ code: `requires ${packedProducts};` })
