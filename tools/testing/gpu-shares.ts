@@ -27,12 +27,13 @@ export const besideTheSample = [
  * beside other work, which is good enough for a balance and for nothing else.
  */
 export const seconds: Readonly<Record<string, number>> = {
+  'webgpu-flash/backward-matrices': 66,
   'webgpu-flash/backward': 59,
   'webgpu-flash/random': 46,
   'webgpu-flash/forward': 25,
+  'webgpu-flash/decode-integers': 24,
   'webgpu-flash/decode': 22,
   'webgpu-flash/decode-matrix': 19,
-  'webgpu-flash/backward-matrices': 19,
   'webgpu-flash/token-orders': 18,
   'webgpu-flash/backward-orders': 17,
   'webgpu-flash/half-sums': 15,
