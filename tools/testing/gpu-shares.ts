@@ -31,7 +31,7 @@ export const seconds: Readonly<Record<string, number>> = {
   'webgpu-flash/backward': 59,
   'webgpu-flash/random': 46,
   'webgpu-flash/forward': 25,
-  'webgpu-flash/decode-integers': 24,
+  'webgpu-flash/decode-integers': 22,
   'webgpu-flash/decode': 22,
   'webgpu-flash/decode-matrix': 19,
   'webgpu-flash/token-orders': 18,

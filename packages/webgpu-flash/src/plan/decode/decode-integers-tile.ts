@@ -3,6 +3,7 @@
 import type { QuantizedType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
 import { rowWords } from '../../kernels/decode/integers/block-words.ts'
+import { isSoftware } from '../../device/software.ts'
 import { workgroupsAtOnce } from './decode-spread.ts'
 
 /** Dims of keys and of values: 32 threads with four of them each. */
@@ -18,10 +19,14 @@ export interface DecodeIntegersTile {
   readonly shuffles: number
   /** Workgroups to aim at: a call's keys are cut into as many ranges as that takes. */
   readonly workgroups: number
+  /** Whether products of keys are written out, and not in loops, for compilers that take their time. */
+  readonly unrolled: boolean
 }
 
 /** What of it a caller may ask for. */
-export type WantedIntegers = Partial<Pick<DecodeIntegersTile, 'shuffles' | 'workgroups'>>
+export type WantedIntegers = Partial<
+  Pick<DecodeIntegersTile, 'shuffles' | 'workgroups' | 'unrolled'>
+>
 
 /** What keys and values are stored as. */
 export interface BlockTypes {
@@ -53,13 +58,14 @@ export function decodeIntegersMemory({ key, value }: BlockTypes): DecodeIntegers
 /** The tile for these types. */
 export function chooseDecodeIntegersTile(
   types: BlockTypes,
-  { subgroups }: Capabilities,
+  capabilities: Capabilities,
   wanted: WantedIntegers,
 ): DecodeIntegersTile {
   return {
     rows: 4,
     keys: 32,
-    shuffles: wanted.shuffles ?? Math.min(32, subgroups?.minimum ?? 1),
+    shuffles: wanted.shuffles ?? Math.min(32, capabilities.subgroups?.minimum ?? 1),
     workgroups: wanted.workgroups ?? workgroupsAtOnce(decodeIntegersMemory(types).bytes),
+    unrolled: wanted.unrolled ?? !isSoftware(capabilities),
   }
 }

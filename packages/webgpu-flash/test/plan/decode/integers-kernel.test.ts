@@ -95,7 +95,7 @@ describe('decoding goes to products of bytes', () => {
     const software = { ...capabilities.adapter, description: 'llvmpipe' }
     const wanted = { decodeTile: { integers: { workgroups: 6, shuffles: 4 } } }
     const kernel = kernelOf(1, eights, wanted, { ...capabilities, adapter: software })
-    expect(kernel.tile).toEqual({ rows: 4, keys: 32, shuffles: 4, workgroups: 6 })
+    expect(kernel.tile).toEqual({ rows: 4, keys: 32, shuffles: 4, workgroups: 6, unrolled: false })
   })
 
   it('shuffles as far as subgroups reach', () => {

@@ -12,7 +12,7 @@ import {
   rowWords,
 } from './block-words.ts'
 import type { DecodeIntegersConfig } from './config.ts'
-import { digitPlace } from './query-digits.ts'
+import { digitPlace, queryDigits } from './query-digits.ts'
 
 /** The numbers of a vector. */
 const eachRow = (line: (row: string) => string): string => ['x', 'y', 'z', 'w'].map(line).join('\n')
@@ -27,6 +27,7 @@ export function keyProducts(config: DecodeIntegersConfig): string {
     types: { key },
     headDim,
   } = config
+  if (!config.tile.unrolled) return rolledProducts(config)
   const words = rowWords(key, headDim)
   const pairs = unroll(headDim / 64, (pair) => {
     const [first, middle] = [`word${pairWord(key, pair)}`, `word${middleWord(key, pair)}`]
@@ -90,4 +91,40 @@ ${names.map((name) => `  var ${name} = vec4<i32>();`).join('\n')}
 ${indent(unroll(codes.length / 2, two), 2)}
   scores += vec4<f32>((first << ${eight}) + second + (third >> ${eight})) * ${scale};
 }`
+}
+
+/** The same in loops, for software adapters: their compilers take far longer over so many products in a row. */
+function rolledProducts({ types: { key }, headDim }: DecodeIntegersConfig): string {
+  const { pair, second, words, inByte } = blockSizes[key]
+  const word = (n: string): string =>
+    `tile[lane * ${rowWords(key, headDim) / 2}u + (${n}) / 2u][(${n}) % 2u]`
+  const codes =
+    inByte === 2 ? '((select(word << 4u, word, upper == 1u)) & 0xf0f0f0f0u) ^ 0x80808080u' : 'word'
+  const digits = ['first', 'second', 'third']
+  const eight = 'vec4<u32>(8u)'
+  return `var scores = vec4<f32>();
+for (var block = 0u; block < ${headDim / 32}u; block++) {
+  let begin = block / 2u * ${pair}u;
+  let beginWord = ${word('begin')};
+  let middleWord = ${word(`begin + ${second}u`)};
+  let pairScales = ${bothScales('middleWord', 'beginWord')};
+  ${noteScales('select(0u, pairScales, exists)')}
+${digits.map((name) => `  var ${name} = vec4<i32>();`).join('\n')}
+  for (var n = 0u; n < ${words}u; n++) {
+    var word = ${word(`begin + 1u + n + block % 2u * ${second}u`)};
+    if (block % 2u == 0u && n == ${words - 1}u) { word = ${broughtTogether('middleWord', 'beginWord')}; }
+    for (var upper = 0u; upper < ${inByte}u; upper++) {
+      let codes = ${codes};
+      let at = ${queryDigits}u * ((block * ${words}u + n) * ${inByte}u + upper);
+${digits
+  .map(
+    (name, digit) => `      let ${name}Digits = digits[at + ${digit}u];
+${eachRow((row) => `      ${name}.${row} += dot4I8Packed(codes, ${name}Digits.${row});`)}`,
+  )
+  .join('\n')}
+    }
+  }
+  scores += vec4<f32>((first << ${eight}) + second + (third >> ${eight})) * unpack2x16float(pairScales)[block % 2u];
+}
+scores *= queryUnits;`
 }
