@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { oneAtATime } from './one-at-a-time.ts'
 import { runProgram } from './run-program.ts'
 import { repository, workspacePackages } from './workspace.ts'
 import type { WorkspacePackage } from './workspace.ts'
@@ -21,14 +22,12 @@ export function packAll(
   packages: readonly WorkspacePackage[] = workspacePackages(),
 ): ReadonlyMap<string, string> {
   mkdirSync(destination, { recursive: true })
-  return new Map(
-    packages.map(({ name, folder, manifest }) => {
-      const cwd = join(repository, folder)
-      runProgram('pnpm', ['pack', '--pack-destination', destination], cwd)
-      const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
-      return [name, join(destination, file)]
-    }),
-  )
+  const pack = ({ name, folder, manifest }: WorkspacePackage): readonly [string, string] => {
+    runProgram('pnpm', ['pack', '--pack-destination', destination], join(repository, folder))
+    const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
+    return [name, join(destination, file)]
+  }
+  return oneAtATime('packing', () => new Map(packages.map(pack)))
 }
 
 /** Packs all packages and installs them, with the other packages named in `companions`. */
