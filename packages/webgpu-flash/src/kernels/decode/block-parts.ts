@@ -3,10 +3,12 @@
 // holds its scale. Of the first block two bytes lie beside the scale; they go to the block's last part, whose last word
 // ends with the other block's scale. So no word has to be shifted, and one thread puts one word together. Of blocks of
 // four bits a thread has so few words that this gains nothing.
+import { blockSizes } from './block-words.ts'
 import type { DecodeAccess, RowLoad } from './decode-access.ts'
 
 /** Words of two blocks, the one with the second scale, and those of elements alone. */
-const sizes = { pair: 17, secondScale: 8, elements: 16 } as const
+const { pair, second: secondScale, words } = blockSizes.q8_0
+const sizes = { pair, secondScale, elements: 2 * words } as const
 
 /** Parts of two blocks, one for each thread; undefined where threads do not share a row so. */
 export function partsOf(

@@ -58,6 +58,34 @@ fn chunkAt(batch: u32, index: u32) -> u32 {
 }`
 
 /**
+ * Statements that find a workgroup's rows, sequence and chunks of keys, and where keys and values of its head begin.
+ *
+ * @param before - Statements about the sequence, once its key count is known.
+ * @param whole - Whether it has all keys of its rows.
+ */
+export const beginPart = (
+  before: string,
+  whole: boolean,
+): string => /* wgsl */ `let batch = params.batchBase + workgroup.z;
+let keyHead = params.headBase + workgroup.y;
+let firstRow = (workgroup.x % params.rowTiles) * rows;
+let part = params.partBase + workgroup.x / params.rowTiles;
+let groupRows = params.headsPerKeyHead * params.queryLength;
+let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
+let keyCount = lengths[lengthWords * batch + 1u];
+${before}let firstChunk = part * params.partChunks;
+let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
+${whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
+let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
+let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;`
+
+/** Statements that say which chunks a sequence has: neighbours from the first one on, or listed. */
+export const declareChunks: string = /* wgsl */ `// Chunks are neighbours from the first one on, or listed.
+let chunkStart = lengths[lengthWords * batch + 3u];
+let chunkList = lengths[lengthWords * batch + 4u];
+`
+
+/**
  * WGSL of `finishDecoded`: a vector of a row's output, and with the first its log-sum-exp. The sum comes
  * divided by `factor`.
  */

@@ -13,7 +13,12 @@ import { indent } from '../../codegen/snippets.ts'
 import { chunkKeys, laneVectors } from '../../plan/decode/decode-tile.ts'
 import { hiddenScore, pairWeightFunction, withCare } from '../careful.ts'
 import type { DecodeConfig } from './decode-config.ts'
-import { decodeBindings, finishDecodedFunction, lengthFunctions } from './decode-frame.ts'
+import {
+  beginPart,
+  decodeBindings,
+  finishDecodedFunction,
+  lengthFunctions,
+} from './decode-frame.ts'
 import { laneSums } from './decode-lanes.ts'
 import { placeText } from './decode-places.ts'
 import { epilogue } from './decode-epilogue.ts'
@@ -99,18 +104,7 @@ function mainBody(config: DecodeConfig): string {
   ).flat()
   return `${tile.shuffles ? 'let thread = subgroup * subgroupSize + invocation;\n' : ''}let lane = thread % lanes;
 let slot = thread / lanes;
-let batch = params.batchBase + workgroup.z;
-let keyHead = params.headBase + workgroup.y;
-let firstRow = (workgroup.x % params.rowTiles) * rows;
-let part = params.partBase + workgroup.x / params.rowTiles;
-let groupRows = params.headsPerKeyHead * params.queryLength;
-let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
-let keyCount = lengths[lengthWords * batch + 1u];
-${placed.before}let firstChunk = part * params.partChunks;
-let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
-${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
-let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+${beginPart(placed.before, config.whole)}
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${declareQueries(config)}

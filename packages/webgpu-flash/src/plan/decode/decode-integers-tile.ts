@@ -2,7 +2,7 @@
 // a chunk for the scores, and four dims of the values for the output.
 import type { QuantizedType } from '@attn/core'
 import type { Capabilities } from '../../device/capabilities.ts'
-import { rowWords } from '../../kernels/decode/integers/block-words.ts'
+import { rowWords } from '../../kernels/decode/block-words.ts'
 import { isSoftware } from '../../device/software.ts'
 import { workgroupsAtOnce } from './decode-spread.ts'
 

@@ -20,7 +20,13 @@ import { hiddenScore } from '../../careful.ts'
 import { sharedConstants } from '../../forward/forward-frame.ts'
 import { parameterBlock } from '../../parameters.ts'
 import { quantizedElements } from '../../quantized-elements.ts'
-import { decodeBindings, finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
+import {
+  beginPart,
+  declareChunks,
+  decodeBindings,
+  finishDecodedFunction,
+  lengthFunctions,
+} from '../decode-frame.ts'
 import { placeText } from '../decode-places.ts'
 import { chunkFunction, chunkNumber } from '../matrix/staged-rows.ts'
 import { storeVector } from '../store-vector.ts'
@@ -81,21 +87,7 @@ const threadOfSubgroups = `  @builtin(subgroup_id) subgroup: u32,
 function mainBody(config: DecodeIntegersConfig): string {
   const placed = placeText(config.places, config.tile.keys)
   const [keys, values] = [stagedRows(config, 'key'), stagedRows(config, 'value')]
-  return `let batch = params.batchBase + workgroup.z;
-let keyHead = params.headBase + workgroup.y;
-let firstRow = (workgroup.x % params.rowTiles) * rows;
-let part = params.partBase + workgroup.x / params.rowTiles;
-let groupRows = params.headsPerKeyHead * params.queryLength;
-let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
-let keyCount = lengths[lengthWords * batch + 1u];
-${placed.before}// Chunks are neighbours from the first one on, or listed.
-let chunkStart = lengths[lengthWords * batch + 3u];
-let chunkList = lengths[lengthWords * batch + 4u];
-let firstChunk = part * params.partChunks;
-let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
-${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
-let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+  return `${beginPart(`${placed.before}${declareChunks}`, config.whole)}
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything
 let scale = bitcast<f32>(params.scale);
 ${hiddenScore}

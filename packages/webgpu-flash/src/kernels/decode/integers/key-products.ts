@@ -10,7 +10,7 @@ import {
   noteScales,
   pairWord,
   rowWords,
-} from './block-words.ts'
+} from '../block-words.ts'
 import type { DecodeIntegersConfig } from './config.ts'
 import { digitPlace, queryDigits } from './query-digits.ts'
 

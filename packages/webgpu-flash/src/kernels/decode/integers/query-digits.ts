@@ -3,7 +3,7 @@
 // digit of all. Two digits would leave scores twice as far off as sums in float32 may be; of the sums of the third the upper
 // bits are enough.
 import { unroll } from '../../../codegen/snippets.ts'
-import { blockSizes, byteDim } from './block-words.ts'
+import { blockSizes, byteDim } from '../block-words.ts'
 import type { DecodeIntegersConfig } from './config.ts'
 
 /** Digits of an element. */

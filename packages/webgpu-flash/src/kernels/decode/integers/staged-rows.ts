@@ -4,7 +4,7 @@ import { unroll } from '../../../codegen/snippets.ts'
 import { placeText } from '../decode-places.ts'
 import { chunkNumber } from '../matrix/staged-rows.ts'
 import { eachUnit } from '../../tile/source.ts'
-import { rowWords } from './block-words.ts'
+import { rowWords } from '../block-words.ts'
 import type { DecodeIntegersConfig } from './config.ts'
 
 /** The texts that move the rows of a tensor. */

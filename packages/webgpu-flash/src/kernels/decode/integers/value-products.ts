@@ -13,7 +13,7 @@ import {
   noteScales,
   pairWord,
   rowWords,
-} from './block-words.ts'
+} from '../block-words.ts'
 import type { DecodeIntegersConfig } from './config.ts'
 
 /** What the largest weight of a chunk becomes: 256 times its first digit. */

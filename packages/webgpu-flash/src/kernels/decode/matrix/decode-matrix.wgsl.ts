@@ -17,7 +17,13 @@ import { dropoutFunctions } from '../../tile/dropout.ts'
 import { matrixTypes } from '../../tile/matrix-types.ts'
 import { eachUnit } from '../../tile/source.ts'
 import { computeStage, enableMatrices } from '../../tile/subgroup-size.ts'
-import { decodeBindings, finishDecodedFunction, lengthFunctions } from '../decode-frame.ts'
+import {
+  beginPart,
+  declareChunks,
+  decodeBindings,
+  finishDecodedFunction,
+  lengthFunctions,
+} from '../decode-frame.ts'
 import type { DecodeAccess } from '../decode-access.ts'
 import { placeText } from '../decode-places.ts'
 import { carefulLoop } from './careful-loop.ts'
@@ -100,21 +106,7 @@ function mainBody(config: DecodeMatrixConfig): string {
   return `let subgroup = ${tile.subgroups === 1 ? '0u' : `subgroupId % ${tile.subgroups}u`};
 let lane = invocation % ${tile.subgroupSize}u;
 let thread = ${tile.subgroups === 1 ? 'lane' : `subgroup * ${tile.subgroupSize}u + lane`};
-let batch = params.batchBase + workgroup.z;
-let keyHead = params.headBase + workgroup.y;
-let firstRow = (workgroup.x % params.rowTiles) * rows;
-let part = params.partBase + workgroup.x / params.rowTiles;
-let groupRows = params.headsPerKeyHead * params.queryLength;
-let queryOffset = bitcast<i32>(lengths[lengthWords * batch]);
-let keyCount = lengths[lengthWords * batch + 1u];
-${placed.before}// Chunks are neighbours from the first one on, or listed.
-let chunkStart = lengths[lengthWords * batch + 3u];
-let chunkList = lengths[lengthWords * batch + 4u];
-let firstChunk = part * params.partChunks;
-let endChunk = min(firstChunk + params.partChunks, chunkCount(batch));
-${config.whole ? '' : 'if (firstChunk >= endChunk) { return; }'}
-let keyBase = params.keyOffset + batch * params.keyBatch + keyHead * params.keyHead;
-let valueBase = params.valueOffset + batch * params.valueBatch + keyHead * params.valueHead;
+${beginPart(`${placed.before}${declareChunks}`, config.whole)}
 let lastKey = max(${placed.walked}, 1u) - 1u; // rows past it may hold anything, so they are never read
 let scale = bitcast<f32>(params.scale);
 ${hiddenScore}

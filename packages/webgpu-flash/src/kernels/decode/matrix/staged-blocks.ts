@@ -6,15 +6,13 @@ import type { QuantizedType } from '@attn/core'
 import { indent, unroll } from '../../../codegen/snippets.ts'
 import { declareNothing } from '../../rolled-loops.ts'
 import { eachUnit } from '../../tile/source.ts'
+import { blockSizes, bothScales, broughtTogether } from '../block-words.ts'
 import type { DecodeMatrixConfig } from './config.ts'
 import { register } from './moves.ts'
 import type { BlockMoves, Moves, StagedName } from './moves.ts'
 
-/** Of two neighbouring blocks the words and the one in the middle, and the largest whole number of an element. */
-const pairSizes = {
-  q8_0: { words: 17, middle: 8, largest: 128 },
-  q4_0: { words: 9, middle: 4, largest: 8 },
-} as const
+/** The largest whole number of an element. */
+const largestNumber = { q8_0: 128, q4_0: 8 } as const
 
 /** How many vectors of the tile the blocks of a subgroup's keys, or values, take as they are. */
 export function rawVectors(
@@ -23,7 +21,7 @@ export function rawVectors(
   type: QuantizedType,
 ): number {
   const pairs = (name === 'key' ? headDim : valueDim) / 64
-  return ((tile.keys / tile.subgroups) * pairs * pairSizes[type].words) / 2
+  return ((tile.keys / tile.subgroups) * pairs * blockSizes[type].pair) / 2
 }
 
 /**
@@ -57,7 +55,7 @@ export function stagedBlocks(
   return {
     registers: unroll(slots, (slot) => `var ${own(slot)} = vec4<u32>();`),
     load: (placed) => `${placed('0u')}
-let firstVector = ${name}Base + (place0 >> 2u) * ${pairs * pairSizes[type].words}u + subgroup * ${vectors}u;
+let firstVector = ${name}Base + (place0 >> 2u) * ${pairs * blockSizes[type].pair}u + subgroup * ${vectors}u;
 ${unroll(slots, load)}`,
     store: eachUnit(
       vectors,
@@ -99,7 +97,7 @@ function pairWords(
   pair: string,
   unit: string,
 ): string {
-  const { words } = pairSizes[type]
+  const { pair: words } = blockSizes[type]
   // In words of eight bytes, of which every other pair begins in the middle.
   const half = (n: number): string => `eight${n >> 1}_${pair}.${n % 2 === 0 ? 'x' : 'y'}`
   const row = `${unit} % 8u + ${unit} / ${8 * pairs}u % ${keys / 8}u * 8u`
@@ -119,7 +117,7 @@ ${unroll(words, (n) => `let word${n}_${pair} = select(${half(n)}, ${half(n + 1)}
  * first two bytes lie in words that hold a scale besides, and make one word together.
  */
 function storedPair(type: QuantizedType, pair: string, place: (vector: string) => string): string {
-  const { middle, largest } = pairSizes[type]
+  const { second: middle } = blockSizes[type]
   const word = (n: number): string => `word${n}_${pair}`
   const words = (first: number, count: number): string[] =>
     Array.from({ length: count }, (_, i) => word(first + i))
@@ -149,11 +147,11 @@ ${indent(
   let row = row_${pair};
   let even = pair_${pair} * 16u + pair_${pair} % 2u;
   let odd = pair_${pair} * 16u + (pair_${pair} + 1u) % 2u;
-  let mixed = (${word(middle)} & 0xffffu) | (${word(0)} & 0xffff0000u);
+  let mixed = ${broughtTogether(word(middle), word(0))};
   // Rows past the last may hold anything.
-  let bothScales = (${word(0)} & 0xffffu) | (${word(middle)} & 0xffff0000u);
+  let bothScales = ${bothScales(word(middle), word(0))};
   let scales = bitcast<vec2<f16>>(select(0u, bothScales, firstKey + row <= lastKey));
-  largestScale = max(largestScale, abs(scales) * ${largest / 65536}h);
+  largestScale = max(largestScale, abs(scales) * ${largestNumber[type] / 65536}h);
 ${indent(block('scales.x', ['mixed', ...words(1, middle - 1)], 0), 2)}
 ${indent(block('scales.y', words(middle + 1, middle), 8), 2)}
 }`
